@@ -1,0 +1,39 @@
+"""Adaptive loss weights, graph RK4 and Gauss-Newton for coupled PINNs in DeepXDE."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+import solvers
+
+__version__ = "0.1.0"
+
+if getattr(solvers, "MARKER", None) != "pinn_ext.solvers":
+    raise ImportError(
+        "pinn_ext needs its own package `solvers`, but another one of that name comes first: "
+        f"{solvers.__file__ or list(solvers.__path__)}. Rename it or take it off sys.path."
+    )
+
+if TYPE_CHECKING:
+    from pinn_ext.adaptive_weights import AdaptiveLossWeights
+    from pinn_ext.dde.callback import AdaptiveWeights
+    from pinn_ext.physics import train_physics
+
+__all__ = ["AdaptiveLossWeights", "AdaptiveWeights", "strategies", "systems", "train_physics"]
+
+_HOMES = {
+    "AdaptiveLossWeights": "pinn_ext.adaptive_weights",
+    "AdaptiveWeights": "pinn_ext.dde.callback",
+    "train_physics": "pinn_ext.physics",
+}
+_ROOMS = ("strategies", "systems")
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first used, so that `import pinn_ext` stays light."""
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    if name in _ROOMS:
+        return importlib.import_module(f"pinn_ext.{name}")
+    raise AttributeError(f"module 'pinn_ext' has no attribute {name!r}")

@@ -1,0 +1,97 @@
+"""Hard conditions: network outputs that meet initial and boundary data by construction."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import torch
+from torch import Tensor, nn
+
+from pinn_ext.systems import System
+
+
+class HardConditions(nn.Module):
+    """Constrained expression `P f + bubble * N` around a network output N.
+
+    On a box with Dirichlet data, `P f` is the Boolean sum of the projections of the data f onto
+    the initial slice and onto each pair of opposite sides (transfinite interpolation, Gordon
+    1971; theory of functional connections, Mortari 2017), and the bubble vanishes there. On a
+    periodic box only the initial data is left: `f(x, 0) + (t / T) N`. The data is evaluated on
+    the initial slice and on the boundary only.
+
+    Args:
+        system: gives the box, the time interval and the data.
+    """
+
+    def __init__(self, system: System) -> None:
+        super().__init__()
+        self.system = system
+        axes = 0 if system.periodic else system.dimension
+        # A choice per axis: None keeps the coordinate, 0 and 1 put it on the lower, upper side.
+        # The time axis has one side, its start.
+        choices = [(None, 0, 1)] * axes + [(None, 0)]
+        self._corners = [c for c in itertools.product(*choices) if any(k is not None for k in c)]
+
+    def forward(self, inputs: Tensor, raw: Tensor) -> Tensor:
+        """Return the constrained fields.
+
+        Args:
+            inputs: positions and times `[N, dimension + 1]`.
+            raw: network output in units of the fields `[N, 2]`.
+
+        Returns:
+            u and v `[N, 2]`.
+        """
+        return self.data_part(inputs) + self.bubble(inputs)[:, None] * raw
+
+    def bubble(self, inputs: Tensor) -> Tensor:
+        """Return the factor `[N]` that vanishes at t = 0 and on the boundary, at most 1."""
+        factor = inputs[:, -1] / self.system.final_time
+        if not self.system.periodic:
+            s = self._box(inputs)
+            factor = factor * (4.0 * s * (1.0 - s)).prod(dim=1)
+        return factor
+
+    def data_part(self, inputs: Tensor) -> Tensor:
+        """Return `P f` `[N, 2]`, the answer of a network that outputs zero."""
+        points, weights = [], []
+        unit = self._box(inputs)
+        for corner in self._corners:
+            moved = list(inputs.unbind(dim=1))
+            weight = torch.ones_like(moved[0])
+            for axis, side in enumerate(corner[:-1]):
+                if side is not None:
+                    end = self.system.upper[axis] if side else self.system.lower[axis]
+                    moved[axis] = torch.full_like(moved[axis], end)
+                    weight = weight * (unit[:, axis] if side else 1.0 - unit[:, axis])
+            if corner[-1] is not None:
+                moved[-1] = torch.zeros_like(moved[-1])
+            fixed_axes = sum(side is not None for side in corner)
+            points.append(torch.stack(moved, dim=1))
+            weights.append(weight if fixed_axes % 2 else -weight)
+        stacked = torch.cat(points)
+        data = self.system.data(stacked[:, :-1], stacked[:, -1])
+        data = data.reshape(len(points), len(inputs), 2)
+        return (torch.stack(weights)[..., None] * data).sum(dim=0)
+
+    def _box(self, inputs: Tensor) -> Tensor:
+        """Return the positions in units of the box, `[N, dimension]` in [0, 1]."""
+        lower = inputs.new_tensor(self.system.lower)
+        return (inputs[:, :-1] - lower) / (inputs.new_tensor(self.system.upper) - lower)
+
+
+def periodic_features(system: System, inputs: Tensor) -> Tensor:
+    """Return features of position that repeat with the box.
+
+    Args:
+        system: gives the box.
+        inputs: positions and times `[N, dimension + 1]`.
+
+    Returns:
+        Cosine and sine of every position over the box and the time as it came,
+        `[N, 2 dimension + 1]`.
+    """
+    lower = inputs.new_tensor(system.lower)
+    angle = 2.0 * math.pi * (inputs[:, :-1] - lower) / (inputs.new_tensor(system.upper) - lower)
+    return torch.cat((torch.cos(angle), torch.sin(angle), inputs[:, -1:]), dim=1)

@@ -1,0 +1,174 @@
+"""Snapshot graphs of a system, and the batches that training draws from them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from solvers.operators import GraphOperators, grid_graph
+from solvers.rk4 import SemiDiscrete, stable_step
+from torch import Tensor
+from torch_geometric.data import Batch, Data, InMemoryDataset
+
+from pinn_ext.checks import check_number
+from pinn_ext.systems import System
+
+
+class SnapshotGraphs(InMemoryDataset):
+    """Graphs of one spatial grid, each at its own time.
+
+    A graph carries `pos` `[n, dimension]`, the edges and weights of the operators, a
+    `boundary_mask` `[n]`, its `time` `[1]`, the largest stable Runge-Kutta step there, and the
+    reference fields `y` `[n, 2]`, which serve validation only.
+
+    Args:
+        system: gives domain, data and reference.
+        num_graphs: how many snapshots.
+        step: length h of the Runge-Kutta step; times are stratified over `[0, final_time - h]`.
+        nodes_per_side: nodes along each axis; None takes the system's default.
+        seed: of the times.
+
+    Raises:
+        ValueError: if an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        system: System,
+        num_graphs: int = 100,
+        *,
+        step: float = 1e-2,
+        nodes_per_side: int | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(root=None)
+        check_number("num_graphs", num_graphs, 1, integer=True)
+        check_number("step", step, 0, system.final_time, open_low=True, open_high=True)
+        nodes = system.default_nodes if nodes_per_side is None else nodes_per_side
+        check_number("nodes_per_side", nodes, 3, integer=True)
+        self.system, self.step = system, step
+        grid = grid_graph(
+            (nodes,) * system.dimension, system.lower, system.upper, boundary=system.boundary
+        )
+        limit = torch.tensor([_stable_step(system, grid)], dtype=torch.float64)
+        graphs = []
+        for time in stratified_times(num_graphs, system.final_time - step, seed):
+            graph = grid.clone()
+            graph.time, graph.stable_step = time.reshape(1), limit
+            graph.y = system.exact(grid.pos, time.expand(len(grid.pos)))
+            graphs.append(graph)
+        self.data, self.slices = self.collate(graphs)
+
+
+def stratified_times(count: int, end: float, seed: int) -> Tensor:
+    """Return one random time in each of `count` equal parts of `[0, end]`.
+
+    Args:
+        count: number of times.
+        end: end of the interval, dimensionless.
+        seed: of the random numbers.
+
+    Returns:
+        Increasing times `[count]`, float64.
+    """
+    generator = torch.Generator(device="cpu").manual_seed(seed)
+    jitter = torch.rand(count, generator=generator, dtype=torch.float64, device="cpu")
+    return (torch.arange(count, dtype=torch.float64, device="cpu") + jitter) / count * end
+
+
+def _stable_step(system: System, grid: Data) -> float:
+    """Return the largest stable step at the initial data, where it is known before training."""
+    equation = semi_discrete(system, GraphOperators.from_graph(grid))
+    state = system.data(grid.pos, torch.zeros(len(grid.pos), dtype=grid.pos.dtype))
+    return stable_step(equation, state, 0.0, constrain=equation.constrain)
+
+
+def semi_discrete(system: System, operators: GraphOperators) -> SemiDiscrete:
+    """Return the system's equation on a graph, with its Dirichlet data at boundary nodes.
+
+    Args:
+        system: the equation and the data.
+        operators: graph derivatives.
+
+    Returns:
+        The right-hand side of the method of lines.
+    """
+    return SemiDiscrete(system.rhs, operators, None if system.periodic else system.data)
+
+
+@dataclass(frozen=True)
+class SnapshotBatch:
+    """What one training step needs of a batch of snapshot graphs, on one device.
+
+    Attributes:
+        inputs: positions and times `[N, dimension + 1]`.
+        operators: graph derivatives of the whole batch.
+        grid: positions `[n, dimension]` of the nodes of one graph.
+        stable_step: largest Runge-Kutta step without sub-steps.
+    """
+
+    inputs: Tensor
+    operators: GraphOperators
+    grid: Tensor
+    stable_step: float
+
+    @classmethod
+    def from_graphs(
+        cls,
+        graphs: Data | Batch | Sequence[Data],
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype | None = None,
+    ) -> SnapshotBatch:
+        """Gather graphs into a batch.
+
+        Args:
+            graphs: a torch-geometric graph or batch, or a sequence of graphs.
+            device: where the batch is to lie.
+            dtype: floating-point type; None takes torch's default.
+
+        Returns:
+            The batch.
+
+        Raises:
+            ValueError: if the graphs are no snapshot graphs.
+        """
+        if not isinstance(graphs, Data):
+            graphs = Batch.from_data_list(list(graphs))
+        absent = [key for key in ("time", "stable_step") if key not in graphs]
+        if absent:
+            raise ValueError(f"`batch` must hold snapshot graphs, got graphs without {absent}.")
+        dtype = dtype or torch.get_default_dtype()
+        nodes = graphs.ptr[1] - graphs.ptr[0] if "ptr" in graphs else graphs.num_nodes
+        owner = graphs.batch if "batch" in graphs and graphs.batch is not None else None
+        times = graphs.time.expand(graphs.num_nodes) if owner is None else graphs.time[owner]
+        inputs = torch.cat((graphs.pos, times[:, None]), dim=1).to(device, dtype)
+        return cls(
+            inputs=inputs,
+            operators=GraphOperators.from_graph(graphs).to(device, dtype),
+            grid=graphs.pos[: int(nodes)].to(device, dtype),
+            stable_step=float(graphs.stable_step.min()),
+        )
+
+    def detached(self) -> SnapshotBatch:
+        """Return the batch with fresh inputs, for a step that asks for their gradients."""
+        return replace(self, inputs=self.inputs.detach().clone())
+
+
+def epoch_order(num_graphs: int, batch_size: int, epoch: int, seed: int) -> list[list[int]]:
+    """Return which graphs form the mini-batches of an epoch, each graph once.
+
+    The order depends on nothing but the arguments, so that a resumed run sees the same batches.
+
+    Args:
+        num_graphs: number of graphs.
+        batch_size: graphs in a batch; the last one may be smaller.
+        epoch: number of the epoch, from 0.
+        seed: of the shuffle.
+
+    Returns:
+        Lists of indices into the dataset.
+    """
+    generator = torch.Generator(device="cpu").manual_seed(1_000_003 * seed + epoch)
+    order = torch.randperm(num_graphs, generator=generator, device="cpu").tolist()
+    return [order[start : start + batch_size] for start in range(0, num_graphs, batch_size)]

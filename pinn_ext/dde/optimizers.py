@@ -1,0 +1,57 @@
+"""What adaptive weights must know of an optimiser: its moments, and whether it has a memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+# Optimiser state that is linear, or quadratic, in the gradients (names as in torch.optim).
+_LINEAR = ("exp_avg", "momentum_buffer", "grad_avg")
+_QUADRATIC = ("exp_avg_sq", "max_exp_avg_sq", "square_avg")
+
+
+def is_second_order(model: Any) -> bool:
+    """Return whether the model's optimiser keeps curvature from earlier steps.
+
+    Args:
+        model: a compiled DeepXDE model.
+
+    Returns:
+        True for L-BFGS and NNCG, by name or as an object: a weight that moves would mix the
+        curvature of two objectives.
+    """
+    return model.opt_name in ("L-BFGS", "L-BFGS-B", "NNCG") or isinstance(
+        model.opt, torch.optim.LBFGS
+    )
+
+
+def runs_in_blocks(model: Any) -> bool:
+    """Return whether DeepXDE calls callbacks once per block of L-BFGS iterations."""
+    return model.opt_name in ("L-BFGS", "L-BFGS-B")
+
+
+def lbfgs_iterations(model: Any) -> int:
+    """Return the iterations that the model's L-BFGS optimiser has made, 0 before its first."""
+    states = list(model.opt.state.values())
+    return int(states[0].get("n_iter", 0)) if states else 0
+
+
+def rescale_moments(optimizer: torch.optim.Optimizer, factor: float) -> None:
+    """Scale an optimiser's running moments as if all past gradients had been `factor` larger.
+
+    When every weight changes by a common factor, Adam would otherwise divide new gradients by the
+    root of old second moments, and its learning rate would be off by that factor for a long time.
+
+    Args:
+        optimizer: its state is changed in place.
+        factor: ratio of the new weighted total to the old one, positive.
+    """
+    for state in optimizer.state.values():
+        for key, value in state.items():
+            if isinstance(value, Tensor):
+                if key in _LINEAR:
+                    value.mul_(factor)
+                elif key in _QUADRATIC:
+                    value.mul_(factor**2)

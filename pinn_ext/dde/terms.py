@@ -1,0 +1,87 @@
+"""Names of the loss terms of a DeepXDE model, and its weights as a checked list."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from typing import Any
+
+import deepxde as dde
+import torch
+from torch import Tensor
+
+
+def derive_names(data: Any, num_terms: int) -> list[str]:
+    """Name the loss terms of a DeepXDE data object in their order.
+
+    Args:
+        data: the model's data.
+        num_terms: how many losses it returns.
+
+    Returns:
+        `pde_1, pde_2, …`, then conditions by kind (`ic_1`, `dirichlet_1`, …); `data_1, …` for
+        data without a differential equation.
+    """
+    kinds: list[str] = []
+    if isinstance(data, dde.data.PDE):
+        conditions = [_kind(bc) for bc in data.bcs]
+        kinds = ["pde"] * (num_terms - len(conditions)) + conditions
+    if len(kinds) != num_terms:
+        kinds = ["data"] * num_terms
+    count: Counter[str] = Counter()
+    names = []
+    for kind in kinds:
+        count[kind] += 1
+        names.append(f"{kind}_{count[kind]}")
+    return names
+
+
+def _kind(condition: Any) -> str:
+    """Turn a class name into a word: `PointSetBC` into `point_set`, `IC` into `ic`."""
+    name = type(condition).__name__
+    name = re.sub(r"(?<=[a-z0-9])BC$", "", name)
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
+def weights_list(loss_weights: Any, num_terms: int, names: list[str]) -> list[float]:
+    """Return a model's loss weights as plain numbers, ones if it has none.
+
+    Args:
+        loss_weights: `model.loss_weights` as the user or a callback left it.
+        num_terms: how many losses the data returns.
+        names: of the terms, for the message.
+
+    Returns:
+        One weight a term.
+
+    Raises:
+        ValueError: if there are not as many weights as terms, or one is no finite number >= 0.
+    """
+    if loss_weights is None:
+        return [1.0] * num_terms
+    terms = f"{num_terms} loss terms ({', '.join(names)})"
+    try:
+        weights = torch.as_tensor(loss_weights).detach().to("cpu", torch.float64)
+    except (TypeError, ValueError, RuntimeError):
+        raise ValueError(
+            f"`loss_weights` must be a list of one number for each of {terms}, "
+            f"got {loss_weights!r}."
+        ) from None
+    if weights.ndim != 1 or len(weights) != num_terms:
+        shape = f"{len(weights)} weights" if weights.ndim == 1 else f"shape {list(weights.shape)}"
+        raise ValueError(f"`loss_weights` must hold one number for each of {terms}, got {shape}.")
+    if isinstance(loss_weights, (list, tuple)):  # keep Python's numbers to the last digit
+        values = [float(weight) for weight in loss_weights]
+    else:
+        values = weights.tolist()
+    if not all(math.isfinite(value) and value >= 0 for value in values) or not any(values):
+        raise ValueError(
+            f"`loss_weights` must be finite, not negative and not all 0, got {values}."
+        )
+    return values
+
+
+def as_list(losses: Any) -> list[Tensor]:
+    """Return what `data.losses` gave as a list, as it may be a bare tensor."""
+    return losses if isinstance(losses, list) else [losses]

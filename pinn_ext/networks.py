@@ -1,0 +1,123 @@
+"""Networks that answer the two fields at positions and times: plain torch modules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from pinn_ext.checks import check_choice, check_number
+from pinn_ext.constraints import HardConditions, periodic_features
+from pinn_ext.systems import System
+
+ACTIVATIONS = {"tanh": nn.Tanh, "silu": nn.SiLU, "gelu": nn.GELU}
+CONDITIONS = ("hard", "soft")
+SCALINGS = ("fields", "inputs", "none")
+
+
+class FieldNetwork(nn.Module):
+    """Fully connected network `(x, t) -> (u, v)` in physical units.
+
+    Args:
+        system: gives the box, the data and, if not given, the scales.
+        hidden: width of each hidden layer.
+        activation: one of `tanh`, `silu`, `gelu`.
+        conditions: `"hard"` builds initial and boundary data into the output, `"soft"` leaves
+            them to the loss.
+        scaling: `"fields"` puts inputs on [-1, 1] and the network output in units of each
+            field's scale, `"inputs"` only the former, `"none"` neither.
+        scales: size of u and of v; None takes `system.field_scales()`.
+        seed: of the initial parameters (Glorot normal weights, zero biases).
+
+    Raises:
+        ValueError: if an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        system: System,
+        hidden: Sequence[int] = (32, 32, 32),
+        *,
+        activation: str = "tanh",
+        conditions: str = "hard",
+        scaling: str = "fields",
+        scales: Sequence[float] | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        check_choice("activation", activation, ACTIVATIONS)
+        check_choice("conditions", conditions, CONDITIONS)
+        check_choice("scaling", scaling, SCALINGS)
+        if not hidden:
+            raise ValueError("`hidden` must hold at least one width, got an empty list.")
+        for width in hidden:
+            check_number("hidden", width, 1, integer=True)
+        self.system = system
+        self.hard = HardConditions(system) if conditions == "hard" else None
+        self.periodic = conditions == "hard" and system.periodic
+        dtype = torch.get_default_dtype()
+        low = torch.tensor([*system.lower, 0.0], dtype=dtype)
+        high = torch.tensor([*system.upper, system.final_time], dtype=dtype)
+        scaled = scaling != "none"
+        self.register_buffer("centre", (low + high) / 2 if scaled else torch.zeros_like(low))
+        self.register_buffer("half_range", (high - low) / 2 if scaled else torch.ones_like(low))
+        self.register_buffer(
+            "scales", torch.tensor(term_scales(system, scaling, scales), dtype=dtype)
+        )
+        features = system.dimension * (2 if self.periodic else 1) + 1
+        widths = [features, *hidden, 2]
+        layers: list[nn.Module] = []
+        for n_in, n_out in zip(widths, widths[1:], strict=False):
+            layers += [nn.Linear(n_in, n_out), ACTIVATIONS[activation]()]
+        self.layers = nn.Sequential(*layers[:-1])
+        _glorot(self.layers, seed)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return u and v `[N, 2]` at positions and times `[N, dimension + 1]`."""
+        scaled = (inputs - self.centre) / self.half_range
+        if self.periodic:
+            features = periodic_features(self.system, inputs)
+            scaled = torch.cat((features[:, :-1], scaled[:, -1:]), dim=1)
+        raw = self.layers(scaled) * self.scales
+        return raw if self.hard is None else self.hard(inputs, raw)
+
+
+def term_scales(
+    system: System, scaling: str, scales: Sequence[float] | None = None
+) -> tuple[float, float]:
+    """Return the units of u and v in which the network answers and residuals are measured.
+
+    Args:
+        system: gives the scales if none are given.
+        scaling: only `"fields"` scales the fields.
+        scales: size of u and of v, positive, or None.
+
+    Returns:
+        Two positive numbers, 1 and 1 unless `scaling` is `"fields"`.
+
+    Raises:
+        ValueError: if `scales` is not two positive numbers.
+    """
+    if scales is not None:
+        if len(scales) != 2:
+            raise ValueError(f"`scales` must hold one number for u and one for v, got {scales}.")
+        for scale in scales:
+            check_number("scales", scale, 0, open_low=True)
+    if scaling != "fields":
+        return 1.0, 1.0
+    u, v = system.field_scales() if scales is None else scales
+    return float(u), float(v)
+
+
+def _glorot(layers: nn.Sequential, seed: int) -> None:
+    """Initialise like DeepXDE's "Glorot normal", from an own generator."""
+    generator = torch.Generator(device="cpu").manual_seed(seed)
+    for layer in layers:
+        if isinstance(layer, nn.Linear):
+            n_out, n_in = layer.weight.shape
+            std = (2.0 / (n_in + n_out)) ** 0.5
+            draw = torch.randn(n_out, n_in, generator=generator, device="cpu") * std
+            with torch.no_grad():
+                layer.weight.copy_(draw)
+                layer.bias.zero_()

@@ -1,0 +1,278 @@
+"""The loss terms of a coupled system on snapshot graphs, and one training step on them."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from solvers.rk4 import mismatch, rk4_step, substeps
+from torch import Tensor, nn
+
+from pinn_ext import systems
+from pinn_ext.adaptive_weights import AdaptiveLossWeights
+from pinn_ext.datasets import SnapshotBatch, semi_discrete
+from pinn_ext.derivatives import AutogradDerivatives
+from pinn_ext.networks import term_scales
+from pinn_ext.systems import System
+
+WEIGHT_KEYS = {
+    "PI_loss1": "w1_PI",
+    "PI_loss2": "w2_PI",
+    "RK4_loss1": "w1_rk4",
+    "RK4_loss2": "w2_rk4",
+    "IC_loss1": "w1_IC",
+    "IC_loss2": "w2_IC",
+    "BC_loss1": "w1_BC",
+    "BC_loss2": "w2_BC",
+}
+"""Loss term to its key under `training.loss`, in the order of the terms."""
+
+
+class PhysicsLoss:
+    """Mean squared residuals of a coupled system, one term per field and kind.
+
+    PI: the equation at every node. RK4: the network's next state against a Runge-Kutta step of
+    its present state on the graph. IC and BC: initial and boundary data, if not built into the
+    network. Every term is divided by the square of its field's scale.
+
+    Args:
+        system: the coupled system.
+        conditions: `"hard"` has no IC and BC terms, `"soft"` has.
+        scales: units of u and v.
+        use_rk4: whether there are RK4 terms.
+        step: length h of the Runge-Kutta step.
+        per_unit_time: whether the RK4 mismatch is divided by h.
+        detach: whether the Runge-Kutta end of the mismatch is a constant for the optimiser.
+    """
+
+    def __init__(
+        self,
+        system: System,
+        *,
+        conditions: str = "hard",
+        scales: Sequence[float] = (1.0, 1.0),
+        use_rk4: bool = True,
+        step: float = 1e-2,
+        per_unit_time: bool = True,
+        detach: bool = False,
+    ) -> None:
+        self.system = system
+        self.scales = tuple(scales)
+        self.step, self.per_unit_time, self.detach = step, per_unit_time, detach
+        kinds = ["PI"] + ["RK4"] * use_rk4 + ["IC", "BC"] * (conditions == "soft")
+        self.names = [f"{kind}_loss{i}" for kind in kinds for i in (1, 2)]
+        terms: dict[str, Callable[..., Tensor]] = {
+            "PI": self._equation,
+            "RK4": self._runge_kutta,
+            "IC": self._initial,
+            "BC": self._periodicity if system.periodic else self._boundary,
+        }
+        self._terms = [terms[kind] for kind in kinds]
+
+    def __call__(
+        self, network: Callable[[Tensor], Tensor], batch: SnapshotBatch, outputs: Tensor
+    ) -> list[Tensor]:
+        """Return the raw loss terms, in the order of `names`.
+
+        Args:
+            network: positions and times `[N, dimension + 1]` to fields `[N, 2]`.
+            batch: the graphs; its inputs must require gradients.
+            outputs: `network(batch.inputs)` `[N, 2]`.
+
+        Returns:
+            One scalar tensor a term, dimensionless.
+        """
+        unit = outputs.new_tensor(self.scales) ** 2
+        losses: list[Tensor] = []
+        for term in self._terms:
+            losses += (term(network, batch, outputs) / unit).unbind()
+        return losses
+
+    def _equation(self, network: Any, batch: SnapshotBatch, outputs: Tensor) -> Tensor:
+        u, v = outputs.unbind(dim=1)
+        d = AutogradDerivatives(batch.inputs)
+        du, dv = self.system.rhs(u, v, d)
+        return _mean_squares(d.time(u) - du, d.time(v) - dv)
+
+    def _runge_kutta(self, network: Any, batch: SnapshotBatch, outputs: Tensor) -> Tensor:
+        later = batch.inputs.detach().clone()
+        later[:, -1] += self.step
+        return self.step_mismatch(batch, outputs, network(later))
+
+    def step_mismatch(self, batch: SnapshotBatch, state: Tensor, later: Tensor) -> Tensor:
+        """Return the mean squared mismatch `[2]` of a Runge-Kutta step, in physical units.
+
+        Args:
+            batch: the graphs.
+            state: fields `[N, 2]` at the batch's times.
+            later: fields `[N, 2]` one step later.
+
+        Returns:
+            One value a field, over the nodes that have a stencil of their own.
+        """
+        equation = semi_discrete(self.system, batch.operators)
+        count = substeps(self.step, batch.stable_step)
+        time, h = batch.inputs[:, -1].detach(), self.step / count
+        stepped = state
+        for i in range(count):
+            stepped = rk4_step(equation, stepped, time + i * h, h, constrain=equation.constrain)
+        if self.detach:
+            stepped = stepped.detach()
+        return mismatch(
+            later,
+            stepped,
+            self.step,
+            per_unit_time=self.per_unit_time,
+            mask=~batch.operators.boundary_mask,
+        )
+
+    def _initial(self, network: Any, batch: SnapshotBatch, outputs: Tensor) -> Tensor:
+        x = batch.grid
+        t = torch.zeros_like(x[:, 0])
+        answer = network(torch.cat((x, t[:, None]), dim=1))
+        return ((answer - self.system.data(x, t)) ** 2).mean(dim=0)
+
+    def _boundary(self, network: Any, batch: SnapshotBatch, outputs: Tensor) -> Tensor:
+        mask = batch.operators.boundary_mask
+        at = batch.inputs.detach()[mask]
+        return ((outputs[mask] - self.system.data(at[:, :-1], at[:, -1])) ** 2).mean(dim=0)
+
+    def _periodicity(self, network: Any, batch: SnapshotBatch, outputs: Tensor) -> Tensor:
+        """Compare values and normal derivatives (times half the box) on opposite sides."""
+        squares = []
+        for axis, (low, high) in enumerate(
+            zip(self.system.lower, self.system.upper, strict=True)
+        ):
+            at = batch.inputs.detach()
+            near = at[at[:, axis] <= at[:, axis].min()].clone()
+            far = near.clone()
+            near[:, axis], far[:, axis] = low, high
+            sides = torch.cat((near, far)).requires_grad_()
+            answer = network(sides)
+            d = AutogradDerivatives(sides)
+            slopes = torch.stack([d.gradient(f)[axis] for f in answer.unbind(dim=1)], dim=1)
+            for values in (answer, 0.5 * (high - low) * slopes):
+                squares.append((values[: len(near)] - values[len(near) :]) ** 2)
+        return torch.cat(squares).mean(dim=0)
+
+    def floor(self, batch: SnapshotBatch) -> Tensor:
+        """Return the RK4 terms `[2]` that the exact solution scores on a batch.
+
+        Args:
+            batch: the graphs.
+
+        Returns:
+            Truncation error of the graph operators, in the units of the loss terms.
+        """
+        x, t = batch.inputs[:, :-1], batch.inputs[:, -1]
+        now, later = self.system.exact(x, t), self.system.exact(x, t + self.step)
+        return self.step_mismatch(batch, now, later) / now.new_tensor(self.scales) ** 2
+
+
+def _mean_squares(*residuals: Tensor) -> Tensor:
+    return torch.stack([(residual**2).mean() for residual in residuals])
+
+
+def weighted_total(losses: Sequence[Tensor], weights: Tensor) -> Tensor:
+    """Return `sum_i w_i L_i` in DeepXDE's order of operations, so that results are bit-equal.
+
+    Args:
+        losses: `k` scalar tensors.
+        weights: `[k]`.
+
+    Returns:
+        The scalar that is minimised.
+    """
+    stacked = torch.stack(list(losses))
+    stacked *= weights
+    return torch.sum(stacked)
+
+
+def physics_loss(cfg: Any, *, rk4: bool = True) -> PhysicsLoss:
+    """Build the loss that a configuration describes.
+
+    Args:
+        cfg: has `problem`, `dataset.step` and `training.loss`, as in `pinn_ext.schema.Config`.
+        rk4: False leaves the RK4 terms out whatever the configuration says.
+
+    Returns:
+        The loss.
+    """
+    problem, loss = cfg.problem, cfg.training.loss
+    return PhysicsLoss(
+        _system(problem.name, problem.boundary, tuple(dict(problem.parameters).items())),
+        conditions=problem.conditions,
+        scales=_scales(
+            problem.name,
+            problem.boundary,
+            tuple(dict(problem.parameters).items()),
+            problem.scaling,
+            None if problem.scales is None else tuple(problem.scales),
+        ),
+        use_rk4=rk4 and loss.use_rk4,
+        step=cfg.dataset.step,
+        per_unit_time=loss.rk4_per_unit_time,
+        detach=loss.rk4_detach,
+    )
+
+
+@functools.lru_cache(maxsize=32)
+def _system(name: str, boundary: str | None, parameters: tuple) -> System:
+    return systems.create(name, boundary=boundary, **dict(parameters))
+
+
+@functools.lru_cache(maxsize=32)
+def _scales(
+    name: str, boundary: str | None, parameters: tuple, scaling: str, scales: tuple | None
+) -> tuple[float, float]:
+    return term_scales(_system(name, boundary, parameters), scaling, scales)
+
+
+def train_physics(
+    batch: Any,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    device: torch.device | str,
+    cfg: Any,
+    rk4: bool = True,
+    adaptive_weights: AdaptiveLossWeights | None = None,
+) -> tuple[float, dict[str, float]]:
+    """Take one optimiser step on a batch of snapshot graphs, in a training loop of your own.
+
+    The loss terms and their weighted sum are those that `pinn_ext`'s DeepXDE path trains on. The
+    function reads the weights but never updates them: call `adaptive_weights.update` once an
+    epoch with the means of the raw losses.
+
+    Args:
+        batch: torch-geometric batch of `pinn_ext.datasets.SnapshotGraphs`.
+        model: positions and times `[N, dimension + 1]` to fields `[N, 2]`.
+        optimizer: over the parameters of `model`.
+        device: where model and batch are to lie.
+        cfg: configuration as in `pinn_ext.schema.Config`.
+        rk4: False leaves the RK4 terms out.
+        adaptive_weights: gives the weights by term name; None takes those in `cfg`.
+
+    Returns:
+        The weighted total and the raw loss of every term by name, before the step.
+
+    Raises:
+        ValueError: if the batch holds no snapshot graphs or a term has no weight.
+    """
+    loss = physics_loss(cfg, rk4=rk4)
+    dtype = next(model.parameters()).dtype
+    graphs = SnapshotBatch.from_graphs(batch, device, dtype)
+    model.train()
+    graphs.inputs.requires_grad_()
+    terms = loss(model, graphs, model(graphs.inputs))
+    if adaptive_weights is None:
+        values = [getattr(cfg.training.loss, WEIGHT_KEYS[name]) for name in loss.names]
+    else:
+        values = [adaptive_weights.get_weight(name) for name in loss.names]
+    raw = {name: term.item() for name, term in zip(loss.names, terms, strict=True)}
+    total = weighted_total(terms, torch.tensor(values, dtype=dtype, device=device))
+    optimizer.zero_grad()
+    total.backward()
+    optimizer.step()
+    return total.item(), raw

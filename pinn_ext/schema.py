@@ -1,0 +1,243 @@
+"""The configuration: every key with its type, default and legal range. Loads without torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from pinn_ext.checks import check_choice, check_number
+
+OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")
+
+
+@dataclass
+class Adaptive:
+    """`training.loss.adaptive`: how the loss weights move."""
+
+    enabled: bool = False
+    strategy: str | None = None
+    ema_alpha: float = 0.9
+    update_frequency: int = 1
+    weight_beta: float = 0.9
+    normalization: str = "total"
+    eps: float = 1e-8
+    min_weight: float = 1e-4
+    max_weight: float = 1e4
+    max_ratio: float | None = 100.0
+    rescale_moments: bool = True
+
+
+@dataclass
+class Loss:
+    """`training.loss`: which terms there are and their initial weights."""
+
+    w1_PI: float = 1.0
+    w2_PI: float = 1.0
+    use_rk4: bool = True
+    w1_rk4: float = 1.0
+    w2_rk4: float = 1.0
+    w1_IC: float = 1.0
+    w2_IC: float = 1.0
+    w1_BC: float = 1.0
+    w2_BC: float = 1.0
+    rk4_per_unit_time: bool = True
+    rk4_detach: bool = False
+    use_gn_solver: bool = False
+    adaptive: Adaptive = field(default_factory=Adaptive)
+
+
+@dataclass
+class Training:
+    """`training`: optimiser, length and loss."""
+
+    epochs: int = 50
+    learning_rate: float = 0.005
+    weight_decay: float = 0.0
+    optimizer: str = "adam"
+    lbfgs_iterations: int = 0
+    log_every: int = 5
+    log_weights_every: int = 10
+    resume: str | None = None
+    loss: Loss = field(default_factory=Loss)
+
+
+@dataclass
+class Problem:
+    """`problem`: the coupled system, its conditions and units."""
+
+    name: str = "brusselator"
+    boundary: str | None = None
+    conditions: str = "hard"
+    scaling: str = "fields"
+    scales: list[float] | None = None
+    parameters: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass
+class Dataset:
+    """`dataset`: the snapshot graphs."""
+
+    name: str = "grid"
+    num_graphs: int = 100
+    num_validation: int = 10
+    nodes_per_side: int | None = None
+    batch_size: int = 10
+    step: float = 1e-2
+
+
+@dataclass
+class Network:
+    """`network`: the network that answers the fields."""
+
+    name: str = "mlp"
+    hidden: list[int] = field(default_factory=lambda: [32, 32, 32])
+    activation: str = "tanh"
+
+
+@dataclass
+class Experiment:
+    """`experiment`: what the run is called; the name begins its folder's name."""
+
+    name: str = "run"
+
+
+@dataclass
+class Config:
+    """Everything that decides a run."""
+
+    seed: int = 0
+    device: str = "auto"
+    dtype: str = "float32"
+    problem: Problem = field(default_factory=Problem)
+    dataset: Dataset = field(default_factory=Dataset)
+    network: Network = field(default_factory=Network)
+    training: Training = field(default_factory=Training)
+    experiment: Experiment = field(default_factory=Experiment)
+
+
+def strategy_of(adaptive: Any) -> str:
+    """Return the strategy that `training.loss.adaptive` asks for.
+
+    Args:
+        adaptive: an `Adaptive` node.
+
+    Returns:
+        `"fixed"` unless adaptation is enabled, then the named one, by default `"equal_init"`.
+    """
+    return (adaptive.strategy or "equal_init") if adaptive.enabled else "fixed"
+
+
+def validate(cfg: Any) -> None:
+    """Refuse a configuration with a value out of range, before any work is done.
+
+    Args:
+        cfg: a `Config` or an OmegaConf node of that schema.
+
+    Raises:
+        ValueError: naming the full key, what is allowed and what came.
+    """
+    check_number("seed", cfg.seed, 0, 2**32 - 1, integer=True)
+    check_choice("dtype", cfg.dtype, ("float32", "float64"))
+    if cfg.device not in ("auto", "cpu", "cuda") and not str(cfg.device).startswith("cuda:"):
+        check_choice("device", cfg.device, ("auto", "cpu", "cuda", "cuda:N"))
+    name = cfg.experiment.name
+    if not name or name.startswith(".") or any(sign in name for sign in "/\\\0\n"):
+        raise ValueError(f"`experiment.name` must be usable as a folder's name, got {name!r}.")
+    _validate_problem(cfg.problem)
+    _validate_dataset(cfg.dataset)
+    _validate_network(cfg.network)
+    _validate_training(cfg.training)
+    _validate_loss(cfg.training.loss)
+
+
+def _validate_problem(problem: Any) -> None:
+    check_choice("problem.conditions", problem.conditions, ("hard", "soft"))
+    check_choice("problem.scaling", problem.scaling, ("fields", "inputs", "none"))
+    if problem.scales is not None:
+        if len(problem.scales) != 2:
+            raise ValueError(
+                f"`problem.scales` must hold one number for u and one for v, got {problem.scales}."
+            )
+        for scale in problem.scales:
+            check_number("problem.scales", scale, 0, open_low=True)
+
+
+def _validate_dataset(dataset: Any) -> None:
+    check_choice("dataset.name", dataset.name, ("grid",))
+    check_number("dataset.num_graphs", dataset.num_graphs, 1, integer=True)
+    check_number("dataset.num_validation", dataset.num_validation, 1, integer=True)
+    check_number("dataset.batch_size", dataset.batch_size, 1, integer=True)
+    check_number("dataset.step", dataset.step, 0, open_low=True)
+    if dataset.nodes_per_side is not None:
+        check_number("dataset.nodes_per_side", dataset.nodes_per_side, 3, integer=True)
+
+
+def _validate_network(network: Any) -> None:
+    check_choice("network.name", network.name, ("mlp",))
+    check_choice("network.activation", network.activation, ("tanh", "silu", "gelu"))
+    if not network.hidden:
+        raise ValueError("`network.hidden` must hold at least one width, got [].")
+    for width in network.hidden:
+        check_number("network.hidden", width, 1, integer=True)
+
+
+def _validate_training(training: Any) -> None:
+    check_number("training.epochs", training.epochs, 1, integer=True)
+    check_number("training.learning_rate", training.learning_rate, 0, open_low=True)
+    check_number("training.weight_decay", training.weight_decay, 0)
+    check_choice("training.optimizer", training.optimizer, OPTIMIZERS)
+    if training.optimizer == "adamw" and training.weight_decay == 0:
+        raise ValueError(
+            "`training.weight_decay` must be > 0 for training.optimizer=adamw (DeepXDE refuses "
+            "adamw without it), got 0.0."
+        )
+    check_number("training.lbfgs_iterations", training.lbfgs_iterations, 0, integer=True)
+    check_number("training.log_every", training.log_every, 1, integer=True)
+    check_number("training.log_weights_every", training.log_weights_every, 1, integer=True)
+
+
+def _validate_loss(loss: Any) -> None:
+    from pinn_ext import strategies
+
+    where = "training.loss"
+    weights = [key for key in Loss.__dataclass_fields__ if key.startswith(("w1_", "w2_"))]
+    for key in weights:
+        check_number(f"{where}.{key}", getattr(loss, key), 0)
+    if not any(getattr(loss, key) for key in ("w1_PI", "w2_PI", "w1_rk4", "w2_rk4")):
+        raise ValueError(
+            f"One of `{where}.w1_PI`, w2_PI, w1_rk4, w2_rk4 must be above 0, got none."
+        )
+    if loss.use_gn_solver:
+        raise ValueError(
+            f"`{where}.use_gn_solver` must be false: the Gauss-Newton phase is not there yet."
+        )
+    adaptive, where = loss.adaptive, f"{where}.adaptive"
+    if adaptive.strategy is not None:
+        check_choice(f"{where}.strategy", adaptive.strategy, strategies.names())
+        if not adaptive.enabled and adaptive.strategy != "fixed":
+            raise ValueError(
+                f"`{where}.enabled` must be true for {where}.strategy={adaptive.strategy} to "
+                "have an effect, got false."
+            )
+    check_number(f"{where}.ema_alpha", adaptive.ema_alpha, 0, 1, open_high=True)
+    check_number(f"{where}.weight_beta", adaptive.weight_beta, 0, 1, open_high=True)
+    check_number(f"{where}.update_frequency", adaptive.update_frequency, 1, integer=True)
+    check_number(f"{where}.eps", adaptive.eps, 1e-100)
+    check_choice(f"{where}.normalization", adaptive.normalization, ("initial", "none", "total"))
+    check_number(f"{where}.min_weight", adaptive.min_weight, 0, open_low=True)
+    if adaptive.max_weight < adaptive.min_weight:
+        raise ValueError(
+            f"`{where}.max_weight` must be >= {where}.min_weight = {adaptive.min_weight:g}, "
+            f"got {adaptive.max_weight!r}."
+        )
+    check_number(f"{where}.max_weight", adaptive.max_weight, 0, open_low=True)
+    if adaptive.max_ratio is not None:
+        check_number(f"{where}.max_ratio", adaptive.max_ratio, 1)
+    if strategy_of(adaptive) != "fixed":
+        for key in weights:
+            weight = getattr(loss, key)
+            if weight and not adaptive.min_weight <= weight <= adaptive.max_weight:
+                raise ValueError(
+                    f"`training.loss.{key}` must be 0 or within min_weight and max_weight of "
+                    f"{where} [{adaptive.min_weight:g}, {adaptive.max_weight:g}], got {weight!r}."
+                )

@@ -1,0 +1,50 @@
+"""Coupled systems by name: equation, conditions and exact solution."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from pinn_ext.checks import check_choice
+from pinn_ext.systems._base import FIELDS, Derivatives, System
+from pinn_ext.systems.brusselator import Brusselator
+from pinn_ext.systems.coupled_burgers import CoupledBurgers
+from pinn_ext.systems.linear_reaction_diffusion import LinearReactionDiffusion
+
+__all__ = ["FIELDS", "Derivatives", "System", "create", "names"]
+
+_REGISTRY: dict[str, type[System]] = {
+    cls.name: cls for cls in (Brusselator, CoupledBurgers, LinearReactionDiffusion)
+}
+
+
+def names() -> list[str]:
+    """Return the names of all systems, sorted.
+
+    Returns:
+        The names that `create` and `problem.name` accept.
+
+    >>> names()
+    ['brusselator', 'coupled_burgers', 'linear_reaction_diffusion']
+    """
+    return sorted(_REGISTRY)
+
+
+def create(name: str, **parameters: Any) -> System:
+    """Build the system called `name`.
+
+    Args:
+        name: one of `names()`.
+        **parameters: the system's own parameters.
+
+    Returns:
+        The system.
+
+    Raises:
+        ValueError: if there is no such system or it has no such parameter.
+    """
+    cls = _REGISTRY[check_choice("problem.name", name, _REGISTRY)]
+    legal = [key for key in inspect.signature(cls).parameters]
+    for key in parameters:
+        check_choice(f"parameter of {name}", key, legal)
+    return cls(**parameters)

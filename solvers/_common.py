@@ -1,0 +1,40 @@
+"""Types, checks and the error shared by the time-stepping modules."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from torch import Tensor
+
+# One time for all nodes, or [N]: in a batch of snapshots each node has its graph's own time.
+Time = float | Tensor
+Rates = Callable[[Time, Tensor], Tensor]
+Constrain = Callable[[Time, Tensor], Tensor]
+
+
+class NonFiniteStateError(FloatingPointError):
+    """A state or a linearisation holds NaN or infinity."""
+
+
+def state_problem(state: Tensor, name: str = "state") -> str | None:
+    """Say what is wrong with a state, or None; the caller raises."""
+    if state.ndim != 2 or state.shape[1] != 2:
+        return f"`{name}` must have shape [N, 2] (columns u, v), got {list(state.shape)}."
+    if not state.is_floating_point():
+        return f"`{name}` must have a floating-point dtype, got {state.dtype}."
+    return None
+
+
+def time_problem(time: Time, num_nodes: int) -> str | None:
+    """Say what is wrong with a time, or None; the caller raises."""
+    if isinstance(time, Tensor) and tuple(time.shape) not in ((), (num_nodes,)):
+        return f"`time` must be a number or have shape [{num_nodes}], got {list(time.shape)}."
+    return None
+
+
+def step_problem(step: float) -> str | None:
+    """Say what is wrong with a time step, or None; the caller raises."""
+    if not (step > 0 and math.isfinite(step)):
+        return f"`step` must be a positive, finite number, got {step}."
+    return None
