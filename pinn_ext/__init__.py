@@ -16,6 +16,7 @@ if getattr(solvers, "MARKER", None) != "pinn_ext.solvers":
     )
 
 if TYPE_CHECKING:
+    from pinn_ext import strategies, systems
     from pinn_ext.adaptive_weights import AdaptiveLossWeights
     from pinn_ext.dde.callback import AdaptiveWeights
     from pinn_ext.physics import train_physics

@@ -66,22 +66,23 @@ class AdaptiveLossWeights:
     ) -> None:
         self.loss_names = _checked_loss_names(loss_names)
         check_choice("strategy", strategy, strategies.names())
-        self.ema_alpha = check_number("ema_alpha", ema_alpha, 0, 1, open_high=True)
-        self.weight_beta = check_number("weight_beta", weight_beta, 0, 1, open_high=True)
-        self.update_frequency = check_number("update_frequency", update_frequency, 1, integer=True)
-        self.eps = check_number("eps", eps, 1e-100)
-        self.min_weight = check_number("min_weight", min_weight, 0, open_low=True)
-        self.max_weight = check_number("max_weight", max_weight, min_weight)
+        # Python's own numbers, as those of numpy would end up in the state.
+        self.ema_alpha = float(check_number("ema_alpha", ema_alpha, 0, 1, open_high=True))
+        self.weight_beta = float(check_number("weight_beta", weight_beta, 0, 1, open_high=True))
+        frequency = check_number("update_frequency", update_frequency, 1, integer=True)
+        self.update_frequency = int(frequency)
+        self.eps = float(check_number("eps", eps, 1e-100))
+        self.min_weight = float(check_number("min_weight", min_weight, 0, open_low=True))
+        self.max_weight = float(check_number("max_weight", max_weight, min_weight))
         self.normalization = check_choice("normalization", normalization, NORMALIZATIONS)
-        if max_ratio is not None:
-            check_number("max_ratio", max_ratio, 1)
-        self.max_ratio = max_ratio
-
-        self._strategy = strategies.create(strategy, ema_alpha=ema_alpha, eps=eps)
+        self.max_ratio = (
+            None if max_ratio is None else float(check_number("max_ratio", max_ratio, 1))
+        )
+        self._strategy = strategies.create(strategy, ema_alpha=self.ema_alpha, eps=self.eps)
         self._initial = self._checked_initial(initial_weights)
         self._weights = list(self._initial)
         self._active = [i for i, weight in enumerate(self._initial) if weight > 0]
-        self._epoch: float | None = None
+        self._epoch: int | None = None
         self._updates = 0
         self._state = self._strategy.init([self._initial[i] for i in self._active])
 
@@ -103,7 +104,8 @@ class AdaptiveLossWeights:
     def update(self, epoch: int, loss_values: Mapping[str, float]) -> dict[str, float]:
         """Let the strategy see the losses of an epoch.
 
-        The first call counts as epoch 1 whatever its number; later calls act when `epoch` is
+        The first call counts as epoch 1 whatever its number (with bad or all-zero losses, the next
+        one does); later calls act when `epoch` is
         divisible by `update_frequency`. A loss that is not finite, or negative, changes nothing
         and gives one warning.
 
@@ -119,9 +121,11 @@ class AdaptiveLossWeights:
                 does not grow.
         """
         losses = self._checked_losses(loss_values)
-        check_number("epoch", epoch)
+        epoch = int(check_number("epoch", epoch, integer=True))
         if self._epoch is not None and epoch <= self._epoch:
-            raise ValueError(f"`epoch` must grow from call to call, got {epoch} after {self._epoch}.")
+            raise ValueError(
+                f"`epoch` must grow from call to call, got {epoch} after {self._epoch}."
+            )
         first = self._updates == 0
         self._epoch = epoch
         bad = [i for i, loss in enumerate(losses) if not (math.isfinite(loss) and loss >= 0)]
@@ -218,6 +222,11 @@ class AdaptiveLossWeights:
         for key, own in (("strategy", self.strategy), ("loss_names", self.loss_names)):
             if state[key] != own:
                 raise ValueError(f"The saved state must have {key} {own!r}, got {state[key]!r}.")
+        for key in ("initial_weights", "weights"):
+            if len(state[key]) != len(self.loss_names):
+                raise ValueError(
+                    f"The saved state must have {len(self.loss_names)} {key}, got {state[key]!r}."
+                )
         self._initial = list(state["initial_weights"])
         self._weights = list(state["weights"])
         self._active = [i for i, weight in enumerate(self._initial) if weight > 0]

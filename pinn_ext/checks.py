@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Iterable
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 
@@ -58,11 +58,11 @@ def check_number(
     Raises:
         ValueError: if `value` is no such number; the message states the range and the value.
     """
-    kind = int if integer else Real
+    kind = Integral if integer else Real
     fits = (
         isinstance(value, kind)
         and not isinstance(value, bool)
-        and math.isfinite(value)
+        and _is_finite(value)
         and (low < value if open_low else low <= value)
         and (value < high if open_high else value <= high)
     )
@@ -72,6 +72,13 @@ def check_number(
     raise ValueError(
         f"`{what}` must be a {noun}{_range(low, high, open_low, open_high)}, got {value!r}."
     )
+
+
+def _is_finite(value: Any) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number beyond the largest float
+        return False
 
 
 def _range(low: float, high: float, open_low: bool, open_high: bool) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import torch
@@ -33,6 +34,10 @@ class FieldNetwork(nn.Module):
     Raises:
         ValueError: if an argument is out of range.
     """
+
+    centre: Tensor
+    half_range: Tensor
+    scales: Tensor
 
     def __init__(
         self,
@@ -68,8 +73,8 @@ class FieldNetwork(nn.Module):
         features = system.dimension * (2 if self.periodic else 1) + 1
         widths = [features, *hidden, 2]
         layers: list[nn.Module] = []
-        for n_in, n_out in zip(widths, widths[1:], strict=False):
-            layers += [nn.Linear(n_in, n_out), ACTIVATIONS[activation]()]
+        for n_in, n_out in itertools.pairwise(widths):
+            layers += [_empty_linear(n_in, n_out), ACTIVATIONS[activation]()]
         self.layers = nn.Sequential(*layers[:-1])
         _glorot(self.layers, seed)
 
@@ -108,6 +113,11 @@ def term_scales(
         return 1.0, 1.0
     u, v = system.field_scales() if scales is None else scales
     return float(u), float(v)
+
+
+def _empty_linear(n_in: int, n_out: int) -> nn.Linear:
+    """Make a layer without drawing its parameters from torch's global generator."""
+    return nn.utils.skip_init(nn.Linear, n_in, n_out, device=torch.get_default_device())
 
 
 def _glorot(layers: nn.Sequential, seed: int) -> None:

@@ -142,9 +142,7 @@ class PhysicsLoss:
     def _periodicity(self, network: Any, batch: SnapshotBatch, outputs: Tensor) -> Tensor:
         """Compare values and normal derivatives (times half the box) on opposite sides."""
         squares = []
-        for axis, (low, high) in enumerate(
-            zip(self.system.lower, self.system.upper, strict=True)
-        ):
+        for axis, (low, high) in enumerate(zip(self.system.lower, self.system.upper, strict=True)):
             at = batch.inputs.detach()
             near = at[at[:, axis] <= at[:, axis].min()].clone()
             far = near.clone()

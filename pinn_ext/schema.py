@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, is_dataclass
 from typing import Any
 
 from pinn_ext.checks import check_choice, check_number
@@ -241,3 +241,41 @@ def _validate_loss(loss: Any) -> None:
                     f"`training.loss.{key}` must be 0 or within min_weight and max_weight of "
                     f"{where} [{adaptive.min_weight:g}, {adaptive.max_weight:g}], got {weight!r}."
                 )
+
+
+def as_dict(cfg: Any) -> dict[str, Any]:
+    """Return a configuration as plain dicts, lists, numbers and strings.
+
+    Args:
+        cfg: a `Config` or an OmegaConf node of that schema.
+
+    Returns:
+        Nested dicts, all interpolations resolved.
+    """
+    if is_dataclass(cfg) and not isinstance(cfg, type):
+        return asdict(cfg)
+    from omegaconf import OmegaConf
+
+    return OmegaConf.to_container(cfg, resolve=True)  # type: ignore[return-value]
+
+
+def from_dict(values: dict[str, Any]) -> Any:
+    """Return an OmegaConf node of the schema `Config` with the values of `as_dict`."""
+    from omegaconf import OmegaConf
+
+    return OmegaConf.merge(OmegaConf.structured(Config), values)
+
+
+def select(cfg: Any, key: str) -> Any:
+    """Return the value under a full key, plain; None if there is none."""
+    from omegaconf import OmegaConf
+
+    value = OmegaConf.select(cfg, key)
+    return OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
+
+
+def to_yaml(values: dict[str, Any]) -> str:
+    """Return plain values as YAML text."""
+    from omegaconf import OmegaConf
+
+    return OmegaConf.to_yaml(OmegaConf.create(values))

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from solvers._grids import grid_problem, grid_tensors
+from ._grids import grid_problem, grid_tensors
 
 __all__ = ["GraphOperators", "grid_graph"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from solvers._common import (
+from ._common import (
     Constrain,
     NonFiniteStateError,
     Rates,
@@ -17,8 +17,8 @@ from solvers._common import (
     step_problem,
     time_problem,
 )
-from solvers.semidiscrete import SemiDiscrete
-from solvers.stability import stable_step, substeps
+from .semidiscrete import SemiDiscrete
+from .stability import stable_step, substeps
 
 __all__ = [
     "NonFiniteStateError",

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from solvers._common import Time, state_problem, time_problem
+from ._common import Time, state_problem, time_problem
 
 if TYPE_CHECKING:
-    from solvers.operators import GraphOperators
+    from .operators import GraphOperators
 
 __all__ = ["SemiDiscrete"]
 
@@ -28,7 +28,7 @@ class SemiDiscrete:
         boundary: `boundary(x [m, d], t [m]) -> [m, 2]`, values of u, v at boundary nodes.
 
     Example:
-        >>> from solvers.operators import GraphOperators, grid_graph
+        >>> from .operators import GraphOperators, grid_graph
         >>> d = GraphOperators.from_graph(grid_graph([3], [0.0], [2.0], boundary="dirichlet"))
         >>> heat = SemiDiscrete(
         ...     lambda u, v, d: (d.laplacian(u), v), d, lambda x, t: torch.stack([t, t], 1)

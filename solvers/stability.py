@@ -8,13 +8,13 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from solvers._common import Constrain, NonFiniteStateError, Rates, Time, state_problem, step_problem
+from ._common import Constrain, NonFiniteStateError, Rates, Time, state_problem, step_problem
 
 __all__ = ["stable_step", "substeps"]
 
 # |R(z)| = 1 for R(z) = 1 + z + z^2/2 + z^3/6 + z^4/24 on the negative real axis.
 REAL_AXIS_LIMIT = 2.785
-# Smallest |z| of that curve in the left half-plane (near 123 degrees): advection with diffusion.
+# Smallest `|z|` of that curve in the left half-plane (near 123 degrees): advection with diffusion.
 COMPLEX_LIMIT = 2.62
 # Within 35 degrees of the negative real axis the curve lies beyond REAL_AXIS_LIMIT.
 _REAL_SECTOR = math.tan(math.radians(35.0))
@@ -30,7 +30,7 @@ def stable_step(
 
     Power iteration on Jacobian-vector products of the right-hand side, finished by a small
     Arnoldi iteration, finds its dominant eigenvalues z. The step is 0.98 times the least of
-    2.785 / |z| (z near the negative real axis) or 2.62 / |z| (elsewhere). Stability region:
+    2.785 / `|z|` (z near the negative real axis) or 2.62 / `|z|` (elsewhere). Stability region:
     Hairer and Wanner, Solving Ordinary Differential Equations II (1996), section IV.2;
     Arnoldi: Saad, Numerical Methods for Large Eigenvalue Problems (2011), algorithm 6.2.
 

@@ -121,4 +121,3 @@ def check_boundary(cls: type[System], boundary: str | None) -> str:
     if boundary is None:
         return cls.boundaries[0]
     return check_choice(f"boundary of {cls.name}", boundary, cls.boundaries)
-

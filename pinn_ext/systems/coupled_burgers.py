@@ -15,8 +15,8 @@ from pinn_ext.systems._base import Derivatives, System, check_boundary, columns
 class CoupledBurgers(System):
     """`u_t = u_xx - eta u u_x - alpha (u v)_x`, `v_t = v_xx - xi v v_x - beta (u v)_x`.
 
-    Periodic on [-pi, pi]: eta = xi = -2, alpha = beta = 1 and the exact `u = v = exp(-t) sin x`
-   . Dirichlet on [-5, 5]: a front `u = a (1 - tanh((a c / 2)(x - c a t)))`,
+    Periodic on [-pi, pi]: eta = xi = -2, alpha = beta = 1 and the exact solution
+    `u = v = exp(-t) sin x`. Dirichlet on [-5, 5]: a front `u = a (1 - tanh((a c / 2)(x - c a t)))`,
     `v = kappa u` with `kappa = (eta - 2 beta) / (xi - 2 alpha)` and `c = eta + 2 alpha kappa`,
     here eta = 2, xi = 4, alpha = 1/2, beta = 1/4, so that v is half of u.
 

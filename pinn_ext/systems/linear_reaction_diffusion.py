@@ -41,7 +41,9 @@ class LinearReactionDiffusion(System):
         check_number("b", b)
         check_number("diffusion", diffusion, 0, open_low=True)
         if a == b:
-            raise ValueError(f"`a` and `b` must differ (v is proportional to a - b), got {a} twice.")
+            raise ValueError(
+                f"`a` and `b` must differ (v is proportional to a - b), got {a} twice."
+            )
         self.a, self.b, self.diffusion = float(a), float(b), float(diffusion)
         self.boundary = check_boundary(type(self), boundary)
         self.lower, self.upper = (-math.pi,), (math.pi,)

@@ -1,0 +1,95 @@
+# `make train` and `make test` need only Python 3.10 or newer, git, make and a compiler: what else
+# they use is installed into .venv the first time. `make help` lists the targets.
+
+PYTHON ?= python3
+VENV ?= .venv
+EXTRAS ?= test,dev,docs,parallel
+ARGS ?=
+
+PY := $(VENV)/bin/python
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install train test test-all lint format docs wheel-check clean distclean
+
+help:
+	@echo "make train        run the main job; options: make train ARGS='training=adaptive_ema seed=1'"
+	@echo "make test         quick tests and the examples in docstrings"
+	@echo "make test-all     every test, the slow ones too"
+	@echo "make lint         ruff and mypy"
+	@echo "make format       rewrite the code with ruff"
+	@echo "make docs         build the documentation, warnings are errors"
+	@echo "make wheel-check  build the wheel, install it elsewhere and run it"
+	@echo "make clean        remove builds and caches; distclean removes $(VENV) too"
+	@echo "Other interpreter: make PYTHON=python3.12 ...   (runs and their results are never removed)"
+
+# The stamp is written last: an interrupted installation starts again, a finished one is kept until
+# the declared dependencies change.
+install: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 10) and \
+	  'Python 3.10 or newer is wanted, $(PYTHON) is %d.%d: try make PYTHON=python3.11' % sys.version_info[:2])"
+	@echo "Installing into $(VENV): minutes the first time, as torch is large"
+	@test -x $(VENV)/bin/pip && $(PY) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	$(PY) -m pip install --disable-pip-version-check -c constraints.txt -e ".[$(EXTRAS)]"
+	@touch $@
+
+train: $(STAMP)
+	$(PY) main.py $(ARGS)
+
+# Tests draw into files, and on one thread their sums do not depend on the machine's load.
+test test-all: export MPLBACKEND = Agg
+test test-all: export OMP_NUM_THREADS = 1
+
+test: $(STAMP)
+	$(PY) -m pytest -m "not slow" $(ARGS)
+	$(PY) -m pytest --doctest-modules pinn_ext solvers
+
+test-all: $(STAMP)
+	$(PY) -m pytest $(ARGS)
+	$(PY) -m pytest --doctest-modules pinn_ext solvers
+
+lint: $(STAMP)
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+
+format: $(STAMP)
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+# -E: every page is read again, as a page from the cache would not repeat its warnings.
+docs: $(STAMP)
+	$(PY) -m sphinx -E -W --keep-going -b html docs docs/_build/html
+
+# The wheel is built from the source archive, so that both are tried; an older *.egg-info goes first,
+# as setuptools would ship files that only it still lists. The wheel gets an environment of its own.
+# To spare a second torch, that one sees the packages of $(VENV), by a path entry that comes after
+# its own and leads neither to this checkout nor to its editable installation.
+wheel-check: $(STAMP)
+	@set -eu; unset PYTHONPATH; \
+	tmp=$$(mktemp -d); trap 'rm -rf "$$tmp"' EXIT; \
+	rm -rf build *.egg-info; \
+	$(PY) -m build --outdir "$$tmp/dist" . >"$$tmp/build.log" 2>&1 || { cat "$$tmp/build.log"; exit 1; }; \
+	$(PY) -m venv "$$tmp/venv"; \
+	"$$tmp/venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps "$$tmp"/dist/*.whl; \
+	purelib='import sysconfig; print(sysconfig.get_path("purelib"))'; \
+	site=$$("$$tmp/venv/bin/python" -c "$$purelib"); \
+	diff -r configs "$$site/pinn_ext/configs"; \
+	$(PY) -c "$$purelib" >"$$site/zz_dependencies.pth"; \
+	mkdir "$$tmp/empty"; cd "$$tmp/empty"; \
+	"$$tmp/venv/bin/python" -c "import os, sys, pinn_ext, solvers; \
+	  own = os.path.realpath(sys.prefix) + os.sep; \
+	  bad = [m.__file__ for m in (pinn_ext, solvers) if not os.path.realpath(m.__file__).startswith(own)]; \
+	  sys.exit('not from the wheel: %s' % bad if bad else 0)"; \
+	MPLBACKEND=Agg "$$tmp/venv/bin/pinn-ext" training=adaptive_ema training.epochs=2; \
+	echo "wheel-check: $$(cd "$$tmp/dist" && ls *.whl) runs outside of the checkout"
+
+clean:
+	rm -rf build dist docs/_build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis htmlcov .coverage
+	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -exec rm -rf {} +
+
+distclean: clean
+	rm -rf $(VENV)

@@ -1,0 +1,35 @@
+"""Settings of the documentation; `make docs` builds it without a network connection."""
+
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+os.environ.setdefault("DDE_BACKEND", "pytorch")  # the API pages import DeepXDE
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import pinn_ext  # noqa: E402
+
+project = "pinn_ext"
+author = "pinn_ext developers"
+copyright = f"2026 {author}"
+version = release = pinn_ext.__version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
+source_suffix = {".md": "markdown"}
+exclude_patterns = ["_build"]
+default_role = "code"  # `x` in a docstring is code, as in Markdown
+
+myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 3
+
+autodoc_default_options = {"members": True, "show-inheritance": True}
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False
+napoleon_use_ivar = True  # an "Attributes:" section must not describe dataclass fields twice
+
+html_theme = "furo"
+html_title = f"pinn_ext {release}"

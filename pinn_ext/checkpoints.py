@@ -1,0 +1,124 @@
+"""Checkpoints that are whole or absent, and the lock on a run's folder."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+FORMAT = "pinn_ext checkpoint"
+VERSION = 1
+FILE_NAME = "checkpoint.pt"
+_PART = ".part"
+
+
+class RunError(RuntimeError):
+    """A run cannot start or go on; the message is one sentence for the user."""
+
+
+def save(path: Path, content: dict[str, Any]) -> None:
+    """Write a checkpoint so that a crash leaves the former one or the new one, never a mixture.
+
+    The bytes go to a temporary file beside it, reach the disk, and take its name in one step.
+
+    Args:
+        path: file to write.
+        content: tensors, numbers, strings, lists and dicts.
+
+    Raises:
+        RunError: if the disk is full or the folder cannot be written; the former file stays.
+    """
+    buffer = io.BytesIO()
+    torch.save({"format": FORMAT, "version": VERSION, **content}, buffer)
+    part = path.with_name(path.name + _PART)
+    try:
+        with open(part, "wb") as file:
+            file.write(buffer.getbuffer())
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            part.unlink()
+        raise RunError(
+            f"The checkpoint {path} cannot be written ({error.strerror}); the former one is whole."
+        ) from error
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Read a checkpoint without running any code from it.
+
+    Args:
+        path: file to read.
+
+    Returns:
+        What was saved, on the CPU.
+
+    Raises:
+        RunError: if the file is absent, damaged, no checkpoint of pinn_ext, or of a newer one.
+    """
+    if not path.is_file():
+        raise RunError(f"There is no checkpoint at {path}.")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()  # torch.load does not look at checksums
+        if damaged:
+            raise RunError(f"The checkpoint {path} is damaged (checksum of {damaged}).")
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except RunError:
+        raise
+    except Exception as error:
+        raise RunError(f"{path} is damaged or no checkpoint of pinn_ext.") from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise RunError(f"{path} is no checkpoint of pinn_ext.")
+    if content["version"] > VERSION:
+        raise RunError(
+            f"{path} is a checkpoint of format {content['version']}, this pinn_ext reads {VERSION}."
+        )
+    return content
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a run's folder, so that no second process writes into it.
+
+    The lock goes with the process, however that ends.
+
+    Args:
+        folder: an existing folder.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        RunError: if another process holds the folder or it cannot be written.
+    """
+    import fcntl
+
+    try:
+        file = open(folder / "run.lock", "w")  # noqa: SIM115 (held open until the run ends)
+    except OSError as error:
+        raise RunError(f"The folder {folder} cannot be written ({error.strerror}).") from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise RunError(f"Another process is running in {folder}.") from None
+        with contextlib.suppress(OSError):
+            (folder / (FILE_NAME + _PART)).unlink()  # left by a process that was killed
+        yield
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,137 @@
+"""Snapshot graphs as DeepXDE data, and a plain network as DeepXDE's network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import deepxde as dde
+import torch
+from torch import Tensor, nn
+
+from pinn_ext.datasets import SnapshotBatch, SnapshotGraphs, epoch_order
+from pinn_ext.physics import PhysicsLoss
+
+
+class GraphData(dde.data.Data):
+    """Serves mini-batches of snapshot graphs to `dde.Model` and computes their loss terms.
+
+    DeepXDE draws a batch before the first step, for its first test. It is served again as the
+    batch of that step, so that batches and steps agree: call `begin()` in `on_train_begin`.
+
+    Args:
+        loss: the loss terms.
+        graphs: to train on.
+        validation: snapshots at other times, for DeepXDE's test loss.
+        batch_size: graphs in a mini-batch.
+        seed: of the order of the graphs.
+        device: where the batches lie.
+    """
+
+    def __init__(
+        self,
+        loss: PhysicsLoss,
+        graphs: SnapshotGraphs,
+        validation: SnapshotGraphs,
+        *,
+        batch_size: int,
+        seed: int = 0,
+        device: Any = "cpu",
+    ) -> None:
+        self.loss, self.graphs = loss, graphs
+        self.batch_size, self.seed, self.device = min(batch_size, len(graphs)), seed, device
+        self._snapshots = [validation[i] for i in range(len(validation))]
+        self.validation = self._gather(range(len(validation)), validation)
+        self.next_step = 0
+        self._begun = False
+        self._whole: SnapshotBatch | None = None
+        self._order: tuple[int, list[list[int]]] = (-1, [])
+        self._train = self.validation
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """Number of mini-batches in one pass over all graphs."""
+        return -(-len(self.graphs) // self.batch_size)
+
+    def begin(self) -> None:
+        """From now on each batch belongs to a step."""
+        self._begun = True
+
+    def use_all_graphs(self) -> None:
+        """Serve all graphs in one batch from now on, for L-BFGS."""
+        self._begun = False
+        self._whole = self._gather(range(len(self.graphs)), self.graphs)
+
+    def batch_indices(self, step: int) -> list[int]:
+        """Return the graphs in the mini-batch of a step, counted from 0."""
+        epoch, position = divmod(step, self.batches_per_epoch)
+        if self._order[0] != epoch:
+            order = epoch_order(len(self.graphs), self.batch_size, epoch, self.seed)
+            self._order = (epoch, order)
+        return self._order[1][position]
+
+    def train_next_batch(self, batch_size: int | None = None) -> tuple[Tensor, None, None]:
+        """Return the inputs of the next batch; its graphs are kept for `losses_train`."""
+        if self._whole is not None:
+            self._train = self._whole.detached()
+        else:
+            self._train = self._gather(self.batch_indices(self.next_step), self.graphs)
+            self.next_step += self._begun
+        return self._train.inputs, None, None
+
+    def test(self) -> tuple[Tensor, None, None]:
+        """Return the inputs of the validation snapshots."""
+        return self.validation.inputs, None, None
+
+    def losses_train(
+        self,
+        targets: Any,
+        outputs: Tensor,
+        loss_fn: Any,
+        inputs: Tensor,
+        model: Any,
+        aux: Any = None,
+    ) -> list[Tensor]:
+        """Return the raw loss terms of the batch served last."""
+        return self.loss(model.net, self._train, outputs)
+
+    def losses_test(
+        self,
+        targets: Any,
+        outputs: Tensor,
+        loss_fn: Any,
+        inputs: Tensor,
+        model: Any,
+        aux: Any = None,
+    ) -> list[Tensor]:
+        """Return the raw loss terms of the validation snapshots."""
+        return self.loss(model.net, self.validation, outputs)
+
+    def present_batch(self) -> SnapshotBatch:
+        """Return a copy of the batch served last."""
+        return self._train.detached()
+
+    def exact_batch(self) -> SnapshotBatch:
+        """Return the validation snapshots on the CPU in float64."""
+        return SnapshotBatch.from_graphs(self._snapshots, "cpu", torch.float64)
+
+    def _gather(self, indices: Any, graphs: SnapshotGraphs) -> SnapshotBatch:
+        with torch.device("cpu"):  # DeepXDE may have made a GPU the default
+            return SnapshotBatch.from_graphs([graphs[i] for i in indices], self.device)
+
+
+class NetworkAdapter(dde.nn.NN):
+    """Gives a plain torch module the attributes that DeepXDE asks of its networks.
+
+    Args:
+        module: inputs `[N, d]` to outputs `[N, k]`.
+        weight_decay: DeepXDE's L2 regularisation, which it hands to the optimiser.
+    """
+
+    def __init__(self, module: nn.Module, weight_decay: float = 0.0) -> None:
+        super().__init__()
+        self.module = module
+        self.regularizer = ("l2", weight_decay) if weight_decay else None
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return the module's outputs."""
+        return self.module(inputs)

@@ -1,0 +1,176 @@
+"""Pictures of a run and of a comparison. Drawn into files, never shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import torch
+from torch import Tensor
+
+from pinn_ext.systems import FIELDS, System
+
+Rows = Sequence[Mapping[str, Any]]
+_DPI = 120
+_STYLES = ("-", "--", "-.", ":")
+
+
+def losses(path: Path, rows: Rows, names: Sequence[str]) -> None:
+    """Draw raw losses, and the errors of both fields, over the run.
+
+    Args:
+        path: PNG file.
+        rows: history of a run.
+        names: of the loss terms.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
+    at = _positions(rows)
+    for i, name in enumerate(names):
+        left.semilogy(at, [r[name] for r in rows], _STYLES[i // 2 % 4], color=f"C{i}", label=name)
+    left.set(ylabel="raw (unweighted) loss", title="Training losses")
+    for i, field in enumerate(FIELDS):
+        right.semilogy(at, [r[f"error_{field}"] for r in rows], color=f"C{i}", label=field)
+    right.set(ylabel="relative L2 error", title="Errors on points never trained on")
+    _finish(figure, (left, right), rows, path)
+
+
+def weights(path: Path, rows: Rows, names: Sequence[str]) -> None:
+    """Draw the loss weights, and the weighted losses, over the run.
+
+    Args:
+        path: PNG file.
+        rows: history of a run.
+        names: of the loss terms.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
+    at = _positions(rows)
+    for i, name in enumerate(names):
+        style = _STYLES[i // 2 % 4]
+        weight = [r[f"weight_{name}"] for r in rows]
+        left.semilogy(at, weight, style, color=f"C{i}", label=name)
+        weighted = [w * r[name] for w, r in zip(weight, rows, strict=True)]
+        right.semilogy(at, weighted, style, color=f"C{i}", label=name)
+    left.set(ylabel="weight", title="Loss weights")
+    right.set(ylabel="weight x raw loss", title="Weighted losses")
+    _finish(figure, (left, right), rows, path)
+
+
+def _positions(rows: Rows) -> list[float]:
+    """Return where each row stands on the axis: L-BFGS iterations go on after the last epoch."""
+    last = max((r["epoch"] for r in rows if r["phase"] == "epochs"), default=0)
+    return [r["epoch"] if r["phase"] == "epochs" else last + r["epoch"] for r in rows]
+
+
+def _finish(figure: Any, axes: Sequence[Any], rows: Rows, path: Path) -> None:
+    last = max((r["epoch"] for r in rows if r["phase"] == "epochs"), default=0)
+    in_blocks = any(r["phase"] == "lbfgs" for r in rows)
+    for axis in axes:
+        axis.set_xlabel("epoch, then L-BFGS iteration" if in_blocks else "epoch")
+        if in_blocks:
+            axis.axvline(last, color="0.7", linewidth=0.8)
+        axis.grid(True, which="major", color="0.92")
+        axis.legend(fontsize="small", ncols=2)
+    figure.savefig(path, dpi=_DPI)
+    plt.close(figure)
+
+
+def fields(path: Path, system: System, network: Any, per_axis: int = 65) -> None:
+    """Draw u and v beside the reference and their difference.
+
+    In one dimension over space and time, in two over space at the final time.
+
+    Args:
+        path: PNG file.
+        system: the coupled system.
+        network: positions and times `[N, dimension + 1]` to fields `[N, 2]`.
+        per_axis: points along each axis of the pictures.
+    """
+    inputs, extent, labels, title = _field_points(system, per_axis)
+    parameter = next(network.parameters())
+    with torch.no_grad():
+        answer = network(inputs.to(parameter.device, parameter.dtype)).to("cpu", torch.float64)
+    exact = system.exact(inputs[:, :-1], inputs[:, -1])
+    figure, axes = plt.subplots(2, 3, figsize=(11, 6), layout="constrained")
+    for i, field in enumerate(FIELDS):
+        low, high = exact[:, i].min().item(), exact[:, i].max().item()
+        columns = (
+            (f"{field}, network", answer[:, i], {"vmin": low, "vmax": high}),
+            (f"{field}, reference", exact[:, i], {"vmin": low, "vmax": high}),
+            (
+                f"{field}, network - reference",
+                answer[:, i] - exact[:, i],
+                _symmetric(answer, exact, i),
+            ),
+        )
+        for axis, (name, values, options) in zip(axes[i], columns, strict=True):
+            grid = values.reshape(per_axis, per_axis).T
+            picture = axis.imshow(
+                grid.numpy(), origin="lower", extent=extent, aspect="auto", **options
+            )
+            axis.set(title=name, xlabel=labels[0], ylabel=labels[1])
+            figure.colorbar(picture, ax=axis, shrink=0.9)
+    figure.suptitle(title)
+    figure.savefig(path, dpi=_DPI)
+    plt.close(figure)
+
+
+def _symmetric(answer: Tensor, exact: Tensor, i: int) -> dict[str, Any]:
+    largest = (answer[:, i] - exact[:, i]).abs().max().item() or 1.0
+    return {"vmin": -largest, "vmax": largest, "cmap": "RdBu_r"}
+
+
+def _field_points(system: System, n: int) -> tuple[Tensor, tuple[float, ...], tuple[str, str], str]:
+    """Return points `[n * n, dimension + 1]`, their extent, axis labels and a title."""
+    x = torch.linspace(system.lower[0], system.upper[0], n, dtype=torch.float64, device="cpu")
+    end = system.final_time
+    if system.dimension == 1:
+        t = torch.linspace(0.0, end, n, dtype=torch.float64, device="cpu")
+        extent = (system.lower[0], system.upper[0], 0.0, end)
+        return torch.cartesian_prod(x, t), extent, ("x", "t"), system.name
+    y = torch.linspace(system.lower[1], system.upper[1], n, dtype=torch.float64, device="cpu")
+    middle = [
+        torch.tensor([(low + high) / 2], dtype=torch.float64, device="cpu")
+        for low, high in zip(system.lower[2:], system.upper[2:], strict=True)
+    ]
+    final = torch.tensor([end], dtype=torch.float64, device="cpu")
+    points = torch.cartesian_prod(x, y, *middle, final)
+    extent = (system.lower[0], system.upper[0], system.lower[1], system.upper[1])
+    return points, extent, ("x", "y"), f"{system.name} at t = {end:g}"
+
+
+def comparison(
+    path: Path, rows: Rows, histories: Mapping[int, Rows], labels: Mapping[int, str]
+) -> None:
+    """Draw the worst-field error of every run over its epochs, and the final errors.
+
+    Args:
+        path: PNG file.
+        rows: of the comparison table, those that were trained.
+        histories: history of each job.
+        labels: what each job is called.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.5), layout="constrained")
+    for i, row in enumerate(rows):
+        history = histories.get(row["job"], [])
+        if history:
+            worst = [max(r[f"error_{field}"] for field in FIELDS) for r in history]
+            left.semilogy(_positions(history), worst, color=f"C{i % 10}", label=labels[row["job"]])
+    left.set(xlabel="epoch", ylabel="worst-field relative L2 error", title="Over the runs")
+    left.grid(True, color="0.92")
+    if left.lines:
+        left.legend(fontsize="small")
+    at = range(len(rows))
+    for k, field in enumerate(FIELDS):
+        right.barh([i + 0.2 - 0.4 * k for i in at], [r[field] for r in rows], 0.4, label=field)
+    right.set_yticks(list(at), [labels[r["job"]] for r in rows], fontsize="small")
+    right.invert_yaxis()
+    right.set(xscale="log", xlabel="relative L2 error", title="At the end, best run on top")
+    right.legend(fontsize="small")
+    figure.savefig(path, dpi=_DPI)
+    plt.close(figure)

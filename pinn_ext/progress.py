@@ -1,0 +1,51 @@
+"""A progress bar where the output is a terminal, plain lines where it is not."""
+
+from __future__ import annotations
+
+import sys
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as RichProgress
+
+
+class Progress:
+    """Counts epochs and lets lines through above the bar.
+
+    Args:
+        total: number of epochs.
+        done: epochs made before, None if the epochs are over.
+    """
+
+    def __init__(self, total: int, done: int | None) -> None:
+        self._bar: RichProgress | None = None
+        if sys.stdout.isatty() and done is not None and done < total:
+            columns = (
+                TextColumn("epoch"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeRemainingColumn(),
+            )
+            self._bar = RichProgress(*columns, console=Console(), transient=True)
+            self._task = self._bar.add_task("", total=total, completed=done)
+
+    def __enter__(self) -> Progress:
+        if self._bar:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def write(self, text: str) -> None:
+        """Print a line above the bar."""
+        if self._bar:
+            self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        else:
+            print(text, flush=True)
+
+    def advance(self, done: int) -> None:
+        """Move the bar to `done` epochs."""
+        if self._bar:
+            self._bar.update(self._task, completed=done)

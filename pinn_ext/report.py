@@ -1,0 +1,153 @@
+"""What a run leaves: configuration, versions, report and pictures."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pinn_ext import plots, schema
+from pinn_ext.checkpoints import RunError
+from pinn_ext.systems import FIELDS
+
+FILE_NAME = "report.json"
+CONFIG_NAME = "config.yaml"
+_PACKAGES = ("torch", "deepxde", "torch-geometric", "hydra-core", "scipy", "numpy")
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that a run depended on, by name."""
+    from pinn_ext import __version__
+
+    found = {"pinn-ext": __version__, "python": platform.python_version()}
+    for package in _PACKAGES:
+        found[package] = importlib.metadata.version(package)
+    return found
+
+
+def write_config(folder: Path, config: Mapping[str, Any]) -> None:
+    """Write the resolved configuration and the versions, before anything is trained.
+
+    Args:
+        folder: of the run.
+        config: plain dicts, lists, numbers and strings.
+
+    Raises:
+        RunError: if the folder cannot be written.
+    """
+    try:
+        (folder / CONFIG_NAME).write_text(schema.to_yaml(dict(config)))
+        write(folder, versions(), "versions.json")
+    except OSError as error:
+        raise RunError(f"The folder {folder} cannot be written ({error.strerror}).") from error
+
+
+def write(folder: Path, content: Mapping[str, Any], name: str = FILE_NAME) -> None:
+    """Write a JSON file.
+
+    Args:
+        folder: of the run.
+        content: plain dicts, lists, numbers and strings.
+        name: of the file.
+
+    Raises:
+        RunError: if it cannot be written.
+    """
+    try:
+        (folder / name).write_text(json.dumps(content, indent=2) + "\n")
+    except OSError as error:
+        raise RunError(f"{folder / name} cannot be written ({error.strerror}).") from error
+
+
+def failure(message: str, **known: Any) -> dict[str, Any]:
+    """Return the report of a run that could not be trained.
+
+    Args:
+        message: one sentence that says why.
+        **known: what is known of the run all the same.
+
+    Returns:
+        A report with status "failed".
+    """
+    return {**known, "status": "failed", "message": message}
+
+
+def best_epoch(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> int | None:
+    """Return the epoch with the smallest raw sum, each term over its first value.
+
+    Args:
+        rows: history of a run.
+        names: of the loss terms.
+
+    Returns:
+        Its number, None without epochs.
+    """
+    rows = [row for row in rows if row["phase"] == "epochs"]
+    if not rows:
+        return None
+    unit = {name: rows[0][name] or 1.0 for name in names}
+    return min(rows, key=lambda row: sum(row[name] / unit[name] for name in names))["epoch"]
+
+
+def summary(content: Mapping[str, Any], folder: Path) -> str:
+    """Return the closing lines of a run.
+
+    Args:
+        content: its report.
+        folder: where everything lies.
+
+    Returns:
+        A small table of errors per field, and where to look.
+    """
+    lines = ["", f"Relative L2 error after {_length(content)} (points never trained on):"]
+    lines.append(f"  {'field':8}{'network':>11}{'trivial answer':>17}")
+    for field in FIELDS:
+        error, trivial = content["relative_l2"][field], content["relative_l2_trivial"][field]
+        lines.append(f"  {field:8}{error:11.2e}{trivial:17.2e}")
+    last = content["raw_losses_last"] or {}
+    floors = [
+        f"{field} {content['rk4_floor'][field]:.1e} (network {last[name]:.1e})"
+        for field, name in zip(FIELDS, ("RK4_loss1", "RK4_loss2"), strict=True)
+        if name in last
+    ]
+    if floors:
+        lines.append(f"RK4 loss of the exact solution on these graphs: {', '.join(floors)}")
+    seconds, share = content["seconds_training"], content["seconds_weighting"]
+    lines.append(f"Training took {seconds:.1f} s, {share:.2f} s of it for the weights.")
+    if content["message"]:
+        lines.append(f"Training failed: {content['message']}")
+    elif content["status"] != "ok":
+        lines.append(f"Interrupted; go on with training.resume={folder}")
+    lines.append(f"Results: {folder}")
+    return "\n".join(lines)
+
+
+def _length(content: Mapping[str, Any]) -> str:
+    epochs, iterations = content["epochs"], content["lbfgs_iterations"]
+    text = f"{epochs} epoch{'s' * (epochs != 1)}"
+    return text + (f" and {iterations} L-BFGS iterations" if iterations else "")
+
+
+def draw(folder: Path, content: Mapping[str, Any], history: Any, system: Any, network: Any) -> None:
+    """Draw losses, weights and fields into the run's folder.
+
+    Args:
+        folder: of the run.
+        content: its report.
+        history: its `History`.
+        system: the coupled system.
+        network: the trained network.
+
+    Raises:
+        RunError: if a picture cannot be written.
+    """
+    try:
+        if history.rows:
+            plots.losses(folder / "losses.png", history.rows, content["terms"])
+            plots.weights(folder / "weights.png", history.rows, content["terms"])
+        plots.fields(folder / "fields.png", system, network)
+    except OSError as error:
+        raise RunError(f"A picture in {folder} cannot be written ({error.strerror}).") from error

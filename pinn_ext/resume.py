@@ -1,0 +1,109 @@
+"""Going on with a run from its checkpoint."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pinn_ext import checkpoints, schema
+from pinn_ext.checkpoints import RunError
+from pinn_ext.history import FILE_NAME as HISTORY_FILE
+
+# What may be said anew: how far to train, where, and what the run is called.
+_FREE = ("training.resume", "training.epochs", "device", "experiment.name", "experiment")
+
+
+@dataclass
+class Plan:
+    """What `prepare` found.
+
+    Attributes:
+        cfg: the saved configuration with what may differ.
+        choices: the saved choices of configuration files.
+        saved: content of the checkpoint.
+        folder: where the run lies.
+    """
+
+    cfg: Any
+    choices: dict[str, str]
+    saved: dict[str, Any]
+    folder: Path
+
+
+def prepare(path: Path, cfg: Any, overrides: Sequence[str], choices: dict[str, str]) -> Plan:
+    """Read a checkpoint and refuse what contradicts it.
+
+    Args:
+        path: checkpoint file or run folder.
+        cfg: what the command line composed to.
+        overrides: what the user wrote.
+        choices: which file each configuration group would be read from.
+
+    Returns:
+        The plan to go on by.
+
+    Raises:
+        RunError: if there is no whole checkpoint.
+        ValueError: if an override differs from the checkpoint; it names the key.
+    """
+    file = path / checkpoints.FILE_NAME if path.is_dir() else path
+    saved = checkpoints.load(file)
+    old = schema.from_dict(saved["config"])
+    for key in [_key(override) for override in overrides]:
+        if key in _FREE:
+            continue
+        before, now = _values(key, old, cfg, saved["choices"], choices)
+        if before != now:
+            raise ValueError(
+                f"`{key}` cannot differ from the checkpoint when a run is resumed: it is "
+                f"{before!r} there, got {now!r}."
+            )
+    given = [_key(override) for override in overrides]
+    if "training.epochs" in given:
+        _check_epochs(old.training.epochs, cfg.training.epochs, saved)
+        old.training.epochs = cfg.training.epochs
+    if "device" in given:
+        old.device = cfg.device
+    if "experiment.name" in given:
+        old.experiment.name = cfg.experiment.name
+    return Plan(old, dict(saved["choices"]), saved, file.parent)
+
+
+def copy_history(source: Path, target: Path) -> None:
+    """Take the history of a run along into a new folder.
+
+    Args:
+        source: folder of the checkpoint.
+        target: the new folder.
+
+    Raises:
+        RunError: if it cannot be copied.
+    """
+    try:
+        shutil.copyfile(source / HISTORY_FILE, target / HISTORY_FILE)
+    except OSError as error:
+        raise RunError(f"{source / HISTORY_FILE} cannot be copied ({error.strerror}).") from error
+
+
+def _key(override: str) -> str:
+    return override.split("=", 1)[0].lstrip("+~")
+
+
+def _values(key: str, old: Any, cfg: Any, old_choices: dict, choices: dict) -> tuple[Any, Any]:
+    if key in choices or key in old_choices:
+        return old_choices.get(key), choices.get(key)
+    return schema.select(old, key), schema.select(cfg, key)
+
+
+def _check_epochs(before: int, now: int, saved: dict[str, Any]) -> None:
+    if now < before:
+        raise ValueError(
+            f"`training.epochs` must be at least {before}, which the run was made for, got {now}."
+        )
+    if now > before and saved["phase"] == "lbfgs":
+        raise ValueError(
+            f"`training.epochs` must stay {before}, as the L-BFGS phase has begun, got {now}."
+        )

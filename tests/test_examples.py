@@ -1,0 +1,50 @@
+"""Every example runs as a script elsewhere and ends with one number that is good enough."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+# Bound: two to three times the worst of three seeds; equal weights fail each of them.
+BOUNDS = {
+    "adam_then_lbfgs": 7e-3,
+    "burgers_adaptive": 9e-2,
+    "plain_torch_loop": 5e-4,
+}
+
+
+def run_example(name, folder):
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1"}
+    environment.pop("DDE_BACKEND", None)
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "examples" / f"{name}.py")],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+    return done.stdout
+
+
+def test_every_example_has_a_bound():
+    assert sorted(path.stem for path in (ROOT / "examples").glob("*.py")) == sorted(BOUNDS)
+
+
+@pytest.mark.parametrize("name", sorted(BOUNDS))
+def test_example(name, tmp_path):
+    output = run_example(name, tmp_path)
+    last = output.rstrip().splitlines()[-1]
+    found = re.fullmatch(r"(relative L2 error\D*2?\D*): (\d\.\d+e[+-]\d+)", last)
+    assert found, last
+    assert float(found[2]) < BOUNDS[name], last
+    assert not any(tmp_path.iterdir()), "an example leaves no files behind"
+    if name == "adam_then_lbfgs":
+        assert "weights that compile() dropped are back" in output
+        assert "frozen for L-BFGS" in output
