@@ -39,10 +39,10 @@ net = dde.nn.FNN([2] + [20] * 3 + [1], "tanh", "Glorot normal")
 model = dde.Model(data, net)
 weights = pinn_ext.AdaptiveWeights("equal_init_ema", period=50)
 model.compile("adam", lr=5e-3)
-model.train(iterations=1000, display_every=1000, callbacks=[weights])
+model.train(iterations=800, display_every=800, callbacks=[weights])
 
 # Compiling again without loss_weights would drop them; the callback hands them over.
-dde.optimizers.set_LBFGS_options(maxiter=500)
+dde.optimizers.set_LBFGS_options(maxiter=300)
 model.compile("L-BFGS")
 model.train(display_every=1000, callbacks=[weights])
 

@@ -35,13 +35,13 @@ geom = dde.geometry.Interval(0, 1)
 time = dde.geometry.GeometryXTime(geom, dde.geometry.TimeDomain(0, 1))
 bc = dde.icbc.DirichletBC(time, lambda x: 0, lambda x, on_boundary: on_boundary)
 ic = dde.icbc.IC(time, exact, lambda x, on_initial: on_initial)
-data = dde.data.TimePDE(time, pde, [bc, ic], num_domain=400, num_boundary=60, num_initial=60)
+data = dde.data.TimePDE(time, pde, [bc, ic], num_domain=300, num_boundary=60, num_initial=60)
 net = dde.nn.FNN([2] + [20] * 3 + [1], "tanh", "Glorot normal")
 
 model = dde.Model(data, net)
-model.compile("adam", lr=5e-3, decay=("step", 1000, 0.3))
+model.compile("adam", lr=5e-3, decay=("step", 750, 0.3))
 model.train(
-    iterations=2000,
+    iterations=1500,
     display_every=1000,
     callbacks=[pinn_ext.AdaptiveWeights("ema", period=50)],
 )

@@ -11,7 +11,7 @@ import torch
 
 from pinn_ext import AdaptiveLossWeights
 
-EPOCHS, BATCHES = 150, 10
+EPOCHS, BATCHES = 120, 10
 torch.manual_seed(0)
 net = torch.nn.Sequential(
     torch.nn.Linear(1, 24), torch.nn.Tanh(), torch.nn.Linear(24, 24), torch.nn.Tanh(),

@@ -11,7 +11,7 @@ from typing import Any
 
 from pinn_ext import strategies
 from pinn_ext.checks import check_choice, check_names, check_number
-from pinn_ext.strategies import Proposal, Statistics
+from pinn_ext.strategies import Statistics
 
 NORMALIZATIONS = ("initial", "none", "total")
 
@@ -151,7 +151,11 @@ class AdaptiveLossWeights:
         targets = list(proposal.targets)
         if self.max_ratio is not None:
             targets = _cap_ratio(targets, self.max_ratio)
-        targets = self._normalize(Proposal(targets, proposal.blend), present, losses)
+        if self.normalization == "total" or (
+            self.normalization == "initial" and not proposal.blend
+        ):
+            factor = self._factor(targets, present, losses)
+            targets = [factor * target for target in targets]
         if proposal.blend:
             beta = self.weight_beta
             targets = [
@@ -161,22 +165,16 @@ class AdaptiveLossWeights:
             self._weights[i] = min(max(target, self.min_weight), self.max_weight)
         self._updates += 1
 
-    def _normalize(
-        self, proposal: Proposal, present: list[float], losses: list[float]
-    ) -> Sequence[float]:
-        targets = proposal.targets
-        if self.normalization == "total":
-            # Losses enter relative to the largest, so that no sum overflows.
-            largest = max(losses)
-            relative = [loss / largest for loss in losses]
-            old = sum(w * loss for w, loss in zip(present, relative, strict=True))
-            new = sum(w * loss for w, loss in zip(targets, relative, strict=True))
-            factor = old / new
-        elif self.normalization == "initial" and not proposal.blend:
-            factor = sum(self._initial) / sum(targets)
-        else:
-            return targets
-        return [factor * target for target in targets]
+    def _factor(self, targets: list[float], present: list[float], losses: list[float]) -> float:
+        """Return what the targets are multiplied by to have the scale of the normalization."""
+        if self.normalization == "initial":
+            return sum(self._initial) / sum(targets)
+        # Losses enter relative to the largest, so that no sum overflows.
+        largest = max(losses)
+        relative = [loss / largest for loss in losses]
+        old = sum(w * loss for w, loss in zip(present, relative, strict=True))
+        new = sum(w * loss for w, loss in zip(targets, relative, strict=True))
+        return old / new
 
     def get_weight(self, loss_name: str) -> float:
         """Return the present weight of one term.

@@ -58,7 +58,7 @@ def check_number(
     Raises:
         ValueError: if `value` is no such number; the message states the range and the value.
     """
-    kind = Integral if integer else Real
+    kind: Any = Integral if integer else Real
     fits = (
         isinstance(value, kind)
         and not isinstance(value, bool)

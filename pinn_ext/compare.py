@@ -185,7 +185,6 @@ def _table(rows: list[Row]) -> str:
 
     lines = [["job", "strategy", "u", "v", "raw loss", "seconds", "status", "overrides"]]
     for row in rows:
-        status = row["status"] + (f" ({row['message']})" if row["message"] else "")
         lines.append(
             [
                 str(row["job"]),
@@ -195,10 +194,15 @@ def _table(rows: list[Row]) -> str:
                 text(row["raw_loss"], ".2e"),
                 text(row["seconds"], ".1f"),
                 row["status"],
-                row["overrides"] + ("" if row["status"] == "ok" else f"  {status}"),
+                row["overrides"],
             ]
         )
-    return "Relative L2 errors, the smallest worst field first:\n" + align(lines)
+    notes = [
+        f"job {row['job']} {row['status']}: {row['message']}" for row in rows if row["message"]
+    ]
+    return "Relative L2 errors, the smallest worst field first:\n" + "\n".join(
+        [align(lines), *notes]
+    )
 
 
 def _group_table(groups: list[dict[str, Any]]) -> str:
@@ -237,7 +241,8 @@ def _draw(folder: Path, rows: list[Row], reports: dict[Any, tuple[Path, dict[str
         labels[row["job"]] = " ".join(
             [row["strategy"], *(o for o in row["overrides"].split() if "training=" not in o)]
         )
-    plots.comparison(folder / "comparison.png", drawn, histories, labels)
+    if drawn:
+        plots.comparison(folder / "comparison.png", drawn, histories, labels)
 
 
 def _numbers(line: dict[str, str]) -> Row:

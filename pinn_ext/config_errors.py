@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, get_type_hints
 
@@ -39,6 +40,9 @@ def one_line(error: BaseException) -> str:
         For Hydra's errors, what key is wrong, what came and what is allowed.
     """
     text = _full_text(error)
+    override = getattr(error, "override", None)  # of Hydra's OverrideParseException
+    if override:
+        return f"`{override}` cannot be read as KEY=VALUE: {text.splitlines()[0]}."
     for pattern, rewrite in _REWRITES:
         match = re.search(pattern, text, re.DOTALL)
         if match:
@@ -55,17 +59,45 @@ def _full_text(error: BaseException) -> str:
     return "\n".join(parts)
 
 
-def _unknown_key(match: re.Match[str]) -> str:
-    key = match["key"]
+def unknown_key(values: Mapping[str, Any], node: Any = schema.Config, prefix: str = "") -> str:
+    """Return a sentence on the first key that the schema does not have.
+
+    Args:
+        values: a composed configuration; Hydra lets `+key=value` into it unseen.
+        node: dataclass that it is of.
+        prefix: of its keys.
+
+    Returns:
+        The sentence, empty if all keys are known.
+    """
+    hints = get_type_hints(node)
+    for name, value in values.items():
+        if name not in hints:
+            return no_such_key(prefix + name)
+        if is_dataclass(hints[name]):
+            found = unknown_key(value, hints[name], f"{prefix}{name}.")
+            if found:
+                return found
+    return ""
+
+
+def no_such_key(key: str) -> str:
+    """Return the sentence that refuses a key, with the nearest legal ones."""
     home, _, name = key.rpartition(".")
     legal = [tuple(k.rpartition(".")[::2]) for k in keys()]
     siblings = [own for place, own in legal if place == home]
-    near = [f"{home}.{own}" for own in difflib.get_close_matches(name, siblings, n=1)]
-    near += [f"{place}.{own}" for place, own in legal if own == name]
+    if not home:
+        siblings += sorted({place.split(".")[0] for place, _ in legal if place})
+    near = [f"{home}.{own}".lstrip(".") for own in difflib.get_close_matches(name, siblings, n=1)]
+    near += [f"{place}.{own}" for place, own in legal if own == name and place]
     if near:
         return f"`{key}` is no key of the configuration (did you mean `{near[0]}`?)."
     allowed = f"; legal there: {', '.join(siblings)}" if siblings else ""
     return f"`{key}` is no key of the configuration{allowed}."
+
+
+def _unknown_key(match: re.Match[str]) -> str:
+    return no_such_key(match["key"])
 
 
 def _wrong_type(match: re.Match[str]) -> str:

@@ -8,6 +8,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from pinn_ext.known import Known
 from pinn_ext.systems import System
 
 
@@ -33,24 +34,26 @@ class HardConditions(nn.Module):
         choices = [(None, 0, 1)] * axes + [(None, 0)]
         self._corners = [c for c in itertools.product(*choices) if any(k is not None for k in c)]
 
-    def forward(self, inputs: Tensor, raw: Tensor) -> Tensor:
+    def forward(self, inputs: Tensor, raw: Tensor, known: Known | None = None) -> Tensor:
         """Return the constrained fields.
 
         Args:
             inputs: positions and times `[N, dimension + 1]`.
-            raw: network output in units of the fields `[N, 2]`.
+            raw: network output in the units of the fields `[N, 2]`.
+            known: the data part at the inputs, if it was computed before.
 
         Returns:
             u and v `[N, 2]`.
         """
-        return self.data_part(inputs) + self.bubble(inputs)[:, None] * raw
+        data = self.data_part(inputs) if known is None else known(inputs)
+        return data + self.bubble(inputs)[:, None] * raw
 
     def bubble(self, inputs: Tensor) -> Tensor:
         """Return the factor `[N]` that vanishes at t = 0 and on the boundary, at most 1."""
         factor = inputs[:, -1] / self.system.final_time
         if not self.system.periodic:
-            s = self._box(inputs)
-            factor = factor * (4.0 * s * (1.0 - s)).prod(dim=1)
+            for s in self._box(inputs).unbind(dim=1):  # not prod(): its derivatives are slow
+                factor = factor * (4.0 * s * (1.0 - s))
         return factor
 
     def data_part(self, inputs: Tensor) -> Tensor:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from solvers.operators import GraphOperators, grid_graph
-from solvers.rk4 import SemiDiscrete, stable_step
 from torch import Tensor
 from torch_geometric.data import Batch, Data, InMemoryDataset
 
 from pinn_ext.checks import check_number
+from pinn_ext.constraints import HardConditions
+from pinn_ext.known import Known, differentiate
+from pinn_ext.networks import FieldNetwork
 from pinn_ext.systems import System
+from solvers.operators import GraphOperators, grid_graph
+from solvers.rk4 import SemiDiscrete, stable_step
+
+_KNOWN = ("data_part", "data_slope", "data_hessian")
 
 
 class SnapshotGraphs(InMemoryDataset):
@@ -20,13 +25,15 @@ class SnapshotGraphs(InMemoryDataset):
 
     A graph carries `pos` `[n, dimension]`, the edges and weights of the operators, a
     `boundary_mask` `[n]`, its `time` `[1]`, the largest stable Runge-Kutta step there, and the
-    reference fields `y` `[n, 2]`, which serve validation only.
+    reference fields `y` `[n, 2]`, which serve validation only. With `conditions="hard"` it also
+    carries the data part of the constrained expression and its derivatives at the nodes.
 
     Args:
         system: gives domain, data and reference.
         num_graphs: how many snapshots.
         step: length h of the Runge-Kutta step; times are stratified over `[0, final_time - h]`.
         nodes_per_side: nodes along each axis; None takes the system's default.
+        conditions: of the networks that are going to be trained, `"hard"` or `"soft"`.
         seed: of the times.
 
     Raises:
@@ -40,6 +47,7 @@ class SnapshotGraphs(InMemoryDataset):
         *,
         step: float = 1e-2,
         nodes_per_side: int | None = None,
+        conditions: str = "hard",
         seed: int = 0,
     ) -> None:
         super().__init__(root=None)
@@ -52,13 +60,24 @@ class SnapshotGraphs(InMemoryDataset):
             (nodes,) * system.dimension, system.lower, system.upper, boundary=system.boundary
         )
         limit = torch.tensor([_stable_step(system, grid)], dtype=torch.float64)
+        hard = HardConditions(system) if conditions == "hard" else None
         graphs = []
         for time in stratified_times(num_graphs, system.final_time - step, seed):
             graph = grid.clone()
             graph.time, graph.stable_step = time.reshape(1), limit
             graph.y = system.exact(grid.pos, time.expand(len(grid.pos)))
+            if hard is not None:
+                known = differentiate(hard.data_part, _inputs(grid.pos, time.expand(len(graph.y))))
+                for key, part in zip(
+                    _KNOWN, (known.value, known.slope, known.hessian), strict=True
+                ):
+                    graph[key] = part
             graphs.append(graph)
         self.data, self.slices = self.collate(graphs)
+
+
+def _inputs(x: Tensor, t: Tensor) -> Tensor:
+    return torch.cat((x, t[:, None]), dim=1)
 
 
 def stratified_times(count: int, end: float, seed: int) -> Tensor:
@@ -106,12 +125,14 @@ class SnapshotBatch:
         operators: graph derivatives of the whole batch.
         grid: positions `[n, dimension]` of the nodes of one graph.
         stable_step: largest Runge-Kutta step without sub-steps.
+        known: data part of the constrained expression at the inputs, None for soft conditions.
     """
 
     inputs: Tensor
     operators: GraphOperators
     grid: Tensor
     stable_step: float
+    known: Known | None = None
 
     @classmethod
     def from_graphs(
@@ -142,13 +163,20 @@ class SnapshotBatch:
         nodes = graphs.ptr[1] - graphs.ptr[0] if "ptr" in graphs else graphs.num_nodes
         owner = graphs.batch if "batch" in graphs and graphs.batch is not None else None
         times = graphs.time.expand(graphs.num_nodes) if owner is None else graphs.time[owner]
-        inputs = torch.cat((graphs.pos, times[:, None]), dim=1).to(device, dtype)
+        known = Known(*(graphs[key] for key in _KNOWN)) if _KNOWN[0] in graphs else None
         return cls(
-            inputs=inputs,
+            inputs=_inputs(graphs.pos, times).to(device, dtype),
             operators=GraphOperators.from_graph(graphs).to(device, dtype),
             grid=graphs.pos[: int(nodes)].to(device, dtype),
             stable_step=float(graphs.stable_step.min()),
+            known=None if known is None else known.to(device, dtype),
         )
+
+    def answer(self, network: Callable[..., Tensor]) -> Tensor:
+        """Return a network's fields `[N, 2]` at the inputs, by way of `known` if it can use it."""
+        if self.known is not None and isinstance(network, FieldNetwork):
+            return network(self.inputs, self.known)
+        return network(self.inputs)
 
     def detached(self) -> SnapshotBatch:
         """Return the batch with fresh inputs, for a step that asks for their gradients."""

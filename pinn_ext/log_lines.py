@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 RULE = "=" * 50
 
@@ -36,22 +36,20 @@ def banner(strategy: str, initial_weights: Mapping[str, float]) -> str:
     )
 
 
-def equalized(
-    epoch: int, names: Sequence[str], losses: Sequence[float], weights: Sequence[float]
-) -> str:
+def equalized(epoch: int, losses: Mapping[str, float], weights: Mapping[str, float]) -> str:
     """Return the block that is printed once the weighted losses have been made equal.
 
     Args:
         epoch: number of the epoch.
-        names: of the terms.
-        losses: raw losses that the update saw.
-        weights: after the update.
+        losses: raw losses that the update saw, by term.
+        weights: after the update, by term.
 
     Returns:
         One line a term, closed by a rule.
     """
     lines = [f"Equalized weights at epoch {epoch}:"]
-    for name, loss, weight in zip(names, losses, weights, strict=True):
+    for name, loss in losses.items():
+        weight = weights[name]
         weighted = weight * loss
         lines.append(f"  {name}: loss={loss:.3e}, weight={weight:.3e}, weighted={weighted:.3e}")
     return "\n".join([*lines, RULE])

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from pinn_ext.checks import check_choice, check_number
 from pinn_ext.constraints import HardConditions, periodic_features
+from pinn_ext.known import Known
 from pinn_ext.systems import System
 
 ACTIVATIONS = {"tanh": nn.Tanh, "silu": nn.SiLU, "gelu": nn.GELU}
@@ -78,14 +79,22 @@ class FieldNetwork(nn.Module):
         self.layers = nn.Sequential(*layers[:-1])
         _glorot(self.layers, seed)
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Return u and v `[N, 2]` at positions and times `[N, dimension + 1]`."""
+    def forward(self, inputs: Tensor, known: Known | None = None) -> Tensor:
+        """Return the fields.
+
+        Args:
+            inputs: positions and times `[N, dimension + 1]`.
+            known: the data part of hard conditions at the inputs, if it was computed before.
+
+        Returns:
+            u and v `[N, 2]`.
+        """
         scaled = (inputs - self.centre) / self.half_range
         if self.periodic:
             features = periodic_features(self.system, inputs)
             scaled = torch.cat((features[:, :-1], scaled[:, -1:]), dim=1)
         raw = self.layers(scaled) * self.scales
-        return raw if self.hard is None else self.hard(inputs, raw)
+        return raw if self.hard is None else self.hard(inputs, raw, known)
 
 
 def term_scales(
@@ -102,7 +111,7 @@ def term_scales(
         Two positive numbers, 1 and 1 unless `scaling` is `"fields"`.
 
     Raises:
-        ValueError: if `scales` is not two positive numbers.
+        ValueError: if `scales` is not two positive numbers, or None and a field has no data but 0.
     """
     if scales is not None:
         if len(scales) != 2:
@@ -112,6 +121,11 @@ def term_scales(
     if scaling != "fields":
         return 1.0, 1.0
     u, v = system.field_scales() if scales is None else scales
+    if not (u > 0 and v > 0):
+        raise ValueError(
+            f"`scales` must be given for {system.name}: a field without data has no size, "
+            f"got {u:g} and {v:g}."
+        )
     return float(u), float(v)
 
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from solvers.rk4 import mismatch, rk4_step, substeps
 from torch import Tensor, nn
 
 from pinn_ext import systems
@@ -16,6 +15,7 @@ from pinn_ext.datasets import SnapshotBatch, semi_discrete
 from pinn_ext.derivatives import AutogradDerivatives
 from pinn_ext.networks import term_scales
 from pinn_ext.systems import System
+from solvers.rk4 import mismatch, rk4_step, substeps
 
 WEIGHT_KEYS = {
     "PI_loss1": "w1_PI",
@@ -263,7 +263,7 @@ def train_physics(
     graphs = SnapshotBatch.from_graphs(batch, device, dtype)
     model.train()
     graphs.inputs.requires_grad_()
-    terms = loss(model, graphs, model(graphs.inputs))
+    terms = loss(model, graphs, graphs.answer(model))
     if adaptive_weights is None:
         values = [getattr(cfg.training.loss, WEIGHT_KEYS[name]) for name in loss.names]
     else:

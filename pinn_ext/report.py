@@ -9,12 +9,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from pinn_ext import plots, schema
 from pinn_ext.checkpoints import RunError
 from pinn_ext.systems import FIELDS
 
 FILE_NAME = "report.json"
 CONFIG_NAME = "config.yaml"
+PHASES = ("epochs", "lbfgs")
 _PACKAGES = ("torch", "deepxde", "torch-geometric", "hydra-core", "scipy", "numpy")
 
 
@@ -131,23 +134,64 @@ def _length(content: Mapping[str, Any]) -> str:
     return text + (f" and {iterations} L-BFGS iterations" if iterations else "")
 
 
-def draw(folder: Path, content: Mapping[str, Any], history: Any, system: Any, network: Any) -> None:
+def of_history(rows: Sequence[Mapping[str, Any]], initial: Mapping[str, float]) -> dict[str, Any]:
+    """Return what a report says of losses and weights.
+
+    Args:
+        rows: history of the run.
+        initial: weight of each term at the start, by name.
+
+    Returns:
+        Part of the report.
+    """
+    names = list(initial)
+    made = {phase: [r["epoch"] for r in rows if r["phase"] == phase] for phase in PHASES}
+    return {
+        "epochs": max(made["epochs"], default=0),
+        "lbfgs_iterations": max(made["lbfgs"], default=0),
+        "terms": names,
+        "raw_losses_first": {n: rows[0][n] for n in names} if rows else None,
+        "raw_losses_last": {n: rows[-1][n] for n in names} if rows else None,
+        "weights_last": {n: rows[-1][f"weight_{n}"] if rows else initial[n] for n in names},
+        "best_epoch": best_epoch(rows, names),
+    }
+
+
+def of_network(part: Any) -> dict[str, Any]:
+    """Return what a report says of the network.
+
+    Args:
+        part: the `Parts` of the run.
+
+    Returns:
+        Errors per field, those of an answer without training, and the floor of the RK4 terms.
+    """
+    conditions = "hard" if part.network.hard is not None else "soft"
+    with torch.no_grad(), torch.device("cpu"):
+        floor = part.loss.floor(part.data.exact_batch())  # in float64, free of rounding
+    return {
+        "relative_l2": part.evaluator.errors(part.network),
+        "relative_l2_trivial": part.evaluator.trivial(conditions),
+        "rk4_floor": dict(zip(FIELDS, floor.tolist(), strict=True)),
+    }
+
+
+def draw(folder: Path, content: Mapping[str, Any], part: Any) -> None:
     """Draw losses, weights and fields into the run's folder.
 
     Args:
         folder: of the run.
         content: its report.
-        history: its `History`.
-        system: the coupled system.
-        network: the trained network.
+        part: its `Parts`.
 
     Raises:
         RunError: if a picture cannot be written.
     """
+    rows = part.log.history.rows
     try:
-        if history.rows:
-            plots.losses(folder / "losses.png", history.rows, content["terms"])
-            plots.weights(folder / "weights.png", history.rows, content["terms"])
-        plots.fields(folder / "fields.png", system, network)
+        if rows:
+            plots.losses(folder / "losses.png", rows, content["terms"])
+            plots.weights(folder / "weights.png", rows, content["terms"])
+        plots.fields(folder / "fields.png", part.loss.system, part.network)
     except OSError as error:
         raise RunError(f"A picture in {folder} cannot be written ({error.strerror}).") from error

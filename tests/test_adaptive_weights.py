@@ -253,6 +253,17 @@ def test_all_losses_zero_change_nothing(name):
     assert weights.get_weights() == before
 
 
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("useless", [(0.0, 0.0), (1.0, math.nan)])
+@pytest.mark.filterwarnings("ignore:Loss at epoch")
+def test_the_first_update_waits_for_losses_but_not_for_the_frequency(name, useless):
+    weights, plain = (manager(name, update_frequency=10) for _ in range(2))
+    feed(weights, 1, *useless)
+    assert feed(weights, 2, 0.3, 4.0) == feed(plain, 1, 0.3, 4.0)
+    assert feed(weights, 3, 7.0, 4.0) == feed(plain, 2, 7.0, 4.0)
+    assert feed(weights, 10, 7.0, 4.0) == feed(plain, 10, 7.0, 4.0)
+
+
 def test_one_loss_zero_is_limited_by_eps_and_clamps():
     assert feed(manager(normalization="none"), 1, 0.0, 1.0) == [1e4, pytest.approx(1.0)]
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-# Bound: two to three times the worst of three seeds; equal weights fail each of them.
+# Two to three times the worst of three seeds; with equal weights none of them gets there.
 BOUNDS = {
-    "adam_then_lbfgs": 7e-3,
+    "adam_then_lbfgs": 4e-3,
     "burgers_adaptive": 9e-2,
-    "plain_torch_loop": 5e-4,
+    "plain_torch_loop": 8e-4,
 }
 
 
@@ -41,9 +41,9 @@ def test_every_example_has_a_bound():
 def test_example(name, tmp_path):
     output = run_example(name, tmp_path)
     last = output.rstrip().splitlines()[-1]
-    found = re.fullmatch(r"(relative L2 error\D*2?\D*): (\d\.\d+e[+-]\d+)", last)
+    found = re.fullmatch(r"relative L2 error.*: (\d\.\d+e[+-]\d+)", last)
     assert found, last
-    assert float(found[2]) < BOUNDS[name], last
+    assert float(found[1]) < BOUNDS[name], last
     assert not any(tmp_path.iterdir()), "an example leaves no files behind"
     if name == "adam_then_lbfgs":
         assert "weights that compile() dropped are back" in output

@@ -67,6 +67,15 @@ def test_given_scales_are_taken():
     assert term_scales(system, "inputs") == (1.0, 1.0)
 
 
+def test_a_field_without_data_needs_a_given_scale(monkeypatch):
+    system = systems.create("coupled_burgers")
+    monkeypatch.setattr(system, "field_scales", lambda: (0.7, 0.0))
+    with pytest.raises(ValueError, match=r"`scales` must be given for coupled_burgers.*0\.7 and 0"):
+        FieldNetwork(system)
+    assert FieldNetwork(system, scales=(0.7, 0.1)).scales.tolist() == [0.7, 0.1]
+    assert FieldNetwork(system, scaling="inputs").scales.tolist() == [1.0, 1.0]
+
+
 @pytest.mark.parametrize("name", systems.names())
 def test_hard_conditions_wrap_the_scaled_answer(name):
     system = systems.create(name)

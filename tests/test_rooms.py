@@ -17,7 +17,13 @@ FILES = [
         *sorted((ROOT / "solvers").rglob("*.py")),
     ]
 ]
-HYDRA_ROOMS = {"pinn_ext/cli.py", "pinn_ext/schema.py", "pinn_ext/compare.py"}
+HYDRA_ROOMS = {
+    "pinn_ext/cli.py",
+    "pinn_ext/compare.py",
+    "pinn_ext/composition.py",
+    "pinn_ext/schema.py",
+    "pinn_ext/sweep.py",
+}
 SOLVERS_MAY = set(sys.stdlib_module_names) | {"torch", "numpy", "scipy", "rich"}
 
 

@@ -14,7 +14,7 @@ class BestModel:
     """Keeps the parameters with the smallest sum of raw losses, each over its first value.
 
     Attributes:
-        step: training step before which the best parameters stood, None before the first offer.
+        step: how many steps the training had made then, None before the first offer.
         score: their sum, dimensionless; the number of terms at the start.
     """
 
@@ -25,13 +25,15 @@ class BestModel:
         self.parameters: list[Tensor] = []
 
     def offer(self, step: int, losses: Sequence[float], parameters: Sequence[Tensor]) -> None:
-        """Keep `parameters` if their raw losses are the best so far.
+        """Keep `parameters` if their raw losses, all finite, are the best so far.
 
         Args:
-            step: the training step that the losses belong to.
+            step: how many steps the training has made.
             losses: raw loss of each term `[k]`.
             parameters: tensors as they were when the losses were computed; copied if kept.
         """
+        if not all(map(math.isfinite, losses)):
+            return
         if self.first is None:
             self.first = list(losses)
         score = sum(

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import math
+import operator
 import time
 import warnings
-import weakref
 from collections.abc import Sequence
 from typing import Any
 
 import deepxde as dde
-import torch
 from torch import Tensor
 
 from pinn_ext.adaptive_weights import AdaptiveLossWeights
-from pinn_ext.checks import check_number
+from pinn_ext.checks import check_names, check_number
 from pinn_ext.dde import optimizers
+from pinn_ext.dde._text import closing_table, optimizer_name
 from pinn_ext.dde.best import BestModel
+from pinn_ext.dde.guard import Guard
 from pinn_ext.dde.recorder import LossRecorder
-from pinn_ext.dde.snapshot import Snapshot
-from pinn_ext.dde.terms import derive_names, weights_list
+from pinn_ext.dde.terms import check_model, trained_tensors
+from pinn_ext.dde.weights import ModelWeights, rescale_moments
 
-# The last weights of each model, for a new callback after the model was compiled again.
-_LAST_WEIGHTS: weakref.WeakKeyDictionary[Any, list[float]] = weakref.WeakKeyDictionary()
+_BAD_GRADIENT = "a gradient is not finite although the losses are"
 
 
 class AdaptiveWeights(dde.callbacks.Callback):
@@ -53,11 +52,11 @@ class AdaptiveWeights(dde.callbacks.Callback):
         max_weight: largest weight an update may give.
 
     Attributes:
-        manager: the `AdaptiveLossWeights` at work, None before the first `train()`.
+        manager: the `AdaptiveLossWeights` at work, None before the first losses.
         history: one row a period: step, raw losses (means over it), weights after it.
         best: the best parameters by raw losses, see `restore_best`.
         stopped: why the callback stopped the training, or None.
-        seconds: time spent in the callback so far.
+        seconds: time spent in the callback so far, everything it does counted.
 
     Raises:
         ValueError: if an argument is out of range; at `train()`, if names or weights do not fit
@@ -84,7 +83,7 @@ class AdaptiveWeights(dde.callbacks.Callback):
         super().__init__()
         self.period = check_number("period", period, 1, integer=True)
         self.rescale_moments = rescale_moments
-        self.verbose = verbose
+        self.verbose = check_number("verbose", int(verbose), 0, integer=True)
         self._settings: dict[str, Any] = {
             "strategy": strategy,
             "ema_alpha": ema_alpha,
@@ -96,26 +95,24 @@ class AdaptiveWeights(dde.callbacks.Callback):
             "normalization": normalization,
             "max_ratio": max_ratio,
         }
-        self._names = None if names is None else list(names)
-        # Refuse bad arguments here, not after the first pass over the network.
-        trial = self._names or ["term"]
-        AdaptiveLossWeights(trial, dict.fromkeys(trial, min_weight), **self._settings)
-        self.seconds = 0.0
+        self._names = names
+        self._own_seconds = 0.0
         self.init()
 
     def init(self) -> None:
         """Start afresh; DeepXDE calls this when the callback meets a new model."""
-        self.manager: AdaptiveLossWeights | None = None
+        self._weights = ModelWeights(self._settings, self._names, self._say)
         self.history: list[dict[str, Any]] = []
         self.best = BestModel()
         self.stopped: str | None = None
-        self._epoch = 0
+        self._sums: list[float] | None = None  # of the losses of the period under way
+        self._count = 0
         self._first: list[float] | None = None
         self._last: list[float] | None = None
-        self._first_weights: list[float] = []
-        self._assigned: Tensor | None = None
         self._said_frozen = False
         self._recorder: LossRecorder | None = None
+        self._pending = False
+        self._guard: Guard | None = None
 
     # ---- what DeepXDE calls -------------------------------------------------------------------
 
@@ -123,7 +120,8 @@ class AdaptiveWeights(dde.callbacks.Callback):
         """Take up a model: called at the start of every `train()`, before its first test."""
         super().set_model(model)
         self._recorder = None
-        twins = [cb for cb in model.callbacks.callbacks if isinstance(cb, AdaptiveWeights)]
+        callbacks = model.callbacks.callbacks if model.callbacks else []
+        twins = [callback for callback in callbacks if isinstance(callback, AdaptiveWeights)]
         if twins and twins[0] is not self:
             warnings.warn(
                 "Only the first AdaptiveWeights of a training is at work; a second one is idle.",
@@ -131,126 +129,143 @@ class AdaptiveWeights(dde.callbacks.Callback):
                 stacklevel=2,
             )
             return
-        _check_model(model)
+        check_model(model)
         self.stopped = None
-        self._sums: Tensor | None = None
-        self._count = 0
+        self._frozen = optimizers.is_second_order(model)
+        self._blocks = optimizers.runs_in_blocks(model)
+        if self._frozen:
+            self._sums, self._count = None, 0
         self._pending = False
         self._lbfgs_seen = optimizers.lbfgs_iterations(model)
-        self._snapshot = Snapshot(model)
-        self._recorder = LossRecorder(self, model.data)
+        self._tensors = trained_tensors(model)
+        if self._guard is None or not self._guard.fits(self._tensors):
+            self._guard = Guard(model, self._tensors)
+        self._guard.forget()
+        self._recorder = LossRecorder(self, model.data, list(model.net.parameters()))
 
     def on_train_begin(self) -> None:
         """Say once what stays frozen."""
         if self._recorder and self._frozen and not self._said_frozen:
             self._said_frozen = True
-            name = self.model.opt_name
-            name = name if isinstance(name, str) else type(name).__name__
-            self._say(f"weights are frozen for {name}: {self._weights_text()}")
+            self._say(
+                f"weights are frozen for {optimizer_name(self.model)}: {self._weights.text()}"
+            )
 
     def on_batch_begin(self) -> None:
-        """Copy what the coming step may change."""
-        if self._recorder:
+        """Get ready for a step."""
+        if self._recorder and self._guard:
             start = time.perf_counter()
+            self._step = self.model.train_state.step
+            self._guard.before_step()
             self._recorder.expect_step()
-            self._snapshot.take()
             self._pending = True
-            self.seconds += time.perf_counter() - start
+            self._own_seconds += time.perf_counter() - start
 
     def on_batch_end(self) -> None:
         """Take in the step's raw losses; at the end of a period, update the weights."""
-        if self._recorder and self._recorder.values is not None:
+        if self._pending and self._recorder and self._guard:
             start = time.perf_counter()
-            values, self._recorder.values = self._recorder.values, None
             self._pending = False
-            if self._step_is_sound():
-                self._sums = values if self._sums is None else self._sums + values
+            values = self._recorder.values
+            if values is not None and self._step_is_sound(self._recorder, self._guard):
+                sums = self._sums
+                self._sums = values if sums is None else list(map(operator.add, sums, values))
                 self._count += 1
-                blocks = optimizers.runs_in_blocks(self.model)
-                if blocks or self._count >= self.period:
-                    self._end_period(values)
-                if blocks:
-                    self._guard_lbfgs()
-            self.seconds += time.perf_counter() - start
+                if self._count >= self.period or self._blocks:
+                    self._end_period(self._sums, self._guard)
+            self._own_seconds += time.perf_counter() - start
 
     def on_train_end(self) -> None:
-        """Put the data's own loss back, remember the weights, print the closing table."""
-        if not self._recorder:
+        """Put the data's own loss back and print the closing table."""
+        if not self._recorder or not self._guard:
             return
-        if self._pending:  # DeepXDE leaves out the callbacks after L-BFGS's last block
-            self.on_batch_end()
+        self.on_batch_end()  # DeepXDE leaves it out after L-BFGS's last block
+        if self.stopped is None and not self._guard.is_sound():
+            self._stop(_BAD_GRADIENT, self._step + 1, self._guard)
+        self._own_seconds += self._recorder.seconds
         self._recorder.remove()
-        if self.manager is not None:
-            _LAST_WEIGHTS[self.model] = list(self.manager.get_weights().values())
-            self._say(self._closing_table(), prefix="")
+        self._recorder = None
+        if self._first and self._last:
+            title = f"\nAdaptiveWeights ({self.strategy}) at step {self.model.train_state.step}:"
+            weights = self._weights
+            columns = (weights.names, self._first, self._last, weights.first, weights.values())
+            self._say(closing_table(title, zip(*columns, strict=True)), prefix="")
+
+    def on_predict_begin(self) -> None:
+        """Leave predictions alone, should a user pass the callback to `predict`."""
+        if self._recorder:
+            self._recorder.remove()
+            self._recorder = None
 
     # ---- what the recorder calls --------------------------------------------------------------
 
-    def on_terms(self, num_terms: int) -> None:
+    def on_terms(self, terms: Sequence[Tensor]) -> None:
         """Set the weights in force, before DeepXDE multiplies its first losses by them."""
-        names = self._names or derive_names(self.model.data, num_terms)
-        if len(names) != num_terms:
-            raise ValueError(
-                f"`names` must hold one name for each of {num_terms} loss terms, got {names}."
-            )
-        given = self.model.loss_weights
-        if self.manager is not None and self.manager.loss_names == names:
-            if given is None:
-                self._assign()
-                self._say(f"weights that compile() dropped are back: {self._weights_text()}")
-            if given is None or given is self._assigned:
-                return
-        handed = _LAST_WEIGHTS.get(self.model) if given is None else None
-        start = weights_list(given, num_terms, names)
-        if handed is not None and len(handed) == num_terms:
-            start = handed
-        self.manager = AdaptiveLossWeights(
-            names, dict(zip(names, start, strict=True)), **self._settings
-        )
-        self._epoch = 0
-        self._first_weights = start
-        self._assign()
-        update = "" if self.strategy == "fixed" else f", one update each {self.period} iterations"
-        self._say(f"{self.strategy} on {num_terms} loss terms ({', '.join(names)}){update}")
-        if handed is not None:
-            self._say(f"weights of the last training are taken up: {self._weights_text()}")
+        if self._weights.meet(self.model, terms):
+            self._sums, self._count = None, 0
+            names = self._weights.names
+            if self._first is not None and len(self._first) != len(names):
+                self.best, self._first = BestModel(), None
+            pace = "" if self.strategy == "fixed" else f", one update each {self.period} iterations"
+            self._say(f"{self.strategy} on {len(names)} loss terms ({', '.join(names)}){pace}")
+            if self._weights.taken_up:
+                self._say(f"weights of the last training are taken up: {self._weights.text()}")
 
-    def on_test(self, values: Tensor) -> None:
+    def on_step(self, values: list[float]) -> None:
+        """Offer the parameters to the best, before the step changes them."""
+        if self._blocks or self._count + 1 >= self.period:
+            self.best.offer(self._step, values, self._tensors)
+
+    def on_test(self, values: list[float]) -> None:
         """Note the raw losses of a DeepXDE test on the training points."""
-        self._last = values.tolist()
+        self._last = values
         if self._first is None:
-            self._first = self._last
+            self._first = values
+        if self._frozen:  # a block may be the last: what it has reached must not be lost
+            self.best.offer(self.model.train_state.step, values, self._tensors)
 
     # ---- what users call ----------------------------------------------------------------------
+
+    @property
+    def manager(self) -> AdaptiveLossWeights | None:
+        """The `AdaptiveLossWeights` at work, None before the first losses."""
+        return self._weights.manager
 
     @property
     def strategy(self) -> str:
         """Name of the strategy."""
         return self._settings["strategy"]
 
+    @property
+    def seconds(self) -> float:
+        """Time that the callback has taken so far, everything it does counted."""
+        return self._own_seconds + (self._recorder.seconds if self._recorder else 0.0)
+
     def restore_best(self) -> int:
         """Put the best parameters by raw losses into the model.
 
         External variables are put back too. Best means the smallest sum of each raw loss over
-        its first value, at the last step of a period.
+        its first value, among the last steps of the periods (and, under L-BFGS and NNCG, at
+        DeepXDE's tests).
 
         Returns:
-            The training step before which the model stood like that.
+            How many steps the training had made then.
 
         Raises:
             ValueError: if no period has ended yet.
         """
-        if self.model is None:
-            raise ValueError("There is no best model yet: train for at least one period first.")
-        return self.best.restore(Snapshot(self.model).parameters())
+        step = self.best.restore([] if self.model is None else trained_tensors(self.model))
+        if self._guard:
+            self._guard.forget()
+        return step
 
     def state_dict(self) -> dict[str, Any]:
         """Return what an exact continuation needs, as plain numbers, lists and tensors."""
         return {
-            "manager": None if self.manager is None else self.manager.state_dict(),
-            "epoch": self._epoch,
+            **self._weights.state_dict(),
+            "sums": self._sums,
+            "count": self._count,
             "first": self._first,
-            "first_weights": self._first_weights,
             "best": self.best.state_dict(),
         }
 
@@ -262,100 +277,50 @@ class AdaptiveWeights(dde.callbacks.Callback):
             model: the compiled model that will be trained next.
 
         Raises:
-            ValueError: if the state belongs to another strategy.
+            ValueError: if the state is incomplete, or belongs to another strategy or other names.
         """
+        check_names("The saved state", self.state_dict(), state)
         self.model = model  # so that set_model() does not start afresh
-        if state["manager"] is not None:
-            saved = state["manager"]
-            if saved["strategy"] != self.strategy:
-                raise ValueError(
-                    f"The saved state must have strategy {self.strategy!r}, "
-                    f"got {saved['strategy']!r}."
-                )
-            initial = dict(zip(saved["loss_names"], saved["initial_weights"], strict=True))
-            self.manager = AdaptiveLossWeights(saved["loss_names"], initial, **self._settings)
-            self.manager.load_state_dict(saved)
-            self._assign()
-        self._epoch = state["epoch"]
-        self._first = state["first"]
-        self._first_weights = state["first_weights"]
+        self.init()
+        own = {key: state[key] for key in self._weights.state_dict()}
+        self._weights.load_state_dict(own, model)
+        self._sums, self._count, self._first = state["sums"], state["count"], state["first"]
         self.best.load_state_dict(state["best"])
 
     # ---- the steps in between -----------------------------------------------------------------
 
-    @property
-    def _frozen(self) -> bool:
-        return optimizers.is_second_order(self.model)
+    def _step_is_sound(self, recorder: LossRecorder, guard: Guard) -> bool:
+        """Undo the step and stop the training if a loss or a parameter is not finite."""
+        if recorder.bad_term is not None:
+            if guard.is_sound():
+                term = self._weights.names[recorder.bad_term]
+                self._stop(f"loss term {term} is not finite", self._step + 1, guard)
+            else:
+                self._stop(_BAD_GRADIENT, self._step, guard)
+            return False
+        if not guard.after_step():
+            self._stop(_BAD_GRADIENT, self._step + 1, guard)
+            return False
+        return True
 
-    def _step_is_sound(self) -> bool:
-        """Undo the step and stop the training if a loss or a gradient was not finite."""
-        assert self._recorder is not None
-        step = self.model.train_state.step
-        if self._recorder.bad_term is not None:
-            name = self.manager.loss_names[self._recorder.bad_term] if self.manager else "?"
-            reason = f"loss term {name} is not finite"
-        elif not self._result_is_finite():
-            reason = "a gradient is not finite although the losses are"
-        else:
-            return True
-        self._snapshot.restore()
+    def _stop(self, reason: str, step: int, guard: Guard) -> None:
         self.stopped = f"{reason} at step {step}"
-        self.model.stop_training = True
-        warnings.warn(
-            f"{self.stopped}: training stopped, parameters are those before that step.",
-            RuntimeWarning,
-            stacklevel=2,
-        )
-        return False
+        guard.stop(self.stopped)
 
-    def _result_is_finite(self) -> bool:
-        tensors = self._snapshot.parameters()
-        if not self._frozen:
-            tensors = [p.grad for p in tensors if p.grad is not None]
-        if not tensors:
-            return True
-        # Largest magnitudes, as sums of squares could overflow.
-        largest = torch.stack(torch._foreach_norm(tensors, math.inf)).sum().item()
-        return math.isfinite(largest)
-
-    def _end_period(self, values: Tensor) -> None:
-        assert self._sums is not None and self.manager is not None
-        losses = (self._sums / self._count).tolist()
+    def _end_period(self, sums: list[float], guard: Guard) -> None:
+        losses = [total / self._count for total in sums]
         self._sums, self._count = None, 0
-        step = self.model.train_state.step
-        self.best.offer(step - 1, values.tolist(), self._snapshot.kept_parameters())
+        guard.look_around()
         if not self._frozen:
-            self._epoch += 1
-            self._update(losses)
-        self.history.append(
-            {"step": step, "losses": losses, "weights": list(self.manager.get_weights().values())}
-        )
+            jump = self._weights.update(self.model, losses)
+            if self.rescale_moments and rescale_moments(self.model, jump):
+                guard.forget()
+        step = self.model.train_state.step
+        self.history.append({"step": step, "losses": losses, "weights": self._weights.values()})
         if self.verbose > 1:
-            self._say(f"step {step}: {self._weights_text()}")
-
-    def _update(self, losses: list[float]) -> None:
-        assert self.manager is not None
-        old = list(self.manager.get_weights().values())
-        names = self.manager.loss_names
-        new = list(self.manager.update(self._epoch, dict(zip(names, losses, strict=True))).values())
-        if new == old:
-            return
-        self._assign()
-        before = sum(w * loss for w, loss in zip(old, losses, strict=True))
-        after = sum(w * loss for w, loss in zip(new, losses, strict=True))
-        if self.rescale_moments and before > 0 and not 0.5 <= after / before <= 2.0:
-            optimizers.rescale_moments(self.model.opt, after / before)
-
-    def _assign(self) -> None:
-        """Give the model its weights as a fresh tensor on the network's device."""
-        assert self.manager is not None
-        parameter = next(self.model.net.parameters())
-        self._assigned = torch.tensor(
-            list(self.manager.get_weights().values()),
-            dtype=parameter.dtype,
-            device=parameter.device,
-        )
-        self.model.loss_weights = self._assigned
+            self._say(f"step {step}: {self._weights.text()}")
+        if self._blocks:
+            self._guard_lbfgs()
 
     def _guard_lbfgs(self) -> None:
         """End DeepXDE's loop when a block makes no iteration: it would go on for ever."""
@@ -365,41 +330,6 @@ class AdaptiveWeights(dde.callbacks.Callback):
             self._say("L-BFGS has converged (its gradient is below gtol)")
         self._lbfgs_seen = done
 
-    def _weights_text(self) -> str:
-        weights = self.manager.get_weights() if self.manager else {}
-        return ", ".join(f"{name}={weight:.3g}" for name, weight in weights.items())
-
     def _say(self, text: str, prefix: str = "AdaptiveWeights: ") -> None:
-        if self.verbose > 0 and text:
+        if self.verbose > 0:
             print(prefix + text, flush=True)
-
-    def _closing_table(self) -> str:
-        if self.manager is None or self._first is None or self._last is None:
-            return ""
-        names = self.manager.loss_names
-        width = max(4, *map(len, names))
-        lines = [
-            f"\nAdaptiveWeights ({self.strategy}) at step {self.model.train_state.step}:",
-            f"  {'term':{width}}  raw loss first       last  weight first       last",
-        ]
-        for name, first, last, old, new in zip(
-            names,
-            self._first,
-            self._last,
-            self._first_weights,
-            self.manager.get_weights().values(),
-            strict=True,
-        ):
-            lines.append(f"  {name:{width}}  {first:14.3e}  {last:9.3e}  {old:12.3e}  {new:9.3e}")
-        return "\n".join(lines)
-
-
-def _check_model(model: Any) -> None:
-    if model.opt is None:
-        raise ValueError("The model must be compiled before it is trained: model.compile(...).")
-    dtype, wanted = next(model.net.parameters()).dtype, dde.config.real(torch)
-    if dtype != wanted:
-        raise ValueError(
-            f"The network must have DeepXDE's float type {wanted}, got {dtype}: call "
-            "dde.config.set_default_float before the network is built."
-        )

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 # Optimiser state that is linear, or quadratic, in the gradients (names as in torch.optim).
-_LINEAR = ("exp_avg", "momentum_buffer", "grad_avg")
-_QUADRATIC = ("exp_avg_sq", "max_exp_avg_sq", "square_avg")
+_LINEAR = ("exp_avg", "exp_inf", "momentum_buffer", "grad_avg")
+_QUADRATIC = ("exp_avg_sq", "max_exp_avg_sq", "square_avg", "sum")
 
 
 def is_second_order(model: Any) -> bool:
@@ -22,8 +22,10 @@ def is_second_order(model: Any) -> bool:
         True for L-BFGS and NNCG, by name or as an object: a weight that moves would mix the
         curvature of two objectives.
     """
-    return model.opt_name in ("L-BFGS", "L-BFGS-B", "NNCG") or isinstance(
-        model.opt, torch.optim.LBFGS
+    return (
+        model.opt_name in ("L-BFGS", "L-BFGS-B", "NNCG")
+        or isinstance(model.opt, torch.optim.LBFGS)
+        or type(model.opt).__name__ == "NNCG"
     )
 
 
@@ -50,8 +52,11 @@ def rescale_moments(optimizer: torch.optim.Optimizer, factor: float) -> None:
     """
     for state in optimizer.state.values():
         for key, value in state.items():
-            if isinstance(value, Tensor):
-                if key in _LINEAR:
-                    value.mul_(factor)
-                elif key in _QUADRATIC:
-                    value.mul_(factor**2)
+            if not isinstance(value, Tensor):
+                continue
+            if key == "momentum_buffer" and "square_avg" in state:
+                continue  # RMSprop's momentum adds up steps that are normalised already
+            if key in _LINEAR:
+                value.mul_(factor)
+            elif key in _QUADRATIC:
+                value.mul_(factor**2)

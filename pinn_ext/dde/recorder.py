@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -20,15 +21,23 @@ class LossRecorder:
     gradient. Where an optimiser evaluates the loss several times in a step, the first counts.
 
     Args:
-        owner: the callback, told of the first losses by `on_terms(count)` and of those of a test
-            by `on_test(values)`; once it is not among the model's callbacks, the recorder takes
-            itself off.
+        owner: the callback. It is told of the first losses by `on_terms(terms)`, of the finite
+            losses of a step by `on_step(values)` while the parameters are still those of the
+            losses, and of those of a test by `on_test(values)`. Once it is not among the model's
+            callbacks, the recorder takes itself off.
         data: the model's data.
+        parameters: of the network.
+
+    Attributes:
+        values: raw loss of each term `[k]` in the present step, None before its evaluation.
+        bad_term: index of the first term that is not finite in the present step, or None.
+        seconds: time spent here beside computing the losses.
     """
 
-    def __init__(self, owner: Any, data: Any) -> None:
+    def __init__(self, owner: Any, data: Any, parameters: Sequence[Tensor]) -> None:
         self.owner = owner
         self.data = data
+        self._parameters = list(parameters)
         previous = vars(data).get("losses_train")
         if isinstance(previous, LossRecorder):  # left behind by an exception
             previous.remove()
@@ -36,24 +45,27 @@ class LossRecorder:
         self._original: Callable[..., Any] = data.losses_train
         data.losses_train = self
 
-        self.num_terms: int | None = None
-        self.values: Tensor | None = None
+        self.values: list[float] | None = None
         self.bad_term: int | None = None
+        self.seconds = 0.0
+        self._at_work = True
         self._expecting = False
+        self._met_terms = False
 
     def remove(self) -> None:
         """Put the data's own method back; harmless if that was done before."""
-        if vars(self.data).get("losses_train") is not self:
-            return
-        if self._shadowed is None:
-            del self.data.losses_train
-        else:
-            self.data.losses_train = self._shadowed
+        self._at_work = self._expecting = False  # even where another stand-in still calls this
+        if vars(self.data).get("losses_train") is self:
+            if self._shadowed is None:
+                del self.data.losses_train
+            else:
+                self.data.losses_train = self._shadowed
 
     def expect_step(self) -> None:
-        """Take the next training evaluation as the first of a step."""
+        """Take the next evaluation as the first of a step."""
         self._expecting = True
         self.values = None
+        self.bad_term = None
 
     def __call__(
         self,
@@ -66,27 +78,57 @@ class LossRecorder:
     ) -> Any:
         """Return the losses as the data computes them, noting their values on the way."""
         losses = self._original(targets, outputs, loss_fn, inputs, model, aux=aux)
-        if self.owner not in model.callbacks.callbacks:
-            self.remove()
-            return losses
-        terms = as_list(losses)
-        if self.num_terms is None:
-            self.num_terms = len(terms)
-            self.owner.on_terms(len(terms))
-        training = any(p.requires_grad for p in model.net.parameters())
-        if not training:
-            self.owner.on_test(torch.stack([term.detach() for term in terms]))
-        elif self._expecting:
-            self._expecting = False
-            self.values = torch.stack([term.detach() for term in terms])
-            if not math.isfinite(self.values.sum().item()):
-                self.bad_term = self._first_bad(self.values)
-            if self.bad_term is not None:
-                # A constant of its own: backward reaches no parameter, the optimiser moves none.
-                return [torch.zeros_like(term).requires_grad_() for term in self.values]
+        start = time.perf_counter()
+        if self._expecting:  # the one path that every step takes
+            losses = self._read(losses, model)
+        elif self._at_work:
+            losses = self._other(losses, model)
+        self.seconds += time.perf_counter() - start
         return losses
 
-    @staticmethod
-    def _first_bad(values: Tensor) -> int | None:
-        bad = (~torch.isfinite(values)).nonzero()
-        return int(bad[0]) if len(bad) else None  # the sum alone may overflow
+    def _read(self, losses: Any, model: Any) -> Any:
+        """Read the losses that a step starts from."""
+        terms = losses if isinstance(losses, list) else [losses]
+        if terms[0].ndim:  # residual vectors, asked for by someone else
+            return losses
+        self._expecting = False
+        # One number at a time is the cheapest on the CPU, one transfer on other devices.
+        if terms[0].is_cpu:
+            values = [term.item() for term in terms]
+        else:
+            values = torch.stack([term.detach() for term in terms]).tolist()
+        self.values = values
+        if math.isfinite(sum(values)):
+            self.owner.on_step(values)
+            return losses
+        bad = [i for i, value in enumerate(values) if not math.isfinite(value)]
+        if not bad:  # only the sum has overflowed
+            self.owner.on_step(values)
+            return losses
+        self.bad_term = bad[0]
+        return self._constants(terms, model)
+
+    def _other(self, losses: Any, model: Any) -> Any:
+        """Take note of a test, and pass on later evaluations within a step."""
+        if model.callbacks is None or self.owner not in model.callbacks.callbacks:
+            self.remove()  # left behind by an exception
+            return losses
+        terms = as_list(losses)
+        if terms[0].ndim and self._met_terms:
+            return losses
+        if not self._met_terms:
+            self.owner.on_terms(terms)
+            self._met_terms = True
+        if not any(parameter.requires_grad for parameter in self._parameters):
+            self.owner.on_test([term.item() for term in terms])
+        elif self.bad_term is not None:
+            return self._constants(terms, model)
+        return losses
+
+    def _constants(self, terms: Sequence[Tensor], model: Any) -> list[Tensor]:
+        """Return zeros whose backward pass moves no parameter."""
+        zeros = [torch.zeros_like(term).requires_grad_() for term in terms]
+        if model.opt_name == "NNCG":  # it fails without a second derivative: give it a zero
+            flat = sum((parameter * parameter).sum() for parameter in self._parameters)
+            zeros[0] = zeros[0] + 0.0 * flat
+        return zeros

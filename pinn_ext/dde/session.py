@@ -44,7 +44,7 @@ class Session(dde.callbacks.Callback):
     ) -> None:
         super().__init__()
         self.data, self.network, self.weights = data, network, weights
-        self.net = NetworkAdapter(network)
+        self.net = NetworkAdapter(network, data)
         self.dde_model = dde.Model(data, self.net)
         self._initial_weights = initial_weights
         self._after_epoch, self._after_step = after_epoch, after_step
@@ -146,8 +146,9 @@ class Session(dde.callbacks.Callback):
     def raw_losses(self) -> list[float]:
         """Return the raw losses of the present parameters on the batch served last."""
         batch = self.data.present_batch()
-        outputs = self.net(batch.inputs.requires_grad_())
-        return [loss.item() for loss in self.data.loss(self.net, batch, outputs)]
+        batch.inputs.requires_grad_()
+        losses = self.data.loss(self.network, batch, batch.answer(self.network))
+        return [loss.item() for loss in losses]
 
     # ---- saving -------------------------------------------------------------------------------
 

@@ -1,68 +1,196 @@
-"""Copies of what a training step changes, so that a bad step can be undone."""
+"""A copy of what a training step changes, so that a bad step can be undone."""
 
 from __future__ import annotations
 
 import copy
+import math
+from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
+_SAMPLE = 400
+"""How many numbers are looked at after every step; Python adds them up in a few microseconds."""
+
 
 class Snapshot:
-    """Parameters, external variables and optimiser state of a DeepXDE model at one moment.
+    """Parameters, external variables, optimiser and learning rate of a model at one moment.
 
-    Tensors are copied in place into buffers that live as long as the snapshot, by one fused
-    call. L-BFGS and NNCG keep lists in their state, which are copied whole; they run many
-    iterations a step, so the cost does not show.
+    It is taken after every step, so it is made to be cheap: the tensors are found once, and
+    those in main memory are copied as plain memory, which costs half of what a `_foreach_copy_`
+    does after a step has emptied the processor's caches. Optimisers that keep more than tensors,
+    or are none of torch's own, are searched anew each time.
 
     Args:
         model: a compiled DeepXDE model.
+        parameters: the tensors that training moves, external variables included.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, parameters: Sequence[Tensor]) -> None:
         self.model = model
-        self._live: list[Tensor] = []
+        self.parameters = list(parameters)
+        self.taken = False
+        self._stale = True
+        self._state: Any = None
+        self._entries = -1
+        self._views: list[tuple[memoryview, memoryview]] = []
+        self._groups: list[tuple[list[Tensor], list[Tensor]]] = []
         self._kept: list[Tensor] = []
-        self._state: dict[str, Any] | None = None
-        self._sizes: tuple[int, ...] = ()
-        self._count = 0
-        self._deep = False
+        self._flat: Tensor | None = None
+        self._sample: memoryview | None = None
+        self._addresses: list[int] = []
+        self._shallow: list[tuple[Any, dict[str, Any], dict[str, Any]]] = []
+        self._attributes: dict[str, Any] = {}
+        self._schedule: dict[str, Any] = {}
+        self._rates: list[Any] = []
 
-    def parameters(self) -> list[Tensor]:
-        """Return the tensors that training moves: of the network, then external variables."""
-        return [*self.model.net.parameters(), *self.model.external_trainable_variables]
+    def look_around(self) -> None:
+        """Search anew at the next `take` if someone has given a parameter other memory."""
+        if self._addresses != [parameter.data_ptr() for parameter in self.parameters]:
+            self._stale = True
 
     def take(self) -> None:
         """Copy the present values."""
         state = self.model.opt.state
-        sizes = (id(self.model.opt), len(state), *map(len, state.values()))
-        if sizes != self._sizes:
-            self._gather(state)
-            self._sizes = sizes
-        with torch.no_grad():
-            torch._foreach_copy_(self._kept, self._live)
-        if self._deep:
-            self._state = copy.deepcopy(self.model.opt.state_dict())
+        if self._stale or state is not self._state or len(state) != self._entries:
+            self._search(state)
+        for kept_view, live_view in self._views:
+            kept_view[:] = live_view
+        if self._groups:
+            with torch.no_grad():
+                for kept, live in self._groups:
+                    torch._foreach_copy_(kept, live)
+        scheduler = self.model.lr_scheduler
+        if scheduler is not None:
+            self._schedule = dict(vars(scheduler))
+            self._rates = [group["lr"] for group in self.model.opt.param_groups]
+        self.taken = True
 
-    def _gather(self, state: Any) -> None:
-        """Find the tensors anew: optimisers make their state in the first step."""
-        values = [value for entry in state.values() for value in entry.values()]
-        self._deep = any(isinstance(value, (list, tuple, dict)) for value in values)
-        tensors = [value for value in values if isinstance(value, Tensor)]
-        self._count = len(self.parameters())
-        self._live = [p.data for p in self.parameters()] + ([] if self._deep else tensors)
-        self._kept = [tensor.clone() for tensor in self._live]
+    def looks_finite(self) -> bool:
+        """Return whether the copied parameters look finite, by a sample of them if that is cheap.
 
-    def kept_parameters(self) -> list[Tensor]:
-        """Return the parameters and external variables as they were (overwritten by `take`)."""
-        return self._kept[: self._count]
+        The sample holds the smallest tensors: biases and external variables. A number that is
+        not finite spreads to those through the backward pass of any network of layers.
+        """
+        if self._sample is not None and math.isfinite(sum(self._sample)):
+            return True
+        return self.is_finite()
+
+    def is_finite(self) -> bool:
+        """Return whether all copied parameters are finite numbers."""
+        if self._flat is not None and math.isfinite(self._flat.sum().item()):
+            return True
+        # A sum of finite numbers may overflow.
+        return all(bool(kept.isfinite().all()) for kept in self._kept)
 
     def restore(self) -> None:
         """Put everything back as it was when the copy was taken."""
+        optimizer = self.model.opt
+        known = {id(key) for key, _, _ in self._shallow}
+        for key in [key for key in optimizer.state if id(key) not in known]:
+            del optimizer.state[key]  # made by the undone step
+        for key, entry, values in self._shallow:
+            entry.clear()
+            entry.update(values)
+            optimizer.state[key] = entry
+        for name, value in self._attributes.items():
+            setattr(optimizer, name, value.clone() if isinstance(value, Tensor) else value)
+        for kept_view, live_view in self._views:
+            live_view[:] = kept_view
         with torch.no_grad():
-            torch._foreach_copy_(self._live, self._kept)
-        if self._deep and self._state is not None:
-            self.model.opt.load_state_dict(self._state)
-        elif self._sizes and len(self.model.opt.state) != self._sizes[1]:
-            self.model.opt.state.clear()  # the undone step was the first: it made the state
+            for kept, live in self._groups:
+                torch._foreach_copy_(live, kept)
+            for parameter, copied in zip(self.parameters, self._kept, strict=True):
+                parameter.copy_(copied)  # its memory may have been replaced since
+        if self.model.lr_scheduler is not None:
+            vars(self.model.lr_scheduler).update(self._schedule)
+            for group, rate in zip(optimizer.param_groups, self._rates, strict=True):
+                group["lr"] = rate
+
+    def _search(self, state: Any) -> None:
+        """Find what is to be copied; optimisers make their state in their first step."""
+        optimizer = self.model.opt
+        own = type(optimizer).__module__.startswith("torch.optim")
+        self._shallow = [
+            (key, entry, {name: _held(value, own) for name, value in entry.items()})
+            for key, entry in state.items()
+        ]
+        values = [value for _, entry, _ in self._shallow for value in entry.values()]
+        tensors = [value for value in values if isinstance(value, Tensor)]
+        self._attributes = {} if own else _attributes(optimizer)
+        self._stale = not own or len(tensors) < len(values)
+        self._state, self._entries = state, len(state)
+
+        self._flat, self._kept = _flat_copy(self.parameters)
+        self._sample = None if self._flat is None else _sample(self._flat, self.parameters)
+        self._addresses = [parameter.data_ptr() for parameter in self.parameters]
+        live = [*self.parameters, *tensors]
+        kept = [*self._kept, *(torch.empty_like(tensor) for tensor in tensors)]
+        self._views = []
+        groups: defaultdict[Any, tuple[list[Tensor], list[Tensor]]]
+        groups = defaultdict(lambda: ([], []))
+        for copied, tensor in zip(kept, live, strict=True):
+            pair = _memory(copied), _memory(tensor)
+            if pair[0] is not None and pair[1] is not None:
+                self._views.append(pair)  # type: ignore[arg-type]
+            else:
+                group = groups[tensor.device, tensor.dtype]
+                group[0].append(copied)
+                group[1].append(tensor)
+        self._groups = list(groups.values())
+
+
+def _flat_copy(tensors: Sequence[Tensor]) -> tuple[Tensor | None, list[Tensor]]:
+    """Return room for a copy of each tensor, as parts of one vector where that is possible.
+
+    The smallest tensors come first in it.
+    """
+    if len({(tensor.dtype, tensor.device) for tensor in tensors}) != 1:
+        return None, [torch.empty_like(tensor.detach()) for tensor in tensors]
+    sizes = [tensor.numel() for tensor in tensors]
+    flat = torch.empty(sum(sizes), dtype=tensors[0].dtype, device=tensors[0].device)
+    order = sorted(range(len(sizes)), key=sizes.__getitem__)
+    parts = dict(zip(order, flat.split([sizes[i] for i in order]), strict=True))
+    return flat, [parts[i].view(tensor.shape) for i, tensor in enumerate(tensors)]
+
+
+def _sample(flat: Tensor, tensors: Sequence[Tensor]) -> memoryview | None:
+    """Return the numbers of the smallest half of the tensors, None where they cannot be read."""
+    sizes = sorted(tensor.numel() for tensor in tensors)
+    count = min(sum(sizes[: (len(sizes) + 1) // 2]), _SAMPLE)
+    if not flat.is_cpu or flat.dtype not in (torch.float32, torch.float64):
+        return None
+    data: Any = flat[:count].numpy()
+    return memoryview(data)
+
+
+def _memory(tensor: Tensor) -> memoryview | None:
+    """Return the bytes of a tensor in main memory, None where they are not in one piece."""
+    tensor = tensor.detach()
+    if not tensor.is_cpu or not tensor.is_contiguous() or tensor.layout != torch.strided:
+        return None
+    if tensor.numel() == 0:
+        return None
+    data: Any = tensor.view(-1).view(torch.uint8).numpy()
+    return memoryview(data)
+
+
+def _held(value: Any, own: bool) -> Any:
+    """Return an entry of an optimiser's state in a form that later steps do not change."""
+    if isinstance(value, Tensor):
+        return value  # its numbers are copied apart
+    if own and isinstance(value, list):  # L-BFGS changes its lists, not what they hold
+        return list(value)
+    return copy.deepcopy(value)
+
+
+def _attributes(optimizer: Any) -> dict[str, Any]:
+    """Return numbers and tensors that an optimiser such as NNCG keeps beside its state."""
+    kinds = (Tensor, int, float, type(None))
+    return {
+        name: value.detach().clone() if isinstance(value, Tensor) else value
+        for name, value in vars(optimizer).items()
+        if isinstance(value, kinds)
+    }

@@ -24,8 +24,10 @@ def derive_names(data: Any, num_terms: int) -> list[str]:
         data without a differential equation.
     """
     kinds: list[str] = []
-    if isinstance(data, dde.data.PDE):
-        conditions = [_kind(bc) for bc in data.bcs]
+    pde = getattr(data, "pde", None)  # operator learning holds the equation as its own data
+    equation = data if isinstance(data, dde.data.PDE) else pde
+    if isinstance(equation, dde.data.PDE):
+        conditions = [_kind(bc) for bc in equation.bcs]
         kinds = ["pde"] * (num_terms - len(conditions)) + conditions
     if len(kinds) != num_terms:
         kinds = ["data"] * num_terms
@@ -40,8 +42,8 @@ def derive_names(data: Any, num_terms: int) -> list[str]:
 def _kind(condition: Any) -> str:
     """Turn a class name into a word: `PointSetBC` into `point_set`, `IC` into `ic`."""
     name = type(condition).__name__
-    name = re.sub(r"(?<=[a-z0-9])BC$", "", name)
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+    name = re.sub(r"(?<=.)BC$", "", name)
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
 
 
 def weights_list(loss_weights: Any, num_terms: int, names: list[str]) -> list[float]:
@@ -85,3 +87,31 @@ def weights_list(loss_weights: Any, num_terms: int, names: list[str]) -> list[fl
 def as_list(losses: Any) -> list[Tensor]:
     """Return what `data.losses` gave as a list, as it may be a bare tensor."""
     return losses if isinstance(losses, list) else [losses]
+
+
+def trained_tensors(model: Any) -> list[Tensor]:
+    """Return the tensors that training moves: of the network, then external variables."""
+    return [*model.net.parameters(), *model.external_trainable_variables]
+
+
+def check_model(model: Any) -> None:
+    """Refuse a model that cannot be trained.
+
+    Args:
+        model: a DeepXDE model.
+
+    Raises:
+        ValueError: if it is not compiled, has no parameters, or another float type than DeepXDE.
+    """
+    if model.opt is None:
+        raise ValueError("The model must be compiled before it is trained: model.compile(...).")
+    dtypes = {parameter.dtype for parameter in model.net.parameters()}
+    if not dtypes:
+        raise ValueError("The network must have parameters to train, got none.")
+    wanted = dde.config.real(torch)
+    if dtypes != {wanted}:
+        found = ", ".join(sorted(map(str, dtypes)))
+        raise ValueError(
+            f"The network must have DeepXDE's float type {wanted}, got {found}: call "
+            "dde.config.set_default_float before the network is built."
+        )

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import FrozenInstanceError
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from pinn_ext import strategies
 from tests import properties
 
+ROOT = Path(__file__).resolve().parents[2]
 ALL = strategies.names()
 SETTINGS = [
     {},
@@ -82,6 +84,13 @@ def test_weights_stay_legal(name, normalization, max_ratio):
 def test_weights_stay_legal_for_a_million_updates(name):
     for seed, options in enumerate(properties.OPTIONS, start=1):
         properties.assert_weights_stay_legal(name, *options, updates=170_000, seed=seed)
+
+
+@every
+def test_every_strategy_has_its_command_line(name):
+    if name != "fixed":  # that is training=default
+        recipe = (ROOT / "configs" / "training" / f"adaptive_{name}.yaml").read_text("utf-8")
+        assert f"    strategy: {name}\n" in recipe
 
 
 @every

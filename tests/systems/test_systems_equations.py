@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from solvers.operators import GraphOperators, grid_graph
 
 torch.set_num_threads(1)
 F64 = torch.float64
+ROOT = Path(__file__).resolve().parents[2]
 # A new system joins every test below by being registered, once for each of its boundaries.
 CASES = [
     (name, boundary) for name in systems.names() for boundary in systems.create(name).boundaries
@@ -60,6 +62,32 @@ def test_the_exact_solution_is_exact(name, boundary, parameters):
         size = (d.time(field).abs().max() + d.laplacian(field).abs().max()).item()
         assert size > 0
         assert (d.time(field) - rate).abs().max().item() / size < 1e-10
+
+
+class Slopes:
+    """Derivatives of pretended fields: gradient 10 times, Laplacian 100 times the field."""
+
+    def gradient(self, field):
+        return (10 * field,)
+
+    def laplacian(self, field):
+        return 100 * field
+
+
+@pytest.mark.parametrize(
+    ("name", "boundary", "rates"),
+    [
+        # u = 2, v = 3: u_x = 20, v_x = 30, lap u = 200, lap v = 300, (u v)_x = 120, u^2 v = 12.
+        ("brusselator", "dirichlet", (0 + 12 - 2 * 2 + 200 / 4, 2 - 12 + 300 / 4)),
+        ("coupled_burgers", "periodic", (200 + 2 * 40 - 120, 300 + 2 * 90 - 120)),
+        ("coupled_burgers", "dirichlet", (200 - 2 * 40 - 120 / 2, 300 - 4 * 90 - 120 / 4)),
+        ("linear_reaction_diffusion", "periodic", (100 - 0.11 * 2 + 3, 150 - 0.1 * 3)),
+    ],
+)
+def test_the_right_hand_side_by_hand(name, boundary, rates):
+    system = systems.create(name, boundary=boundary)
+    u, v = torch.tensor([2.0], dtype=F64), torch.tensor([3.0], dtype=F64)
+    assert torch.cat(system.rhs(u, v, Slopes())).tolist() == pytest.approx(rates, rel=1e-12)
 
 
 @every
@@ -201,6 +229,12 @@ def test_field_scales_by_hand():
     u, v = systems.create("linear_reaction_diffusion").field_scales(65)
     assert u == pytest.approx(2 / math.sqrt(2), rel=0.02)  # 2 cos x at the start
     assert v == pytest.approx(0.01 / math.sqrt(2), rel=0.02)
+
+
+@pytest.mark.parametrize("name", systems.names())
+def test_every_system_has_its_command_line(name):
+    text = (ROOT / "configs" / "problem" / f"{name}.yaml").read_text("utf-8")
+    assert f"name: {name}\n" in text
 
 
 @every

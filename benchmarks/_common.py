@@ -1,0 +1,77 @@
+"""What every benchmark shares: the machine, one table, one JSON file."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+
+def parser(description: str) -> argparse.ArgumentParser:
+    """Return a parser that has `--out FILE`."""
+    result = argparse.ArgumentParser(description=description)
+    result.add_argument("--out", type=Path, metavar="FILE", help="write the rows as JSON")
+    return result
+
+
+def machine(**more: Any) -> dict[str, Any]:
+    """Return what the figures depend on: processor, cores, versions, threads."""
+    import torch
+
+    return {
+        "cpu": _cpu_model(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        **{name: _version(name) for name in ("torch", "deepxde", "numpy", "scipy")},
+        "threads": torch.get_num_threads(),
+        **more,
+    }
+
+
+def report(rows: Sequence[Mapping[str, Any]], out: Path | None, facts: Mapping[str, Any]) -> None:
+    """Print the rows as one table and, if asked to, write `{"machine": ..., "rows": ...}`."""
+    print(table(rows))
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        content = {"machine": dict(facts), "rows": [dict(row) for row in rows]}
+        out.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
+        print(f"written: {out}")
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return flat rows as text in columns, in the order of the first row's keys."""
+    keys = list(rows[0])
+    cells = [keys, *([_cell(row.get(key)) for key in keys] for row in rows)]
+    widths = [max(len(line[i]) for line in cells) for i in range(len(keys))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in cells
+    )
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    return "" if value is None else str(value)
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _cpu_model() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()

@@ -1,0 +1,34 @@
+"""What the callback prints, as plain functions of numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+
+def weights_text(weights: Mapping[str, float]) -> str:
+    """Return weights on one line: `pde_1=0.12, ic_1=3.4`."""
+    return ", ".join(f"{name}={weight:.3g}" for name, weight in weights.items())
+
+
+def optimizer_name(model: Any) -> str:
+    """Return the name of a model's optimiser, which `compile` may have got as an object."""
+    return model.opt_name if isinstance(model.opt_name, str) else type(model.opt_name).__name__
+
+
+def closing_table(title: str, rows: Iterable[tuple[str, float, float, float, float]]) -> str:
+    """Return the table that ends a training.
+
+    Args:
+        title: its first line.
+        rows: of each term the name, raw loss first and last, weight first and last.
+
+    Returns:
+        Lines without a final newline.
+    """
+    rows = list(rows)
+    width = max(4, *(len(row[0]) for row in rows))
+    lines = [title, f"  {'term':{width}}  raw loss first       last  weight first       last"]
+    for name, first, last, old, new in rows:
+        lines.append(f"  {name:{width}}  {first:14.3e}  {last:9.3e}  {old:12.3e}  {new:9.3e}")
+    return "\n".join(lines)

@@ -1,0 +1,80 @@
+"""Stops a training at the step that breaks it, with the parameters of the step before."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor
+
+from pinn_ext.dde.snapshot import Snapshot
+
+
+class Guard:
+    """Tells whether a step has left finite parameters, and undoes it if not.
+
+    Two snapshots take turns: the one taken after a sound step is the state before the next.
+    Parameters are looked at rather than gradients: a gradient that is not finite makes them so,
+    and so does an update that overflows. After most steps only a sample is looked at; what that
+    should miss shows in the next loss, and the older snapshot is from before it.
+
+    Args:
+        model: a compiled DeepXDE model.
+        parameters: the tensors that training moves, external variables included.
+    """
+
+    def __init__(self, model: Any, parameters: Sequence[Tensor]) -> None:
+        self.model = model
+        self._latest = Snapshot(model, parameters)
+        self._older = Snapshot(model, parameters)
+
+    def fits(self, parameters: Sequence[Tensor]) -> bool:
+        """Return whether these are the tensors that it watches."""
+        return [*map(id, parameters)] == [*map(id, self._latest.parameters)]
+
+    def before_step(self) -> None:
+        """Have a copy of the present state."""
+        if not self._latest.taken:
+            self._latest.take()
+
+    def after_step(self) -> bool:
+        """Return whether the parameters are finite; they are what an undo goes back to then."""
+        older = self._older
+        older.take()
+        if not older.looks_finite():
+            older.taken = False
+            return False
+        self._latest, self._older = older, self._latest
+        return True
+
+    def is_sound(self) -> bool:
+        """Return whether all parameters after the last sound step are finite, by a full look."""
+        return not self._latest.taken or self._latest.is_finite()
+
+    def forget(self) -> None:
+        """Copy the state anew before the next step, as something else has changed it."""
+        self._latest.taken = self._older.taken = False
+        self.look_around()
+
+    def look_around(self) -> None:
+        """Search for the tensors anew if someone has replaced them."""
+        self._latest.look_around()
+        self._older.look_around()
+
+    def stop(self, reason: str) -> None:
+        """Go back to the last finite state, end the training and say why.
+
+        Args:
+            reason: what went wrong and at which step.
+        """
+        if self._older.taken and not self._latest.is_finite():
+            self._older.restore()
+        else:
+            self._latest.restore()
+        self.model.stop_training = True
+        warnings.warn(
+            f"{reason}: training stopped, parameters are those before that step.",
+            RuntimeWarning,
+            stacklevel=3,
+        )

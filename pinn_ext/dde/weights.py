@@ -1,0 +1,196 @@
+"""The weights of one DeepXDE model: where they start, how they move, who hands them on."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pinn_ext.adaptive_weights import AdaptiveLossWeights
+from pinn_ext.checks import check_names
+from pinn_ext.dde import optimizers
+from pinn_ext.dde._text import weights_text
+from pinn_ext.dde.terms import derive_names, weights_list
+
+# The last weights of each model, for a new callback after the model was compiled again.
+_LAST: weakref.WeakKeyDictionary[Any, list[float]] = weakref.WeakKeyDictionary()
+
+
+class ModelWeights:
+    """Keeps `model.loss_weights` equal to what `AdaptiveLossWeights` says.
+
+    Args:
+        settings: keyword arguments of `AdaptiveLossWeights`.
+        names: of the loss terms, None derives them from the model's data.
+        say: called with each line for the user.
+
+    Attributes:
+        manager: the `AdaptiveLossWeights` at work, None before the first losses.
+        first: the weights that the training started from.
+        taken_up: whether they come from the training of another callback.
+
+    Raises:
+        ValueError: if a setting or a name is out of range.
+    """
+
+    def __init__(
+        self, settings: dict[str, Any], names: Sequence[str] | None, say: Callable[[str], None]
+    ) -> None:
+        # Refuse bad arguments here, not after the first pass over the network.
+        trial = ["term"] if names is None else names
+        start = dict.fromkeys(trial, settings["min_weight"])
+        AdaptiveLossWeights(trial, start, **settings)
+        self._settings = settings
+        self._names = None if names is None else list(names)
+        self._say = say
+        self.manager: AdaptiveLossWeights | None = None
+        self.first: list[float] = []
+        self.taken_up = False
+        self._epoch = 0
+        self._assigned: Tensor | None = None
+
+    def meet(self, model: Any, terms: Sequence[Tensor]) -> bool:
+        """Take up a model whose first losses of a training are known.
+
+        Weights of an earlier training go on; those that `compile` dropped are put back; those
+        that a user has set since are started from.
+
+        Args:
+            model: a compiled DeepXDE model.
+            terms: its loss terms, numbers.
+
+        Returns:
+            Whether the weights start anew.
+
+        Raises:
+            ValueError: if names, weights or losses do not fit each other.
+        """
+        num_terms = len(terms)
+        names = self._names or derive_names(model.data, num_terms)
+        if len(names) != num_terms:
+            raise ValueError(
+                f"`names` must hold one name for each of {num_terms} loss terms, got {names}."
+            )
+        shapes = {name: list(term.shape) for name, term in zip(names, terms, strict=True)}
+        if any(shapes.values()):
+            raise ValueError(f"Each loss term must be one number (shape []), got {shapes}.")
+        given = model.loss_weights
+        if self.manager is not None and self.manager.loss_names == names:
+            if given is None:
+                self._assign(model, self.manager)
+                self._say(f"weights that compile() dropped are back: {self.text()}")
+            if given is None or given is self._assigned:
+                return False
+        handed = _LAST.get(model) if given is None else None
+        if handed is not None and len(handed) != num_terms:
+            handed = None
+        self.first = handed or weights_list(given, num_terms, names)
+        self._epoch = 0
+        self.manager = self._manager(names, self.first)
+        self._assign(model, self.manager)
+        self.taken_up = handed is not None
+        return True
+
+    def update(self, model: Any, losses: Sequence[float]) -> float:
+        """Show the strategy the losses of a period and give the model the weights it answers.
+
+        Args:
+            model: a compiled DeepXDE model.
+            losses: mean raw loss of each term `[k]`.
+
+        Returns:
+            By which factor the weighted sum of these losses has changed.
+        """
+        if self.manager is None:
+            return 1.0
+        self._epoch += 1
+        old = self.values()
+        self.manager.update(self._epoch, dict(zip(self.manager.loss_names, losses, strict=True)))
+        new = self.values()
+        if new == old:
+            return 1.0
+        self._assign(model, self.manager)
+        before = sum(weight * loss for weight, loss in zip(old, losses, strict=True))
+        after = sum(weight * loss for weight, loss in zip(new, losses, strict=True))
+        return after / before if before > 0 else 1.0
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the loss terms, in DeepXDE's order."""
+        return self.manager.loss_names if self.manager else []
+
+    def values(self) -> list[float]:
+        """Return the weights in force, in the order of the terms."""
+        return list(self.manager.get_weights().values()) if self.manager else []
+
+    def text(self) -> str:
+        """Return the weights in force on one line."""
+        return weights_text(self.manager.get_weights()) if self.manager else ""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state as plain numbers and lists."""
+        return {
+            "manager": None if self.manager is None else self.manager.state_dict(),
+            "epoch": self._epoch,
+            "first_weights": list(self.first),
+        }
+
+    def load_state_dict(self, state: dict[str, Any], model: Any) -> None:
+        """Continue from what `state_dict` returned and give the model its weights.
+
+        Args:
+            state: the saved state.
+            model: the compiled model that will be trained next.
+
+        Raises:
+            ValueError: if the state is incomplete, or belongs to another strategy or other names.
+        """
+        check_names("The saved state", self.state_dict(), state)
+        saved = state["manager"]
+        if saved is not None:
+            names = saved["loss_names"]
+            for key, own in (
+                ("strategy", self._settings["strategy"]),
+                ("loss_names", self._names or names),
+            ):
+                if saved[key] != own:
+                    raise ValueError(
+                        f"The saved state must have {key} {own!r}, got {saved[key]!r}."
+                    )
+            manager = self._manager(names, saved["initial_weights"])
+            manager.load_state_dict(saved)
+            self.manager = manager
+            self._assign(model, manager)
+        self._epoch = state["epoch"]
+        self.first = list(state["first_weights"])
+
+    def _manager(self, names: Sequence[str], weights: Sequence[float]) -> AdaptiveLossWeights:
+        start = dict(zip(names, weights, strict=True))
+        return AdaptiveLossWeights(names, start, **self._settings)
+
+    def _assign(self, model: Any, manager: AdaptiveLossWeights) -> None:
+        """Give the model its weights as a fresh tensor on the network's device."""
+        weights = list(manager.get_weights().values())
+        parameter = next(model.net.parameters())
+        self._assigned = torch.tensor(weights, dtype=parameter.dtype, device=parameter.device)
+        model.loss_weights = self._assigned
+        _LAST[model] = weights
+
+
+def rescale_moments(model: Any, jump: float) -> bool:
+    """Scale the optimiser's moments after a jump of the weighted sum by more than 2.
+
+    Args:
+        model: a compiled DeepXDE model.
+        jump: factor by which the weighted sum has changed.
+
+    Returns:
+        Whether the moments were scaled.
+    """
+    if 0.5 <= jump <= 2.0 or jump <= 0.0:
+        return False
+    optimizers.rescale_moments(model.opt, jump)
+    return True

@@ -1,0 +1,111 @@
+"""What is noted and printed of each epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from pinn_ext import log_lines
+from pinn_ext.adaptive_weights import AdaptiveLossWeights
+from pinn_ext.datasets import SnapshotBatch
+from pinn_ext.evaluation import Evaluator
+from pinn_ext.history import FILE_NAME, History
+from pinn_ext.physics import PhysicsLoss
+from pinn_ext.systems import FIELDS
+
+
+class EpochLog:
+    """Measures the network after each epoch, keeps the row, and prints the lines that are due.
+
+    Args:
+        folder: of the run.
+        training: the configuration's `training` node: how far, and how often to print.
+        initial: weight of each term before the first epoch.
+        loss: the loss terms.
+        network: the network in training.
+        validation: snapshots at times that are not trained on.
+        evaluator: gives the errors.
+
+    Attributes:
+        history: the rows.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        training: Any,
+        initial: Mapping[str, float],
+        loss: PhysicsLoss,
+        network: nn.Module,
+        validation: SnapshotBatch,
+        evaluator: Evaluator,
+    ) -> None:
+        self._training, self._initial = training, dict(initial)
+        self._loss, self._network = loss, network
+        self._validation, self._evaluator = validation, evaluator
+        self.names = list(initial)
+        columns = ["epoch", "phase", *self.names]
+        columns += [f"weight_{name}" for name in self.names]
+        columns += [f"validation_{name}" for name in self.names]
+        columns += [f"error_{field}" for field in FIELDS]
+        self.history = History(folder / FILE_NAME, [*columns, "seconds"])
+
+    def add(
+        self, phase: str, number: int, losses: list[float], weights: list[float], seconds: float
+    ) -> None:
+        """Measure and keep an epoch.
+
+        Args:
+            phase: `"epochs"` or `"lbfgs"`.
+            number: of the epoch, or of the L-BFGS iteration.
+            losses: raw losses, in the order of the terms.
+            weights: after the epoch.
+            seconds: of training so far.
+        """
+        errors = self._evaluator.errors(self._network)
+        row: dict[str, Any] = {"epoch": number, "phase": phase}
+        row |= dict(zip(self.names, losses, strict=True))
+        row |= {f"weight_{name}": w for name, w in zip(self.names, weights, strict=True)}
+        row |= {f"validation_{name}": loss for name, loss in self._validation_losses().items()}
+        row |= {f"error_{field}": error for field, error in errors.items()}
+        row["seconds"] = round(seconds, 3)
+        self.history.append(row)
+
+    def print(self, write: Callable[[str], None], manager: AdaptiveLossWeights) -> None:
+        """Print the lines that are due after the row added last.
+
+        Args:
+            write: takes a line.
+            manager: says whether the weights have just been equalised.
+        """
+        row, training = self.history.rows[-1], self._training
+        number, in_blocks = row["epoch"], row["phase"] == "lbfgs"
+        losses = {name: row[name] for name in self.names}
+        weights = {name: row[f"weight_{name}"] for name in self.names}
+        if number == 1 and not in_blocks and manager.equalizes and manager.updates:
+            write(log_lines.equalized(number, losses, weights))
+        end = training.lbfgs_iterations if in_blocks else training.epochs
+        due = number in (1, end)
+        if due or in_blocks or number % training.log_every == 0:
+            total = sum(self._weights_in_force()[name] * losses[name] for name in self.names)
+            errors = {field: row[f"error_{field}"] for field in FIELDS}
+            phase = "L-BFGS" if in_blocks else "Epoch"
+            write(log_lines.epoch_line(number, total, losses, errors, phase=phase))
+        if due or (not in_blocks and number % training.log_weights_every == 0):
+            write(log_lines.weights_line(weights))
+
+    def _weights_in_force(self) -> dict[str, float]:
+        """Return the weights during the last epoch: those after the one before."""
+        rows = self.history.rows
+        if len(rows) < 2:
+            return self._initial
+        return {name: rows[-2][f"weight_{name}"] for name in self.names}
+
+    def _validation_losses(self) -> dict[str, float]:
+        batch = self._validation.detached()
+        batch.inputs.requires_grad_()
+        losses = self._loss(self._network, batch, batch.answer(self._network))
+        return {name: loss.item() for name, loss in zip(self.names, losses, strict=True)}

@@ -1,0 +1,35 @@
+"""The state of all random number generators that a run could draw from."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+
+def get_state() -> dict[str, Any]:
+    """Return the states of torch, numpy and random, as plain numbers, lists and a tensor."""
+    name, keys, position, has_gauss, gauss = np.random.get_state()
+    return {
+        "torch": torch.get_rng_state(),
+        "numpy": [
+            str(name),
+            [int(key) for key in keys],
+            int(position),
+            int(has_gauss),
+            float(gauss),
+        ],
+        "python": random.getstate(),
+    }
+
+
+def set_state(state: Mapping[str, Any]) -> None:
+    """Put back what `get_state` returned."""
+    torch.set_rng_state(state["torch"])
+    name, keys, position, has_gauss, gauss = state["numpy"]
+    np.random.set_state((name, np.array(keys, dtype=np.uint32), position, has_gauss, gauss))
+    version, internal, gauss_next = state["python"]
+    random.setstate((version, tuple(internal), gauss_next))

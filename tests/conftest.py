@@ -1,0 +1,20 @@
+"""What every test starts from: one thread, float32, the CPU, a known seed."""
+
+import os
+
+os.environ.setdefault("DDE_BACKEND", "pytorch")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import pytest
+import torch
+
+
+@pytest.fixture(autouse=True)
+def clean_torch():
+    """Undo what a test sets globally, as a run of the program sets the default float type."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    dtype, device = torch.get_default_dtype(), torch.get_default_device()
+    yield
+    torch.set_default_dtype(dtype)
+    torch.set_default_device(device)

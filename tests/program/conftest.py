@@ -1,0 +1,52 @@
+"""The program on a problem small enough to be run many times."""
+
+import csv
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from pinn_ext.cli import main
+
+SMALL = (
+    "problem=coupled_burgers",
+    "dataset.num_graphs=6",
+    "dataset.batch_size=2",
+    "dataset.nodes_per_side=8",
+    "dataset.num_validation=2",
+    "network.hidden=[8]",
+    "training.epochs=3",
+)
+
+
+def read_rows(folder):
+    """Return the history of a run as text, without the seconds."""
+    with open(Path(folder) / "history.csv", newline="") as file:
+        return [row[:-1] for row in csv.reader(file)]
+
+
+def read_report(folder):
+    return json.loads((Path(folder) / "report.json").read_text())
+
+
+@pytest.fixture
+def small():
+    return list(SMALL)
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+    """Run the program in an empty folder: `run(*arguments)` gives status, out, err and folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments):
+        before = set(tmp_path.glob("*/*-*/"))
+        status = main([str(a) for a in arguments])
+        new = set(tmp_path.glob("*/*-*/")) - before
+        assert len(new) <= 1
+        text = capsys.readouterr()
+        folder = new.pop() if new else None
+        return SimpleNamespace(status=status, out=text.out, err=text.err, folder=folder)
+
+    return call

@@ -1,0 +1,101 @@
+"""Bad input: one line that names key, value and what is allowed, no traceback, no folder."""
+
+import pytest
+
+from tests.program.conftest import SMALL
+
+REFUSED = [
+    (["training.epochs=0"], "`training.epochs` must be a whole number >= 1, got 0."),
+    (["training.epochs=2.5"], "`training.epochs` must be a whole number, got '2.5'"),
+    (["dataset.num_graphs=0"], "`dataset.num_graphs` must be a whole number >= 1, got 0."),
+    (["dataset.num_graphs=many"], "`dataset.num_graphs` must be a whole number, got 'many'."),
+    (["training.learning_rate=-1"], "`training.learning_rate` must be a finite number > 0, got -1"),
+    (["training.learning_rate=0"], "`training.learning_rate` must be a finite number > 0, got 0"),
+    (["training.learning_rate=nan"], "finite number > 0, got nan"),
+    (["training.learning_rate=inf"], "finite number > 0, got inf"),
+    (["training.lrr=1"], "`training.lrr` is no key of the configuration"),
+    (["training.learning_rat=1"], "(did you mean `training.learning_rate`?)"),
+    (["trainin.epochs=1"], "trainin"),
+    (["+foo=1"], "`foo` is no key of the configuration; legal there: seed"),
+    (["+training.foo=1"], "`training.foo` is no key of the configuration"),
+    (["training=adaptive_equal_int"], "(did you mean 'adaptive_equal_init'?)"),
+    (["training.learning_rate=1e-3,1e-2"], "add -m (--multirun)"),
+    (["training.epochs=[1"], "training.epochs=[1"),
+    (
+        ["training=adaptive_ema", "training.loss.adaptive.strategy=emma"],
+        "`training.loss.adaptive.strategy` must be one of ema, equal_init, equal_init_ema, fixed",
+    ),
+    (["training.loss.adaptive.strategy=ema"], "enabled` must be true"),
+    (["training.loss.adaptive.ema_alpha=1.5"], "`training.loss.adaptive.ema_alpha` must be"),
+    (["training.loss.adaptive.weight_beta=1"], "in [0, 1), got 1"),
+    (
+        ["training.loss.adaptive.update_frequency=0"],
+        "update_frequency` must be a whole number >= 1",
+    ),
+    (["training.loss.adaptive.normalization=mean"], "must be one of initial, none, total"),
+    (["training.loss.adaptive.max_ratio=0.5"], "max_ratio` must be a finite number >= 1"),
+    (["training.loss.adaptive.min_weight=10", "training.loss.adaptive.max_weight=1"], "got 1.0"),
+    (["training.loss.w1_PI=-1"], "`training.loss.w1_PI` must be a finite number >= 0, got -1.0."),
+    (["training=adaptive_ema", "training.loss.w1_rk4=1e9"], "got 1000000000.0"),
+    (["training.optimizer=adamw"], "adamw"),
+    (["training.optimizer=adamm"], "must be one of adam, adamw, rmsprop, sgd, got 'adamm'"),
+    (["training.lbfgs_iterations=-1"], "`training.lbfgs_iterations` must be a whole number >= 0"),
+    (["training.loss.use_gn_solver=true"], "not there yet"),
+    (["training.resume=nowhere"], "There is no checkpoint at nowhere"),
+    (["problem=brusselater"], "(did you mean 'brusselator'?)"),
+    (["problem.name=brusselater"], "(did you mean 'brusselator'?)"),
+    (["problem.conditions=harsh"], "must be one of hard, soft, got 'harsh'"),
+    (["problem.scaling=field"], "must be one of fields, inputs, none, got 'field'"),
+    (["problem.scales=[1]"], "`problem.scales` must hold one number for u and one for v"),
+    (["problem.boundary=neumann"], "must be one of dirichlet, periodic, got 'neumann'"),
+    (["+problem.parameters.sid=3"], "'sid'"),
+    (["dataset.step=2"], "`dataset.step` must be a finite number in (0, 1), got 2.0."),
+    (["dataset.nodes_per_side=2"], "`dataset.nodes_per_side` must be a whole number >= 3, got 2."),
+    (["network.hidden=[]"], "`network.hidden` must hold at least one width"),
+    (["network.hidden=[8,0]"], "`network.hidden` must be a whole number >= 1, got 0."),
+    (["network.activation=relu"], "must be one of gelu, silu, tanh, got 'relu'"),
+    (["seed=-1"], "`seed` must be a whole number in [0, 4.29497e+09], got -1"),
+    (["dtype=float16"], "must be one of float32, float64, got 'float16'"),
+    (["device=tpu"], "`device` must be"),
+    (["device=cuda:99"], "`device` must be auto, cpu or a GPU of this machine, got 'cuda:99'"),
+    (["experiment.name=a/b"], "`experiment.name` must be usable as a folder's name, got 'a/b'"),
+    (["-m", "training=default,adaptive_equal_int"], "`training` must be one of"),
+    (["compare"], "`compare` takes one folder"),
+    (["compare", "nowhere"], "There is no folder nowhere."),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), REFUSED, ids=lambda v: " ".join(v)[:40])
+def test_refused(run, tmp_path, arguments, message):
+    own = [] if arguments[0] == "compare" or arguments[0].startswith("problem=") else list(SMALL)
+    done = run(*own, *arguments) if own or arguments[0] != "compare" else run(*arguments)
+    assert done.status == 2
+    assert done.err.startswith("pinn-ext: ") and done.err.count("\n") == 1
+    assert message in done.err
+    assert done.out == "" and list(tmp_path.iterdir()) == []
+
+
+def test_unwritable_output_folder(run, tmp_path):
+    (tmp_path / "file").write_text("")
+    done = run(*SMALL, "hydra.run.dir=file/below")
+    assert done.status == 2 and "cannot be made (Not a directory)" in done.err
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_mpirun_is_refused(run, monkeypatch):
+    monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "2")
+    done = run(*SMALL)
+    assert done.status == 2 and "mpirun" in done.err
+
+
+def test_ranges_are_checked_without_torch():
+    """A typo is answered before torch and DeepXDE are loaded."""
+    import subprocess
+    import sys
+
+    code = (
+        "import sys; from pinn_ext.cli import main; status = main(['training.epochs=0']);"
+        "sys.exit(status if 'torch' not in sys.modules and 'deepxde' not in sys.modules else 99)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 2, done.stderr
