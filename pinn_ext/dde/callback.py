@@ -138,7 +138,7 @@ class AdaptiveWeights(dde.callbacks.Callback):
         self._pending = False
         self._lbfgs_seen = optimizers.lbfgs_iterations(model)
         self._tensors = trained_tensors(model)
-        if self._guard is None or not self._guard.fits(self._tensors):
+        if self._guard is None or not self._guard.fits(model, self._tensors):
             self._guard = Guard(model, self._tensors)
         self._guard.forget()
         self._recorder = LossRecorder(self, model.data, list(model.net.parameters()))

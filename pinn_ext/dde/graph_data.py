@@ -16,7 +16,8 @@ class GraphData(dde.data.Data):
     """Serves mini-batches of snapshot graphs to `dde.Model` and computes their loss terms.
 
     DeepXDE draws a batch before the first step, for its first test. It is served again as the
-    batch of that step, so that batches and steps agree: call `begin()` in `on_train_begin`.
+    batch of that step, so that batches and steps agree: call `peek()` before each `train()` and
+    `begin()` in `on_train_begin`.
 
     Args:
         loss: the loss terms.
@@ -52,13 +53,16 @@ class GraphData(dde.data.Data):
         """Number of mini-batches in one pass over all graphs."""
         return -(-len(self.graphs) // self.batch_size)
 
+    def peek(self) -> None:
+        """Serve the next batch without counting it as a step, until `begin()`."""
+        self._begun = False
+
     def begin(self) -> None:
         """From now on each batch belongs to a step."""
         self._begun = True
 
     def use_all_graphs(self) -> None:
         """Serve all graphs in one batch from now on, for L-BFGS."""
-        self._begun = False
         self._whole = self._gather(range(len(self.graphs)), self.graphs)
 
     def batch_indices(self, step: int) -> list[int]:

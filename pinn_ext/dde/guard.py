@@ -29,9 +29,9 @@ class Guard:
         self._latest = Snapshot(model, parameters)
         self._older = Snapshot(model, parameters)
 
-    def fits(self, parameters: Sequence[Tensor]) -> bool:
-        """Return whether these are the tensors that it watches."""
-        return [*map(id, parameters)] == [*map(id, self._latest.parameters)]
+    def fits(self, model: Any, parameters: Sequence[Tensor]) -> bool:
+        """Return whether this is the model, and these are the tensors, that it watches."""
+        return model is self.model and [*map(id, parameters)] == [*map(id, self._latest.parameters)]
 
     def before_step(self) -> None:
         """Have a copy of the present state."""

@@ -133,6 +133,7 @@ class Session(dde.callbacks.Callback):
 
     def _train(self, **options: Any) -> None:
         self._started = time.perf_counter()
+        self.data.peek()
         try:
             self.dde_model.train(callbacks=[self.weights, self], verbose=0, **options)
         finally:
