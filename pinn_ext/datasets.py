@@ -98,22 +98,10 @@ def stratified_times(count: int, end: float, seed: int) -> Tensor:
 
 def _stable_step(system: System, grid: Data) -> float:
     """Return the largest stable step at the initial data, where it is known before training."""
-    equation = semi_discrete(system, GraphOperators.from_graph(grid))
+    boundary = None if system.periodic else system.data
+    equation = SemiDiscrete(system.rhs, GraphOperators.from_graph(grid), boundary)
     state = system.data(grid.pos, torch.zeros(len(grid.pos), dtype=grid.pos.dtype))
     return stable_step(equation, state, 0.0, constrain=equation.constrain)
-
-
-def semi_discrete(system: System, operators: GraphOperators) -> SemiDiscrete:
-    """Return the system's equation on a graph, with its Dirichlet data at boundary nodes.
-
-    Args:
-        system: the equation and the data.
-        operators: graph derivatives.
-
-    Returns:
-        The right-hand side of the method of lines.
-    """
-    return SemiDiscrete(system.rhs, operators, None if system.periodic else system.data)
 
 
 @dataclass(frozen=True)

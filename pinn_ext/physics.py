@@ -11,11 +11,11 @@ from torch import Tensor, nn
 
 from pinn_ext import systems
 from pinn_ext.adaptive_weights import AdaptiveLossWeights
-from pinn_ext.datasets import SnapshotBatch, semi_discrete
+from pinn_ext.datasets import SnapshotBatch
 from pinn_ext.derivatives import AutogradDerivatives
 from pinn_ext.networks import term_scales
 from pinn_ext.systems import System
-from solvers.rk4 import mismatch, rk4_step, substeps
+from solvers.rk4 import SemiDiscrete, mismatch, rk4_step, substeps
 
 WEIGHT_KEYS = {
     "PI_loss1": "w1_PI",
@@ -58,7 +58,7 @@ class PhysicsLoss:
         per_unit_time: bool = True,
         detach: bool = False,
     ) -> None:
-        self.system = system
+        self.system, self.conditions = system, conditions
         self.scales = tuple(scales)
         self.step, self.per_unit_time, self.detach = step, per_unit_time, detach
         kinds = ["PI"] + ["RK4"] * use_rk4 + ["IC", "BC"] * (conditions == "soft")
@@ -112,7 +112,8 @@ class PhysicsLoss:
         Returns:
             One value a field, over the nodes that have a stencil of their own.
         """
-        equation = semi_discrete(self.system, batch.operators)
+        boundary = self._boundary_path(batch, state, later)
+        equation = SemiDiscrete(self.system.rhs, batch.operators, boundary)
         count = substeps(self.step, batch.stable_step)
         time, h = batch.inputs[:, -1].detach(), self.step / count
         stepped = state
@@ -127,6 +128,28 @@ class PhysicsLoss:
             per_unit_time=self.per_unit_time,
             mask=~batch.operators.boundary_mask,
         )
+
+    def _boundary_path(self, batch: SnapshotBatch, state: Tensor, later: Tensor) -> Any:
+        """Return the boundary values of a step as a function of position and stage time.
+
+        They are the data, plus the network's own deviation from it under soft conditions (linear
+        in time over the step). The mismatch then measures the equation alone: a jump between
+        interior and imposed boundary would enter it divided by the square of the spacing.
+        """
+        if self.system.periodic:
+            return None
+        if self.conditions == "hard":
+            return self.system.data
+        mask = batch.operators.boundary_mask
+        x, start = batch.inputs.detach()[mask].split((self.system.dimension, 1), dim=1)
+        first = state[mask] - self.system.data(x, start[:, 0])
+        last = later[mask] - self.system.data(x, start[:, 0] + self.step)
+
+        def values(x: Tensor, t: Tensor) -> Tensor:
+            part = (t[:, None] - start) / self.step
+            return self.system.data(x, t) + (1.0 - part) * first + part * last
+
+        return values
 
     def _initial(self, network: Any, batch: SnapshotBatch, outputs: Tensor) -> Tensor:
         x = batch.grid

@@ -425,3 +425,22 @@ def test_default_nodes():
 def test_bad_data_sets(options, message):
     with pytest.raises(ValueError, match=message):
         SnapshotGraphs(systems.create("brusselator"), **options)
+
+
+def test_a_deviation_at_the_boundary_does_not_fake_a_mismatch():
+    """Under soft conditions boundary nodes keep the network's deviation from the data.
+
+    Imposed data would jump by `off` next to the boundary, which the Laplacian multiplies by
+    diffusion / spacing^2 = 64; kept, only the reaction (of order 1) sees it.
+    """
+    system, off = systems.create("brusselator"), 1e-3
+    batch = SnapshotBatch.from_graphs(
+        [SnapshotGraphs(system, 1, nodes_per_side=33, conditions="soft")[0]], dtype=torch.float64
+    )
+    x, t = batch.inputs[:, :-1], batch.inputs[:, -1]
+    now, later = system.exact(x, t) + off, system.exact(x, t + 1e-2) + off
+    kept, imposed = (
+        PhysicsLoss(system, conditions=kind).step_mismatch(batch, now, later)[1].sqrt().item()
+        for kind in ("soft", "hard")
+    )
+    assert kept < 5 * off and imposed > 10 * off

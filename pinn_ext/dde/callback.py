@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 import time
 import warnings
 from collections.abc import Sequence
@@ -105,8 +104,7 @@ class AdaptiveWeights(dde.callbacks.Callback):
         self.history: list[dict[str, Any]] = []
         self.best = BestModel()
         self.stopped: str | None = None
-        self._sums: list[float] | None = None  # of the losses of the period under way
-        self._count = 0
+        self._forget_period()
         self._first: list[float] | None = None
         self._last: list[float] | None = None
         self._said_frozen = False
@@ -134,7 +132,7 @@ class AdaptiveWeights(dde.callbacks.Callback):
         self._frozen = optimizers.is_second_order(model)
         self._blocks = optimizers.runs_in_blocks(model)
         if self._frozen:
-            self._sums, self._count = None, 0
+            self._forget_period()
         self._pending = False
         self._lbfgs_seen = optimizers.lbfgs_iterations(model)
         self._tensors = trained_tensors(model)
@@ -168,11 +166,9 @@ class AdaptiveWeights(dde.callbacks.Callback):
             self._pending = False
             values = self._recorder.values
             if values is not None and self._step_is_sound(self._recorder, self._guard):
-                sums = self._sums
-                self._sums = values if sums is None else list(map(operator.add, sums, values))
-                self._count += 1
-                if self._count >= self.period or self._blocks:
-                    self._end_period(self._sums, self._guard)
+                self._period.append(values)
+                if len(self._period) + self._count >= self.period or self._blocks:
+                    self._end_period(self._guard)
             self._own_seconds += time.perf_counter() - start
 
     def on_train_end(self) -> None:
@@ -202,7 +198,7 @@ class AdaptiveWeights(dde.callbacks.Callback):
     def on_terms(self, terms: Sequence[Tensor]) -> None:
         """Set the weights in force, before DeepXDE multiplies its first losses by them."""
         if self._weights.meet(self.model, terms):
-            self._sums, self._count = None, 0
+            self._forget_period()
             names = self._weights.names
             if self._first is not None and len(self._first) != len(names):
                 self.best, self._first = BestModel(), None
@@ -213,7 +209,7 @@ class AdaptiveWeights(dde.callbacks.Callback):
 
     def on_step(self, values: list[float]) -> None:
         """Offer the parameters to the best, before the step changes them."""
-        if self._blocks or self._count + 1 >= self.period:
+        if self._blocks or len(self._period) + self._count + 1 >= self.period:
             self.best.offer(self._step, values, self._tensors)
 
     def on_test(self, values: list[float]) -> None:
@@ -261,6 +257,7 @@ class AdaptiveWeights(dde.callbacks.Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """Return what an exact continuation needs, as plain numbers, lists and tensors."""
+        self._add_up()
         return {
             **self._weights.state_dict(),
             "sums": self._sums,
@@ -307,9 +304,22 @@ class AdaptiveWeights(dde.callbacks.Callback):
         self.stopped = f"{reason} at step {step}"
         guard.stop(self.stopped)
 
-    def _end_period(self, sums: list[float], guard: Guard) -> None:
-        losses = [total / self._count for total in sums]
-        self._sums, self._count = None, 0
+    def _forget_period(self) -> None:
+        self._period: list[list[float]] = []  # raw losses of its steps
+        self._sums: list[float] | None = None  # of steps that are added up already
+        self._count = 0
+
+    def _add_up(self) -> None:
+        """Add up the losses of the period under way; done rarely, as each step is to be cheap."""
+        rows = self._period if self._sums is None else [self._sums, *self._period]
+        self._sums = [sum(column) for column in zip(*rows, strict=True)] if rows else None
+        self._count += len(self._period)
+        self._period = []
+
+    def _end_period(self, guard: Guard) -> None:
+        self._add_up()
+        losses = [total / self._count for total in self._sums or []]
+        self._forget_period()
         guard.look_around()
         if not self._frozen:
             jump = self._weights.update(self.model, losses)

@@ -98,7 +98,7 @@ class LossRecorder:
         else:
             values = torch.stack([term.detach() for term in terms]).tolist()
         self.values = values
-        if math.isfinite(sum(values)):
+        if -math.inf < sum(values) < math.inf:
             self.owner.on_step(values)
             return losses
         bad = [i for i, value in enumerate(values) if not math.isfinite(value)]

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-_SAMPLE = 400
+_SAMPLE = 130
 """How many numbers are looked at after every step; Python adds them up in a few microseconds."""
 
 
