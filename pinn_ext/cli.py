@@ -66,6 +66,8 @@ def _hydra(arguments: list[str]) -> int:
             "The program cannot run under mpirun (OMPI_COMM_WORLD_SIZE is set); use -m for sweeps."
         )
     register_schema()
+    # Hydra's parser wants the overrides in one piece: `a=1 -m b=2` becomes `-m a=1 b=2`.
+    arguments = sorted(arguments, key=lambda a: "=" in a and not a.startswith("-"))
     options = get_args_parser().parse_args(arguments)
     informs = (options.help, options.hydra_help, options.cfg, options.info)
     if any(informs) or options.shell_completion:

@@ -75,7 +75,7 @@ class _Value(torch.autograd.Function):
         return value.clone()
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         inputs, slope, hessian = ctx.saved_tensors
         steep = _Slope.apply(inputs, slope, hessian)
         return (grad[..., None] * steep).sum(dim=1), None, None, None
@@ -90,6 +90,6 @@ class _Slope(torch.autograd.Function):
         return slope.clone()
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         (hessian,) = ctx.saved_tensors
         return (grad[..., None] * hessian).sum(dim=(1, 2)), None, None

@@ -121,13 +121,13 @@ def _weights(cfg: Any, loss: PhysicsLoss, data: Any) -> Any:
     from pinn_ext.dde.callback import AdaptiveWeights
 
     adaptive = cfg.training.loss.adaptive
-    names = [n for n in schema.Adaptive.__dataclass_fields__ if n not in ("enabled", "strategy")]
     return AdaptiveWeights(
         schema.strategy_of(adaptive),
         names=loss.names,
         period=data.batches_per_epoch,
+        rescale_moments=adaptive.rescale_moments,
         verbose=0,
-        **{name: getattr(adaptive, name) for name in names},
+        **schema.adaptive_settings(adaptive),
     )
 
 

@@ -166,11 +166,12 @@ def comparison(
     if left.lines:
         left.legend(fontsize="small")
     at = range(len(rows))
-    for k, field in enumerate(FIELDS):
-        right.barh([i + 0.2 - 0.4 * k for i in at], [r[field] for r in rows], 0.4, label=field)
+    for field, mark in zip(FIELDS, ("o", "D"), strict=True):
+        right.plot([r[field] for r in rows], at, mark, label=field)
     right.set_yticks(list(at), [labels[r["job"]] for r in rows], fontsize="small")
     right.invert_yaxis()
     right.set(xscale="log", xlabel="relative L2 error", title="At the end, best run on top")
+    right.grid(True, color="0.92")
     right.legend(fontsize="small")
     figure.savefig(path, dpi=_DPI)
     plt.close(figure)

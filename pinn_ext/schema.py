@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass, field, is_dataclass
 from typing import Any
 
+from pinn_ext.adaptive_weights import AdaptiveLossWeights
 from pinn_ext.checks import check_choice, check_number
 
 OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")
@@ -197,50 +199,41 @@ def _validate_training(training: Any) -> None:
 
 
 def _validate_loss(loss: Any) -> None:
-    from pinn_ext import strategies
-
     where = "training.loss"
-    weights = [key for key in Loss.__dataclass_fields__ if key.startswith(("w1_", "w2_"))]
-    for key in weights:
-        check_number(f"{where}.{key}", getattr(loss, key), 0)
-    if not any(getattr(loss, key) for key in ("w1_PI", "w2_PI", "w1_rk4", "w2_rk4")):
-        raise ValueError(
-            f"One of `{where}.w1_PI`, w2_PI, w1_rk4, w2_rk4 must be above 0, got none."
-        )
     if loss.use_gn_solver:
         raise ValueError(
             f"`{where}.use_gn_solver` must be false: the Gauss-Newton phase is not there yet."
         )
-    adaptive, where = loss.adaptive, f"{where}.adaptive"
-    if adaptive.strategy is not None:
-        check_choice(f"{where}.strategy", adaptive.strategy, strategies.names())
-        if not adaptive.enabled and adaptive.strategy != "fixed":
-            raise ValueError(
-                f"`{where}.enabled` must be true for {where}.strategy={adaptive.strategy} to "
-                "have an effect, got false."
-            )
-    check_number(f"{where}.ema_alpha", adaptive.ema_alpha, 0, 1, open_high=True)
-    check_number(f"{where}.weight_beta", adaptive.weight_beta, 0, 1, open_high=True)
-    check_number(f"{where}.update_frequency", adaptive.update_frequency, 1, integer=True)
-    check_number(f"{where}.eps", adaptive.eps, 1e-100)
-    check_choice(f"{where}.normalization", adaptive.normalization, ("initial", "none", "total"))
-    check_number(f"{where}.min_weight", adaptive.min_weight, 0, open_low=True)
-    if adaptive.max_weight < adaptive.min_weight:
+    adaptive = loss.adaptive
+    if not adaptive.enabled and adaptive.strategy not in (None, "fixed"):
         raise ValueError(
-            f"`{where}.max_weight` must be >= {where}.min_weight = {adaptive.min_weight:g}, "
-            f"got {adaptive.max_weight!r}."
+            f"`{where}.adaptive.enabled` must be true for {where}.adaptive.strategy="
+            f"{adaptive.strategy} to have an effect, got false."
         )
-    check_number(f"{where}.max_weight", adaptive.max_weight, 0, open_low=True)
-    if adaptive.max_ratio is not None:
-        check_number(f"{where}.max_ratio", adaptive.max_ratio, 1)
-    if strategy_of(adaptive) != "fixed":
-        for key in weights:
-            weight = getattr(loss, key)
-            if weight and not adaptive.min_weight <= weight <= adaptive.max_weight:
-                raise ValueError(
-                    f"`training.loss.{key}` must be 0 or within min_weight and max_weight of "
-                    f"{where} [{adaptive.min_weight:g}, {adaptive.max_weight:g}], got {weight!r}."
-                )
+    keys = [key for key in Loss.__dataclass_fields__ if key.startswith(("w1_", "w2_"))]
+    weights = {key: getattr(loss, key) for key in keys}
+    if not any(weights[key] for key in keys if key.endswith(("PI", "rk4"))):
+        raise ValueError(
+            f"One of `{where}.w1_PI`, w2_PI, w1_rk4, w2_rk4 must be above 0, got none."
+        )
+    try:  # the ranges stand in one place
+        AdaptiveLossWeights(keys, weights, strategy_of(adaptive), **adaptive_settings(adaptive))
+    except ValueError as error:
+        text = re.sub(r"`initial_weights\['(\w+)'\]`", rf"`{where}.\1`", str(error))
+        raise ValueError(re.sub(r"^`(\w+)`", rf"`{where}.adaptive.\1`", text)) from None
+
+
+def adaptive_settings(adaptive: Any) -> dict[str, Any]:
+    """Return the arguments of `AdaptiveLossWeights` that `training.loss.adaptive` holds.
+
+    Args:
+        adaptive: an `Adaptive` node.
+
+    Returns:
+        All of its values but those that are no argument of it.
+    """
+    others = ("enabled", "strategy", "rescale_moments")
+    return {k: getattr(adaptive, k) for k in Adaptive.__dataclass_fields__ if k not in others}
 
 
 def as_dict(cfg: Any) -> dict[str, Any]:
