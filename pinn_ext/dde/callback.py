@@ -16,11 +16,10 @@ from pinn_ext.dde import optimizers
 from pinn_ext.dde._text import closing_table, optimizer_name
 from pinn_ext.dde.best import BestModel
 from pinn_ext.dde.guard import Guard
+from pinn_ext.dde.period import Period
 from pinn_ext.dde.recorder import LossRecorder
 from pinn_ext.dde.terms import check_model, trained_tensors
 from pinn_ext.dde.weights import ModelWeights, rescale_moments
-
-_BAD_GRADIENT = "a gradient is not finite although the losses are"
 
 
 class AdaptiveWeights(dde.callbacks.Callback):
@@ -55,7 +54,7 @@ class AdaptiveWeights(dde.callbacks.Callback):
         history: one row a period: step, raw losses (means over it), weights after it.
         best: the best parameters by raw losses, see `restore_best`.
         stopped: why the callback stopped the training, or None.
-        seconds: time spent in the callback so far, everything it does counted.
+        seconds: time that all it does in the steps has taken so far, the recorder included.
 
     Raises:
         ValueError: if an argument is out of range; at `train()`, if names or weights do not fit
@@ -104,7 +103,7 @@ class AdaptiveWeights(dde.callbacks.Callback):
         self.history: list[dict[str, Any]] = []
         self.best = BestModel()
         self.stopped: str | None = None
-        self._forget_period()
+        self._period = Period(self.period)
         self._first: list[float] | None = None
         self._last: list[float] | None = None
         self._said_frozen = False
@@ -132,8 +131,9 @@ class AdaptiveWeights(dde.callbacks.Callback):
         self._frozen = optimizers.is_second_order(model)
         self._blocks = optimizers.runs_in_blocks(model)
         if self._frozen:
-            self._forget_period()
+            self._period.clear()
         self._pending = False
+        self._period.length = self.period
         self._lbfgs_seen = optimizers.lbfgs_iterations(model)
         self._tensors = trained_tensors(model)
         if self._guard is None or not self._guard.fits(model, self._tensors):
@@ -164,10 +164,13 @@ class AdaptiveWeights(dde.callbacks.Callback):
         if self._pending and self._recorder and self._guard:
             start = time.perf_counter()
             self._pending = False
-            values = self._recorder.values
-            if values is not None and self._step_is_sound(self._recorder, self._guard):
-                self._period.append(values)
-                if len(self._period) + self._count >= self.period or self._blocks:
+            values, bad = self._recorder.values, self._recorder.bad_term
+            if values is not None:
+                name = None if bad is None else self._weights.names[bad]
+                self.stopped = self._guard.check(self._step + 1, name)
+            if values is not None and self.stopped is None:
+                self._period.add(values)
+                if self._blocks or self._period.missing() <= 0:
                     self._end_period(self._guard)
             self._own_seconds += time.perf_counter() - start
 
@@ -176,8 +179,8 @@ class AdaptiveWeights(dde.callbacks.Callback):
         if not self._recorder or not self._guard:
             return
         self.on_batch_end()  # DeepXDE leaves it out after L-BFGS's last block
-        if self.stopped is None and not self._guard.is_sound():
-            self._stop(_BAD_GRADIENT, self._step + 1, self._guard)
+        if self.stopped is None:
+            self.stopped = self._guard.check_at_end()
         self._own_seconds += self._recorder.seconds
         self._recorder.remove()
         self._recorder = None
@@ -198,7 +201,7 @@ class AdaptiveWeights(dde.callbacks.Callback):
     def on_terms(self, terms: Sequence[Tensor]) -> None:
         """Set the weights in force, before DeepXDE multiplies its first losses by them."""
         if self._weights.meet(self.model, terms):
-            self._forget_period()
+            self._period.clear()
             names = self._weights.names
             if self._first is not None and len(self._first) != len(names):
                 self.best, self._first = BestModel(), None
@@ -209,7 +212,7 @@ class AdaptiveWeights(dde.callbacks.Callback):
 
     def on_step(self, values: list[float]) -> None:
         """Offer the parameters to the best, before the step changes them."""
-        if self._blocks or len(self._period) + self._count + 1 >= self.period:
+        if self._blocks or self._period.missing() <= 1:
             self.best.offer(self._step, values, self._tensors)
 
     def on_test(self, values: list[float]) -> None:
@@ -234,7 +237,7 @@ class AdaptiveWeights(dde.callbacks.Callback):
 
     @property
     def seconds(self) -> float:
-        """Time that the callback has taken so far, everything it does counted."""
+        """Time that all it does in the steps has taken so far, the recorder included."""
         return self._own_seconds + (self._recorder.seconds if self._recorder else 0.0)
 
     def restore_best(self) -> int:
@@ -257,11 +260,9 @@ class AdaptiveWeights(dde.callbacks.Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """Return what an exact continuation needs, as plain numbers, lists and tensors."""
-        self._add_up()
         return {
             **self._weights.state_dict(),
-            "sums": self._sums,
-            "count": self._count,
+            "period": self._period.state_dict(),
             "first": self._first,
             "best": self.best.state_dict(),
         }
@@ -281,45 +282,15 @@ class AdaptiveWeights(dde.callbacks.Callback):
         self.init()
         own = {key: state[key] for key in self._weights.state_dict()}
         self._weights.load_state_dict(own, model)
-        self._sums, self._count, self._first = state["sums"], state["count"], state["first"]
+        self._period.load_state_dict(state["period"])
+        self._first = state["first"]
         self.best.load_state_dict(state["best"])
 
     # ---- the steps in between -----------------------------------------------------------------
 
-    def _step_is_sound(self, recorder: LossRecorder, guard: Guard) -> bool:
-        """Undo the step and stop the training if a loss or a parameter is not finite."""
-        if recorder.bad_term is not None:
-            if guard.is_sound():
-                term = self._weights.names[recorder.bad_term]
-                self._stop(f"loss term {term} is not finite", self._step + 1, guard)
-            else:
-                self._stop(_BAD_GRADIENT, self._step, guard)
-            return False
-        if not guard.after_step():
-            self._stop(_BAD_GRADIENT, self._step + 1, guard)
-            return False
-        return True
-
-    def _stop(self, reason: str, step: int, guard: Guard) -> None:
-        self.stopped = f"{reason} at step {step}"
-        guard.stop(self.stopped)
-
-    def _forget_period(self) -> None:
-        self._period: list[list[float]] = []  # raw losses of its steps
-        self._sums: list[float] | None = None  # of steps that are added up already
-        self._count = 0
-
-    def _add_up(self) -> None:
-        """Add up the losses of the period under way; done rarely, as each step is to be cheap."""
-        rows = self._period if self._sums is None else [self._sums, *self._period]
-        self._sums = [sum(column) for column in zip(*rows, strict=True)] if rows else None
-        self._count += len(self._period)
-        self._period = []
-
     def _end_period(self, guard: Guard) -> None:
-        self._add_up()
-        losses = [total / self._count for total in self._sums or []]
-        self._forget_period()
+        losses = self._period.mean()
+        self._period.clear()
         guard.look_around()
         if not self._frozen:
             jump = self._weights.update(self.model, losses)

@@ -10,6 +10,8 @@ from torch import Tensor
 
 from pinn_ext.dde.snapshot import Snapshot
 
+_GRADIENT = "a gradient is not finite although the losses are"
+
 
 class Guard:
     """Tells whether a step has left finite parameters, and undoes it if not.
@@ -28,6 +30,7 @@ class Guard:
         self.model = model
         self._latest = Snapshot(model, parameters)
         self._older = Snapshot(model, parameters)
+        self._step = 0
 
     def fits(self, model: Any, parameters: Sequence[Tensor]) -> bool:
         """Return whether this is the model, and these are the tensors, that it watches."""
@@ -38,19 +41,33 @@ class Guard:
         if not self._latest.taken:
             self._latest.take()
 
-    def after_step(self) -> bool:
-        """Return whether the parameters are finite; they are what an undo goes back to then."""
+    def check(self, step: int, bad_term: str | None) -> str | None:
+        """Copy what a step has left, or stop the training at it.
+
+        Args:
+            step: its number, from 1.
+            bad_term: name of a loss term that was not finite in it, or None.
+
+        Returns:
+            Why the training is stopped, None if the step was sound.
+        """
+        if bad_term is not None:
+            if not self._older.taken or self._latest.is_finite():
+                return self._stop(f"loss term {bad_term} is not finite at step {step}")
+            return self._stop(f"{_GRADIENT} at step {step - 1}")
         older = self._older
         older.take()
         if not older.looks_finite():
             older.taken = False
-            return False
-        self._latest, self._older = older, self._latest
-        return True
+            return self._stop(f"{_GRADIENT} at step {step}")
+        self._latest, self._older, self._step = older, self._latest, step
+        return None
 
-    def is_sound(self) -> bool:
-        """Return whether all parameters after the last sound step are finite, by a full look."""
-        return not self._latest.taken or self._latest.is_finite()
+    def check_at_end(self) -> str | None:
+        """Look at all parameters after the last step; return why it is undone, or None."""
+        if not self._latest.taken or self._latest.is_finite():
+            return None
+        return self._stop(f"{_GRADIENT} at step {self._step}")
 
     def forget(self) -> None:
         """Copy the state anew before the next step, as something else has changed it."""
@@ -62,12 +79,8 @@ class Guard:
         self._latest.look_around()
         self._older.look_around()
 
-    def stop(self, reason: str) -> None:
-        """Go back to the last finite state, end the training and say why.
-
-        Args:
-            reason: what went wrong and at which step.
-        """
+    def _stop(self, reason: str) -> str:
+        """Go back to the last finite state, end the training and say why."""
         if self._older.taken and not self._latest.is_finite():
             self._older.restore()
         else:
@@ -76,5 +89,6 @@ class Guard:
         warnings.warn(
             f"{reason}: training stopped, parameters are those before that step.",
             RuntimeWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
+        return reason

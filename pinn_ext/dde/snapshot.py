@@ -127,7 +127,7 @@ class Snapshot:
         self._sample = None if self._flat is None else _sample(self._flat, self.parameters)
         self._addresses = [parameter.data_ptr() for parameter in self.parameters]
         live = [*self.parameters, *tensors]
-        kept = [*self._kept, *(torch.empty_like(tensor) for tensor in tensors)]
+        kept = [*self._kept, *_flat_copy(tensors)[1]]
         self._views = []
         groups: defaultdict[Any, tuple[list[Tensor], list[Tensor]]]
         groups = defaultdict(lambda: ([], []))
@@ -147,7 +147,7 @@ def _flat_copy(tensors: Sequence[Tensor]) -> tuple[Tensor | None, list[Tensor]]:
 
     The smallest tensors come first in it.
     """
-    if len({(tensor.dtype, tensor.device) for tensor in tensors}) != 1:
+    if len({(tensor.dtype, tensor.device) for tensor in tensors}) != 1:  # none, or of many kinds
         return None, [torch.empty_like(tensor.detach()) for tensor in tensors]
     sizes = [tensor.numel() for tensor in tensors]
     flat = torch.empty(sum(sizes), dtype=tensors[0].dtype, device=tensors[0].device)
