@@ -70,7 +70,8 @@ def build(cfg: Any, folder: Path) -> Parts:
     with contextlib.redirect_stderr(io.StringIO()):  # DeepXDE advertises its backends
         from pinn_ext.dde.session import configure
     device = device_of(cfg.device)
-    torch.set_default_device(device)
+    # None is the CPU without a mode that every call of torch would have to go through.
+    torch.set_default_device(None if device.type == "cpu" else device)
     configure(cfg.dtype, cfg.seed)
     with torch.device("cpu"):  # random numbers that do not depend on the device
         loss = physics_loss(cfg)

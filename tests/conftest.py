@@ -1,4 +1,4 @@
-"""What every test starts from: one thread, float32, the CPU, a known seed."""
+"""What every test starts from: one thread, float32, a known seed."""
 
 import os
 
@@ -14,7 +14,6 @@ def clean_torch():
     """Undo what a test sets globally, as a run of the program sets the default float type."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    dtype, device = torch.get_default_dtype(), torch.get_default_device()
+    dtype = torch.get_default_dtype()
     yield
     torch.set_default_dtype(dtype)
-    torch.set_default_device(device)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import deepxde as dde
@@ -126,7 +127,8 @@ class GraphData(dde.data.Data):
         return SnapshotBatch.from_graphs(self._snapshots, "cpu", torch.float64)
 
     def _gather(self, indices: Any, graphs: SnapshotGraphs) -> SnapshotBatch:
-        with torch.device("cpu"):  # DeepXDE may have made a GPU the default
+        plain = torch.get_default_device().type == "cpu"
+        with contextlib.nullcontext() if plain else torch.device("cpu"):  # DeepXDE may set a GPU
             return SnapshotBatch.from_graphs([graphs[i] for i in indices], self.device)
 
 
