@@ -153,6 +153,8 @@ class AdaptiveWeights(dde.callbacks.Callback):
         if self._recorder and self._guard:
             start = time.perf_counter()
             self._step = self.model.train_state.step
+            if self._blocks:
+                optimizers.honour_maxiter(self.model)
             self._guard.before_step()
             self._recorder.expect_step()
             self._pending = True

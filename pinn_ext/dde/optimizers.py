@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import deepxde as dde
 import torch
 from torch import Tensor
 
@@ -38,6 +39,19 @@ def lbfgs_iterations(model: Any) -> int:
     """Return the iterations that the model's L-BFGS optimiser has made, 0 before its first."""
     states = list(model.opt.state.values())
     return int(states[0].get("n_iter", 0)) if states else 0
+
+
+def honour_maxiter(model: Any) -> None:
+    """Keep the next block of L-BFGS within `maxiter`.
+
+    `dde.optimizers.set_LBFGS_options(maxiter=30)` leaves the length of a block at 1000.
+
+    Args:
+        model: a DeepXDE model compiled for L-BFGS.
+    """
+    left = dde.optimizers.config.LBFGS_options["maxiter"] - lbfgs_iterations(model)
+    for group in model.opt.param_groups:
+        group["max_iter"] = max(1, min(group["max_iter"], left))
 
 
 def rescale_moments(optimizer: torch.optim.Optimizer, factor: float) -> None:

@@ -172,6 +172,16 @@ def test_another_number_of_terms_starts_anew(problem):
     assert adaptive.restore_best() >= 4
 
 
+@pytest.mark.parametrize("wanted", [1, 7, 30])
+def test_lbfgs_makes_no_more_iterations_than_maxiter(problem, wanted):
+    """DeepXDE freezes the length of a block at import and would run 1000."""
+    dde.optimizers.set_LBFGS_options(maxiter=wanted)
+    dde.optimizers.config.LBFGS_options["iter_per_step"] = 1000
+    model = problem.poisson("L-BFGS", lr=None)
+    problem.train(model, AdaptiveWeights(verbose=0))
+    assert model.opt.state_dict()["state"][0]["n_iter"] <= wanted
+
+
 def test_lbfgs_ends_where_deepxde_would_go_on_for_ever(problem, capsys):
     lbfgs(maxiter=1000, gtol=1e3)  # every gradient counts as converged
     model = problem.heat("L-BFGS", lr=None)
