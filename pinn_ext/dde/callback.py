@@ -19,7 +19,6 @@ from pinn_ext.dde.guard import Guard
 from pinn_ext.dde.period import Period
 from pinn_ext.dde.recorder import LossRecorder
 from pinn_ext.dde.terms import check_model, trained_tensors
-from pinn_ext.dde.veto import Veto, make_guard
 from pinn_ext.dde.weights import ModelWeights, rescale_moments
 
 
@@ -110,7 +109,7 @@ class AdaptiveWeights(dde.callbacks.Callback):
         self._said_frozen = False
         self._recorder: LossRecorder | None = None
         self._pending = False
-        self._guard: Guard | Veto | None = None
+        self._guard: Guard | None = None
 
     # ---- what DeepXDE calls -------------------------------------------------------------------
 
@@ -137,7 +136,9 @@ class AdaptiveWeights(dde.callbacks.Callback):
         self._period.length = self.period
         self._lbfgs_seen = optimizers.lbfgs_iterations(model)
         self._tensors = trained_tensors(model)
-        self._guard = make_guard(model, self._tensors)
+        if self._guard is None or not self._guard.fits(model, self._tensors):
+            self._guard = Guard(model, self._tensors)
+        self._guard.forget()
         self._recorder = LossRecorder(self, model.data, list(model.net.parameters()))
 
     def on_train_begin(self) -> None:
@@ -211,15 +212,8 @@ class AdaptiveWeights(dde.callbacks.Callback):
             if self._weights.taken_up:
                 self._say(f"weights of the last training are taken up: {self._weights.text()}")
 
-    def on_bad_loss(self, zeros: Sequence[Tensor]) -> None:
-        """See to it that the step which starts from stand-ins moves nothing."""
-        if self._guard:
-            self._guard.before_backward(zeros, bad=True)
-
-    def on_step(self, values: list[float], terms: Sequence[Tensor]) -> None:
+    def on_step(self, values: list[float]) -> None:
         """Offer the parameters to the best, before the step changes them."""
-        if self._guard:
-            self._guard.before_backward(terms, bad=False)
         if self._blocks or self._period.missing() <= 1:
             self.best.offer(self._step, values, self._tensors)
 
@@ -296,12 +290,10 @@ class AdaptiveWeights(dde.callbacks.Callback):
 
     # ---- the steps in between -----------------------------------------------------------------
 
-    def _end_period(self, guard: Guard | Veto) -> None:
+    def _end_period(self, guard: Guard) -> None:
         losses = self._period.mean()
         self._period.clear()
-        self.stopped = guard.end_period()
-        if self.stopped is not None:
-            return
+        guard.look_around()
         if not self._frozen:
             jump = self._weights.update(self.model, losses)
             if self.rescale_moments and rescale_moments(self.model, jump):

@@ -10,29 +10,11 @@ from torch import Tensor
 
 from pinn_ext.dde.snapshot import Snapshot
 
-GRADIENT = "a gradient is not finite although the losses are"
-
-
-def stop(model: Any, reason: str, kept: str = "those before that step") -> str:
-    """End a training and say why.
-
-    Args:
-        model: the model in training.
-        reason: what happened, and at which step.
-        kept: which parameters it is left with.
-
-    Returns:
-        The reason.
-    """
-    model.stop_training = True
-    warnings.warn(
-        f"{reason}: training stopped, parameters are {kept}.", RuntimeWarning, stacklevel=5
-    )
-    return reason
+_GRADIENT = "a gradient is not finite although the losses are"
 
 
 class Guard:
-    """Tells whether a step of any optimiser has left finite parameters, and undoes it if not.
+    """Tells whether a step has left finite parameters, and undoes it if not.
 
     Two snapshots take turns: the one taken after a sound step is the state before the next.
     Parameters are looked at rather than gradients: a gradient that is not finite makes them so,
@@ -50,13 +32,14 @@ class Guard:
         self._older = Snapshot(model, parameters)
         self._step = 0
 
+    def fits(self, model: Any, parameters: Sequence[Tensor]) -> bool:
+        """Return whether this is the model, and these are the tensors, that it watches."""
+        return model is self.model and [*map(id, parameters)] == [*map(id, self._latest.parameters)]
+
     def before_step(self) -> None:
         """Have a copy of the present state."""
         if not self._latest.taken:
             self._latest.take()
-
-    def before_backward(self, terms: Sequence[Tensor], bad: bool) -> None:
-        """Do nothing: this guard looks at what the step has left."""
 
     def check(self, step: int, bad_term: str | None) -> str | None:
         """Copy what a step has left, or stop the training at it.
@@ -71,12 +54,12 @@ class Guard:
         if bad_term is not None:
             if not self._older.taken or self._latest.is_finite():
                 return self._stop(f"loss term {bad_term} is not finite at step {step}")
-            return self._stop(f"{GRADIENT} at step {step - 1}")
+            return self._stop(f"{_GRADIENT} at step {step - 1}")
         older = self._older
         older.take()
         if not older.looks_finite():
             older.taken = False
-            return self._stop(f"{GRADIENT} at step {step}")
+            return self._stop(f"{_GRADIENT} at step {step}")
         self._latest, self._older, self._step = older, self._latest, step
         return None
 
@@ -84,18 +67,17 @@ class Guard:
         """Look at all parameters after the last step; return why it is undone, or None."""
         if not self._latest.taken or self._latest.is_finite():
             return None
-        return self._stop(f"{GRADIENT} at step {self._step}")
+        return self._stop(f"{_GRADIENT} at step {self._step}")
 
     def forget(self) -> None:
         """Copy the state anew before the next step, as something else has changed it."""
         self._latest.taken = self._older.taken = False
-        self.end_period()
+        self.look_around()
 
-    def end_period(self) -> str | None:
+    def look_around(self) -> None:
         """Search for the tensors anew if someone has replaced them."""
         self._latest.look_around()
         self._older.look_around()
-        return None
 
     def _stop(self, reason: str) -> str:
         """Go back to the last finite state, end the training and say why."""
@@ -103,4 +85,10 @@ class Guard:
             self._older.restore()
         else:
             self._latest.restore()
-        return stop(self.model, reason)
+        self.model.stop_training = True
+        warnings.warn(
+            f"{reason}: training stopped, parameters are those before that step.",
+            RuntimeWarning,
+            stacklevel=4,
+        )
+        return reason

@@ -22,9 +22,8 @@ class LossRecorder:
 
     Args:
         owner: the callback. It is told of the first losses by `on_terms(terms)`, of the finite
-            losses of a step by `on_step(values, terms)` while the parameters are still those of
-            the losses, of constants that stand in for others by `on_bad_loss(zeros)`, and of the
-            losses of a test by `on_test(values)`. Once it is not among the model's
+            losses of a step by `on_step(values)` while the parameters are still those of the
+            losses, and of those of a test by `on_test(values)`. Once it is not among the model's
             callbacks, the recorder takes itself off.
         data: the model's data.
         parameters: of the network.
@@ -100,16 +99,14 @@ class LossRecorder:
             values = torch.stack([term.detach() for term in terms]).tolist()
         self.values = values
         if -math.inf < sum(values) < math.inf:
-            self.owner.on_step(values, terms)
+            self.owner.on_step(values)
             return losses
         bad = [i for i, value in enumerate(values) if not math.isfinite(value)]
         if not bad:  # only the sum has overflowed
-            self.owner.on_step(values, terms)
+            self.owner.on_step(values)
             return losses
         self.bad_term = bad[0]
-        zeros = self._constants(terms, model)
-        self.owner.on_bad_loss(zeros)
-        return zeros
+        return self._constants(terms, model)
 
     def _other(self, losses: Any, model: Any) -> Any:
         """Take note of a test, and pass on later evaluations within a step."""

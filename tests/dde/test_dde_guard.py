@@ -6,7 +6,6 @@ import torch
 
 from pinn_ext import AdaptiveWeights
 from pinn_ext.dde.snapshot import Snapshot
-from pinn_ext.dde.veto import Veto
 
 
 class Breaks:
@@ -131,39 +130,6 @@ def test_what_the_quick_look_misses_the_next_loss_or_the_end_shows(problem, monk
     with pytest.warns(RuntimeWarning, match="gradient is not finite .* at step 5"):
         problem.train(model, adaptive, iterations=5)
     assert problem.vector(model).isfinite().all()
-
-
-def test_what_the_look_at_gradients_misses_the_next_loss_or_the_end_shows(problem, monkeypatch):
-    """Then the parameters are those of the snapshot that is taken once a period."""
-    monkeypatch.setattr(Veto, "_gradients_look_finite", lambda self: True)
-    for iterations in (20, 5):  # seen in the loss of step 6, or at the end of the training
-        kept = {}
-        pde = Breaks(evaluations_before_training(problem) + 5, gradient_only=True)
-        model = problem.poisson(pde=pde)
-        watch = problem.At(
-            "on_batch_begin", lambda n, m=model, k=kept: k.update({n: problem.vector(m)})
-        )
-        adaptive = AdaptiveWeights(period=3, verbose=0)
-        with pytest.warns(RuntimeWarning, match="stopped, parameters are those of step 3"):
-            problem.train(model, watch, adaptive, iterations=iterations)
-        assert "a gradient is not finite" in adaptive.stopped
-        assert torch.equal(problem.vector(model), kept[4])
-
-
-def test_a_bad_gradient_is_seen_behind_a_frozen_layer(problem):
-    """The earliest layer, which is looked at as a sample, has no gradient then."""
-    pde = Breaks(evaluations_before_training(problem) + 4, gradient_only=True)
-    model = problem.poisson(pde=pde)
-    before = []
-
-    def freeze(_):
-        model.net.linears[0].requires_grad_(False)
-        before.append(problem.vector(model))
-
-    adaptive = AdaptiveWeights(verbose=0)
-    with pytest.warns(RuntimeWarning, match="at step 4: training stopped"):
-        problem.train(model, problem.At("on_batch_begin", freeze), adaptive, iterations=8)
-    assert len(before) == 4 and torch.equal(problem.vector(model), before[-1])
 
 
 def test_external_variables_are_guarded(problem):
