@@ -156,7 +156,7 @@ def needs(strategy: str) -> frozenset[str]:
 def main() -> None:
     """Measure all strategies that read nothing but losses."""
     parser = _common.parser(__doc__.splitlines()[0])
-    parser.add_argument("--iterations", type=int, default=300)
+    parser.add_argument("--iterations", type=int, default=500)
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
