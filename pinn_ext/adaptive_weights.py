@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from numbers import Real
 from typing import Any
 
@@ -216,15 +216,25 @@ class AdaptiveLossWeights:
         Raises:
             ValueError: if it is incomplete or of another strategy or other terms.
         """
+        if not isinstance(state, Mapping):
+            raise ValueError(f"`state` must be what `state_dict` returned, got {state!r}.")
         check_names("The saved state", self.state_dict(), state)
         for key, own in (("strategy", self.strategy), ("loss_names", self.loss_names)):
             if state[key] != own:
                 raise ValueError(f"The saved state must have {key} {own!r}, got {state[key]!r}.")
         for key in ("initial_weights", "weights"):
-            if len(state[key]) != len(self.loss_names):
+            if not isinstance(state[key], list) or len(state[key]) != len(self.loss_names):
                 raise ValueError(
                     f"The saved state must have {len(self.loss_names)} {key}, got {state[key]!r}."
                 )
+        if state["epoch"] is not None:
+            check_number("The saved epoch", state["epoch"], integer=True)
+        check_number("The saved number of updates", state["updates"], 0, integer=True)
+        if set(state["state"] or {}) != set(self._state):
+            raise ValueError(
+                f"The saved state of {self.strategy} must hold {sorted(self._state)}, "
+                f"got {state['state']!r}."
+            )
         self._initial = list(state["initial_weights"])
         self._weights = list(state["weights"])
         self._active = [i for i, weight in enumerate(self._initial) if weight > 0]
@@ -265,12 +275,14 @@ class AdaptiveLossWeights:
                     f"`loss_values[{name!r}]` must be a plain number (a tensor has `.item()`), "
                     f"got a {type(loss).__name__}."
                 )
-        return [float(loss_values[name]) for name in self.loss_names]
+        return [_as_float(loss_values[name]) for name in self.loss_names]
 
 
 def _checked_loss_names(loss_names: Sequence[str]) -> list[str]:
-    names = [loss_names] if isinstance(loss_names, str) else list(loss_names)
-    if isinstance(loss_names, str) or not all(isinstance(name, str) and name for name in names):
+    if isinstance(loss_names, str) or not isinstance(loss_names, Iterable):
+        raise ValueError(f"`loss_names` must be a list of names, got {loss_names!r}.")
+    names = list(loss_names)
+    if not all(isinstance(name, str) and name for name in names):
         raise ValueError(f"`loss_names` must be a list of names, got {loss_names!r}.")
     if not names:
         raise ValueError("`loss_names` must hold at least one name, got an empty list.")
@@ -278,6 +290,13 @@ def _checked_loss_names(loss_names: Sequence[str]) -> list[str]:
     if twins:
         raise ValueError(f"`loss_names` must be distinct, got {twins} more than once.")
     return names
+
+
+def _as_float(loss: Any) -> float:
+    try:
+        return float(loss)
+    except OverflowError:  # a whole number beyond all floats
+        return math.inf
 
 
 def _cap_ratio(targets: Sequence[float], max_ratio: float) -> list[float]:

@@ -6,7 +6,7 @@ import contextlib
 import io
 import os
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,11 +52,12 @@ def save(path: Path, content: dict[str, Any]) -> None:
         ) from error
 
 
-def load(path: Path) -> dict[str, Any]:
+def load(path: Path, keys: Sequence[str] = ()) -> dict[str, Any]:
     """Read a checkpoint without running any code from it.
 
     Args:
         path: file to read.
+        keys: what it must hold.
 
     Returns:
         What was saved, on the CPU.
@@ -78,10 +79,14 @@ def load(path: Path) -> dict[str, Any]:
         raise RunError(f"{path} is damaged or no checkpoint of pinn_ext.") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise RunError(f"{path} is no checkpoint of pinn_ext.")
-    if content["version"] > VERSION:
+    if content.get("version") != VERSION:
         raise RunError(
-            f"{path} is a checkpoint of format {content['version']}, this pinn_ext reads {VERSION}."
+            f"{path} is a checkpoint of format {content.get('version')}, this pinn_ext reads "
+            f"{VERSION}."
         )
+    absent = [key for key in keys if key not in content]
+    if absent:
+        raise RunError(f"The checkpoint {path} is incomplete, it lacks {', '.join(absent)}.")
     return content
 
 

@@ -18,6 +18,7 @@ from pinn_ext.composition import (
     refusals,
     register_schema,
 )
+from pinn_ext.config_errors import one_line
 from pinn_ext.sweep import job, sweep
 
 _REFUSED = 2
@@ -70,8 +71,16 @@ def _hydra(arguments: list[str]) -> int:
     arguments = sorted(arguments, key=lambda a: "=" in a and not a.startswith("-"))
     options = get_args_parser().parse_args(arguments)
     informs = (options.help, options.hydra_help, options.cfg, options.info)
+    if options.config_path or (options.multirun and options.run):
+        raise Refused(
+            "`--config-path` and `--run` with `--multirun` are not for this program: own recipes "
+            "lie in a folder that --config-dir names."
+        )
     if any(informs) or options.shell_completion:
-        return by_hydra(arguments, job)
+        try:
+            return by_hydra(arguments, job)
+        except Exception as error:
+            raise Refused(one_line(error)) from None
     return sweep(options, arguments) if options.multirun else _single(options)
 
 
@@ -82,7 +91,7 @@ def _single(options: Any) -> int:
     overrides = [o for o in options.overrides if not o.lstrip("+~").startswith("hydra")]
     choices = {k: v for k, v in hydra_part.runtime.choices.items() if "hydra" not in k}
     chosen = chosen_folder(hydra_part.run)
-    saved, source = None, None
+    source = None
     if cfg.training.resume is None:
         _check(cfg)
         folder = new_folder("outputs", cfg.experiment.name, chosen)
@@ -91,25 +100,33 @@ def _single(options: Any) -> int:
 
         with refusals():
             plan = resume.prepare(Path(cfg.training.resume), cfg, overrides, choices)
-        cfg, choices, saved, source = plan.cfg, plan.choices, plan.saved, plan.folder
+        cfg, source, folder = plan.cfg, plan.file, plan.file.parent
         _check(cfg)
-        same = chosen is None or chosen.resolve() == source.resolve()
-        folder = source if same else new_folder("outputs", cfg.experiment.name, chosen)
-        if not same:
+        if chosen is not None and chosen.resolve() != folder.resolve():
             with refusals():
-                resume.copy_history(source, folder)
-    return _run(cfg, folder, overrides, choices, saved)
+                history = resume.read_history(folder)
+            folder = new_folder("outputs", cfg.experiment.name, chosen)
+            (folder / resume.HISTORY_FILE).write_bytes(history)
+        return _run(cfg, folder, plan.overrides, plan.choices, plan.job, source)
+    return _run(cfg, folder, overrides, choices, None, source)
 
 
-def _run(cfg: Any, folder: Path, overrides: list[str], choices: dict, saved: Any) -> int:
+def _run(
+    cfg: Any,
+    folder: Path,
+    overrides: list[str],
+    choices: dict[str, str],
+    job: int | None,
+    source: Path | None,
+) -> int:
     from pinn_ext.checkpoints import RunError
     from pinn_ext.experiment import Info, run
     from pinn_ext.interrupts import Interrupts
 
-    info = Info(overrides=overrides, choices=choices)
+    info = Info(overrides=overrides, choices=choices, job=job)
     try:
         with Interrupts().caught() as interrupts:
-            content = run(cfg, folder, info=info, saved=saved, interrupts=interrupts)
+            content = run(cfg, folder, info=info, source=source, interrupts=interrupts)
     except RunError as error:
         print(f"pinn-ext: {error}", file=sys.stderr)
         return 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,6 +34,8 @@ def compare(folder: Path) -> tuple[list[Row], str]:
         raise RunError(f"There is no folder {folder}.")
     reports = _reports(folder)
     planned = planned_jobs(folder)
+    if planned:  # other runs in the folder have nothing to do with the sweep
+        reports = {key: value for key, value in reports.items() if isinstance(key, int)}
     if not reports and not planned:
         raise RunError(f"There are no runs in {folder}.")
     rows = _rows(reports, planned)
@@ -168,7 +171,9 @@ def verdict(groups: Sequence[dict[str, Any]]) -> str:
         return ""
     best = min(adaptive, key=lambda group: group["median"])
     name, error = best["strategy"], best["median"]
-    if fixed <= error:
+    if math.isclose(fixed, error, rel_tol=1e-9):
+        return f"Fixed and adaptive weights ({name}) end alike here: worst-field error {error:.2e}."
+    if fixed < error:
         return (
             f"Fixed weights win here: worst-field error {fixed:.2e}, against {error:.2e} of the "
             f"best adaptive strategy ({name})."

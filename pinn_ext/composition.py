@@ -79,6 +79,8 @@ def compose(
     register_schema()
     own = list(overrides)
     if search:
+        if not Path(search).is_dir():
+            raise Refused(f"`--config-dir` must be a folder, got {search!r}.")
         own.append(f"hydra.searchpath=[file://{Path(search).resolve()}]")
     try:
         with hydra.initialize_config_dir(
@@ -93,6 +95,9 @@ def compose(
         raise Refused(one_line(error)) from None
     if sentence := unknown_key(values):
         raise Refused(sentence)
+    for key in schema.Config.__dataclass_fields__:
+        if key not in values:
+            raise Refused(f"`{key}` cannot be left out of the configuration.")
     return cfg, hydra_part
 
 
@@ -104,11 +109,18 @@ def chosen_folder(node: Any) -> Path | None:
 
     Returns:
         The folder, None if it is Hydra's default.
+
+    Raises:
+        Refused: if its name is empty.
     """
     from omegaconf import OmegaConf
 
     raw: Any = OmegaConf.to_container(node, resolve=False)
-    return None if raw["dir"].endswith(_HYDRA_FOLDER) else Path(node.dir)
+    if raw["dir"].endswith(_HYDRA_FOLDER):
+        return None
+    if not str(node.dir).strip():
+        raise Refused("The output folder (hydra.run.dir, hydra.sweep.dir) must be a name, got ''.")
+    return Path(node.dir)
 
 
 def new_folder(parent: str, name: str, chosen: Path | None) -> Path:

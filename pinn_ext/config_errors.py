@@ -105,8 +105,19 @@ def _wrong_type(match: re.Match[str]) -> str:
         "Integer": "a whole number",
         "Float": "a number",
         "Boolean": "true or false",
+        "bool": "true or false",
     }.get(match["kind"], match["kind"])
     return f"`{match['key']}` must be {wanted}, got {match['value']!r}."
+
+
+def _null(match: re.Match[str]) -> str:
+    return f"`{match['key']}` must have a value, got null."
+
+
+def _misfit(match: re.Match[str]) -> str:
+    return (
+        f"`{match['key']}` cannot be {match['value']!r}: {match.string.splitlines()[-1].strip()}."
+    )
 
 
 def _unknown_option(match: re.Match[str]) -> str:
@@ -123,6 +134,8 @@ def _sweep_outside(match: re.Match[str]) -> str:
 
 _REWRITES = (
     (r"Could not find '(?P<name>[^']+)'\s+Available options", _unknown_option),
+    (r"Value '(?P<value>.*?)' is not a valid (?P<kind>\w+).*?full_key: (?P<key>\S+)", _wrong_type),
+    (r"field '[^']+' is not Optional\s+full_key: (?P<key>\S+)", _null),
     (
         r"Value '(?P<value>.*?)'.*?could not be converted to (?P<kind>\w+).*?"
         r"full_key: (?P<key>\S+)",
@@ -132,4 +145,5 @@ _REWRITES = (
     (r"Key '(?P<key>[^']+)' is not in struct", _unknown_key),
     (r"Ambiguous value for argument '(?P<override>[^']+)'", _sweep_outside),
     (r"Sweep parameters '(?P<override>[^']+)' requires --multirun", _sweep_outside),
+    (r"Error merging override (?P<key>[^=\s]+)=(?P<value>.*?)\n", _misfit),
 )

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Batch, Data, InMemoryDataset
 
-from pinn_ext.checks import check_number
+from pinn_ext.checks import check_choice, check_number
 from pinn_ext.constraints import HardConditions
 from pinn_ext.known import Known, differentiate
-from pinn_ext.networks import FieldNetwork
+from pinn_ext.networks import CONDITIONS, FieldNetwork
 from pinn_ext.systems import System
 from solvers.operators import GraphOperators, grid_graph
 from solvers.rk4 import SemiDiscrete, stable_step
@@ -52,6 +52,7 @@ class SnapshotGraphs(InMemoryDataset):
     ) -> None:
         super().__init__(root=None)
         check_number("num_graphs", num_graphs, 1, integer=True)
+        check_choice("conditions", conditions, CONDITIONS)
         check_number("step", step, 0, system.final_time, open_low=True, open_high=True)
         nodes = system.default_nodes if nodes_per_side is None else nodes_per_side
         check_number("nodes_per_side", nodes, 3, integer=True)

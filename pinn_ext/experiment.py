@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,14 @@ from pinn_ext import checkpoints, log_lines, parts, random_state, report, schema
 from pinn_ext.checks import check_number
 from pinn_ext.interrupts import Interrupts
 from pinn_ext.physics import physics_loss
-from pinn_ext.progress import Progress
+from pinn_ext.progress import Progress, say
+
+KEYS = (
+    *("model_state_dict", "optimizer_state_dict", "adaptive_weights_state", "next_step", "step"),
+    *("iteration", "config", "choices", "overrides", "job", "phase", "epoch", "lbfgs_over"),
+    *("rows", "random_state", "seconds_training", "seconds_weighting"),
+)
+"""What a checkpoint of a run holds."""
 
 
 @dataclass
@@ -50,7 +58,7 @@ def run(
     folder: Path,
     *,
     info: Info | None = None,
-    saved: Mapping[str, Any] | None = None,
+    source: Path | None = None,
     interrupts: Interrupts | None = None,
 ) -> dict[str, Any]:
     """Train what a configuration describes and leave the results in a folder.
@@ -59,7 +67,7 @@ def run(
         cfg: a `pinn_ext.schema.Config` or an OmegaConf node of that schema.
         folder: exists; everything is written into it.
         info: how the run was started.
-        saved: content of the checkpoint to go on from.
+        source: checkpoint to go on from.
         interrupts: signals that were caught, if the caller catches any.
 
     Returns:
@@ -71,6 +79,8 @@ def run(
     """
     check(cfg)
     with checkpoints.locked(folder):
+        # Read under the lock: a process that has just left the folder may have written anew.
+        saved = None if source is None else checkpoints.load(source, KEYS)
         return _Run(cfg, folder, info or Info(), interrupts or Interrupts()).execute(saved)
 
 
@@ -97,9 +107,11 @@ class _Run:
             if saved is not None:
                 progress.write(self._resumed_line(saved))
             try:
-                if self.phase == "epochs":
-                    self.session.train_epochs(training.epochs)
-                self._lbfgs_phase()
+                with warnings.catch_warnings():  # what stops a run is said in its report
+                    warnings.filterwarnings("ignore", ".*training stopped", RuntimeWarning)
+                    if self.phase == "epochs":
+                        self.session.train_epochs(training.epochs)
+                    self._lbfgs_phase()
                 message = self.parts.weights.stopped
             except checkpoints.RunError as error:
                 message = str(error)
@@ -176,6 +188,8 @@ class _Run:
             **self.session.state_dict(),
             "config": schema.as_dict(self.cfg),
             "choices": dict(self.info.choices),
+            "overrides": list(self.info.overrides),
+            "job": self.info.job,
             "phase": self.phase,
             "epoch": self.epoch,
             "lbfgs_over": self.session.lbfgs_over,
@@ -196,7 +210,7 @@ class _Run:
         content = self._report(status, message)
         report.write(self.folder, content)
         report.draw(self.folder, content, self.parts)
-        print(report.summary(content, self.folder), flush=True)
+        say(report.summary(content, self.folder))
         return content
 
     def _report(self, status: str, message: str | None) -> dict[str, Any]:

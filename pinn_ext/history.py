@@ -42,12 +42,16 @@ class History:
         Raises:
             RunError: if the file holds fewer rows or other columns.
         """
-        lines = self.path.read_text().splitlines(keepends=True) if self.path.exists() else []
+        try:
+            lines = self.path.read_text().splitlines(keepends=True)
+        except (OSError, UnicodeError):
+            lines = []
         rows = list(csv.reader(line for line in lines if line.endswith("\n")))
-        if not rows or rows[0] != self.columns or len(rows) < count + 1:
+        whole = all(len(row) == len(self.columns) for row in rows[: count + 1])
+        if not rows or rows[0] != self.columns or len(rows) < count + 1 or not whole:
             raise RunError(
                 f"{self.path} must hold the {count} rows that belong to the checkpoint, "
-                f"got {max(len(rows) - 1, 0)} rows."
+                f"got {max(len(rows) - 1, 0)} rows or damaged ones."
             )
         kept = rows[: count + 1]
         self.rows = [
@@ -60,8 +64,8 @@ class History:
 
     def append(self, row: Mapping[str, Any]) -> None:
         """Add a row to memory and file; floats keep all their digits."""
-        self.rows.append(dict(row))
         self._write("a", self._line([row[column] for column in self.columns]))
+        self.rows.append(dict(row))
 
     def column(self, name: str) -> list[Any]:
         """Return one column."""
@@ -77,6 +81,8 @@ class History:
         try:
             with open(self.path, mode) as file:
                 file.write(text)
+                file.flush()
+                os.fsync(file.fileno())  # as the checkpoint, which counts on it
         except OSError as error:
             raise RunError(f"{self.path} cannot be written ({error.strerror}).") from error
 

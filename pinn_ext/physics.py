@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 from pinn_ext import systems
 from pinn_ext.adaptive_weights import AdaptiveLossWeights
+from pinn_ext.checks import check_choice, check_names
 from pinn_ext.datasets import SnapshotBatch
 from pinn_ext.derivatives import AutogradDerivatives
-from pinn_ext.networks import term_scales
+from pinn_ext.networks import CONDITIONS, FieldNetwork, term_scales
 from pinn_ext.systems import System
 from solvers.rk4 import SemiDiscrete, mismatch, rk4_step, substeps
 
@@ -45,6 +46,9 @@ class PhysicsLoss:
         step: length h of the Runge-Kutta step.
         per_unit_time: whether the RK4 mismatch is divided by h.
         detach: whether the Runge-Kutta end of the mismatch is a constant for the optimiser.
+
+    Raises:
+        ValueError: if `conditions` is neither of the two.
     """
 
     def __init__(
@@ -58,7 +62,8 @@ class PhysicsLoss:
         per_unit_time: bool = True,
         detach: bool = False,
     ) -> None:
-        self.system, self.conditions = system, conditions
+        self.conditions = check_choice("conditions", conditions, CONDITIONS)
+        self.system = system
         self.scales = tuple(scales)
         self.step, self.per_unit_time, self.detach = step, per_unit_time, detach
         kinds = ["PI"] + ["RK4"] * use_rk4 + ["IC", "BC"] * (conditions == "soft")
@@ -239,8 +244,24 @@ def physics_loss(cfg: Any, *, rk4: bool = True) -> PhysicsLoss:
     )
 
 
+def _check_parts(loss: PhysicsLoss, model: Any, weights: AdaptiveLossWeights | None) -> None:
+    if isinstance(model, FieldNetwork):
+        made_for = model.system.name, "soft" if model.hard is None else "hard"
+        wanted = loss.system.name, loss.conditions
+        if made_for != wanted:
+            raise ValueError(
+                f"`model` must be made for problem {wanted[0]} with {wanted[1]} conditions, as "
+                f"`cfg` says, got one for {made_for[0]} with {made_for[1]} conditions."
+            )
+    if weights is not None:
+        held = [name for name in weights.loss_names if name in loss.names]
+        check_names("`adaptive_weights`", loss.names, held)
+
+
 @functools.lru_cache(maxsize=32)
 def _system(name: str, boundary: str | None, parameters: tuple) -> System:
+    if "boundary" in dict(parameters):
+        raise ValueError("`problem.boundary` is the key of the boundary, not problem.parameters.")
     return systems.create(name, boundary=boundary, **dict(parameters))
 
 
@@ -279,9 +300,11 @@ def train_physics(
         The weighted total and the raw loss of every term by name, before the step.
 
     Raises:
-        ValueError: if the batch holds no snapshot graphs or a term has no weight.
+        ValueError: if the batch holds no snapshot graphs, a term has no weight, or `model` was
+            made for another problem than `cfg`.
     """
     loss = physics_loss(cfg, rk4=rk4)
+    _check_parts(loss, model, adaptive_weights)
     dtype = next(model.parameters()).dtype
     graphs = SnapshotBatch.from_graphs(batch, device, dtype)
     model.train()

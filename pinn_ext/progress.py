@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
+
+
+def say(text: str) -> None:
+    """Print lines; a reader that has gone away does not end the work.
+
+    Args:
+        text: to be printed.
+    """
+    try:
+        print(text, flush=True)
+    except (OSError, ValueError):  # a closed pipe, a full disk, a closed file
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (the interpreter flushes it at its end)
 
 
 class Progress:
@@ -19,7 +32,7 @@ class Progress:
 
     def __init__(self, total: int, done: int | None) -> None:
         self._bar: RichProgress | None = None
-        if sys.stdout.isatty() and done is not None and done < total:
+        if sys.stdout is not None and sys.stdout.isatty() and done is not None and done < total:
             columns = (
                 TextColumn("epoch"),
                 BarColumn(),
@@ -43,7 +56,7 @@ class Progress:
         if self._bar:
             self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
         else:
-            print(text, flush=True)
+            say(text)
 
     def advance(self, done: int) -> None:
         """Move the bar to `done` epochs."""

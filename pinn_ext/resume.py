@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from pinn_ext import checkpoints, schema
 from pinn_ext.checkpoints import RunError
+from pinn_ext.experiment import KEYS
 from pinn_ext.history import FILE_NAME as HISTORY_FILE
 
 # What may be said anew: how far to train, where, and what the run is called.
@@ -23,14 +23,16 @@ class Plan:
     Attributes:
         cfg: the saved configuration with what may differ.
         choices: the saved choices of configuration files.
-        saved: content of the checkpoint.
-        folder: where the run lies.
+        overrides: what the user wrote when the run was started.
+        job: its number in a sweep, None outside.
+        file: the checkpoint.
     """
 
     cfg: Any
     choices: dict[str, str]
-    saved: dict[str, Any]
-    folder: Path
+    overrides: list[str]
+    job: int | None
+    file: Path
 
 
 def prepare(path: Path, cfg: Any, overrides: Sequence[str], choices: dict[str, str]) -> Plan:
@@ -49,9 +51,11 @@ def prepare(path: Path, cfg: Any, overrides: Sequence[str], choices: dict[str, s
         RunError: if there is no whole checkpoint.
         ValueError: if an override differs from the checkpoint; it names the key.
     """
+    if str(path) == ".":
+        raise ValueError("`training.resume` must be a checkpoint or the folder of a run, got ''.")
     file = path / checkpoints.FILE_NAME if path.is_dir() else path
-    saved = checkpoints.load(file)
-    old = schema.from_dict(saved["config"])
+    saved = checkpoints.load(file, KEYS)
+    old = _saved_config(file, saved)
     for key in [_key(override) for override in overrides]:
         if key in _FREE:
             continue
@@ -69,23 +73,25 @@ def prepare(path: Path, cfg: Any, overrides: Sequence[str], choices: dict[str, s
         old.device = cfg.device
     if "experiment.name" in given:
         old.experiment.name = cfg.experiment.name
-    return Plan(old, dict(saved["choices"]), saved, file.parent)
+    return Plan(old, dict(saved["choices"]), list(saved["overrides"]), saved["job"], file)
 
 
-def copy_history(source: Path, target: Path) -> None:
-    """Take the history of a run along into a new folder.
+def read_history(folder: Path) -> bytes:
+    """Return the history of a run, to be taken along into a new folder.
 
     Args:
-        source: folder of the checkpoint.
-        target: the new folder.
+        folder: of the checkpoint.
+
+    Returns:
+        Content of the file.
 
     Raises:
-        RunError: if it cannot be copied.
+        RunError: if it cannot be read.
     """
     try:
-        shutil.copyfile(source / HISTORY_FILE, target / HISTORY_FILE)
+        return (folder / HISTORY_FILE).read_bytes()
     except OSError as error:
-        raise RunError(f"{source / HISTORY_FILE} cannot be copied ({error.strerror}).") from error
+        raise RunError(f"{folder / HISTORY_FILE} cannot be read ({error.strerror}).") from error
 
 
 def _key(override: str) -> str:
@@ -96,6 +102,14 @@ def _values(key: str, old: Any, cfg: Any, old_choices: dict, choices: dict) -> t
     if key in choices or key in old_choices:
         return old_choices.get(key), choices.get(key)
     return schema.select(old, key), schema.select(cfg, key)
+
+
+def _saved_config(file: Path, saved: dict[str, Any]) -> Any:
+    try:
+        return schema.from_dict(saved["config"])
+    except Exception as error:  # OmegaConf's, of a key that is not or no longer there
+        text = str(error).splitlines()[0]
+        raise RunError(f"The checkpoint {file} does not fit this version ({text}).") from None
 
 
 def _check_epochs(before: int, now: int, saved: dict[str, Any]) -> None:

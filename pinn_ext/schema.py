@@ -160,6 +160,11 @@ def _validate_problem(problem: Any) -> None:
             raise ValueError(
                 f"`problem.scales` must hold one number for u and one for v, got {problem.scales}."
             )
+        if problem.scaling != "fields":
+            raise ValueError(
+                f"`problem.scaling` must be fields for problem.scales to have an effect, "
+                f"got {problem.scaling!r}."
+            )
         for scale in problem.scales:
             check_number("problem.scales", scale, 0, open_low=True)
 
@@ -186,6 +191,7 @@ def _validate_network(network: Any) -> None:
 def _validate_training(training: Any) -> None:
     check_number("training.epochs", training.epochs, 1, integer=True)
     check_number("training.learning_rate", training.learning_rate, 0, open_low=True)
+    check_number("training.learning_rate", training.learning_rate, 0, 1e30)  # float32 ends soon
     check_number("training.weight_decay", training.weight_decay, 0)
     check_choice("training.optimizer", training.optimizer, OPTIMIZERS)
     if training.optimizer == "adamw" and training.weight_decay == 0:
@@ -212,9 +218,11 @@ def _validate_loss(loss: Any) -> None:
         )
     keys = [key for key in Loss.__dataclass_fields__ if key.startswith(("w1_", "w2_"))]
     weights = {key: getattr(loss, key) for key in keys}
-    if not any(weights[key] for key in keys if key.endswith(("PI", "rk4"))):
+    used = ("PI", "rk4") if loss.use_rk4 else ("PI",)
+    if not any(weights[key] for key in keys if key.endswith(used)):
         raise ValueError(
-            f"One of `{where}.w1_PI`, w2_PI, w1_rk4, w2_rk4 must be above 0, got none."
+            f"`{where}.w1_PI` or another weight of a term in use (w2_PI, and w1_rk4, w2_rk4 with "
+            "use_rk4) must be above 0, got none."
         )
     try:  # the ranges stand in one place
         AdaptiveLossWeights(keys, weights, strategy_of(adaptive), **adaptive_settings(adaptive))

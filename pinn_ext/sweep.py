@@ -18,6 +18,7 @@ from pinn_ext.composition import (
     refusals,
 )
 from pinn_ext.config_errors import one_line
+from pinn_ext.progress import say
 
 
 def sweep(options: Any, arguments: list[str]) -> int:
@@ -33,6 +34,8 @@ def sweep(options: Any, arguments: list[str]) -> int:
     Raises:
         Refused: if a job cannot be composed; then none is started.
     """
+    from omegaconf import OmegaConf
+
     from pinn_ext.compare import compare, expand
 
     try:
@@ -43,10 +46,20 @@ def sweep(options: Any, arguments: list[str]) -> int:
         cfg, hydra_part = compose(
             overrides, search=options.config_dir, name=options.config_name or "config"
         )
+        if cfg.training.resume is not None:
+            raise Refused("`training.resume` goes on with one run, it cannot be used with -m.")
+    raw: Any = OmegaConf.to_container(hydra_part.sweep, resolve=False)
+    if len(jobs) > 1 and "${hydra.job." not in raw["subdir"]:
+        raise Refused(
+            "`hydra.sweep.subdir` must give each job a folder of its own, such as "
+            f"'${{hydra.job.num}}', got {raw['subdir']!r}."
+        )
     folder = new_folder("multirun", cfg.experiment.name, chosen_folder(hydra_part.sweep))
     status = 0
+    former = signal.signal(signal.SIGTERM, _terminate)  # between jobs; each catches its own
+    quoted = str(folder).replace("'", "\\'")
     try:
-        by_hydra([*arguments, f"hydra.sweep.dir={folder}"], job)
+        by_hydra([*arguments, f"hydra.sweep.dir='{quoted}'"], job)
     except KeyboardInterrupt:
         status = 130
     except SystemExit as stop:
@@ -55,10 +68,15 @@ def sweep(options: Any, arguments: list[str]) -> int:
         print(f"pinn-ext: {one_line(error)}", file=sys.stderr)
         status = 1
     finally:
+        signal.signal(signal.SIGTERM, former)
         with refusals():
             rows, text = compare(folder)
-        print(f"\n{text}", flush=True)
+        say(f"\n{text}")
     return status or (0 if all(row["status"] == "ok" for row in rows) else 1)
+
+
+def _terminate(number: int, frame: Any) -> None:
+    raise SystemExit(128 + number)
 
 
 def job(cfg: Any) -> None:
@@ -97,8 +115,6 @@ def _attempt(cfg: Any, folder: Path, info: Any, interrupts: Any) -> dict[str, An
     from pinn_ext.checkpoints import RunError
 
     try:
-        if cfg.training.resume is not None:
-            raise ValueError("`training.resume` cannot be used in a sweep.")
         return experiment.run(cfg, folder, info=info, interrupts=interrupts)
     except Exception as error:
         if not isinstance(error, (ValueError, RunError)):

@@ -21,7 +21,7 @@ class CoupledBurgers(System):
     here eta = 2, xi = 4, alpha = 1/2, beta = 1/4, so that v is half of u.
 
     Args:
-        amplitude: the height a of the front (Dirichlet only), dimensionless.
+        amplitude: the height a of the front, dimensionless; None is 1/2. Dirichlet only.
         boundary: `"periodic"` (default) or `"dirichlet"`.
     """
 
@@ -29,10 +29,16 @@ class CoupledBurgers(System):
     boundaries: ClassVar[tuple[str, ...]] = ("periodic", "dirichlet")
     default_nodes: ClassVar[int] = 48
 
-    def __init__(self, amplitude: float = 0.5, boundary: str | None = None) -> None:
-        check_number("amplitude", amplitude, 0, open_low=True)
-        self.amplitude = float(amplitude)
+    def __init__(self, amplitude: float | None = None, boundary: str | None = None) -> None:
         self.boundary = check_boundary(type(self), boundary)
+        if amplitude is not None:
+            check_number("amplitude", amplitude, 0, open_low=True)
+            if self.periodic:
+                raise ValueError(
+                    f"`amplitude` belongs to the Dirichlet front, got {amplitude} with "
+                    "boundary periodic."
+                )
+        self.amplitude = 0.5 if amplitude is None else float(amplitude)
         half = math.pi if self.periodic else 5.0
         self.lower, self.upper = (-half,), (half,)
         if self.periodic:

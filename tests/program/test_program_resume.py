@@ -156,6 +156,19 @@ def test_damaged_checkpoints_are_refused(run, tmp_path):
     assert "is no checkpoint of pinn_ext" in run("training.resume=other.pt").err
 
 
+def test_an_incomplete_checkpoint_is_refused(run):
+    done = run(*SMALL)
+    path = done.folder / "checkpoint.pt"
+    whole = checkpoints.load(path)
+    for key in ("rows", "config", "random_state"):
+        checkpoints.save(path, {k: v for k, v in whole.items() if k != key})
+        again = run(f"training.resume={done.folder}")
+        assert again.status == 2 and f"incomplete, it lacks {key}" in again.err
+    checkpoints.save(path, {**whole, "config": {**whole["config"], "old_key": 1}})
+    again = run(f"training.resume={done.folder}")
+    assert again.status == 2 and "does not fit this version" in again.err
+
+
 def test_a_torn_history_row_is_dropped(run):
     done = run(*SMALL)
     whole = read_rows(done.folder)

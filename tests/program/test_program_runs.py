@@ -225,9 +225,9 @@ def test_a_loss_that_is_not_finite_fails_the_run_and_keeps_the_checkpoint(run, m
         return (du, dv * float("nan")) if len(calls) > 150 else (du, dv)
 
     monkeypatch.setattr(CoupledBurgers, "rhs", poisoned)
-    with pytest.warns(RuntimeWarning, match="PI_loss2"):
-        done = run(*SMALL, "training.epochs=50")
+    done = run(*SMALL, "training.epochs=50")
     assert done.status == 1 and "PI_loss2 is not finite at step" in done.err
+    assert done.err.count("\n") == 1
     report = read_report(done.folder)
     assert report["status"] == "failed" and "PI_loss2" in report["message"]
     saved = checkpoints.load(done.folder / "checkpoint.pt")
@@ -251,6 +251,27 @@ def test_a_full_disk_keeps_the_former_checkpoint(run, monkeypatch):
     done = run(*SMALL, "training.epochs=20")
     assert done.status == 1 and "No space left on device" in done.err
     assert checkpoints.load(Path(count[0]))["epoch"] == 2
+
+
+def test_a_reader_that_goes_away_does_not_end_the_run(tmp_path):
+    import os
+    import subprocess
+    import sys
+
+    root = Path(__file__).resolve().parents[2]
+    call = [sys.executable, str(root / "main.py"), *SMALL, "training.epochs=8"]
+    for number, tail in enumerate(("| head -1", ">/dev/full", ">&-")):
+        done = subprocess.run(
+            f"{' '.join(map(repr, call))} hydra.run.dir=run{number} {tail}",
+            shell=True,
+            env={**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"},
+            cwd=tmp_path,
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            text=True,
+        )
+        assert "Traceback" not in done.stderr, done.stderr
+        assert read_report(tmp_path / f"run{number}")["status"] == "ok"
 
 
 def test_main_py_is_the_program():

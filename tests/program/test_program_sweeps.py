@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -88,6 +89,45 @@ def test_a_sweep_goes_where_it_is_told(run, tmp_path):
     assert again.status == 2 and "must not hold a run yet" in again.err
 
 
+def test_a_resumed_job_keeps_its_place_in_the_comparison(run, tmp_path):
+    done = run("-m", *SMALL, "training=default,adaptive_ema", "hydra.sweep.dir=all")
+    before = rows_of(tmp_path / "all")
+    assert done.status == 0
+    assert run("training.resume=all/0", "training.epochs=4").status == 0
+    (tmp_path / "all" / "stranger").mkdir()
+    shutil.copy(tmp_path / "all/1/report.json", tmp_path / "all/stranger")
+    content = json.loads((tmp_path / "all/stranger/report.json").read_text())
+    content["job"] = None
+    (tmp_path / "all/stranger/report.json").write_text(json.dumps(content))
+    assert run("compare", "all").status == 0
+    after = rows_of(tmp_path / "all")
+    assert {(r["job"], r["overrides"]) for r in after} == {
+        (r["job"], r["overrides"]) for r in before
+    }
+
+
+def test_folders_with_odd_names(run, tmp_path):
+    done = run("-m", *SMALL, "training.epochs=1", "seed=0,1", "hydra.sweep.dir='a=b, c'")
+    assert done.status == 0 and (tmp_path / "a=b, c" / "1" / "report.json").exists()
+
+
+def test_sigterm_between_jobs_leaves_a_table(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, ROOT / "main.py", "-m", *SMALL, "seed=0,1,2", "hydra.sweep.dir=all"],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    for line in process.stdout:
+        if "#0 :" in line:
+            break
+    process.send_signal(signal.SIGTERM)
+    text = process.stdout.read()
+    assert process.wait(timeout=120) == 143, text
+    assert len(rows_of(tmp_path / "all")) == 3 and "lost" in text
+
+
 def test_single_runs_can_be_compared(run, tmp_path):
     for name in ("default", "adaptive_ema"):
         run(*SMALL, f"training={name}", "training.epochs=1")
@@ -123,7 +163,10 @@ def row(job, strategy, worst, status="ok"):
             [row(0, "fixed", 1e-3), row(1, "ema", 2e-3)],
             "Fixed weights win here: worst-field error 1.00e-03",
         ),
-        ([row(0, "fixed", 1e-3), row(1, "ema", 1e-3)], "Fixed weights win here"),
+        (
+            [row(0, "fixed", 1e-3), row(1, "ema", 1e-3)],
+            "Fixed and adaptive weights (ema) end alike",
+        ),
         (
             [row(0, "fixed", 4e-3), row(1, "ema", 2e-3), row(2, "equal_init", 3e-3)],
             "ema wins here: worst-field error 2.00e-03, 2.0 times smaller than 4.00e-03",
