@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from pinn_ext import strategies, systems
     from pinn_ext.adaptive_weights import AdaptiveLossWeights
     from pinn_ext.dde.callback import AdaptiveWeights
-    from pinn_ext.physics import train_physics
+    from pinn_ext.plain_loop import train_physics
 
 __all__ = ["AdaptiveLossWeights", "AdaptiveWeights", "strategies", "systems", "train_physics"]
 
 _HOMES = {
     "AdaptiveLossWeights": "pinn_ext.adaptive_weights",
     "AdaptiveWeights": "pinn_ext.dde.callback",
-    "train_physics": "pinn_ext.physics",
+    "train_physics": "pinn_ext.plain_loop",
 }
 _ROOMS = ("strategies", "systems")
 

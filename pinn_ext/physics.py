@@ -1,4 +1,4 @@
-"""The loss terms of a coupled system on snapshot graphs, and one training step on them."""
+"""The loss terms of a coupled system on snapshot graphs."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from pinn_ext import systems
-from pinn_ext.adaptive_weights import AdaptiveLossWeights
-from pinn_ext.checks import check_choice, check_names
+from pinn_ext.checks import check_choice
 from pinn_ext.datasets import SnapshotBatch
 from pinn_ext.derivatives import AutogradDerivatives
-from pinn_ext.networks import CONDITIONS, FieldNetwork, term_scales
+from pinn_ext.networks import CONDITIONS, term_scales
 from pinn_ext.systems import System
 from solvers.rk4 import SemiDiscrete, mismatch, rk4_step, substeps
 
@@ -201,21 +200,6 @@ def _mean_squares(*residuals: Tensor) -> Tensor:
     return torch.stack([(residual**2).mean() for residual in residuals])
 
 
-def weighted_total(losses: Sequence[Tensor], weights: Tensor) -> Tensor:
-    """Return `sum_i w_i L_i` in DeepXDE's order of operations, so that results are bit-equal.
-
-    Args:
-        losses: `k` scalar tensors.
-        weights: `[k]`.
-
-    Returns:
-        The scalar that is minimised.
-    """
-    stacked = torch.stack(list(losses))
-    stacked *= weights
-    return torch.sum(stacked)
-
-
 def physics_loss(cfg: Any, *, rk4: bool = True) -> PhysicsLoss:
     """Build the loss that a configuration describes.
 
@@ -244,20 +228,6 @@ def physics_loss(cfg: Any, *, rk4: bool = True) -> PhysicsLoss:
     )
 
 
-def _check_parts(loss: PhysicsLoss, model: Any, weights: AdaptiveLossWeights | None) -> None:
-    if isinstance(model, FieldNetwork):
-        made_for = model.system.name, "soft" if model.hard is None else "hard"
-        wanted = loss.system.name, loss.conditions
-        if made_for != wanted:
-            raise ValueError(
-                f"`model` must be made for problem {wanted[0]} with {wanted[1]} conditions, as "
-                f"`cfg` says, got one for {made_for[0]} with {made_for[1]} conditions."
-            )
-    if weights is not None:
-        held = [name for name in weights.loss_names if name in loss.names]
-        check_names("`adaptive_weights`", loss.names, held)
-
-
 @functools.lru_cache(maxsize=32)
 def _system(name: str, boundary: str | None, parameters: tuple) -> System:
     if "boundary" in dict(parameters):
@@ -270,53 +240,3 @@ def _scales(
     name: str, boundary: str | None, parameters: tuple, scaling: str, scales: tuple | None
 ) -> tuple[float, float]:
     return term_scales(_system(name, boundary, parameters), scaling, scales)
-
-
-def train_physics(
-    batch: Any,
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    device: torch.device | str,
-    cfg: Any,
-    rk4: bool = True,
-    adaptive_weights: AdaptiveLossWeights | None = None,
-) -> tuple[float, dict[str, float]]:
-    """Take one optimiser step on a batch of snapshot graphs, in a training loop of your own.
-
-    The loss terms and their weighted sum are those that `pinn_ext`'s DeepXDE path trains on. The
-    function reads the weights but never updates them: call `adaptive_weights.update` once an
-    epoch with the means of the raw losses.
-
-    Args:
-        batch: torch-geometric batch of `pinn_ext.datasets.SnapshotGraphs`.
-        model: positions and times `[N, dimension + 1]` to fields `[N, 2]`.
-        optimizer: over the parameters of `model`.
-        device: where model and batch are to lie.
-        cfg: configuration as in `pinn_ext.schema.Config`.
-        rk4: False leaves the RK4 terms out.
-        adaptive_weights: gives the weights by term name; None takes those in `cfg`.
-
-    Returns:
-        The weighted total and the raw loss of every term by name, before the step.
-
-    Raises:
-        ValueError: if the batch holds no snapshot graphs, a term has no weight, or `model` was
-            made for another problem than `cfg`.
-    """
-    loss = physics_loss(cfg, rk4=rk4)
-    _check_parts(loss, model, adaptive_weights)
-    dtype = next(model.parameters()).dtype
-    graphs = SnapshotBatch.from_graphs(batch, device, dtype)
-    model.train()
-    graphs.inputs.requires_grad_()
-    terms = loss(model, graphs, graphs.answer(model))
-    if adaptive_weights is None:
-        values = [getattr(cfg.training.loss, WEIGHT_KEYS[name]) for name in loss.names]
-    else:
-        values = [adaptive_weights.get_weight(name) for name in loss.names]
-    raw = {name: term.item() for name, term in zip(loss.names, terms, strict=True)}
-    total = weighted_total(terms, torch.tensor(values, dtype=dtype, device=device))
-    optimizer.zero_grad()
-    total.backward()
-    optimizer.step()
-    return total.item(), raw

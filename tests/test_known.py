@@ -10,7 +10,7 @@ from pinn_ext.datasets import SnapshotBatch, SnapshotGraphs
 from pinn_ext.derivatives import AutogradDerivatives
 from pinn_ext.known import differentiate
 from pinn_ext.networks import FieldNetwork
-from pinn_ext.physics import train_physics
+from pinn_ext.plain_loop import train_physics
 from pinn_ext.schema import Config
 
 

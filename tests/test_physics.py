@@ -13,7 +13,8 @@ from torch_geometric.loader import DataLoader
 from pinn_ext import AdaptiveLossWeights, physics, systems, train_physics
 from pinn_ext.datasets import SnapshotBatch, SnapshotGraphs, epoch_order, stratified_times
 from pinn_ext.networks import FieldNetwork
-from pinn_ext.physics import WEIGHT_KEYS, PhysicsLoss, physics_loss, weighted_total
+from pinn_ext.physics import WEIGHT_KEYS, PhysicsLoss, physics_loss
+from pinn_ext.plain_loop import weighted_total
 from pinn_ext.schema import Config
 
 torch.set_num_threads(1)

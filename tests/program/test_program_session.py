@@ -14,7 +14,8 @@ from pinn_ext.dde.callback import AdaptiveWeights
 from pinn_ext.dde.graph_data import GraphData
 from pinn_ext.dde.session import Session, configure
 from pinn_ext.networks import FieldNetwork
-from pinn_ext.physics import physics_loss, train_physics
+from pinn_ext.physics import WEIGHT_KEYS, physics_loss
+from pinn_ext.plain_loop import train_physics
 from pinn_ext.schema import Config
 
 
@@ -37,8 +38,6 @@ def build(cfg, dtype="float32"):
     data = GraphData(loss, graphs, validation, batch_size=cfg.dataset.batch_size, seed=5)
     network = FieldNetwork(system, [8], conditions=cfg.problem.conditions)
     weights = AdaptiveWeights("fixed", names=loss.names, period=data.batches_per_epoch, verbose=0)
-    from pinn_ext.physics import WEIGHT_KEYS
-
     initial = [getattr(cfg.training.loss, WEIGHT_KEYS[name]) for name in loss.names]
     epochs = []
     session = Session(
