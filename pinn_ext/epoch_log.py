@@ -105,7 +105,5 @@ class EpochLog:
         return {name: rows[-2][f"weight_{name}"] for name in self.names}
 
     def _validation_losses(self) -> dict[str, float]:
-        batch = self._validation.detached()
-        batch.inputs.requires_grad_()
-        losses = self._loss(self._network, batch, batch.answer(self._network))
-        return {name: loss.item() for name, loss in zip(self.names, losses, strict=True)}
+        losses = self._loss.values(self._network, self._validation)
+        return dict(zip(self.names, losses, strict=True))

@@ -94,6 +94,20 @@ class PhysicsLoss:
             losses += (term(network, batch, outputs) / unit).unbind()
         return losses
 
+    def values(self, network: Callable[..., Tensor], batch: SnapshotBatch) -> list[float]:
+        """Return the raw loss terms of a network as plain numbers, outside of training.
+
+        Args:
+            network: positions and times `[N, dimension + 1]` to fields `[N, 2]`.
+            batch: the graphs; it is left as it is.
+
+        Returns:
+            One number a term, in the order of `names`.
+        """
+        batch = batch.detached()
+        batch.inputs.requires_grad_()
+        return [loss.item() for loss in self(network, batch, batch.answer(network))]
+
     def _equation(self, network: Any, batch: SnapshotBatch, outputs: Tensor) -> Tensor:
         u, v = outputs.unbind(dim=1)
         d = AutogradDerivatives(batch.inputs)

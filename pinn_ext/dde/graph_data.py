@@ -118,9 +118,10 @@ class GraphData(dde.data.Data):
                 return batch
         return None
 
+    @property
     def present_batch(self) -> SnapshotBatch:
-        """Return a copy of the batch served last."""
-        return self._train.detached()
+        """The batch served last."""
+        return self._train
 
     def exact_batch(self) -> SnapshotBatch:
         """Return the validation snapshots on the CPU in float64."""

@@ -146,10 +146,7 @@ class Session(dde.callbacks.Callback):
 
     def raw_losses(self) -> list[float]:
         """Return the raw losses of the present parameters on the batch served last."""
-        batch = self.data.present_batch()
-        batch.inputs.requires_grad_()
-        losses = self.data.loss(self.network, batch, batch.answer(self.network))
-        return [loss.item() for loss in losses]
+        return self.data.loss.values(self.network, self.data.present_batch)
 
     # ---- saving -------------------------------------------------------------------------------
 
