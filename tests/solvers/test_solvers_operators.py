@@ -42,6 +42,10 @@ def random_graph(num_nodes: int, num_edges: int, dimension: int, seed: int) -> D
         edge_laplacian=normal(num_edges),
         edge_gradient=normal(num_edges, dimension),
         boundary_mask=torch.zeros(num_nodes, dtype=torch.bool),
+        flux_index=torch.zeros(2, 0, dtype=torch.int64),
+        flux_normal=normal(0, dimension),
+        flux_laplacian=normal(0),
+        flux_gradient=normal(0, dimension),
         operator_order=1,
     )
 
@@ -148,7 +152,7 @@ def test_a_batch_gives_each_graph_alone_bit_for_bit():
     )
     parts = field.split([graph.num_nodes for graph in graphs])
     alone = [GraphOperators.from_graph(graph) for graph in graphs]
-    assert len({d.weights.shape[0] for d in alone}) == 2
+    assert len({d.pattern.neighbours.shape[0] for d in alone}) == 2
     apart = [d.laplacian(part) for d, part in zip(alone, parts, strict=True)]
     assert torch.equal(together.laplacian(field), torch.cat(apart))
     apart = [torch.stack(d.gradient(part)) for d, part in zip(alone, parts, strict=True)]
@@ -176,11 +180,11 @@ def test_float32():
     double = ops([8, 8], [0.0, 0.0], [1.0, 1.0])
     field = torch.rand(64, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     for d in (single, double.to(dtype=torch.float32)):
-        assert d.neighbours.dtype == torch.int64 and d.boundary_mask.dtype == torch.bool
+        assert d.pattern.neighbours.dtype == torch.int32 and d.boundary_mask.dtype == torch.bool
         got = d.laplacian(field.float())
         assert got.dtype == torch.float32
         torch.testing.assert_close(got.double(), double.laplacian(field), rtol=1e-4, atol=1e-3)
-    assert double.to("cpu").weights.dtype == torch.float64
+    assert double.to("cpu").laplacian_weights.main.dtype == torch.float64
 
 
 @pytest.mark.parametrize(
