@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 
 # One time for all nodes, or [N]: in a batch of snapshots each node has its graph's own time.
@@ -21,8 +22,10 @@ def state_problem(state: Tensor, name: str = "state") -> str | None:
     """Say what is wrong with a state, or None; the caller raises."""
     if state.ndim != 2 or state.shape[1] != 2:
         return f"`{name}` must have shape [N, 2] (columns u, v), got {list(state.shape)}."
-    if not state.is_floating_point():
-        return f"`{name}` must have a floating-point dtype, got {state.dtype}."
+    if state.dtype not in (torch.float32, torch.float64):
+        return (
+            f"`{name}` must have a floating-point dtype, float32 or float64, got {state.dtype}."
+        )
     return None
 
 

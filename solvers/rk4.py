@@ -1,13 +1,16 @@
-"""The classical Runge-Kutta method of order 4 on a state `[N, 2]`, and its mismatch.
+"""Runge-Kutta steps on a state `[N, 2]`, integration over many of them, and the mismatch of one.
 
-`SemiDiscrete`, `stable_step` and `substeps` can be imported from here too.
+`SemiDiscrete`, `stable_step`, `substeps` and the methods can be imported from here too.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
+from ._advance import Stepper
 from ._common import (
     Constrain,
     NonFiniteStateError,
@@ -17,34 +20,52 @@ from ._common import (
     step_problem,
     time_problem,
 )
+from ._integration import Plan, march
 from .semidiscrete import SemiDiscrete
-from .stability import stable_step, substeps
+from .stability import UnstableOperatorError, stable_step, substeps
+from .tableaus import HEUN, RK4, THREE_EIGHTHS, Tableau, find
 
 __all__ = [
+    "HEUN",
+    "RK4",
+    "THREE_EIGHTHS",
     "NonFiniteStateError",
     "SemiDiscrete",
+    "Tableau",
+    "UnstableOperatorError",
     "integrate",
     "mismatch",
     "rk4_step",
+    "runge_kutta_step",
     "stable_step",
     "substeps",
 ]
 
 
 def rk4_step(
-    rhs: Rates, state: Tensor, time: Time, step: float, *, constrain: Constrain | None = None
+    rhs: Rates,
+    state: Tensor,
+    time: Time,
+    step: float,
+    *,
+    constrain: Constrain | None = None,
+    check: bool = False,
+    compile: bool = False,
 ) -> Tensor:
     """Advance the state by one step of the classical Runge-Kutta method.
 
     Hairer, Norsett and Wanner, Solving Ordinary Differential Equations I (1993), table II.1.2.
 
     Args:
-        rhs: `rhs(time, state) -> [N, 2]`, in units of the state / time.
-        state: [N, 2], not modified; gradients pass through.
+        rhs: `rhs(time, state) -> [N, 2]`, in units of the state / time, or a `SemiDiscrete`.
+        state: [N, 2], float32 or float64, not modified; gradients pass through.
         time: Time of the state, a number or [N] (one time per node).
         step: Step, in units of time, positive.
         constrain: `constrain(time, state) -> [N, 2]`, imposes boundary data at each stage's
-            time and on the result.
+            time and on the result; None takes that of a `SemiDiscrete`.
+        check: Refuse a step above `stable_step` at this state.
+        compile: Compile the step of a `SemiDiscrete`, which pays for large graphs and many steps;
+            the compiled step is kept with the system.
 
     Returns:
         [N, 2], the state at `time + step`.
@@ -57,23 +78,58 @@ def rk4_step(
         >>> rk4_step(lambda time, s: 2.0 * s, state, 0.0, 1.0).round(decimals=9).tolist()
         [[7.0, 7.0]]
     """
-    if problem := (
-        state_problem(state) or time_problem(time, state.shape[0]) or step_problem(step)
-    ):
+    return runge_kutta_step(
+        rhs, state, time, step, constrain=constrain, check=check, compile=compile
+    )
+
+
+def runge_kutta_step(
+    rhs: Rates,
+    state: Tensor,
+    time: Time,
+    step: float,
+    *,
+    method: str | Tableau = RK4,
+    constrain: Constrain | None = None,
+    check: bool = False,
+    compile: bool = False,
+) -> Tensor:
+    """Advance the state by one step of an explicit Runge-Kutta method, as `rk4_step` does.
+
+    Args:
+        rhs: `rhs(time, state) -> [N, 2]`, in units of the state / time, or a `SemiDiscrete`.
+        state: [N, 2], float32 or float64, not modified; gradients pass through.
+        time: Time of the state, a number or [N].
+        step: Step, in units of time, positive.
+        method: A `Tableau`, or "rk4", "three_eighths", "heun".
+        constrain: As in `rk4_step`.
+        check: Refuse a step above `stable_step` at this state.
+        compile: As in `rk4_step`.
+
+    Returns:
+        [N, 2], the state at `time + step`.
+
+    Raises:
+        ValueError: If the state, the time, the step, the method or what `rhs` returns is not as
+            above, or the step is above the limit.
+
+    Example:
+        >>> state = torch.ones(1, 2, dtype=torch.float64)
+        >>> runge_kutta_step(lambda time, s: s, state, 0.0, 1.0, method="heun").tolist()
+        [[2.5, 2.5]]
+    """
+    tableau = find(method)
+    if problem := _problem(rhs, state, time) or step_problem(step):
         raise ValueError(problem)
-
-    def at(t: Time, s: Tensor) -> Tensor:
-        return s if constrain is None else constrain(t, s)
-
-    middle, end = time + 0.5 * step, time + step
-    start = at(time, state)
-    k1 = rhs(time, start)
-    if k1.shape != state.shape:
-        raise ValueError(f"`rhs` must return shape {list(state.shape)}, got {list(k1.shape)}.")
-    k2 = rhs(middle, at(middle, start + 0.5 * step * k1))
-    k3 = rhs(middle, at(middle, start + 0.5 * step * k2))
-    k4 = rhs(end, at(end, start + step * k3))
-    return at(end, start + step / 6.0 * (k1 + 2.0 * k2 + 2.0 * k3 + k4))
+    if check:
+        limit = stable_step(rhs, state, time, constrain=constrain, method=tableau)
+        if step > limit:
+            raise ValueError(
+                f"`step` must be at most {limit:.4g}, the stability limit of {tableau.name} at this "
+                f"state, got {step:g}."
+            )
+    stepper = Stepper(rhs, constrain, tableau, compile)
+    return stepper.join(stepper(stepper.split(state), time, step))
 
 
 def integrate(
@@ -83,57 +139,82 @@ def integrate(
     end: float,
     step: float,
     *,
+    save_at: Sequence[float] | Tensor | None = None,
+    method: str | Tableau = RK4,
     constrain: Constrain | None = None,
     limit: float | None = None,
+    checkpoint_every: int | None = None,
+    compile: bool | None = None,
+    progress: bool | None = None,
 ) -> Tensor:
     """Advance the state over a whole number of steps, sub-stepping where they are unstable.
 
     Args:
-        rhs: `rhs(time, state) -> [N, 2]`, in units of the state / time.
-        state: [N, 2], not modified; gradients pass through.
+        rhs: `rhs(time, state) -> [N, 2]`, in units of the state / time, or a `SemiDiscrete`.
+        state: [N, 2], float32 or float64, not modified; gradients pass through.
         time: Time of the state.
         end: Time of the result, `time` plus a whole number of steps.
         step: Step, in units of time.
-        constrain: `constrain(time, state) -> [N, 2]`, imposes boundary data.
+        save_at: Ascending times in [time, end] to return states of; a step is cut in two at a time
+            that lies inside of it.
+        method: A `Tableau`, or "rk4", "three_eighths", "heun".
+        constrain: `constrain(time, state) -> [N, 2]`, imposes boundary data; None takes that of a
+            `SemiDiscrete`.
         limit: Largest sub-step; `stable_step` at the first state if None.
+        checkpoint_every: Where gradients are asked for, keep the state of every so many steps and
+            compute those between again in the backward pass; None takes the square root of the
+            number of steps, so that memory grows with that, too.
+        compile: Compile the step of a `SemiDiscrete`; None does where the work is worth it.
+        progress: Show a bar on stderr; None shows one for long work at a terminal.
 
     Returns:
-        [N, 2], the state at `end`.
+        [N, 2], the state at `end`; with `save_at` [len(save_at), N, 2].
 
     Raises:
-        ValueError: If the state, a time or the step is not as above.
-        NonFiniteStateError: If the state holds NaN or infinity at the start or after a step.
+        ValueError: If the state, a time, the step or the method is not as above.
+        NonFiniteStateError: If the state holds NaN or infinity at the start or after a step, with
+            the step, the time and the first such node.
+        UnstableOperatorError: From `stable_step`, if `limit` is None and no step is stable.
 
     Example:
         >>> state = torch.ones(1, 2, dtype=torch.float64)
         >>> integrate(lambda time, s: -s, state, 0.0, 1.0, 0.1).round(decimals=4).tolist()
         [[0.3679, 0.3679]]
+        >>> integrate(lambda time, s: -s, state, 0.0, 1.0, 0.1, save_at=[0.0, 1.0]).shape
+        torch.Size([2, 1, 2])
     """
-    if problem := (state_problem(state) or step_problem(step)):
+    tableau = find(method)
+    if problem := _problem(rhs, state, 0.0) or step_problem(step):
         raise ValueError(problem)
-    if not end > time:
-        raise ValueError(f"`end` must be greater than `time` {time}, got {end}.")
-    count = round((end - time) / step)
-    if abs((end - time) / step - count) > 1e-6 * max(1, count):
-        raise ValueError(
-            f"`end` must be `time` {time} plus a whole number of steps of {step}, got {end}."
-        )
+    plan = Plan.make(float(time), float(end), float(step), save_at)
+    if checkpoint_every is not None and (checkpoint_every < 1 or int(checkpoint_every) != checkpoint_every):
+        raise ValueError(f"`checkpoint_every` must be a whole number of at least 1, got {checkpoint_every}.")
     if not bool(torch.isfinite(state).all()):
-        raise NonFiniteStateError(f"The state is not finite at step 0 of {count}, time {time}.")
+        raise NonFiniteStateError(f"The state is not finite at step 0 of {plan.count}, time {time}.")
     if limit is None:
-        limit = stable_step(rhs, state, time, constrain=constrain)
+        limit = stable_step(rhs, state, time, constrain=constrain, method=tableau)
     parts = substeps(step, limit)
-    for i in range(count):
-        for j in range(parts):
-            # From the index, not by adding up: the times keep no rounding of earlier steps.
-            now = time + (i + j / parts) * step
-            state = rk4_step(rhs, state, now, step / parts, constrain=constrain)
-        if not bool(torch.isfinite(state).all()):
-            raise NonFiniteStateError(
-                f"The state is not finite after step {i + 1} of {count}, time "
-                f"{time + (i + 1) * step:g} (sub-step {step / parts:g}, limit {limit:g})."
-            )
-    return state
+    if compile is None:
+        compile = _worth_compiling(rhs, plan.count * parts * tableau.stages)
+    stepper = Stepper(rhs, constrain, tableau, compile)
+    return march(stepper, state, plan, limit, checkpoint_every, progress)
+
+
+# Entries of the operator's table, times evaluations: below, compiling (5 to 20 s) takes longer than
+# it saves (about 10 ns an entry on one core; `benchmarks/rk4.py --only ours,ours_eager`).
+_WORTH = 1.5e9
+
+
+def _worth_compiling(rhs: Rates, evaluations: int) -> bool:
+    if not isinstance(rhs, SemiDiscrete):
+        return False
+    return evaluations * rhs.operators.pattern.neighbours.numel() > _WORTH
+
+
+def _problem(rhs: Rates, state: Tensor, time: Time) -> str | None:
+    if isinstance(rhs, SemiDiscrete):
+        return state_problem(state) or rhs.problem(time, state)
+    return state_problem(state) or time_problem(time, state.shape[0])
 
 
 def mismatch(

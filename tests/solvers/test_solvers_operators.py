@@ -190,14 +190,14 @@ def test_float32():
 @pytest.mark.parametrize(
     ("args", "kwargs", "message"),
     [
-        (([4], [0.0], [1.0]), {"boundary": "x"}, "one of periodic, dirichlet, got 'x'"),
-        (([2], [0.0], [1.0]), {}, "at least 3 nodes, got 2 on axis 0"),
+        (([4], [0.0], [1.0]), {"boundary": "x"}, "one of periodic, dirichlet, neumann, got 'x'"),
+        (([2], [0.0], [1.0]), {}, "at least 3 nodes for order 2 and periodic sides, got 2 on axis 0"),
         (([3, 3.5], [0.0, 0.0], [1.0, 1.0]), {}, "got 3.5 on axis 1"),
         (([4], [1.0], [1.0]), {}, "below `upper`, got 1.0, 1.0 on axis 0"),
         (([4], [0.0], [math.inf]), {}, "finite and below `upper`"),
         (([4, 4], [0.0], [1.0, 1.0]), {}, "one entry per axis, got 2, 1 and 2"),
         (([3] * 4, [0.0] * 4, [1.0] * 4), {}, "1 to 3 axes, got 4"),
-        (([4], [0.0], [1.0]), {"dtype": torch.int64}, "floating-point type, got torch.int64"),
+        (([4], [0.0], [1.0]), {"dtype": torch.int64}, "float32 or float64.*got torch.int64"),
     ],
 )
 def test_grid_refusals(args, kwargs, message):
@@ -233,5 +233,5 @@ def test_field_refusals():
         d.gradient(torch.zeros(4, dtype=torch.int64))
     with pytest.raises(ValueError, match=r"got torch\.float32"):
         d.laplacian(torch.zeros(4, dtype=torch.float32))
-    with pytest.raises(ValueError, match=r"floating-point type, got torch\.int32"):
+    with pytest.raises(ValueError, match=r"float32 or float64, got torch\.int32"):
         d.to(dtype=torch.int32)
