@@ -23,10 +23,18 @@ class HardConditions(nn.Module):
 
     Args:
         system: gives the box, the time interval and the data.
+
+    Raises:
+        ValueError: if the system's domain is not its box.
     """
 
     def __init__(self, system: System) -> None:
         super().__init__()
+        if not system.on_box:
+            raise ValueError(
+                "`conditions` must be soft on another domain than the box, "
+                f"got hard on {system.geometry.name}."
+            )
         self.system = system
         axes = 0 if system.periodic else system.dimension
         # A choice per axis: None keeps the coordinate, 0 and 1 put it on the lower, upper side.

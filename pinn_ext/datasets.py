@@ -13,15 +13,16 @@ from pinn_ext.checks import check_choice, check_number
 from pinn_ext.constraints import HardConditions
 from pinn_ext.known import Known, differentiate
 from pinn_ext.networks import CONDITIONS, FieldNetwork
+from pinn_ext.spaces import space_graph
 from pinn_ext.systems import System
-from solvers.operators import GraphOperators, grid_graph
+from solvers.operators import GraphOperators
 from solvers.rk4 import SemiDiscrete, stable_step
 
 _KNOWN = ("data_part", "data_slope", "data_hessian")
 
 
 class SnapshotGraphs(InMemoryDataset):
-    """Graphs of one spatial grid, each at its own time.
+    """Graphs of one set of nodes in space, each at its own time.
 
     A graph carries `pos` `[n, dimension]`, the edges and weights of the operators, a
     `boundary_mask` `[n]`, its `time` `[1]`, the largest stable Runge-Kutta step there, and the
@@ -31,13 +32,16 @@ class SnapshotGraphs(InMemoryDataset):
     Args:
         system: gives domain, data and reference.
         num_graphs: how many snapshots.
+        name: of the nodes, `"grid"`, `"cloud"` or `"triangulation"`, see `spaces.space_graph`.
+        order: order of accuracy of the graph's derivatives: 2, 4 or, on a grid, 6.
         step: length h of the Runge-Kutta step; times are stratified over `[0, final_time - h]`.
-        nodes_per_side: nodes along each axis; None takes the system's default.
+        nodes_per_side: nodes along each axis, from which scattered nodes take their spacing;
+            None takes the system's default.
         conditions: of the networks that are going to be trained, `"hard"` or `"soft"`.
         seed: of the times.
 
     Raises:
-        ValueError: if an argument is out of range.
+        ValueError: if an argument is out of range, or the system cannot have such a graph.
     """
 
     def __init__(
@@ -45,6 +49,8 @@ class SnapshotGraphs(InMemoryDataset):
         system: System,
         num_graphs: int = 100,
         *,
+        name: str = "grid",
+        order: int = 2,
         step: float = 1e-2,
         nodes_per_side: int | None = None,
         conditions: str = "hard",
@@ -57,18 +63,16 @@ class SnapshotGraphs(InMemoryDataset):
         nodes = system.default_nodes if nodes_per_side is None else nodes_per_side
         check_number("nodes_per_side", nodes, 3, integer=True)
         self.system, self.step = system, step
-        grid = grid_graph(
-            (nodes,) * system.dimension, system.lower, system.upper, boundary=system.boundary
-        )
-        limit = torch.tensor([_stable_step(system, grid)], dtype=torch.float64)
+        space = space_graph(system, name, nodes, order)
+        limit = torch.tensor([_stable_step(system, space)], dtype=torch.float64)
         hard = HardConditions(system) if conditions == "hard" else None
         graphs = []
         for time in stratified_times(num_graphs, system.final_time - step, seed):
-            graph = grid.clone()
+            graph = space.clone()
             graph.time, graph.stable_step = time.reshape(1), limit
-            graph.y = system.exact(grid.pos, time.expand(len(grid.pos)))
+            graph.y = system.exact(space.pos, time.expand(len(space.pos)))
             if hard is not None:
-                known = differentiate(hard.data_part, _inputs(grid.pos, time.expand(len(graph.y))))
+                known = differentiate(hard.data_part, _inputs(space.pos, time.expand(len(graph.y))))
                 for key, part in zip(
                     _KNOWN, (known.value, known.slope, known.hessian), strict=True
                 ):
@@ -97,11 +101,12 @@ def stratified_times(count: int, end: float, seed: int) -> Tensor:
     return (torch.arange(count, dtype=torch.float64, device="cpu") + jitter) / count * end
 
 
-def _stable_step(system: System, grid: Data) -> float:
+def _stable_step(system: System, space: Data) -> float:
     """Return the largest stable step at the initial data, where it is known before training."""
     boundary = None if system.periodic else system.data
-    equation = SemiDiscrete(system.rhs, GraphOperators.from_graph(grid), boundary)
-    state = system.data(grid.pos, torch.zeros(len(grid.pos), dtype=grid.pos.dtype))
+    operators = GraphOperators.from_graph(space, check=False)
+    equation = SemiDiscrete(system.rhs, operators, boundary)
+    state = system.data(space.pos, torch.zeros(len(space.pos), dtype=space.pos.dtype))
     return stable_step(equation, state, 0.0, constrain=equation.constrain)
 
 
@@ -129,6 +134,7 @@ class SnapshotBatch:
         graphs: Data | Batch | Sequence[Data],
         device: torch.device | str = "cpu",
         dtype: torch.dtype | None = None,
+        operators: GraphOperators | None = None,
     ) -> SnapshotBatch:
         """Gather graphs into a batch.
 
@@ -136,6 +142,8 @@ class SnapshotBatch:
             graphs: a torch-geometric graph or batch, or a sequence of graphs.
             device: where the batch is to lie.
             dtype: floating-point type; None takes torch's default.
+            operators: of an earlier batch of as many graphs of the same dataset, to be used again
+                as they are; None builds them.
 
         Returns:
             The batch.
@@ -152,10 +160,12 @@ class SnapshotBatch:
         nodes = graphs.ptr[1] - graphs.ptr[0] if "ptr" in graphs else graphs.num_nodes
         owner = graphs.batch if "batch" in graphs and graphs.batch is not None else None
         times = graphs.time.expand(graphs.num_nodes) if owner is None else graphs.time[owner]
+        if operators is None:  # the graphs are our own: checking them would cost in every step
+            operators = GraphOperators.from_graph(graphs, check=False).to(device, dtype)
         known = Known(*(graphs[key] for key in _KNOWN)) if _KNOWN[0] in graphs else None
         return cls(
             inputs=_inputs(graphs.pos, times).to(device, dtype),
-            operators=GraphOperators.from_graph(graphs).to(device, dtype),
+            operators=operators,
             grid=graphs.pos[: int(nodes)].to(device, dtype),
             stable_step=float(graphs.stable_step.min()),
             known=None if known is None else known.to(device, dtype),

@@ -15,21 +15,17 @@ _SEED = 20260711  # of the error points alone, so that all runs are measured on 
 
 
 class Evaluator:
-    """Relative L2 errors of u and v on quasi-random points of the space-time box.
+    """Relative L2 errors of u and v on quasi-random points of the domain and the time interval.
 
     Args:
-        system: gives the box and the exact solution.
+        system: gives the domain and the exact solution.
         device: where the points lie.
         dtype: floating-point type of the points.
     """
 
     def __init__(self, system: System, device: torch.device | str, dtype: torch.dtype) -> None:
         self.system = system
-        sobol = torch.quasirandom.SobolEngine(system.dimension + 1, scramble=True, seed=_SEED)
-        unit = sobol.draw(NUM_POINTS, dtype=torch.float64).to("cpu")
-        low = torch.tensor([*system.lower, 0.0], dtype=torch.float64, device="cpu")
-        high = torch.tensor([*system.upper, system.final_time], dtype=torch.float64, device="cpu")
-        points = low + unit * (high - low)
+        points = _error_points(system)
         self.inputs = points.to(device, dtype)
         self.reference = system.exact(points[:, :-1], points[:, -1])
 
@@ -65,3 +61,16 @@ class Evaluator:
         difference = answer.detach().to("cpu", torch.float64) - self.reference
         ratio = difference.norm(dim=0) / self.reference.norm(dim=0)
         return dict(zip(FIELDS, ratio.tolist(), strict=True))
+
+
+def _error_points(system: System) -> Tensor:
+    """Return the first points `[NUM_POINTS, dimension + 1]` of a Sobol sequence in the domain."""
+    sobol = torch.quasirandom.SobolEngine(system.dimension + 1, scramble=True, seed=_SEED)
+    low = torch.tensor([*system.lower, 0.0], dtype=torch.float64, device="cpu")
+    high = torch.tensor([*system.upper, system.final_time], dtype=torch.float64, device="cpu")
+    points = low.new_empty(0, len(low))
+    while len(points) < NUM_POINTS:
+        unit = sobol.draw(NUM_POINTS, dtype=torch.float64).to("cpu")
+        drawn = low + unit * (high - low)
+        points = torch.cat((points, drawn[system.geometry.contains(drawn[:, :-1])]))
+    return points[:NUM_POINTS]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,6 +14,8 @@ from pinn_ext.checks import check_number
 from pinn_ext.interrupts import Interrupts
 from pinn_ext.physics import physics_loss
 from pinn_ext.progress import Progress, say
+from pinn_ext.spaces import space_graph
+from pinn_ext.systems import System
 
 KEYS = (
     *("model_state_dict", "optimizer_state_dict", "adaptive_weights_state", "next_step", "step"),
@@ -50,7 +53,16 @@ def check(cfg: Any) -> None:
     system = physics_loss(cfg).system
     end = system.final_time
     check_number("dataset.step", cfg.dataset.step, 0, end, open_low=True, open_high=True)
+    _check_nodes(cfg.dataset, system)
     parts.device_of(cfg.device)
+
+
+def _check_nodes(dataset: Any, system: System) -> None:
+    nodes = dataset.nodes_per_side or system.default_nodes
+    try:
+        space_graph(system, dataset.name, nodes, dataset.order)
+    except ValueError as error:
+        raise ValueError(re.sub(r"^`(\w+)`", r"`dataset.\1`", str(error))) from None
 
 
 def run(
@@ -219,6 +231,9 @@ class _Run:
             **report.of_history(part.log.history.rows, part.initial),
             **report.of_network(part),
             "problem": self.cfg.problem.name,
+            "geometry": self.cfg.problem.geometry,
+            "dataset": self.cfg.dataset.name,
+            "order": self.cfg.dataset.order,
             "strategy": part.weights.strategy,
             "seed": self.cfg.seed,
             "seconds_training": self._seconds(),

@@ -102,6 +102,8 @@ def _data(cfg: Any, loss: PhysicsLoss, device: torch.device) -> Any:
         return SnapshotGraphs(
             loss.system,
             count,
+            name=cfg.dataset.name,
+            order=cfg.dataset.order,
             step=cfg.dataset.step,
             nodes_per_side=cfg.dataset.nodes_per_side,
             conditions=cfg.problem.conditions,

@@ -225,16 +225,17 @@ def physics_loss(cfg: Any, *, rk4: bool = True) -> PhysicsLoss:
         The loss.
     """
     problem, loss = cfg.problem, cfg.training.loss
+    described = (
+        problem.name,
+        problem.boundary,
+        problem.geometry,
+        tuple(dict(problem.parameters).items()),
+    )
+    scales = None if problem.scales is None else tuple(problem.scales)
     return PhysicsLoss(
-        _system(problem.name, problem.boundary, tuple(dict(problem.parameters).items())),
+        _system(*described),
         conditions=problem.conditions,
-        scales=_scales(
-            problem.name,
-            problem.boundary,
-            tuple(dict(problem.parameters).items()),
-            problem.scaling,
-            None if problem.scales is None else tuple(problem.scales),
-        ),
+        scales=_scales(described, problem.scaling, scales),
         use_rk4=rk4 and loss.use_rk4,
         step=cfg.dataset.step,
         per_unit_time=loss.rk4_per_unit_time,
@@ -243,14 +244,13 @@ def physics_loss(cfg: Any, *, rk4: bool = True) -> PhysicsLoss:
 
 
 @functools.lru_cache(maxsize=32)
-def _system(name: str, boundary: str | None, parameters: tuple) -> System:
-    if "boundary" in dict(parameters):
-        raise ValueError("`problem.boundary` is the key of the boundary, not problem.parameters.")
-    return systems.create(name, boundary=boundary, **dict(parameters))
+def _system(name: str, boundary: str | None, geometry: str | None, parameters: tuple) -> System:
+    for key in ("boundary", "geometry"):
+        if key in dict(parameters):
+            raise ValueError(f"`problem.{key}` is the key of the {key}, not problem.parameters.")
+    return systems.create(name, geometry=geometry, boundary=boundary, **dict(parameters))
 
 
 @functools.lru_cache(maxsize=32)
-def _scales(
-    name: str, boundary: str | None, parameters: tuple, scaling: str, scales: tuple | None
-) -> tuple[float, float]:
-    return term_scales(_system(name, boundary, parameters), scaling, scales)
+def _scales(described: tuple, scaling: str, scales: tuple | None) -> tuple[float, float]:
+    return term_scales(_system(*described), scaling, scales)

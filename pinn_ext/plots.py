@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -80,8 +81,8 @@ def _finish(figure: Any, axes: Sequence[Any], rows: Rows, path: Path) -> None:
     plt.close(figure)
 
 
-def fields(path: Path, system: System, network: Any, per_axis: int = 65) -> None:
-    """Draw u and v beside the reference and their difference.
+def fields(path: Path, system: System, network: Any, per_axis: int = 201) -> None:
+    """Draw u and v beside the reference and their difference, on the domain only.
 
     In one dimension over space and time, in two over space at the final time.
 
@@ -92,26 +93,26 @@ def fields(path: Path, system: System, network: Any, per_axis: int = 65) -> None
         per_axis: points along each axis of the pictures.
     """
     inputs, extent, labels, title = _field_points(system, per_axis)
+    inside = system.geometry.contains(inputs[:, :-1])[:, None]
     parameter = next(network.parameters())
     with torch.no_grad():
         answer = network(inputs.to(parameter.device, parameter.dtype)).to("cpu", torch.float64)
     exact = system.exact(inputs[:, :-1], inputs[:, -1])
+    answer, exact = (values.where(inside, math.nan) for values in (answer, exact))
     figure, axes = plt.subplots(2, 3, figsize=(11, 6), layout="constrained")
+    aspect = "auto" if system.dimension == 1 else "equal"  # time is no length
     for i, field in enumerate(FIELDS):
-        low, high = exact[:, i].min().item(), exact[:, i].max().item()
+        known, difference = exact[:, i], answer[:, i] - exact[:, i]
+        span = {"vmin": known[inside[:, 0]].min().item(), "vmax": known[inside[:, 0]].max().item()}
         columns = (
-            (f"{field}, network", answer[:, i], {"vmin": low, "vmax": high}),
-            (f"{field}, reference", exact[:, i], {"vmin": low, "vmax": high}),
-            (
-                f"{field}, network - reference",
-                answer[:, i] - exact[:, i],
-                _symmetric(answer, exact, i),
-            ),
+            (f"{field}, network", answer[:, i], span),
+            (f"{field}, reference", known, span),
+            (f"{field}, network - reference", difference, _symmetric(difference)),
         )
         for axis, (name, values, options) in zip(axes[i], columns, strict=True):
             grid = values.reshape(per_axis, per_axis).T
             picture = axis.imshow(
-                grid.numpy(), origin="lower", extent=extent, aspect="auto", **options
+                grid.numpy(), origin="lower", extent=extent, aspect=aspect, **options
             )
             axis.set(title=name, xlabel=labels[0], ylabel=labels[1])
             figure.colorbar(picture, ax=axis, shrink=0.9)
@@ -120,20 +121,23 @@ def fields(path: Path, system: System, network: Any, per_axis: int = 65) -> None
     plt.close(figure)
 
 
-def _symmetric(answer: Tensor, exact: Tensor, i: int) -> dict[str, Any]:
-    largest = (answer[:, i] - exact[:, i]).abs().max().item() or 1.0
+def _symmetric(difference: Tensor) -> dict[str, Any]:
+    largest = difference.abs().nan_to_num().max().item() or 1.0
     return {"vmin": -largest, "vmax": largest, "cmap": "RdBu_r"}
 
 
 def _field_points(system: System, n: int) -> tuple[Tensor, tuple[float, ...], tuple[str, str], str]:
-    """Return points `[n * n, dimension + 1]`, their extent, axis labels and a title."""
-    x = torch.linspace(system.lower[0], system.upper[0], n, dtype=torch.float64, device="cpu")
+    """Return points `[n * n, dimension + 1]`, their extent, axis labels and a title.
+
+    Points are the centres of the cells that are painted.
+    """
+    x = _centres(system.lower[0], system.upper[0], n)
     end = system.final_time
     if system.dimension == 1:
-        t = torch.linspace(0.0, end, n, dtype=torch.float64, device="cpu")
+        t = _centres(0.0, end, n)
         extent = (system.lower[0], system.upper[0], 0.0, end)
         return torch.cartesian_prod(x, t), extent, ("x", "t"), system.name
-    y = torch.linspace(system.lower[1], system.upper[1], n, dtype=torch.float64, device="cpu")
+    y = _centres(system.lower[1], system.upper[1], n)
     middle = [
         torch.tensor([(low + high) / 2], dtype=torch.float64, device="cpu")
         for low, high in zip(system.lower[2:], system.upper[2:], strict=True)
@@ -142,6 +146,11 @@ def _field_points(system: System, n: int) -> tuple[Tensor, tuple[float, ...], tu
     points = torch.cartesian_prod(x, y, *middle, final)
     extent = (system.lower[0], system.upper[0], system.lower[1], system.upper[1])
     return points, extent, ("x", "y"), f"{system.name} at t = {end:g}"
+
+
+def _centres(low: float, high: float, n: int) -> Tensor:
+    part = (torch.arange(n, dtype=torch.float64, device="cpu") + 0.5) / n
+    return low + part * (high - low)
 
 
 def comparison(

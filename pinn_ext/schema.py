@@ -9,6 +9,9 @@ from typing import Any
 from pinn_ext.adaptive_weights import AdaptiveLossWeights
 from pinn_ext.checks import check_choice, check_number
 
+GEOMETRIES = ("square", "disk", "l_shape", "annulus")
+ORDERS = {"grid": (2, 4, 6), "triangulation": (2, 4), "cloud": (2, 4)}
+"""Orders of the graph's derivatives, by `dataset.name`."""
 OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")
 
 
@@ -65,9 +68,10 @@ class Training:
 
 @dataclass
 class Problem:
-    """`problem`: the coupled system, its conditions and units."""
+    """`problem`: the coupled system, its domain, conditions and units."""
 
     name: str = "brusselator"
+    geometry: str | None = None
     boundary: str | None = None
     conditions: str = "hard"
     scaling: str = "fields"
@@ -83,6 +87,7 @@ class Dataset:
     num_graphs: int = 100
     num_validation: int = 10
     nodes_per_side: int | None = None
+    order: int = 2
     batch_size: int = 10
     step: float = 1e-2
 
@@ -147,6 +152,7 @@ def validate(cfg: Any) -> None:
         raise ValueError(f"`experiment.name` must be usable as a folder's name, got {name!r}.")
     _validate_problem(cfg.problem)
     _validate_dataset(cfg.dataset)
+    _validate_geometry(cfg.problem, cfg.dataset)
     _validate_network(cfg.network)
     _validate_training(cfg.training)
     _validate_loss(cfg.training.loss)
@@ -170,13 +176,36 @@ def _validate_problem(problem: Any) -> None:
 
 
 def _validate_dataset(dataset: Any) -> None:
-    check_choice("dataset.name", dataset.name, ("grid",))
+    check_choice("dataset.name", dataset.name, ORDERS)
+    if dataset.order not in ORDERS[dataset.name]:
+        raise ValueError(
+            f"`dataset.order` must be one of {', '.join(map(str, ORDERS[dataset.name]))} for "
+            f"dataset.name={dataset.name}, got {dataset.order}."
+        )
     check_number("dataset.num_graphs", dataset.num_graphs, 1, integer=True)
     check_number("dataset.num_validation", dataset.num_validation, 1, integer=True)
     check_number("dataset.batch_size", dataset.batch_size, 1, integer=True)
     check_number("dataset.step", dataset.step, 0, open_low=True)
     if dataset.nodes_per_side is not None:
         check_number("dataset.nodes_per_side", dataset.nodes_per_side, 3, integer=True)
+
+
+def _validate_geometry(problem: Any, dataset: Any) -> None:
+    if problem.geometry is None:
+        return
+    check_choice("problem.geometry", problem.geometry, GEOMETRIES)
+    if problem.geometry == "square":
+        return
+    if dataset.name == "grid":
+        raise ValueError(
+            "`dataset.name` must be cloud or triangulation for problem.geometry="
+            f"{problem.geometry}, got 'grid'."
+        )
+    if problem.conditions == "hard":
+        raise ValueError(
+            f"`problem.conditions` must be soft for problem.geometry={problem.geometry} (they can "
+            "be built into the network on a box only), got 'hard'."
+        )
 
 
 def _validate_network(network: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from typing import Any
 
 import deepxde as dde
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from pinn_ext.datasets import SnapshotBatch, SnapshotGraphs, epoch_order
 from pinn_ext.physics import PhysicsLoss
+from solvers.operators import GraphOperators
 
 
 class GraphData(dde.data.Data):
@@ -42,7 +44,8 @@ class GraphData(dde.data.Data):
         self.loss, self.graphs = loss, graphs
         self.batch_size, self.seed, self.device = min(batch_size, len(graphs)), seed, device
         self._snapshots = [validation[i] for i in range(len(validation))]
-        self.validation = self._gather(range(len(validation)), validation)
+        self.validation = self._gather(self._snapshots)
+        self._operators: dict[int, GraphOperators] = {}
         self.next_step = 0
         self._begun = False
         self._whole: SnapshotBatch | None = None
@@ -64,7 +67,7 @@ class GraphData(dde.data.Data):
 
     def use_all_graphs(self) -> None:
         """Serve all graphs in one batch from now on, for L-BFGS."""
-        self._whole = self._gather(range(len(self.graphs)), self.graphs)
+        self._whole = self._training_batch(range(len(self.graphs)))
 
     def batch_indices(self, step: int) -> list[int]:
         """Return the graphs in the mini-batch of a step, counted from 0."""
@@ -79,7 +82,7 @@ class GraphData(dde.data.Data):
         if self._whole is not None:
             self._train = self._whole.detached()
         else:
-            self._train = self._gather(self.batch_indices(self.next_step), self.graphs)
+            self._train = self._training_batch(self.batch_indices(self.next_step))
             self.next_step += self._begun
         return self._train.inputs, None, None
 
@@ -127,10 +130,17 @@ class GraphData(dde.data.Data):
         """Return the validation snapshots on the CPU in float64."""
         return SnapshotBatch.from_graphs(self._snapshots, "cpu", torch.float64)
 
-    def _gather(self, indices: Any, graphs: SnapshotGraphs) -> SnapshotBatch:
+    def _training_batch(self, indices: Sequence[int]) -> SnapshotBatch:
+        """Return a batch; all graphs have the same nodes, so its number of them says the rest."""
+        known = self._operators.get(len(indices))
+        batch = self._gather([self.graphs[i] for i in indices], known)
+        self._operators[len(indices)] = batch.operators
+        return batch
+
+    def _gather(self, graphs: list[Any], operators: GraphOperators | None = None) -> SnapshotBatch:
         plain = torch.get_default_device().type == "cpu"
         with contextlib.nullcontext() if plain else torch.device("cpu"):  # DeepXDE may set a GPU
-            return SnapshotBatch.from_graphs([graphs[i] for i in indices], self.device)
+            return SnapshotBatch.from_graphs(graphs, self.device, operators=operators)
 
 
 class NetworkAdapter(dde.nn.NN):

@@ -30,21 +30,23 @@ def names() -> list[str]:
     return sorted(_REGISTRY)
 
 
-def create(name: str, **parameters: Any) -> System:
+def create(name: str, *, geometry: str | None = None, **parameters: Any) -> System:
     """Build the system called `name`.
 
     Args:
         name: one of `names()`.
+        geometry: one of `pinn_ext.geometry.names()`; None is the system's own box.
         **parameters: the system's own parameters.
 
     Returns:
         The system.
 
     Raises:
-        ValueError: if there is no such system or it has no such parameter.
+        ValueError: if there is no such system, or it has no such parameter or domain.
     """
     cls = _REGISTRY[check_choice("problem.name", name, _REGISTRY)]
     legal = [key for key in inspect.signature(cls).parameters]
     for key in parameters:
         check_choice(f"parameter of {name}", key, legal)
-    return cls(**parameters)
+    system = cls(**parameters)
+    return system if geometry is None else system.on(geometry)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar, Protocol
@@ -9,6 +10,7 @@ from typing import ClassVar, Protocol
 import torch
 from torch import Tensor
 
+from pinn_ext import geometry
 from pinn_ext.checks import check_choice
 
 FIELDS = ("u", "v")
@@ -25,8 +27,9 @@ class Derivatives(Protocol):
 
 
 class System(ABC):
-    """A coupled system `du/dt, dv/dt = rhs(u, v)` on a box, for times in `[0, final_time]`.
+    """A coupled system `du/dt, dv/dt = rhs(u, v)` on a domain, for times in `[0, final_time]`.
 
+    The domain is the system's box, or lies in it if `on` said so.
     All quantities are dimensionless. The equation stands in `rhs` alone: the residual of the
     network and the Runge-Kutta step on a graph call it with different derivatives.
 
@@ -48,6 +51,7 @@ class System(ABC):
     upper: tuple[float, ...]
     final_time: float = 1.0
     boundary: str
+    _geometry: geometry.Geometry | None = None
 
     @property
     def dimension(self) -> int:
@@ -58,6 +62,38 @@ class System(ABC):
     def periodic(self) -> bool:
         """Whether opposite sides of the box are the same points."""
         return self.boundary == "periodic"
+
+    @property
+    def geometry(self) -> geometry.Geometry:
+        """The domain in space."""
+        return self._geometry or geometry.Box(self.lower, self.upper)
+
+    @property
+    def on_box(self) -> bool:
+        """Whether the domain is the whole box."""
+        return isinstance(self.geometry, geometry.Box)
+
+    def on(self, name: str) -> System:
+        """Return the same system on another domain, with its boundary data there.
+
+        Args:
+            name: one of `pinn_ext.geometry.names()`.
+
+        Returns:
+            A copy; the system itself stays as it is.
+
+        Raises:
+            ValueError: if there is no such domain in this number of dimensions, or the system is
+                periodic, which needs the box.
+        """
+        domain = geometry.create(name, self.lower, self.upper)
+        if self.periodic and not isinstance(domain, geometry.Box):
+            raise ValueError(
+                f"`problem.geometry` must be square or null for a periodic system, got {name!r}."
+            )
+        system = copy.copy(self)
+        system._geometry = domain
+        return system
 
     @abstractmethod
     def rhs(self, u: Tensor, v: Tensor, d: Derivatives) -> tuple[Tensor, Tensor]:
@@ -91,13 +127,13 @@ class System(ABC):
             for low, high in zip(self.lower, self.upper, strict=True)
         ]
         times = torch.linspace(0.0, self.final_time, per_axis, dtype=torch.float64, device="cpu")
-        pieces = [torch.cartesian_prod(*sides, times[:1])]
-        if not self.periodic:
-            for axis, side in enumerate(sides):
-                face = [side[[0, -1]] if other == axis else s for other, s in enumerate(sides)]
-                pieces.append(torch.cartesian_prod(*face, times))
-        points = torch.cat(pieces)
-        return points[:, :-1], points[:, -1]
+        start = torch.cartesian_prod(*sides).reshape(-1, self.dimension)
+        start = start[self.geometry.contains(start)]
+        if self.periodic:
+            return start, times.new_zeros(len(start))
+        faces = self.geometry.boundary_samples(per_axis)
+        x = torch.cat((start, faces.repeat_interleave(per_axis, dim=0)))
+        return x, torch.cat((times.new_zeros(len(start)), times.repeat(len(faces))))
 
 
 def columns(u: Tensor, v: Tensor) -> Tensor:
