@@ -111,8 +111,8 @@ def scattered_nodes(geometry: Geometry, spacing: float) -> tuple[Tensor, Tensor]
     """Return nodes on the boundary, equally spaced, and inside, on a jittered grid.
 
     Inner nodes keep half a spacing from the boundary. Together with boundary nodes at most one
-    spacing apart this makes every piece of the boundary an edge of the Delaunay triangulation: no
-    node lies in the circle that has the piece as its diameter.
+    spacing apart this makes every piece of the boundary an edge of the Delaunay triangulation, as
+    it lies on the convex hull or has no node in the circle whose diameter it is.
 
     Args:
         geometry: the domain.
@@ -123,16 +123,18 @@ def scattered_nodes(geometry: Geometry, spacing: float) -> tuple[Tensor, Tensor]
     """
     outer = geometry.boundary_nodes(spacing)
     axes = [
-        torch.arange(low + spacing, high - 0.5 * spacing, spacing, dtype=torch.float64)
+        torch.arange(low + spacing, high - 0.5 * spacing, spacing, dtype=outer.dtype, device="cpu")
         for low, high in zip(geometry.lower, geometry.upper, strict=True)
     ]
     inner = torch.cartesian_prod(*axes).reshape(-1, len(axes))
-    generator = torch.Generator().manual_seed(_SEED)
-    shift = 2.0 * torch.rand(inner.shape, generator=generator, dtype=torch.float64) - 1.0
+    generator = torch.Generator("cpu").manual_seed(_SEED)
+    shift = (
+        2.0 * torch.rand(inner.shape, generator=generator, dtype=outer.dtype, device="cpu") - 1.0
+    )
     inner = inner + _JITTER * spacing * shift
     inner = inner[geometry.depth(inner) >= 0.5 * spacing]
-    on_boundary = torch.arange(len(outer) + len(inner)) < len(outer)
-    return torch.cat((outer, inner)), on_boundary
+    points = torch.cat((outer, inner))
+    return points, torch.arange(len(points), device=points.device) < len(outer)
 
 
 def triangulate(geometry: Geometry, points: Tensor, spacing: float) -> Tensor:
