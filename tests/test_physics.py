@@ -10,7 +10,7 @@ import torch
 from torch_geometric.data import Batch, Data
 from torch_geometric.loader import DataLoader
 
-from pinn_ext import AdaptiveLossWeights, physics, systems, train_physics
+from pinn_ext import AdaptiveLossWeights, geometry, physics, systems, train_physics
 from pinn_ext.datasets import SnapshotBatch, SnapshotGraphs, epoch_order, stratified_times
 from pinn_ext.networks import FieldNetwork
 from pinn_ext.physics import WEIGHT_KEYS, PhysicsLoss, physics_loss
@@ -61,9 +61,19 @@ def step(cfg, made=None, **options):
     return train_physics(batch, network, optimizer, "cpu", cfg, **options)
 
 
-def snapshots(name, boundary=None, *, nodes=9, graphs=3, step=1e-2, **parameters):
+def snapshots(
+    name, boundary=None, *, nodes=9, graphs=3, step=1e-2, kind="grid", order=2, **parameters
+):
     system = systems.create(name, boundary=boundary, **parameters)
-    data = SnapshotGraphs(system, graphs, step=step, nodes_per_side=nodes)
+    data = SnapshotGraphs(
+        system,
+        graphs,
+        name=kind,
+        order=order,
+        step=step,
+        nodes_per_side=nodes,
+        conditions="hard" if system.on_box else "soft",
+    )
     batch = SnapshotBatch.from_graphs(list(data))
     batch.inputs.requires_grad_()
     return system, batch
@@ -291,6 +301,34 @@ def test_the_floor_is_what_the_exact_solution_scores(name, boundary):
     assert [values[key] for key in RK4] == pytest.approx(loss.floor(batch).tolist(), rel=1e-9)
 
 
+FLOORS = [("grid", 2), ("grid", 4), ("grid", 6), ("cloud", 2), ("cloud", 4)]
+
+
+@pytest.mark.parametrize(("kind", "order"), FLOORS)
+def test_the_floor_falls_with_the_order(kind, order):
+    """The mismatch is a square, so the floor has twice the order of the operators."""
+    floors, nodes = [], (13, 19, 28) if order < 6 else (9, 13, 19)
+    for n in nodes:
+        system, batch = snapshots("brusselator", kind=kind, order=order, nodes=n, step=1e-4)
+        loss = PhysicsLoss(system, step=1e-4, scales=system.field_scales())
+        floors.append(loss.floor(batch).log().tolist())
+    slopes = -np.polyfit(np.log([n - 1 for n in nodes]), floors, 1)[0]
+    assert slopes == pytest.approx([2 * order] * 2, abs=0.15 * 2 * order)
+
+
+@pytest.mark.parametrize(("kind", "factor"), [("grid", 1e4), ("cloud", 1e3)])
+@pytest.mark.parametrize("shape", geometry.names())
+def test_order_four_lowers_the_floor(kind, factor, shape):
+    """At the default spacing of 1/8."""
+    if kind == "grid" and shape != "square":
+        pytest.skip("a grid fills a box only")
+    floors = []
+    for order in (2, 4):
+        system, batch = snapshots("brusselator", kind=kind, order=order, nodes=17, geometry=shape)
+        floors.append(PhysicsLoss(system, scales=system.field_scales()).floor(batch))
+    assert bool((floors[1] * factor < floors[0]).all()), floors
+
+
 # ---- the other terms ------------------------------------------------------------------------
 
 
@@ -363,6 +401,55 @@ def test_weighted_total_leaves_the_losses_alone():
     losses = [torch.tensor(2.0), torch.tensor(3.0)]
     assert weighted_total(losses, torch.tensor([10.0, 0.5])).item() == 21.5
     assert [loss.item() for loss in losses] == [2.0, 3.0]
+
+
+SHAPES = [
+    (kind, shape) for kind in ("cloud", "triangulation") for shape in sorted(geometry.names())
+]
+
+
+@pytest.mark.parametrize(("kind", "shape"), SHAPES)
+def test_conditions_on_every_domain(kind, shape):
+    """The exact solution meets them; another answer is measured on the domain and its boundary."""
+    system, batch = snapshots("brusselator", kind=kind, geometry=shape, nodes=9, graphs=2)
+    loss = PhysicsLoss(system, conditions="soft")
+    right = terms(loss, batch, exact_network(system))
+    assert all(right[name] < 1e-20 for name in PI + SOFT)
+    assert [right[name] for name in RK4] == pytest.approx(loss.floor(batch).tolist(), rel=1e-9)
+    off = terms(
+        loss,
+        batch,
+        lambda inputs: (
+            exact_network(system)(inputs) + system.geometry.depth(inputs[:, :-1])[:, None]
+        ),
+    )
+    x = batch.grid
+    inside = system.geometry.depth(x).square().mean().item()
+    assert off["IC_loss1"] == pytest.approx(inside, rel=1e-9) and off["BC_loss1"] < 1e-20
+
+
+@pytest.mark.parametrize(("kind", "shape"), SHAPES)
+def test_a_batch_of_any_domain_scores_the_mean_of_its_graphs(kind, shape):
+    system = systems.create("brusselator", geometry=shape)
+    graphs = list(
+        SnapshotGraphs(system, 3, name=kind, order=4, nodes_per_side=9, conditions="soft")
+    )
+    network = FieldNetwork(system, (8,), conditions="soft", seed=1)
+    loss = PhysicsLoss(system, conditions="soft", scales=system.field_scales())
+    together = loss.values(network, SnapshotBatch.from_graphs(graphs))
+    alone = [loss.values(network, SnapshotBatch.from_graphs([graph])) for graph in graphs]
+    assert together == pytest.approx(np.mean(alone, axis=0).tolist(), rel=1e-10)
+
+
+def test_operators_of_an_earlier_batch_serve_again():
+    system = systems.create("brusselator", geometry="disk")
+    graphs = SnapshotGraphs(system, 4, name="cloud", nodes_per_side=9, conditions="soft")
+    first = SnapshotBatch.from_graphs([graphs[0], graphs[1]])
+    built = SnapshotBatch.from_graphs([graphs[3], graphs[2]])
+    reused = SnapshotBatch.from_graphs([graphs[3], graphs[2]], operators=first.operators)
+    network = FieldNetwork(system, (8,), conditions="soft", seed=1)
+    loss = PhysicsLoss(system, conditions="soft")
+    assert loss.values(network, reused) == loss.values(network, built)
 
 
 # ---- graphs and batches ---------------------------------------------------------------------

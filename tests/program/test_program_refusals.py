@@ -51,6 +51,43 @@ REFUSED = [
     (["+problem.parameters.sid=3"], "'sid'"),
     (["dataset.step=2"], "`dataset.step` must be a finite number in (0, 1), got 2.0."),
     (["dataset.nodes_per_side=2"], "`dataset.nodes_per_side` must be a whole number >= 3, got 2."),
+    (
+        ["problem=brusselator", "dataset=cloud", "problem.geometry=ring"],
+        "`problem.geometry` must be one of annulus, disk, l_shape, square, got 'ring'.",
+    ),
+    (
+        ["problem=brusselator", "problem.geometry=disk", "problem.conditions=soft"],
+        "`dataset.name` must be cloud or triangulation for problem.geometry=disk, got 'grid'.",
+    ),
+    (
+        ["problem=brusselator", "problem.geometry=disk", "dataset=cloud"],
+        "`problem.conditions` must be soft for problem.geometry=disk",
+    ),
+    (["dataset=cloud"], "`dataset.name` must be grid for a periodic system, got 'cloud'."),
+    (
+        ["dataset=triangulation", "problem.boundary=dirichlet"],
+        "`dataset.name` must be cloud or grid in another number of dimensions than two",
+    ),
+    (["problem.geometry=square"], "must be null for a system in 1 dimension, got 'square'."),
+    (["dataset=clod"], "`dataset` must be one of cloud, grid, triangulation, got 'clod'"),
+    (["dataset.name=mesh"], "`dataset.name` must be one of cloud, grid, triangulation, got 'mesh'"),
+    (
+        ["dataset=cloud", "dataset.order=6"],
+        "`dataset.order` must be one of 2, 4 for dataset.name=cloud, got 6.",
+    ),
+    (["dataset.order=5"], "must be one of 2, 4, 6 for dataset.name=grid, got 5."),
+    (
+        ["dataset.order=6", "dataset.nodes_per_side=4"],
+        "`dataset.nodes_per_side` must be at least 7 for a grid of order 6 on this domain, got 4.",
+    ),
+    (
+        [
+            *("problem=brusselator", "problem.geometry=annulus", "problem.conditions=soft"),
+            *("dataset=cloud", "dataset.nodes_per_side=3"),
+        ],
+        "`dataset.nodes_per_side` must be at least 5 for a cloud of order 2",
+    ),
+    (["+problem.parameters.geometry=1"], "`problem.geometry` is the key of the geometry"),
     (["network.hidden=[]"], "`network.hidden` must hold at least one width"),
     (["network.hidden=[8,0]"], "`network.hidden` must be a whole number >= 1, got 0."),
     (["network.activation=relu"], "must be one of gelu, silu, tanh, got 'relu'"),
