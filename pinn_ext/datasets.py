@@ -16,7 +16,6 @@ from pinn_ext.networks import CONDITIONS, FieldNetwork
 from pinn_ext.spaces import space_graph
 from pinn_ext.systems import System
 from solvers.operators import GraphOperators
-from solvers.rk4 import SemiDiscrete, stable_step
 
 _KNOWN = ("data_part", "data_slope", "data_hessian")
 
@@ -64,12 +63,11 @@ class SnapshotGraphs(InMemoryDataset):
         check_number("nodes_per_side", nodes, 3, integer=True)
         self.system, self.step = system, step
         space = space_graph(system, name, nodes, order)
-        limit = torch.tensor([_stable_step(system, space)], dtype=torch.float64)
         hard = HardConditions(system) if conditions == "hard" else None
         graphs = []
         for time in stratified_times(num_graphs, system.final_time - step, seed):
             graph = space.clone()
-            graph.time, graph.stable_step = time.reshape(1), limit
+            graph.time = time.reshape(1)
             graph.y = system.exact(space.pos, time.expand(len(space.pos)))
             if hard is not None:
                 known = differentiate(hard.data_part, _inputs(space.pos, time.expand(len(graph.y))))
@@ -99,15 +97,6 @@ def stratified_times(count: int, end: float, seed: int) -> Tensor:
     generator = torch.Generator(device="cpu").manual_seed(seed)
     jitter = torch.rand(count, generator=generator, dtype=torch.float64, device="cpu")
     return (torch.arange(count, dtype=torch.float64, device="cpu") + jitter) / count * end
-
-
-def _stable_step(system: System, space: Data) -> float:
-    """Return the largest stable step at the initial data, where it is known before training."""
-    boundary = None if system.periodic else system.data
-    operators = GraphOperators.from_graph(space, check=False)
-    equation = SemiDiscrete(system.rhs, operators, boundary)
-    state = system.data(space.pos, torch.zeros(len(space.pos), dtype=space.pos.dtype))
-    return stable_step(equation, state, 0.0, constrain=equation.constrain)
 
 
 @dataclass(frozen=True)

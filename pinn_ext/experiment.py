@@ -62,7 +62,9 @@ def _check_nodes(dataset: Any, system: System) -> None:
     try:
         space_graph(system, dataset.name, nodes, dataset.order)
     except ValueError as error:
-        raise ValueError(re.sub(r"^`(\w+)`", r"`dataset.\1`", str(error))) from None
+        raise ValueError(
+            re.sub(r"^`(name|order|nodes_per_side)`", r"`dataset.\1`", str(error))
+        ) from None
 
 
 def run(

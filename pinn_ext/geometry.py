@@ -45,13 +45,9 @@ class Geometry(ABC):
 
     @abstractmethod
     def boundary_nodes(self, spacing: float) -> Tensor:
-        """Return equally spaced points `[M, dimension]` of the boundary, corners included.
+        """Return points `[M, dimension]` of the boundary, float64, corners included.
 
-        Args:
-            spacing: largest distance between neighbours along the boundary.
-
-        Returns:
-            Different points, float64, on the CPU.
+        They are equally spaced along each smooth piece, neighbours at most `spacing` apart.
         """
 
     def contains(self, x: Tensor) -> Tensor:
@@ -59,14 +55,7 @@ class Geometry(ABC):
         return self.depth(x) >= -_ROUNDING * self.side
 
     def boundary_samples(self, per_axis: int) -> Tensor:
-        """Return points `[M, dimension]` of the boundary to take means over.
-
-        Args:
-            per_axis: points along a side of the box.
-
-        Returns:
-            Points, float64, on the CPU.
-        """
+        """Return points `[M, dimension]` of the boundary for means, `per_axis` along a side."""
         return self.boundary_nodes(self.side / (per_axis - 1))
 
 

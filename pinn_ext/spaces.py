@@ -13,7 +13,14 @@ from pinn_ext.checks import check_choice
 from pinn_ext.geometry import Geometry
 from pinn_ext.schema import ORDERS
 from pinn_ext.systems import System
-from solvers.operators import cloud_graph, grid_graph, reorder, triangulation_graph
+from solvers.operators import (
+    GraphOperators,
+    cloud_graph,
+    grid_graph,
+    reorder,
+    triangulation_graph,
+)
+from solvers.rk4 import SemiDiscrete, stable_step
 
 _JITTER = 0.25  # in spacings, to either side
 _SEED = 20260712  # of the jitter alone: all runs train and are validated on the same nodes
@@ -35,7 +42,8 @@ def space_graph(system: System, name: str, nodes_per_side: int, order: int) -> D
         order: order of accuracy of the operators, one of `schema.ORDERS[name]`.
 
     Returns:
-        A graph as `solvers.operators.grid_graph` describes it; shared, not to be changed.
+        A graph as `solvers.operators.grid_graph` describes it, with `stable_step` `[1]`, the
+        largest stable Runge-Kutta step at the initial data; shared, not to be changed.
 
     Raises:
         ValueError: if there is no such graph of this system, or it has too few nodes.
@@ -78,23 +86,39 @@ def _graph(system: System, name: str, nodes: int, order: int) -> Data:
     with torch.device("cpu"):
         if name == "grid":
             shape = (nodes,) * system.dimension
-            return grid_graph(
+            graph = grid_graph(
                 shape, system.lower, system.upper, boundary=system.boundary, order=order
             )
-        spacing = system.geometry.side / (nodes - 1)
-        points, outer = scattered_nodes(system.geometry, spacing)
-        if outer.all():
-            raise ValueError("`points` must lie inside too, got none.")
-        if name == "cloud":
-            graph = reorder(cloud_graph(points, order=order, dirichlet=outer))
         else:
-            triangles = triangulate(system.geometry, points, spacing)
-            graph = triangulation_graph(points, triangles, order=order)
-            if not torch.equal(graph.boundary_mask, outer):
-                raise ValueError("`points` must be dense enough to follow the boundary.")
-            graph = reorder(graph)
+            graph = _scattered_graph(system.geometry, name, nodes, order)
+        graph.stable_step = torch.tensor([_stable_step(system, graph)], dtype=torch.float64)
+    return graph
+
+
+def _scattered_graph(geometry: Geometry, name: str, nodes: int, order: int) -> Data:
+    spacing = geometry.side / (nodes - 1)
+    points, outer = scattered_nodes(geometry, spacing)
+    if outer.all():
+        raise ValueError("`points` must lie inside too, got none.")
+    if name == "cloud":
+        graph = cloud_graph(points, order=order, dirichlet=outer)
+    else:
+        triangles = triangulate(geometry, points, spacing)
+        graph = triangulation_graph(points, triangles, order=order)
+        if not torch.equal(graph.boundary_mask, outer):
+            raise ValueError("`points` must be dense enough to follow the boundary.")
+    graph = reorder(graph)
     del graph.node_order  # snapshots have no other numbering
     return graph
+
+
+def _stable_step(system: System, graph: Data) -> float:
+    """Return the largest stable step at the initial data, where it is known before training."""
+    boundary = None if system.periodic else system.data
+    operators = GraphOperators.from_graph(graph, check=False)
+    equation = SemiDiscrete(system.rhs, operators, boundary)
+    state = system.data(graph.pos, torch.zeros_like(graph.pos[:, 0]))
+    return stable_step(equation, state, 0.0, constrain=equation.constrain)
 
 
 def _enough_nodes(system: System, name: str, nodes: int, order: int) -> int | None:
