@@ -72,6 +72,8 @@ class Stepper:
         self._columns = isinstance(rhs, SemiDiscrete) and constrain in (None, rhs.constrain)
         if self._columns:
             self._rates, self._impose = rhs.rates, rhs.impose  # type: ignore[attr-defined]
+            self._compiled_steps = rhs.compiled_steps  # type: ignore[attr-defined]
+            self._operators = rhs.operators  # type: ignore[attr-defined]
         else:
             own = rhs.constrain if constrain is None and isinstance(rhs, SemiDiscrete) else constrain
             self._rates = lambda time, fields: (_checked(rhs, time, fields[0]),)
@@ -98,12 +100,16 @@ class Stepper:
             try:
                 # As tensors, so that other times and steps are no reason to compile again.
                 u, v = fields
+                if torch.is_grad_enabled() and (u.requires_grad or v.requires_grad):
+                    _ = self._operators.adjoint  # made before torch follows the step
                 now = torch.as_tensor(time, dtype=torch.float64, device=u.device)
                 h = torch.as_tensor(step, dtype=torch.float64, device=u.device)
                 return self.compiled(u, v, now, h)
             except Exception as error:
-                _give_up(error)
-                self.compiled = None
+                # No compiler, or a right-hand side that torch cannot trace; what is wrong with the
+                # system itself is raised again below.
+                _say_why(error)
+                self.compiled = self._compiled_steps[self._tableau] = None
         return advance(self._tableau, self._rates, self._impose, fields, time, step)
 
 
@@ -114,31 +120,19 @@ def _checked(rhs: Rates, time: Time, state: Tensor) -> Tensor:
     return rates
 
 
-_failed = False
-
-
 def _compiled(system: SemiDiscrete, tableau: Tableau) -> Callable[..., Any] | None:
-    """The compiled step of a system, made once; None where compiling has failed before."""
-    if _failed:
-        return None
-    made = system.__dict__.setdefault("_compiled_steps", {})
-    if tableau.name not in made:
+    """The compiled step of a system, made once; None where compiling it has failed."""
+    made = system.compiled_steps
+    if tableau not in made:
 
         def step(u: Tensor, v: Tensor, time: Tensor, h: Tensor) -> Fields:
             return advance(tableau, system.rates, system.impose, (u, v), time, h)
 
         # A code object of its own: torch counts recompilations by code, and few are allowed.
-        own = types.FunctionType(
-            step.__code__.replace(co_name=f"step_{id(system)}"),
-            step.__globals__,
-            "step",
-            None,
-            step.__closure__,
-        )
-        made[tableau.name] = torch.compile(
-            own, fullgraph=True, dynamic=False, options=_options()
-        )
-    return made[tableau.name]
+        code = step.__code__.replace(co_name=f"step_{id(system)}")
+        own = types.FunctionType(code, step.__globals__, "step", None, step.__closure__)
+        made[tableau] = torch.compile(own, fullgraph=True, dynamic=False, options=_options())
+    return made[tableau]
 
 
 def _options() -> dict[str, Any] | None:
@@ -147,9 +141,6 @@ def _options() -> dict[str, Any] | None:
     return {name: False} if hasattr(torch._inductor.config, name) else None
 
 
-def _give_up(error: Exception) -> None:
-    global _failed
-    if not _failed:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        log.warning("torch.compile cannot compile the step, stepping without it: %s", reason)
-    _failed = True
+def _say_why(error: Exception) -> None:
+    reason = str(error).strip() or type(error).__name__
+    log.warning("The step cannot be compiled, going on without: %s", reason.splitlines()[0])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -90,6 +90,8 @@ class GraphOperators:
     boundary_mask: Tensor
     order: int
     fluxes: Fluxes | None = None
+    # What is derived from the tables once it is asked for: the adjoint, the spectrum's reach.
+    derived: dict[str, Any] = field(default_factory=dict, repr=False, init=False)
 
     @classmethod
     def from_graph(cls, graph: Any, *, check: bool = True) -> GraphOperators:
@@ -187,7 +189,7 @@ class GraphOperators:
             ValueError: If the field has another shape, dtype or device than the operators.
         """
         self._check(field)
-        return apply(field, self._adjoint.pattern, self._adjoint.laplacian_weights)
+        return apply(field, self.adjoint.pattern, self.adjoint.laplacian_weights)
 
     def gradient_adjoint(self, components: Sequence[Tensor]) -> Tensor:
         """Transpose of the gradient, applied to a vector field.
@@ -206,9 +208,9 @@ class GraphOperators:
                 f"`components` must be {self.dimension} fields, got {len(components)}."
             )
         parts = []
-        for field, weights in zip(components, self._adjoint.gradient_weights, strict=True):
+        for field, weights in zip(components, self.adjoint.gradient_weights, strict=True):
             self._check(field)
-            parts.append(apply(field, self._adjoint.pattern, weights))
+            parts.append(apply(field, self.adjoint.pattern, weights))
         return functools.reduce(torch.add, parts)
 
     def to_scipy(self, axis: int | None = None) -> sp.csr_matrix:
@@ -288,9 +290,14 @@ class GraphOperators:
 
         return move(self)
 
-    @functools.cached_property
-    def _adjoint(self) -> GraphOperators:
-        """Operators whose tables are those of the transposed ones."""
+    @property
+    def adjoint(self) -> GraphOperators:
+        """Operators whose tables are those of the transposed ones; made once."""
+        if "adjoint" not in self.derived:
+            self.derived["adjoint"] = self._transpose()
+        return self.derived["adjoint"]
+
+    def _transpose(self) -> GraphOperators:
         edges, laplacian, gradient = self._edges()
 
         def centre(values: Tensor) -> Tensor:
@@ -310,15 +317,19 @@ class GraphOperators:
 
     def _apply(self, field: Tensor, axis: int | None) -> Tensor:
         weights = self.laplacian_weights if axis is None else self.gradient_weights[axis]
-        if not (
-            field.requires_grad
-            and torch.is_grad_enabled()
-            and self.pattern.neighbours.numel() > SMALL
-        ):
+        if not (field.requires_grad and torch.is_grad_enabled() and self._large):
             return apply(field, self.pattern, weights)
-        adjoint = self._adjoint
+        # While it compiles, torch must not have to follow how the adjoint is made.
+        compiling = torch.compiler.is_compiling()
+        adjoint = self.derived.get("adjoint") if compiling else self.adjoint
+        if adjoint is None:
+            return apply(field, self.pattern, weights)
         back = adjoint.laplacian_weights if axis is None else adjoint.gradient_weights[axis]
         return apply_with_adjoint(field, (self.pattern, weights), (adjoint.pattern, back))
+
+    @property
+    def _large(self) -> bool:
+        return self.pattern.neighbours.numel() > SMALL
 
     def _edges(self) -> tuple[Entries, Tensor, Tensor]:
         """The edges with any weight, their Laplacian [E] and gradient [E, d] weights."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -64,6 +64,8 @@ class SemiDiscrete:
         self.flux = flux
         self._nodes = operators.boundary_mask.nonzero().flatten()
         self._points = operators.pos[self._nodes]
+        # Of the time-stepping functions: a compiled step for each method.
+        self.compiled_steps: dict[Any, Any] = {}
 
     def __call__(self, time: Time, state: Tensor) -> Tensor:
         """Rates of change of the state.

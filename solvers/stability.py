@@ -154,9 +154,9 @@ def check_operators(operators: GraphOperators) -> None:
     Raises:
         UnstableOperatorError: With how far the spectrum reaches into the right half plane.
     """
-    if "_growth" not in operators.__dict__:
-        operators.__dict__["_growth"] = spectral_abscissa(operators)
-    if (growth := operators.__dict__["_growth"]) > 0:
+    if "growth" not in operators.derived:
+        operators.derived["growth"] = spectral_abscissa(operators)
+    if (growth := operators.derived["growth"]) > 0:
         raise UnstableOperatorError(
             "`operators` must have a Laplacian without growing modes, got an eigenvalue with real "
             f"part {growth:.3g} (spectral radius {spectral_radius(operators):.3g}): give its nodes "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 import numpy as np
@@ -27,6 +27,8 @@ class Tableau:
         name: What users write.
         a: Row i holds `a_i1 … a_i,i-1`: row 0 is empty.
         b: Weight of each stage, of sum 1.
+        c: Times of the stages, in units of the step: the row sums of `a`.
+        last_use: The last stage that uses each stage's rates, or the stage itself.
 
     Raises:
         ValueError: If the rows do not have lengths 0, 1, 2, …, there is not one weight a stage, or
@@ -40,6 +42,8 @@ class Tableau:
     name: str
     a: tuple[tuple[Number, ...], ...]
     b: tuple[Number, ...]
+    c: tuple[Number, ...] = field(init=False, compare=False)
+    last_use: tuple[int, ...] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         lengths = [len(row) for row in self.a]
@@ -47,6 +51,9 @@ class Tableau:
             raise ValueError(f"`a` must have rows of lengths 0, 1, 2, …, got {lengths}.")
         if len(self.b) != len(self.a):
             raise ValueError(f"`b` must have one weight a stage, {len(self.a)}, got {len(self.b)}.")
+        # Plain attributes, as torch.compile does not follow cached properties.
+        object.__setattr__(self, "c", tuple(sum(row, Fraction(0)) for row in self.a))
+        object.__setattr__(self, "last_use", tuple(map(self._last_use, range(self.stages))))
         if not self.order():
             raise ValueError(f"`b` must have sum 1 for a consistent method, got {float(sum(self.b))}.")
 
@@ -55,18 +62,8 @@ class Tableau:
         """Number of evaluations of the right-hand side in a step."""
         return len(self.b)
 
-    @functools.cached_property
-    def c(self) -> tuple[Number, ...]:
-        """Times of the stages, in units of the step: the row sums of `a`."""
-        return tuple(sum(row, Fraction(0)) for row in self.a)
-
-    @functools.cached_property
-    def last_use(self) -> tuple[int, ...]:
-        """The last later stage that uses each stage's rates, or the stage itself."""
-        return tuple(
-            max((i for i in range(j, self.stages) if i == j or self.a[i][j]), default=j)
-            for j in range(self.stages)
-        )
+    def _last_use(self, j: int) -> int:
+        return max((i for i in range(j, self.stages) if i == j or self.a[i][j]), default=j)
 
     def order(self) -> int:
         """Order of accuracy, from the order conditions up to order 4.
