@@ -75,7 +75,9 @@ class Stepper:
             self._compiled_steps = rhs.compiled_steps  # type: ignore[attr-defined]
             self._operators = rhs.operators  # type: ignore[attr-defined]
         else:
-            own = rhs.constrain if constrain is None and isinstance(rhs, SemiDiscrete) else constrain
+            own = (
+                rhs.constrain if constrain is None and isinstance(rhs, SemiDiscrete) else constrain
+            )
             self._rates = lambda time, fields: (_checked(rhs, time, fields[0]),)
             self._impose = lambda time, fields: fields if own is None else (own(time, fields[0]),)
         self.compiled = _compiled(rhs, tableau) if compiled and self._columns else None  # type: ignore[arg-type]

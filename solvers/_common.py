@@ -23,9 +23,7 @@ def state_problem(state: Tensor, name: str = "state") -> str | None:
     if state.ndim != 2 or state.shape[1] != 2:
         return f"`{name}` must have shape [N, 2] (columns u, v), got {list(state.shape)}."
     if state.dtype not in (torch.float32, torch.float64):
-        return (
-            f"`{name}` must have a floating-point dtype, float32 or float64, got {state.dtype}."
-        )
+        return f"`{name}` must have a floating-point dtype, float32 or float64, got {state.dtype}."
     return None
 
 

@@ -1,8 +1,8 @@
 """Generalised finite differences: derivatives of a polynomial fitted to a node's neighbours.
 
 The weights at a node reproduce every polynomial up to degree p + 1 (Laplacian of order p) or p
-(gradient) and are, among all that do, the smallest in a norm that makes far neighbours dear. That is
-the weighted least-squares fit through the node's own value: Benito, Urena, Gavete, Appl. Math.
+(gradient) and are, among all that do, the smallest in a norm that makes far neighbours dear. That
+is the weighted least-squares fit through the node's own value: Benito, Urena, Gavete, Appl. Math.
 Modelling 25 (2001), 1039; Lancaster and Salkauskas, Math. Comp. 37 (1981), 141 for its norm.
 """
 
@@ -188,6 +188,10 @@ def _weights(
     )
     laplacian[:, -1] *= reach[:, 0]  # a slope is one power of length less than a value
     gradient[:, -1] *= reach
+    # Along the normal the gradient is the given slope, not what the fit makes of it.
+    normal = normals[nodes]
+    gradient -= (gradient @ normal[:, :, None]) * normal[:, None]
+    gradient[:, -1] += normal
     return condition, laplacian, gradient
 
 

@@ -219,9 +219,7 @@ class _LinearAnyTimes(_Linear):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         tensors, count = ctx.saved_tensors, ctx.count
-        back = _LinearAnyTimes.apply(
-            grad, len(tensors) - count, *tensors[count:], *tensors[:count]
-        )
+        back = _LinearAnyTimes.apply(grad, len(tensors) - count, *tensors[count:], *tensors[:count])
         return (back, None, *[None] * len(tensors))
 
     @staticmethod

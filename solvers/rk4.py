@@ -187,10 +187,16 @@ def integrate(
     if problem := _problem(rhs, state, 0.0) or step_problem(step):
         raise ValueError(problem)
     plan = Plan.make(float(time), float(end), float(step), save_at)
-    if checkpoint_every is not None and (checkpoint_every < 1 or int(checkpoint_every) != checkpoint_every):
-        raise ValueError(f"`checkpoint_every` must be a whole number of at least 1, got {checkpoint_every}.")
+    if checkpoint_every is not None and (
+        checkpoint_every < 1 or int(checkpoint_every) != checkpoint_every
+    ):
+        raise ValueError(
+            f"`checkpoint_every` must be a whole number of at least 1, got {checkpoint_every}."
+        )
     if not bool(torch.isfinite(state).all()):
-        raise NonFiniteStateError(f"The state is not finite at step 0 of {plan.count}, time {time}.")
+        raise NonFiniteStateError(
+            f"The state is not finite at step 0 of {plan.count}, time {time}."
+        )
     if limit is None:
         limit = stable_step(rhs, state, time, constrain=constrain, method=tableau)
     parts = substeps(step, limit)

@@ -55,7 +55,9 @@ class Tableau:
         object.__setattr__(self, "c", tuple(sum(row, Fraction(0)) for row in self.a))
         object.__setattr__(self, "last_use", tuple(map(self._last_use, range(self.stages))))
         if not self.order():
-            raise ValueError(f"`b` must have sum 1 for a consistent method, got {float(sum(self.b))}.")
+            raise ValueError(
+                f"`b` must have sum 1 for a consistent method, got {float(sum(self.b))}."
+            )
 
     @property
     def stages(self) -> int:
@@ -129,7 +131,10 @@ class Tableau:
         r = np.linspace(0.0, 2.0 * self.stages, 4001)[1:]
 
         def excess(angle: float, radius: np.ndarray | float) -> np.ndarray:
-            return np.abs(np.polynomial.polynomial.polyval(radius * np.exp(1j * angle), polynomial)) - 1
+            return (
+                np.abs(np.polynomial.polynomial.polyval(radius * np.exp(1j * angle), polynomial))
+                - 1
+            )
 
         limits = []
         for angle in angles:
@@ -193,5 +198,7 @@ def find(method: str | Tableau) -> Tableau:
     if isinstance(method, Tableau):
         return method
     if method not in _ALL:
-        raise ValueError(f"`method` must be a Tableau or one of {', '.join(names())}, got {method!r}.")
+        raise ValueError(
+            f"`method` must be a Tableau or one of {', '.join(names())}, got {method!r}."
+        )
     return _ALL[method]

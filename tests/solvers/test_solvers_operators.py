@@ -191,7 +191,11 @@ def test_float32():
     ("args", "kwargs", "message"),
     [
         (([4], [0.0], [1.0]), {"boundary": "x"}, "one of periodic, dirichlet, neumann, got 'x'"),
-        (([2], [0.0], [1.0]), {}, "at least 3 nodes for order 2 and periodic sides, got 2 on axis 0"),
+        (
+            ([2], [0.0], [1.0]),
+            {},
+            "at least 3 nodes for order 2 and periodic sides, got 2 on axis 0",
+        ),
         (([3, 3.5], [0.0, 0.0], [1.0, 1.0]), {}, "got 3.5 on axis 1"),
         (([4], [1.0], [1.0]), {}, "below `upper`, got 1.0, 1.0 on axis 0"),
         (([4], [0.0], [math.inf]), {}, "finite and below `upper`"),
