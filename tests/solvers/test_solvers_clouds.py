@@ -40,7 +40,7 @@ def wave(d):
 @pytest.mark.parametrize("domain", DOMAINS)
 def test_measured_order(make, domain, order):
     # The annulus is narrow: coarser, most of its nodes would lie beside the boundary.
-    spacings = SPACINGS if domain != "annulus" else (1 / 14, 1 / 20, 1 / 28, 1 / 40)
+    spacings = SPACINGS if domain != "annulus" else (1 / 20, 1 / 28, 1 / 40, 1 / 56)
     for seed in range(3):
         errors = []
         for spacing in spacings:
@@ -49,7 +49,7 @@ def test_measured_order(make, domain, order):
             free = ~d.boundary_mask
             gap2 = (d.laplacian(u) - laplacian)[free]
             gap1 = (torch.stack(d.gradient(u), 1) - gradient)[free]
-            errors.append([float(gap.square().mean().sqrt()) for gap in (gap2, gap1)])
+            errors.append([float(gap.abs().mean()) for gap in (gap2, gap1)])
             assert d.order == order
         for column in np.array(errors).T:
             assert slope(spacings, column) == pytest.approx(order, abs=0.3)
@@ -114,7 +114,7 @@ def test_slopes_on_a_circle_keep_the_order(order):
         u, laplacian, gradient = wave(d)
         slopes = (gradient[d.fluxes.nodes] * d.fluxes.normals).sum(1)
         gap = d.fluxes.to_laplacian(d.laplacian(u), slopes) - laplacian
-        errors.append(float(gap[:count].square().mean().sqrt()))
+        errors.append(float(gap.abs().mean()))
         across = d.fluxes.to_gradient(d.gradient(u), slopes)
         target = d.fluxes.target
         along = (torch.stack(across, 1) * torch.from_numpy(points))[target].sum(1)
