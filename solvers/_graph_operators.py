@@ -283,9 +283,8 @@ class GraphOperators:
             if isinstance(value, tuple):
                 return tuple(move(v) for v in value)
             if is_dataclass(value):
-                return replace(
-                    value, **{f.name: move(getattr(value, f.name)) for f in fields(value)}
-                )  # type: ignore[type-var]
+                parts = {f.name: move(getattr(value, f.name)) for f in fields(value) if f.init}
+                return replace(value, **parts)  # type: ignore[type-var]
             return value
 
         return move(self)
