@@ -206,15 +206,20 @@ def integrate(
     return march(stepper, state, plan, limit, checkpoint_every, progress)
 
 
-# Entries of the operator's table, times evaluations: below, compiling (5 to 20 s) takes longer than
-# it saves (about 10 ns an entry on one core; `benchmarks/rk4.py --only ours,ours_eager`).
-_WORTH = 1.5e9
+# Compiling saves about 10 ns for each entry of the operator's table and evaluation, and takes about
+# 5 s and 0.6 s for each slot (one core; `benchmarks/rk4.py --only ours,ours_eager`).
+_SAVED, _COST, _COST_PER_SLOT = 1e-8, 5.0, 0.6
 
 
 def _worth_compiling(rhs: Rates, evaluations: int) -> bool:
     if not isinstance(rhs, SemiDiscrete):
         return False
-    return evaluations * rhs.operators.pattern.neighbours.numel() > _WORTH
+    pattern = rhs.operators.pattern
+    slots = len(pattern.neighbours)
+    if pattern.long_neighbours is not None:
+        slots += len(pattern.long_neighbours)
+    saved = _SAVED * evaluations * pattern.neighbours.numel()
+    return saved > _COST + _COST_PER_SLOT * slots
 
 
 def _problem(rhs: Rates, state: Tensor, time: Time) -> str | None:

@@ -119,7 +119,7 @@ def stable_step(
 
 
 def _limit(eigenvalue: complex, tableau: Tableau) -> float:
-    near_real = abs(eigenvalue.imag) <= -_REAL_SECTOR * eigenvalue.real
+    near_real = abs(eigenvalue.imag) <= _REAL_SECTOR * abs(eigenvalue.real)
     return tableau.stability_limit(math.pi if near_real else cmath.phase(eigenvalue)) / abs(
         eigenvalue
     )

@@ -103,7 +103,7 @@ class Tableau:
 
         Args:
             angle: Of the eigenvalue, in radians: pi is decay, pi / 2 is oscillation. Growth (below
-                pi / 2) is taken for oscillation, as no step makes it decay.
+                pi / 2) counts as decay at the same rate, as no step makes it decay.
 
         Returns:
             The least distance, dimensionless, at which `|R|` first exceeds 1, over all angles from
@@ -115,7 +115,8 @@ class Tableau:
             >>> HEUN.stability_limit(), HEUN.stability_limit(math.pi / 2)
             (2.0, 0.0)
         """
-        angle = min(max(abs(angle), math.pi / 2), math.pi)
+        angle = min(abs(angle), math.pi)
+        angle = max(angle, math.pi - angle)
         angles, limits = self._limits
         at = float(np.interp(angle, angles, limits))
         return float(min([at, *limits[angles >= angle]]))

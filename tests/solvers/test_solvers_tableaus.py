@@ -62,7 +62,8 @@ def test_known_orders_and_limits():
     assert HEUN.stability_limit() == pytest.approx(2.0, abs=1e-8)
     assert HEUN.stability_limit(math.pi / 2) == 0.0
     assert RK4.stability_limit(math.pi / 2) == pytest.approx(2.6156, abs=1e-3)
-    assert RK4.stability_limit(-math.pi / 2) == RK4.stability_limit(0.3)
+    assert RK4.stability_limit(-2.0) == RK4.stability_limit(math.pi - 2.0)
+    assert RK4.stability_limit(0.0) == RK4.stability_limit()
     assert RK4.c == (0, 0.5, 0.5, 1) and HEUN.stages == 2
 
 
