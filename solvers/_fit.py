@@ -157,7 +157,7 @@ def _weights(
     near: np.ndarray,
     normals: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Condition, Laplacian and gradient weights from the QR factors of the neighbours' monomials."""
+    """Condition, Laplacian and gradient weights by QR factors of the neighbours' monomials."""
     m, size = len(exponents), len(nodes)
     there = near >= 0
     offsets = np.where(there[..., None], points[near] - points[nodes, None], 0.0)

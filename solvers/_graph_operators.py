@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
@@ -13,7 +13,16 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-from ._tables import SMALL, Entries, Layout, Pattern, Weights, apply, apply_with_adjoint
+from ._tables import (
+    SMALL,
+    Entries,
+    Layout,
+    Pattern,
+    Weights,
+    apply,
+    apply_with_adjoint,
+    node_major,
+)
 
 _KEYS = ("pos", "edge_index", "edge_laplacian", "edge_gradient", "boundary_mask", "operator_order")
 _FLUX_KEYS = ("flux_index", "flux_normal", "flux_laplacian", "flux_gradient")
@@ -115,7 +124,8 @@ class GraphOperators:
         values = graph.edge_laplacian, graph.edge_gradient
         if problem := _edge_problem(graph.edge_index, *values, graph.pos):
             raise ValueError(problem)
-        edges, laplacian, gradient = Entries.sort(*graph.edge_index, len(graph.pos), *values)
+        source, target = graph.edge_index
+        edges, laplacian, gradient = Entries.sort(source, target, len(graph.pos), *values)
         if check:
             _warn_of(edges, graph)
         order = graph.operator_order
@@ -208,9 +218,9 @@ class GraphOperators:
                 f"`components` must be {self.dimension} fields, got {len(components)}."
             )
         parts = []
-        for field, weights in zip(components, self.adjoint.gradient_weights, strict=True):
-            self._check(field)
-            parts.append(apply(field, self.adjoint.pattern, weights))
+        for component, weights in zip(components, self.adjoint.gradient_weights, strict=True):
+            self._check(component)
+            parts.append(apply(component, self.adjoint.pattern, weights))
         return functools.reduce(torch.add, parts)
 
     def to_scipy(self, axis: int | None = None) -> sp.csr_matrix:
@@ -277,17 +287,20 @@ class GraphOperators:
                 f"`dtype` must be a floating-point type, float32 or float64, got {dtype}."
             )
 
-        def move(value: Any) -> Any:
-            if isinstance(value, Tensor):
-                return value.to(device, dtype if value.is_floating_point() else None)
-            if isinstance(value, tuple):
-                return tuple(move(v) for v in value)
-            if is_dataclass(value):
-                parts = {f.name: move(getattr(value, f.name)) for f in fields(value) if f.init}
-                return replace(value, **parts)  # type: ignore[type-var]
-            return value
+        def move(tensor: Tensor) -> Tensor:
+            return tensor.to(device, dtype if tensor.is_floating_point() else None)
 
-        return move(self)
+        return _mapped(self, move)
+
+    def node_major(self) -> GraphOperators:
+        """The same tables, laid out as compiled steps want them."""
+        tables = self.laplacian_weights, *self.gradient_weights
+        return replace(
+            self,
+            pattern=_mapped(self.pattern, _node_major),
+            laplacian_weights=_mapped(tables[0], _node_major),
+            gradient_weights=tuple(_mapped(table, _node_major) for table in tables[1:]),
+        )
 
     @property
     def adjoint(self) -> GraphOperators:
@@ -316,19 +329,16 @@ class GraphOperators:
 
     def _apply(self, field: Tensor, axis: int | None) -> Tensor:
         weights = self.laplacian_weights if axis is None else self.gradient_weights[axis]
-        if not (field.requires_grad and torch.is_grad_enabled() and self._large):
+        compiling = torch.compiler.is_compiling()
+        wanted = compiling or self.pattern.neighbours.numel() > SMALL
+        if not (wanted and field.requires_grad and torch.is_grad_enabled()):
             return apply(field, self.pattern, weights)
         # While it compiles, torch must not have to follow how the adjoint is made.
-        compiling = torch.compiler.is_compiling()
         adjoint = self.derived.get("adjoint") if compiling else self.adjoint
         if adjoint is None:
             return apply(field, self.pattern, weights)
         back = adjoint.laplacian_weights if axis is None else adjoint.gradient_weights[axis]
         return apply_with_adjoint(field, (self.pattern, weights), (adjoint.pattern, back))
-
-    @property
-    def _large(self) -> bool:
-        return self.pattern.neighbours.numel() > SMALL
 
     def _edges(self) -> tuple[Entries, Tensor, Tensor]:
         """The edges with any weight, their Laplacian [E] and gradient [E, d] weights."""
@@ -363,6 +373,22 @@ class GraphOperators:
                 f"`field` must be on {self.pos.device} like the operators (see `to`), "
                 f"got {field.device}."
             )
+
+
+def _node_major(tensor: Tensor) -> Tensor:
+    return node_major(tensor) if tensor.ndim == 2 else tensor
+
+
+def _mapped(value: Any, function: Callable[[Tensor], Tensor]) -> Any:
+    """Apply a function to every tensor in nested tuples and dataclasses."""
+    if isinstance(value, Tensor):
+        return function(value)
+    if isinstance(value, tuple):
+        return tuple(_mapped(v, function) for v in value)
+    if is_dataclass(value) and not isinstance(value, type):
+        parts = {f.name: _mapped(getattr(value, f.name), function) for f in fields(value) if f.init}
+        return replace(value, **parts)
+    return value
 
 
 def _matrix(edges: Entries, values: Tensor) -> sp.csr_matrix:

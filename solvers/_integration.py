@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from ._advance import Stepper
 from ._common import NonFiniteStateError
 from ._progress import Bar
+from ._stepper import Stepper
 from .semidiscrete import Fields
 from .stability import substeps
 
@@ -151,6 +151,6 @@ def _check(fields: Fields, plan: Plan, i: int, time: float, step: float, limit: 
         return
     node = int(bad.nonzero()[0])
     raise NonFiniteStateError(
-        f"The state is not finite after step {i + 1} of {plan.count}, time {time:g}, at node {node} "
-        f"and {int(bad.sum())} in all (sub-step {step:g}, limit {limit:g})."
+        f"The state is not finite after step {i + 1} of {plan.count}, time {time:g}, at node "
+        f"{node} and {int(bad.sum())} in all (sub-step {step:g}, limit {limit:g})."
     )

@@ -90,7 +90,7 @@ def node_normals(points: np.ndarray, edges: np.ndarray) -> np.ndarray:
 
 
 class Rings:
-    """Neighbours of nodes by rings of triangles: those that share one, their neighbours, …"""
+    """Neighbours of nodes by rings of triangles: those that share one, then their neighbours."""
 
     def __init__(self, points: np.ndarray, triangles: np.ndarray) -> None:
         half = _half_edges(triangles)
@@ -140,6 +140,13 @@ def finite_element(points: np.ndarray, triangles: np.ndarray) -> dict[str, np.nd
 
     `w_ij = -K_ij / m_i` with the stiffness matrix K (the cotangent formula) and a third of the
     triangles' areas m; the gradient at a node is the mean over its triangles, by area.
+
+    Args:
+        points: [N, 2].
+        triangles: [T, 3], of a checked mesh.
+
+    Returns:
+        Attributes of the graph, see `solvers.operators.grid_graph`, and `boundary_nodes`.
     """
     triangles = turned(points, triangles)
     n = len(points)
@@ -160,8 +167,8 @@ def finite_element(points: np.ndarray, triangles: np.ndarray) -> dict[str, np.nd
     key, first, place = np.unique(row * n + column, return_index=True, return_inverse=True)
     target = row[first]
     values = np.concatenate([np.concatenate(stiffness)[:, None], np.concatenate(slopes)], axis=1)
-    total = np.stack([np.bincount(place, v, len(key)) for v in values.T], axis=1)
-    total /= mass[target, None]
+    total: np.ndarray = np.stack([np.bincount(place, v, len(key)) for v in values.T], axis=1)
+    total = total / mass[target, None]
     edges = boundary_edges(points, triangles)
     normal, length = edge_normals(points, edges)
     ends = edges.T.ravel()

@@ -105,13 +105,13 @@ def line(count: int, order: int, sides: Sequence[str]) -> Line:
     for i in range(count):
         if sides[0] == "periodic" or half <= i < count - half:
             reach = [k for k in range(-half, half + 1)]
-            second, first = (derivative_weights(tuple(reach), (), m)[0] for m in (2, 1))
-            rows = zip(reach, second, first, strict=True)
+            central2, central1 = (derivative_weights(tuple(reach), (), m)[0] for m in (2, 1))
+            rows = zip(reach, central2, central1, strict=True)
             entries += [((i + k) % count, i, w2, w1) for k, w2, w1 in rows if k]
             continue
         side = int(i > count - 1 - i)
         end = side * (count - 1)
-        # On Dirichlet nodes nothing is computed; the edges stay, so that neighbours know each other.
+        # On Dirichlet nodes nothing is computed; the edges stay, as the graph is undirected.
         given = i == end and sides[side] == "dirichlet"
         inwards = -1 if side else 1
         second, slope2 = _beside(end - i, inwards, order + 2, 2, sides[side])

@@ -8,7 +8,7 @@ vectorises; more lie node by node, as a processor follows few streams of memory 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -137,7 +137,12 @@ def _width(degree: Tensor, longest: int) -> int:
 
 def _arrange(table: Tensor) -> Tensor:
     """Give a table [k, N] the memory layout that is fastest for its size."""
-    if table.shape[0] <= _SLOT_MAJOR or table.numel() <= SMALL or table.shape[1] == 1:
+    return table if table.numel() <= SMALL else node_major(table)
+
+
+def node_major(table: Tensor) -> Tensor:
+    """Lay a table [k, N] with many slots out node by node, as compiled steps want it."""
+    if table.shape[0] <= _SLOT_MAJOR or table.shape[1] == 1:
         return table
     return table.t().contiguous().t()
 
@@ -146,17 +151,28 @@ def apply(field: Tensor, pattern: Pattern, weights: Weights) -> Tensor:
     """Weighted sums [N] of a field [N], in the order of the slots.
 
     The sum of a node does not depend on the padding, hence not on what it is batched with.
+
+    Args:
+        field: [N].
+        pattern: The neighbours.
+        weights: What they count.
+
+    Returns:
+        [N], in units of the field and the weights.
     """
-    difference = weights.centre is None
+    centre = weights.centre
+    difference = centre is None
     main = _sum(field, pattern.neighbours, weights.main, field if difference else None)
     if pattern.slot is not None:
+        assert pattern.long_neighbours is not None and weights.long is not None
         own = field[pattern.rows] if difference else None
         long = _sum(field, pattern.long_neighbours, weights.long, own)
         main = torch.where(pattern.slot > 0, long[pattern.slot], main)
-    return main if difference else main - weights.centre * field
+    return main if centre is None else main - centre * field
 
 
 def _sum(field: Tensor, neighbours: Tensor, weights: Tensor, own: Tensor | None) -> Tensor:
+    products: Iterable[Tensor]
     if not torch.compiler.is_compiling() and neighbours.numel() <= SMALL:
         # index_select: its backward (index_add) is much faster than that of advanced indexing.
         values = field.index_select(0, neighbours.flatten()).view_as(neighbours)
@@ -181,7 +197,9 @@ def _flat(pattern: Pattern, weights: Weights) -> list[Tensor]:
 def _unflat(tensors: Sequence[Tensor]) -> tuple[Pattern, Weights]:
     neighbours, main, *rest = tensors
     centre = rest.pop() if len(rest) % 2 else None
-    slot, rows, long_neighbours, long = rest or [None] * 4
+    if not rest:
+        return Pattern(neighbours), Weights(main, centre=centre)
+    slot, rows, long_neighbours, long = rest
     return Pattern(neighbours, slot, rows, long_neighbours), Weights(main, long, centre)
 
 
@@ -207,7 +225,7 @@ class _Linear(torch.autograd.Function):
 
 
 class _LinearAnyTimes(_Linear):
-    """The same, differentiable again, also forwards and under `vmap`; `torch.compile` refuses it."""
+    """The same, differentiable again, forwards and under `vmap`; `torch.compile` refuses it."""
 
     generate_vmap_rule = True
 

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ._advance import Stepper
 from ._common import (
     Constrain,
     NonFiniteStateError,
@@ -21,6 +20,7 @@ from ._common import (
     time_problem,
 )
 from ._integration import Plan, march
+from ._stepper import Stepper
 from .semidiscrete import SemiDiscrete
 from .stability import UnstableOperatorError, stable_step, substeps
 from .tableaus import HEUN, RK4, THREE_EIGHTHS, Tableau, find
@@ -125,8 +125,8 @@ def runge_kutta_step(
         limit = stable_step(rhs, state, time, constrain=constrain, method=tableau)
         if step > limit:
             raise ValueError(
-                f"`step` must be at most {limit:.4g}, the stability limit of {tableau.name} at this "
-                f"state, got {step:g}."
+                f"`step` must be at most {limit:.4g}, the stability limit of {tableau.name} at "
+                f"this state, got {step:g}."
             )
     stepper = Stepper(rhs, constrain, tableau, compile)
     return stepper.join(stepper(stepper.split(state), time, step))

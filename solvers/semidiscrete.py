@@ -103,6 +103,10 @@ class SemiDiscrete:
         imposed = self.impose(time, fields)
         return state if imposed is fields else torch.stack(imposed, 1)
 
+    def on(self, operators: GraphOperators) -> SemiDiscrete:
+        """The same system with other operators."""
+        return SemiDiscrete(self.rhs, operators, self.boundary, self.flux)
+
     def rates(self, time: Time, fields: Fields) -> Fields:
         """As the call, on the columns (u, v), each [N], kept apart; `time` is not checked."""
         u, v = fields

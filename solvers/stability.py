@@ -137,8 +137,8 @@ def _report_growth(rhs: Rates, rate: float, mode: Tensor) -> None:
         many = int((~d.boundary_mask).sum()) >= _FEW
         if many and float(rough.norm()) > 0.5 * radius * float(mode.norm()) > 0:
             raise UnstableOperatorError(
-                f"`rhs` must not grow fastest in the roughest mode of the grid, got growth at a rate "
-                f"of {rate:.3g}: is a diffusion constant negative?"
+                f"`rhs` must not grow fastest in the roughest mode of the grid, got growth at a "
+                f"rate of {rate:.3g}: is a diffusion constant negative?"
             )
     warnings.warn(
         f"The largest eigenvalue of the system at this state is growth at a rate of {rate:.3g}, "

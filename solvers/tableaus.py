@@ -52,8 +52,8 @@ class Tableau:
         if len(self.b) != len(self.a):
             raise ValueError(f"`b` must have one weight a stage, {len(self.a)}, got {len(self.b)}.")
         # Plain attributes, as torch.compile does not follow cached properties.
-        object.__setattr__(self, "c", tuple(sum(row, Fraction(0)) for row in self.a))
-        object.__setattr__(self, "last_use", tuple(map(self._last_use, range(self.stages))))
+        object.__setattr__(self, "c", tuple(sum(row) for row in self.a))
+        object.__setattr__(self, "last_use", tuple(self._last_use(j) for j in range(self.stages)))
         if not self.order():
             raise ValueError(
                 f"`b` must have sum 1 for a consistent method, got {float(sum(self.b))}."
@@ -79,7 +79,7 @@ class Tableau:
         for i, row in enumerate(self.a):
             matrix[i, :i] = [float(x) for x in row]
         b, c = np.array([float(x) for x in self.b]), np.array([float(x) for x in self.c])
-        conditions = [
+        conditions: list[list[tuple[float, float]]] = [
             [(b.sum(), 1)],
             [(b @ c, 1 / 2)],
             [(b @ c**2, 1 / 3), (b @ matrix @ c, 1 / 6)],

@@ -8,7 +8,8 @@ import pytest
 import torch
 from scipy.spatial import Delaunay
 
-import solvers._advance as advance_module
+from solvers import _compiled
+from solvers._stepper import Stepper
 from solvers.operators import GraphOperators, finite_element_graph, grid_graph
 from solvers.rk4 import HEUN, RK4, SemiDiscrete, _worth_compiling, integrate, rk4_step
 
@@ -80,7 +81,7 @@ def counted(monkeypatch):
 
         return compiled
 
-    monkeypatch.setattr(advance_module.torch, "compile", fake)
+    monkeypatch.setattr(_compiled.torch, "compile", fake)
     return calls
 
 
@@ -144,5 +145,5 @@ def test_float32_and_columns_keep_their_type():
     out = integrate(single, state.float(), 0.0, 1.0, 0.1)
     assert out.dtype == torch.float32
     np.testing.assert_allclose(out, integrate(system, state, 0.0, 1.0, 0.1), rtol=1e-5, atol=1e-6)
-    stepper = advance_module.Stepper(system, None, RK4)
+    stepper = Stepper(system, None, RK4)
     assert all(field.is_contiguous() for field in stepper.split(state))

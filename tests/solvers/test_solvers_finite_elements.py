@@ -118,7 +118,7 @@ def test_mass_is_kept_without_flux_and_changes_by_the_flux():
 
 
 def test_mixed_boundaries():
-    points, triangles = mesh("square", 0.25, 0)
+    points, _ = mesh("square", 0.25, 0)
     left = points[:, 0] < -1 + 1e-9
     d, *_ = operators("square", 0.25, boundary=left)
     assert d.boundary_mask.sum() == left.sum() > 3

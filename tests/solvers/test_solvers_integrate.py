@@ -55,7 +55,9 @@ def test_saves_on_and_between_steps():
 def test_saves_carry_boundary_data():
     d = ops([6], [0.0], [1.0], boundary="dirichlet")
     system = SemiDiscrete(brusselator, d, lambda x, t: torch.stack([1 + t, 2 - t], 1))
-    saved = integrate(system, torch.ones(6, 2, dtype=torch.float64), 0.0, 0.2, 0.05, save_at=[0, 0.12])
+    saved = integrate(
+        system, torch.ones(6, 2, dtype=torch.float64), 0.0, 0.2, 0.05, save_at=[0, 0.12]
+    )
     for row, t in zip(saved, (0.0, 0.12), strict=True):
         torch.testing.assert_close(row[[0, -1]], torch.tensor([[1 + t, 2 - t]] * 2).double())
 
@@ -63,7 +65,7 @@ def test_saves_carry_boundary_data():
 @pytest.mark.parametrize("order", [2, 4])
 @pytest.mark.parametrize("kind", ["grid", "cloud"])
 def test_order_four_with_moving_data_in_two_dimensions(kind, order):
-    """Data at the times of the stages: the interior is an ordinary system in time, all order kept."""
+    """Data at the times of the stages make the interior an ordinary system: no order is lost."""
     if kind == "grid":
         d = ops([8, 8], [0.0, 0.0], [2.0, 2.0], boundary="dirichlet", order=order)
     else:
@@ -87,9 +89,13 @@ def test_order_four_with_moving_data_in_two_dimensions(kind, order):
         du = u * u * v - 2 * u + 0.25 * lap[:, 0]
         return np.stack([du, u - u * u * v + 0.25 * lap[:, 1]], 1)[free].ravel()
 
-    exact = solve_ivp(
-        rates, (0, 0.4), start.numpy()[free].ravel(), method="DOP853", rtol=1e-12, atol=1e-13
-    ).y[:, -1].reshape(-1, 2)
+    exact = (
+        solve_ivp(
+            rates, (0, 0.4), start.numpy()[free].ravel(), method="DOP853", rtol=1e-12, atol=1e-13
+        )
+        .y[:, -1]
+        .reshape(-1, 2)
+    )
     fewest = math.ceil(0.4 / stable_step(system, start))
     counts, errors = [k * fewest for k in (4, 6, 8, 12)], []
     for n in counts:
@@ -143,9 +149,19 @@ def test_gray_scott_on_a_grid_is_the_solution_of_its_ordinary_system():
         du = 0.16 * laplacian(u) - r + 0.035 * (1 - u)
         return np.stack([du, 0.08 * laplacian(v) + r - 0.095 * v]).ravel()
 
-    exact = solve_ivp(
-        rates, (0, steps * step), start.numpy().T.ravel(), method="DOP853", rtol=1e-12, atol=1e-13
-    ).y[:, -1].reshape(2, -1).T
+    exact = (
+        solve_ivp(
+            rates,
+            (0, steps * step),
+            start.numpy().T.ravel(),
+            method="DOP853",
+            rtol=1e-12,
+            atol=1e-13,
+        )
+        .y[:, -1]
+        .reshape(2, -1)
+        .T
+    )
     np.testing.assert_allclose(got.numpy(), exact, rtol=0, atol=1e-10)
 
 
