@@ -24,6 +24,17 @@ def gray_scott(u, v, d):
     )
 
 
+def test_a_compiled_step_of_a_grid_is_the_step(caplog):
+    caplog.set_level(logging.WARNING, "solvers")
+    system, state = small_system()
+    point = state.requires_grad_()
+    steps = [rk4_step(system, point, 0.0, 0.5, compile=how) for how in (True, False)]
+    torch.testing.assert_close(*steps, rtol=1e-13, atol=1e-13)
+    gradients = [torch.autograd.grad((step**2).sum(), point)[0] for step in steps]
+    torch.testing.assert_close(*gradients, rtol=1e-12, atol=1e-12)
+    assert len(system.compiled_steps) == 1 and not caplog.records
+
+
 @pytest.fixture
 def mesh_system(monkeypatch):
     """A system with all there is: long rows, boundary data, a gradient; tables count as large."""
@@ -42,7 +53,8 @@ def mesh_system(monkeypatch):
     return SemiDiscrete(rhs, GraphOperators.from_graph(graph), data)
 
 
-def test_a_compiled_step_is_the_step(mesh_system, caplog):
+@pytest.mark.slow
+def test_a_compiled_step_of_a_mesh_is_the_step(mesh_system, caplog):
     caplog.set_level(logging.WARNING, "solvers")
     d = mesh_system.operators
     assert d.pattern.slot is not None
