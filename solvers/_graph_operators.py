@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
@@ -13,6 +12,8 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
+from ._fluxes import Fluxes, fluxes_of
+from ._graph_checks import REAL, edge_problem, warn_of
 from ._tables import (
     SMALL,
     Entries,
@@ -25,44 +26,6 @@ from ._tables import (
 )
 
 _KEYS = ("pos", "edge_index", "edge_laplacian", "edge_gradient", "boundary_mask", "operator_order")
-_FLUX_KEYS = ("flux_index", "flux_normal", "flux_laplacian", "flux_gradient")
-_REAL = (torch.float32, torch.float64)
-
-
-class GraphWarning(UserWarning):
-    """A graph is legal but unlikely to be meant."""
-
-
-@dataclass(frozen=True, eq=False)
-class Fluxes:
-    """Where slopes along the outward normal are given, and what they add to the derivatives.
-
-    Attributes:
-        nodes: [m] int64, the boundary node of each given slope.
-        normals: [m, d] outward unit normals.
-        point: [F] int64, which slope an entry takes, in [0, m).
-        target: [F] int64, the node it adds to.
-        laplacian: [F] weights, in 1 / length.
-        gradient: [F, d], dimensionless.
-    """
-
-    nodes: Tensor
-    normals: Tensor
-    point: Tensor
-    target: Tensor
-    laplacian: Tensor
-    gradient: Tensor
-
-    def to_laplacian(self, laplacian: Tensor, slopes: Tensor) -> Tensor:
-        """Add given slopes [m] to a Laplacian [N]."""
-        return laplacian.index_add(0, self.target, self.laplacian * slopes[self.point])
-
-    def to_gradient(self, gradient: Sequence[Tensor], slopes: Tensor) -> tuple[Tensor, ...]:
-        """Add given slopes [m] to the components [N] of a gradient."""
-        return tuple(
-            part.index_add(0, self.target, weights * slopes[self.point])
-            for part, weights in zip(gradient, self.gradient.unbind(1), strict=True)
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,12 +85,12 @@ class GraphOperators:
         if missing := [key for key in _KEYS if key not in graph]:
             raise ValueError(f"`graph` must have {', '.join(_KEYS)}, got no {', '.join(missing)}.")
         values = graph.edge_laplacian, graph.edge_gradient
-        if problem := _edge_problem(graph.edge_index, *values, graph.pos):
+        if problem := edge_problem(graph.edge_index, *values, graph.pos):
             raise ValueError(problem)
         source, target = graph.edge_index
         edges, laplacian, gradient = Entries.sort(source, target, len(graph.pos), *values)
         if check:
-            _warn_of(edges, graph)
+            warn_of(edges, graph)
         order = graph.operator_order
         layout = Layout(edges)
         return cls(
@@ -138,7 +101,7 @@ class GraphOperators:
             graph.boundary_mask,
             # torch-geometric batches a plain int as one tensor entry per graph.
             int(order.min()) if isinstance(order, Tensor) else int(order),
-            _fluxes(graph),
+            fluxes_of(graph),
         )
 
     @property
@@ -282,7 +245,7 @@ class GraphOperators:
         Raises:
             ValueError: If `dtype` is another type.
         """
-        if dtype is not None and dtype not in _REAL:
+        if dtype is not None and dtype not in REAL:
             raise ValueError(
                 f"`dtype` must be a floating-point type, float32 or float64, got {dtype}."
             )
@@ -398,83 +361,3 @@ def _matrix(edges: Entries, values: Tensor) -> sp.csr_matrix:
     off = sp.csr_matrix((weights, (row, column)), (n, n))
     centre = np.bincount(row, weights, n).astype(weights.dtype)
     return (off - sp.diags(centre, format="csr")).tocsr()
-
-
-def _fluxes(graph: Any) -> Fluxes | None:
-    if any(key not in graph for key in _FLUX_KEYS) or not graph.flux_index.shape[1]:
-        return None
-    at, target = graph.flux_index
-    # One slope per node and normal, however many stencils take it.
-    where = torch.cat([at[:, None].to(torch.float64), graph.flux_normal.to(torch.float64)], 1)
-    which, point = torch.unique(where, dim=0, return_inverse=True)
-    first = torch.full((len(which),), len(point), device=point.device)
-    first = first.scatter_reduce(0, point, torch.arange(len(point), device=point.device), "amin")
-    return Fluxes(
-        at[first],
-        graph.flux_normal[first],
-        point,
-        target,
-        graph.flux_laplacian,
-        graph.flux_gradient,
-    )
-
-
-def _edge_problem(
-    edge_index: Tensor, laplacian: Tensor, gradient: Tensor, pos: Tensor
-) -> str | None:
-    if edge_index.ndim != 2 or edge_index.shape[0] != 2 or pos.ndim != 2 or not pos.shape[0]:
-        return (
-            "`edge_index` must have shape [2, E] and `pos` [N, d] with N > 0, "
-            f"got {list(edge_index.shape)} and {list(pos.shape)}."
-        )
-    if pos.dtype not in _REAL:
-        return f"`graph` must be float32 or float64, got {pos.dtype}."
-    (num_nodes, dimension), num_edges = pos.shape, edge_index.shape[1]
-    if laplacian.shape != (num_edges,) or gradient.shape != (num_edges, dimension):
-        return (
-            f"`edge_laplacian` must have shape [{num_edges}] and `edge_gradient` "
-            f"[{num_edges}, {dimension}], got {list(laplacian.shape)} and {list(gradient.shape)}."
-        )
-    if not laplacian.dtype == gradient.dtype == pos.dtype:
-        return (
-            f"`edge_laplacian` and `edge_gradient` must be {pos.dtype} like `pos`, "
-            f"got {laplacian.dtype} and {gradient.dtype}."
-        )
-    if num_edges:
-        low, high = (int(end) for end in edge_index.aminmax())
-        if low < 0 or high >= num_nodes:
-            return f"`edge_index` must lie in [0, {num_nodes}), got {low} to {high}."
-    if loops := int((edge_index[0] == edge_index[1]).sum()):
-        return f"`edge_index` must have no self loops, got {loops}."
-    return None
-
-
-def _warn_of(edges: Entries, graph: Any) -> None:
-    n = edges.num_nodes
-    if n == 1:
-        return
-    free = ~graph.boundary_mask
-    alone = free & (torch.bincount(edges.target, minlength=n) == 0)
-    if count := int(alone.sum()):
-        first = int(alone.nonzero()[0])
-        _warn(f"{count} nodes have no edges, the first is node {first}: derivatives there are 0.")
-    matrix = sp.csr_matrix(
-        (
-            np.ones(edges.source.numel(), dtype=np.int8),
-            (edges.target.cpu().numpy(), edges.source.cpu().numpy()),
-        ),
-        (n, n),
-    )
-    if twice := edges.source.numel() - matrix.nnz:
-        _warn(f"{twice} edges are given twice: their weights add up.")
-    # Pieces of fixed nodes only, such as the corners of a grid, are of no account.
-    _, piece = sp.csgraph.connected_components(matrix, directed=False)
-    graphs = graph.batch.cpu().numpy() if getattr(graph, "batch", None) is not None else 0 * piece
-    used = free.cpu().numpy() & ~alone.cpu().numpy()
-    pieces = len(np.unique(piece[used]))
-    if pieces > len(np.unique(graphs[used])):
-        _warn(f"The graph is in {pieces} pieces that know nothing of each other.")
-
-
-def _warn(text: str) -> None:
-    warnings.warn(text, GraphWarning, stacklevel=4)

@@ -20,11 +20,14 @@ import torch
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import reverse_cuthill_mckee
 from scipy.spatial import cKDTree
-from torch import Tensor
 from torch_geometric.data import Data
 
-from . import _fit, _meshes
-from ._graph_operators import Fluxes, GraphOperators, GraphWarning
+from . import _meshes
+from ._arrays import Array, mesh_of, points_of, sides_of_mesh
+from ._clouds import fitted_arrays
+from ._fluxes import Fluxes
+from ._graph_checks import GraphWarning
+from ._graph_operators import GraphOperators
 from ._grids import Boundary, grid_problem, grid_tensors, lengths_problem, sides_of
 
 __all__ = [
@@ -37,8 +40,6 @@ __all__ = [
     "reorder",
     "triangulation_graph",
 ]
-
-Array = np.ndarray | Tensor
 
 
 def grid_graph(
@@ -130,7 +131,7 @@ def cloud_graph(
         >>> d.laplacian(d.pos[:, 0] ** 3)[:2].allclose(6 * d.pos[:2, 0])
         True
     """
-    x = _points(points)
+    x = points_of(points)
     tree = cKDTree(x)
 
     def nearest(nodes: np.ndarray, count: int) -> np.ndarray:
@@ -138,7 +139,7 @@ def cloud_graph(
         # The node itself comes first, as no two points coincide.
         return found[:, 1:]
 
-    return _fitted(x, order, nearest, dirichlet, normals, neighbours, dtype)
+    return _data(fitted_arrays(x, order, nearest, dirichlet, normals, neighbours), order, dtype)
 
 
 def triangulation_graph(
@@ -179,12 +180,13 @@ def triangulation_graph(
         >>> int(triangulation_graph(mesh.points, mesh.simplices).boundary_mask.sum()) > 3
         True
     """
-    x, t = _mesh(points, triangles)
+    x, t = mesh_of(points, triangles)
     edges = _meshes.boundary_edges(x, t)
-    given, free = _sides(boundary, len(x), np.unique(edges))
+    given, free = sides_of_mesh(boundary, len(x), np.unique(edges))
     normals = _meshes.node_normals(x, edges)
     normals[~free] = 0.0
-    return _fitted(x, order, _meshes.Rings(x, t), given, normals, neighbours, dtype)
+    rings = _meshes.Rings(x, t)
+    return _data(fitted_arrays(x, order, rings, given, normals, neighbours), order, dtype)
 
 
 def finite_element_graph(
@@ -223,9 +225,9 @@ def finite_element_graph(
         >>> d.laplacian((d.pos**2).sum(1)).round(decimals=9).tolist()
         [0.0, 0.0, 0.0, 0.0, 6.0]
     """
-    x, t = _mesh(points, triangles)
+    x, t = mesh_of(points, triangles)
     parts = _meshes.finite_element(x, t)
-    given, _ = _sides(boundary, len(x), parts.pop("boundary_nodes"))
+    given, _ = sides_of_mesh(boundary, len(x), parts.pop("boundary_nodes"))
     for key in ("edge_laplacian", "edge_gradient"):
         parts[key][given[parts["edge_index"][1]]] = 0.0
     used = ~given[parts["flux_index"][1]]
@@ -279,56 +281,6 @@ def reorder(graph: Data) -> Data:
     return result
 
 
-def _fitted(
-    x: np.ndarray,
-    order: int,
-    neighbours_of: _fit.Neighbours,
-    dirichlet: Array | None,
-    normals: Array | None,
-    neighbours: int | None,
-    dtype: torch.dtype,
-) -> Data:
-    n, dimension = x.shape
-    if order not in _fit.ORDERS:
-        raise ValueError(
-            f"`order` must be one of {', '.join(map(str, _fit.ORDERS))}, got {order!r}."
-        )
-    given = _mask("dirichlet", dirichlet, n)
-    slopes = np.zeros_like(x) if normals is None else _array(normals).astype(np.float64)
-    if slopes.shape != x.shape or not np.isfinite(slopes).all():
-        raise ValueError(
-            f"`normals` must be finite and have shape {list(x.shape)}, got {list(slopes.shape)}."
-        )
-    slopes = np.where(given[:, None], 0.0, slopes)
-    size = np.linalg.norm(slopes, axis=1, keepdims=True)
-    slopes = np.divide(slopes, size, out=np.zeros_like(slopes), where=size > 0)
-    need = len(_fit.powers(dimension, order + 1))
-    count = _fit.COUNTS[dimension][order] if neighbours is None else neighbours
-    # Small node sets have fewer nodes than a fit would like, but perhaps as many as it needs.
-    count = min(count, n - 1) if neighbours is None else count
-    if not need <= count <= n - 1:
-        raise ValueError(
-            f"`neighbours` must be at least {need}, what order {order} needs in {dimension} "
-            f"dimensions, and at most {n - 1}, the other nodes there are, got {count}."
-        )
-    free = np.flatnonzero(~given)
-    found = _fit.fit(x, order, neighbours_of, count, slopes, free)
-    target, slot = np.nonzero(found.neighbours >= 0)
-    at = np.flatnonzero(size[:, 0] > 0)
-    tensors = {
-        "pos": x,
-        "edge_index": np.stack([found.neighbours[target, slot], target]),
-        "edge_laplacian": found.laplacian[target, slot],
-        "edge_gradient": found.gradient[target, slot],
-        "boundary_mask": given,
-        "flux_index": np.stack([at, at]),
-        "flux_normal": slopes[at],
-        "flux_laplacian": found.flux_laplacian[at],
-        "flux_gradient": found.flux_gradient[at],
-    }
-    return _data(tensors, order, dtype)
-
-
 def _data(tensors: dict[str, Any], order: int, dtype: torch.dtype) -> Data:
     if dtype not in (torch.float32, torch.float64):
         raise ValueError(
@@ -337,65 +289,3 @@ def _data(tensors: dict[str, Any], order: int, dtype: torch.dtype) -> Data:
     parts = {key: torch.as_tensor(value) for key, value in tensors.items()}
     kept = {k: v.to(dtype) if v.is_floating_point() else v for k, v in parts.items()}
     return Data(**kept, operator_order=order)
-
-
-def _array(values: Array) -> np.ndarray:
-    return values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
-
-
-def _points(points: Array) -> np.ndarray:
-    x = _array(points)
-    if x.ndim != 2 or not 1 <= x.shape[1] <= 3 or not len(x):
-        raise ValueError(f"`points` must have shape [N, 1 to 3] with N > 0, got {list(x.shape)}.")
-    x = np.ascontiguousarray(x, dtype=np.float64)
-    if bad := int((~np.isfinite(x)).any(axis=1).sum()):
-        raise ValueError(f"`points` must be finite, got {bad} points that are not.")
-    distance, nearest = cKDTree(x).query(x, min(2, len(x)))
-    if len(x) > 1:
-        # Coinciding points may each come first in their own list.
-        same = distance[:, 1] <= 1e-12 * np.ptp(x, axis=0).max()
-        if same.any():
-            first = int(same.argmax())
-            other = nearest[first][nearest[first] != first][0]
-            raise ValueError(
-                "`points` must all be different (by 1e-12 of the domain's size), got "
-                f"{int(same.sum())} that are not, the first are nodes {first} and {other}."
-            )
-    return x
-
-
-def _mesh(points: Array, triangles: Array) -> tuple[np.ndarray, np.ndarray]:
-    x, t = _points(points), _array(triangles)
-    if problem := _meshes.mesh_problem(x, t):
-        raise ValueError(problem)
-    return x, t.astype(np.int64)
-
-
-def _mask(name: str, mask: Array | None, num_nodes: int) -> np.ndarray:
-    if mask is None:
-        return np.zeros(num_nodes, dtype=bool)
-    given = _array(mask)
-    if given.dtype != bool or given.shape != (num_nodes,):
-        raise ValueError(
-            f"`{name}` must be bool of shape [{num_nodes}], got {given.dtype} of shape "
-            f"{list(given.shape)}."
-        )
-    return given
-
-
-def _sides(
-    boundary: str | Array, num_nodes: int, nodes: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Masks of the Dirichlet and of the Neumann nodes."""
-    outer = np.zeros(num_nodes, dtype=bool)
-    outer[nodes] = True
-    if isinstance(boundary, str):
-        if boundary not in ("dirichlet", "neumann"):
-            raise ValueError(
-                f"`boundary` must be dirichlet, neumann or a mask of Dirichlet nodes, "
-                f"got {boundary!r}."
-            )
-        given = outer if boundary == "dirichlet" else np.zeros_like(outer)
-    else:
-        given = _mask("boundary", boundary, num_nodes)
-    return given, outer & ~given

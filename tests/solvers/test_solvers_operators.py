@@ -1,12 +1,13 @@
 """Operators on grid graphs: measured orders, invariants, batches, refusals."""
 
 import math
+import warnings
 
 import pytest
 import torch
 from torch_geometric.data import Batch, Data
 
-from solvers.operators import GraphOperators, grid_graph
+from solvers.operators import GraphOperators, GraphWarning, grid_graph
 
 torch.set_num_threads(1)
 
@@ -130,7 +131,7 @@ def test_a_graph_checked_by_hand():
 
 def test_any_graph_matches_the_dense_transcription():
     graph = random_graph(9, 30, 2, seed=3)
-    d = GraphOperators.from_graph(graph)
+    d = GraphOperators.from_graph(graph, check=False)
     field = torch.randn(9, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     expected = dense(graph, graph.edge_laplacian) @ field
     torch.testing.assert_close(d.laplacian(field), expected, rtol=0, atol=1e-13)
@@ -145,13 +146,13 @@ def test_a_batch_gives_each_graph_alone_bit_for_bit():
         random_graph(11, 60, 2, seed=0),
         grid_graph([4, 3], [0.0, 0.0], [1.0, 2.0], boundary="dirichlet"),
     ]
-    together = GraphOperators.from_graph(Batch.from_data_list(graphs))
+    together = GraphOperators.from_graph(Batch.from_data_list(graphs), check=False)
     assert together.order == 1
     field = torch.randn(
         together.num_nodes, dtype=torch.float64, generator=torch.Generator().manual_seed(2)
     )
     parts = field.split([graph.num_nodes for graph in graphs])
-    alone = [GraphOperators.from_graph(graph) for graph in graphs]
+    alone = [GraphOperators.from_graph(graph, check=False) for graph in graphs]
     assert len({d.pattern.neighbours.shape[0] for d in alone}) == 2
     apart = [d.laplacian(part) for d, part in zip(alone, parts, strict=True)]
     assert torch.equal(together.laplacian(field), torch.cat(apart))
@@ -162,7 +163,8 @@ def test_a_batch_gives_each_graph_alone_bit_for_bit():
 
 
 def test_a_graph_without_edges_has_zero_derivatives():
-    d = GraphOperators.from_graph(random_graph(4, 0, 2, seed=0))
+    with pytest.warns(GraphWarning, match="4 nodes have no edges"):
+        d = GraphOperators.from_graph(random_graph(4, 0, 2, seed=0))
     field = torch.arange(4.0, dtype=torch.float64)
     assert not d.laplacian(field).any() and not torch.stack(d.gradient(field)).any()
 
@@ -239,3 +241,53 @@ def test_field_refusals():
         d.laplacian(torch.zeros(4, dtype=torch.float32))
     with pytest.raises(ValueError, match=r"float32 or float64, got torch\.int32"):
         d.to(dtype=torch.int32)
+
+
+def test_unlikely_graphs_are_warned_of():
+    graph = grid_graph([5, 4], [0.0, 0.0], [1.0, 1.0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        GraphOperators.from_graph(graph)
+        GraphOperators.from_graph(Batch.from_data_list([graph, graph]))
+        GraphOperators.from_graph(
+            grid_graph([5, 4], [0.0, 0.0], [1.0, 1.0], boundary="dirichlet", order=2)
+        )
+
+    def edges(keep):
+        changed = graph.clone()
+        changed.edge_index = graph.edge_index[:, keep]
+        for key in ("edge_laplacian", "edge_gradient"):
+            changed[key] = graph[key][keep]
+        return changed
+
+    source, target = graph.edge_index
+    every = torch.arange(len(source))
+    for keep, message in [
+        ((target != 7).nonzero().flatten(), "1 nodes have no edges, the first is node 7"),
+        (torch.cat([every, every[:3]]), "3 edges are given twice: their weights add up"),
+        (((source < 8) == (target < 8)).nonzero().flatten(), "in 2 pieces that know nothing"),
+    ]:
+        with pytest.warns(GraphWarning, match=message):
+            GraphOperators.from_graph(edges(keep))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            GraphOperators.from_graph(edges(keep), check=False)
+
+
+def test_types_that_cannot_be_computed_with_are_refused():
+    graph = grid_graph([5], [0.0], [1.0])
+    for key, dtype, message in [
+        ("pos", torch.float16, "must be float32 or float64, got torch.float16"),
+        ("edge_laplacian", torch.float32, "must be torch.float64 like `pos`, got torch.float32"),
+    ]:
+        changed = graph.clone()
+        changed[key] = changed[key].to(dtype)
+        with pytest.raises(ValueError, match=message):
+            GraphOperators.from_graph(changed)
+    empty = graph.clone()
+    empty.pos = empty.pos[:0]
+    with pytest.raises(ValueError, match="N > 0"):
+        GraphOperators.from_graph(empty)
+    d = GraphOperators.from_graph(graph)
+    with pytest.raises(ValueError, match="on cpu like the operators .*got meta"):
+        d.laplacian(torch.zeros(5, dtype=torch.float64, device="meta"))
