@@ -6,7 +6,8 @@ import argparse
 import json
 import os
 import platform
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Collection, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ def machine(**more: Any) -> dict[str, Any]:
         "cpu": _cpu_model(),
         "cores": os.cpu_count(),
         "python": platform.python_version(),
-        **{name: _version(name) for name in ("torch", "deepxde", "numpy", "scipy")},
+        **{name: version_of(name) for name in ("torch", "deepxde", "numpy", "scipy")},
         "threads": torch.get_num_threads(),
         **more,
     }
@@ -54,17 +55,34 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
-def _cell(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.3g}"
-    return "" if value is None else str(value)
-
-
-def _version(name: str) -> str | None:
+def version_of(name: str) -> str | None:
+    """Return the version of an installed package, or None."""
     try:
         return version(name)
     except PackageNotFoundError:
         return None
+
+
+def chosen(flag: str, text: str, legal: Collection[str]) -> list[str]:
+    """Split a list of names; end the program if one is unknown."""
+    names = [name for name in text.split(",") if name]
+    if unknown := [name for name in names if name not in legal] if names else ["none"]:
+        sys.exit(f"`{flag}` must be among {', '.join(legal)}, got {', '.join(unknown)}.")
+    return list(dict.fromkeys(names))
+
+
+def numbers(flag: str, text: str, least: int) -> list[int]:
+    """Split a list of whole numbers; end the program if one is too small."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() and int(part) >= least for part in parts):
+        sys.exit(f"`{flag}` must be whole numbers of at least {least}, got {text}.")
+    return list(dict.fromkeys(map(int, parts)))
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    return "" if value is None else str(value)
 
 
 def _cpu_model() -> str:
