@@ -23,6 +23,9 @@ CONDITION_LIMIT = 1e4
 # ... or where sum |w| / sum w of its Laplacian is larger (1 if no weight is negative). One-sided
 # stencils beside a boundary are; left alone, they put eigenvalues into the right half plane.
 SIGN_LIMIT = 3.0
+# Neighbours nearer than this part of the farthest one's distance count alike. Otherwise a very near
+# one gets a large weight of any sign: growing modes on random points, and steps a third as long.
+_NEAR = 0.4
 _ROUNDS = 3
 _CHUNK = 1 << 21  # entries of the matrices in work at a time
 
@@ -164,7 +167,7 @@ def _weights(
     distances = np.sqrt((offsets**2).sum(axis=2))
     reach = distances.max(axis=1, initial=1e-300)[:, None]
     # The nearer a neighbour, the cheaper its weight: theta is the norm's inverse.
-    theta = np.where(there, np.minimum(reach / np.maximum(distances, 1e-300), 1e3), 0.0)
+    theta = np.where(there, reach / np.maximum(distances, _NEAR * reach), 0.0)
     theta = np.concatenate([theta, theta.max(axis=1, initial=1.0, keepdims=True)], axis=1)
     # A given slope is one more datum: the derivative of the polynomial along the normal.
     linear = exponents.sum(axis=1) == 1

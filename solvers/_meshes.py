@@ -41,7 +41,7 @@ def mesh_problem(points: np.ndarray, triangles: np.ndarray) -> str | None:
             f"{inverted.sum()} of {len(area)} inverted, the first is triangle "
             f"{int(inverted.argmax())}."
         )
-    edges = np.sort(_half_edges(triangles), axis=1)
+    edges = np.sort(_half_edges(triangles).astype(np.int64), axis=1)
     _, count = np.unique(edges[:, 0] * len(points) + edges[:, 1], return_counts=True)
     if count.max() > 2:
         return f"`triangles` must share an edge between two at most, got {count.max()} on one edge."

@@ -273,8 +273,9 @@ def reorder(graph: Data) -> Data:
             result[key] = place[value]
         elif graph.is_node_attr(key):
             result[key] = value[order]
-    target, by_target = torch.sort(result.edge_index[1], stable=True)
-    result.edge_index = torch.stack([result.edge_index[0, by_target], target])
+    # A node's own edges in the order of memory, too.
+    by_target = torch.argsort(result.edge_index[1] * n + result.edge_index[0])
+    result.edge_index = result.edge_index[:, by_target]
     for key in ("edge_laplacian", "edge_gradient"):
         result[key] = result[key][by_target]
     result.node_order = order

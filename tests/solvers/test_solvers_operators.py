@@ -289,5 +289,5 @@ def test_types_that_cannot_be_computed_with_are_refused():
     with pytest.raises(ValueError, match="N > 0"):
         GraphOperators.from_graph(empty)
     d = GraphOperators.from_graph(graph)
-    with pytest.raises(ValueError, match="on cpu like the operators .*got meta"):
+    with pytest.raises(ValueError, match=r"on cpu like the operators .*got meta"):
         d.laplacian(torch.zeros(5, dtype=torch.float64, device="meta"))
