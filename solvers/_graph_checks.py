@@ -50,6 +50,16 @@ def edge_problem(
     return None
 
 
+def mask_problem(mask: Tensor, num_nodes: int) -> str | None:
+    """Say what is wrong with a mask of boundary nodes, or None; the caller raises."""
+    if mask.dtype != torch.bool or mask.shape != (num_nodes,):
+        return (
+            f"`boundary_mask` must be bool of shape [{num_nodes}], got {mask.dtype} of shape "
+            f"{list(mask.shape)}."
+        )
+    return None
+
+
 def warn_of(edges: Entries, graph: Any) -> None:
     """Warn of nodes without edges, of edges given twice and of a graph in several parts."""
     n = edges.num_nodes

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ._fluxes import Fluxes, fluxes_of
-from ._graph_checks import REAL, edge_problem, warn_of
+from ._graph_checks import REAL, edge_problem, mask_problem, warn_of
 from ._tables import (
     SMALL,
     Entries,
@@ -85,7 +85,8 @@ class GraphOperators:
         if missing := [key for key in _KEYS if key not in graph]:
             raise ValueError(f"`graph` must have {', '.join(_KEYS)}, got no {', '.join(missing)}.")
         values = graph.edge_laplacian, graph.edge_gradient
-        if problem := edge_problem(graph.edge_index, *values, graph.pos):
+        problem = edge_problem(graph.edge_index, *values, graph.pos)
+        if problem := problem or mask_problem(graph.boundary_mask, len(graph.pos)):
             raise ValueError(problem)
         source, target = graph.edge_index
         edges, laplacian, gradient = Entries.sort(source, target, len(graph.pos), *values)

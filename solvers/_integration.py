@@ -102,7 +102,6 @@ def march(
     saved: dict[int, Tensor] = {}
     if start := plan.at.get(-1):
         saved |= {k: stepper.join(stepper.impose(plan.time, fields)) for _, k in start}
-    needs_gradient = torch.is_grad_enabled() and state.requires_grad
     block = checkpoint_every or (math.isqrt(plan.count) if plan.count > 16 else plan.count)
     with Bar(plan.count, progress) as bar:
         for first in range(0, plan.count, block):
@@ -111,7 +110,8 @@ def march(
             def run(*fields: Tensor, steps: range = steps) -> tuple[Fields, dict[int, Tensor]]:
                 return _run(stepper, fields, plan, limit, steps, bar)
 
-            if needs_gradient and len(steps) < plan.count:
+            # Of the state, or of whatever the right-hand side depends on: who knows.
+            if torch.is_grad_enabled() and len(steps) < plan.count:
                 fields, new = checkpoint(
                     run, *fields, use_reentrant=False, preserve_rng_state=False
                 )

@@ -28,6 +28,7 @@ class Bar:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self._shown = False  # steps that a backward pass takes again are not counted
         if self._bar is not None:
             self._bar.stop()
 

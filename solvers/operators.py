@@ -202,7 +202,7 @@ def finite_element_graph(
     its triangles. Solutions of diffusion problems are second-order accurate and mass is kept
     exactly, but the values of this Laplacian do not converge at the nodes of an irregular mesh: for
     these take `triangulation_graph`. Strang and Fix, An Analysis of the Finite Element Method
-    (1973), section 1.3; lumping: Thomee, Galerkin Finite Element Methods (2006), chapter 15.
+    (1973), chapter 1; lumping: Thomee, Galerkin Finite Element Methods (2006), chapter 15.
 
     Args:
         points: [N, 2], in units of length.

@@ -70,7 +70,7 @@ class Tableau:
     def order(self) -> int:
         """Order of accuracy, from the order conditions up to order 4.
 
-        Hairer, Norsett and Wanner (1993), table II.2.2: one condition for each rooted tree.
+        Hairer, Norsett and Wanner (1993), section II.2: one condition for each rooted tree.
 
         Returns:
             The largest p up to 4 such that all conditions of orders 1 to p hold; 0 if none does.
@@ -166,7 +166,7 @@ THREE_EIGHTHS = Tableau(
 """The 3/8 rule of order 4: the same table, right."""
 
 HEUN = Tableau("heun", a=((), (1,)), b=(Fraction(1, 2), Fraction(1, 2)))
-"""The trapezoidal method of order 2: the same book, eq. (II.1.3) and exercise 1."""
+"""The method of order 2 that averages the slopes at both ends: the same book, section II.1."""
 
 _ALL = {tableau.name: tableau for tableau in (RK4, THREE_EIGHTHS, HEUN)}
 

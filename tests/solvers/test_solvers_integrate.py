@@ -235,6 +235,19 @@ def test_checkpoints_bound_the_states_that_are_kept():
     assert totals[20] < totals[400] / 20
 
 
+def test_gradients_of_parameters_are_bounded_and_right_too():
+    def run(rate, every):
+        return integrate(
+            lambda t, s: -rate * s, STATE, 0.0, 1.0, 0.02, limit=1.0, checkpoint_every=every
+        )
+
+    rate = torch.tensor(0.7, dtype=torch.float64, requires_grad=True)
+    (found,) = torch.autograd.grad(run(rate, None).sum(), rate)
+    assert float(found) == pytest.approx(-float(STATE.sum()) * math.exp(-0.7), rel=1e-7)
+    (whole,) = torch.autograd.grad(run(rate, 50).sum(), rate)
+    assert torch.equal(found, whole)
+
+
 def test_progress_is_shown_for_long_work_only(capsys, monkeypatch):
     integrate(decay, STATE, 0.0, 1.0, 0.1, progress=True)
     assert capsys.readouterr().err == ""

@@ -221,6 +221,8 @@ def test_grid_refusals(args, kwargs, message):
         ({"edge_laplacian": torch.ones(3)}, r"shape \[2\].*got \[3\]"),
         ({"edge_gradient": torch.ones(2, 2)}, r"\[2, 1\], got \[2\] and \[2, 2\]"),
         ({"edge_gradient": None}, "got no edge_gradient"),
+        ({"boundary_mask": torch.zeros(4)}, r"bool of shape \[4\], got torch.float32"),
+        ({"boundary_mask": torch.ones(3, dtype=torch.bool)}, r"bool of shape \[4\], .* \[3\]"),
     ],
 )
 def test_graph_refusals(changes, message):
