@@ -60,7 +60,14 @@ class CompiledStep:
             return None
 
 
-def _options() -> dict[str, Any] | None:
+def _options() -> dict[str, Any]:
+    """What speeds the step up, as far as this release of torch knows it."""
+    config = torch._inductor.config
+    options: dict[str, Any] = {}
     # Indices were checked when the tables were built; checking again costs a fifth of a step.
-    name = "assert_indirect_indexing"
-    return {name: False} if hasattr(torch._inductor.config, name) else None
+    if hasattr(config, "assert_indirect_indexing"):
+        options["assert_indirect_indexing"] = False
+    # Multiply and add in one instruction: differences of equal values are exact zeros all the same.
+    if hasattr(config.cpp, "enable_floating_point_contract_flag"):
+        options["cpp.enable_floating_point_contract_flag"] = "fast"
+    return options

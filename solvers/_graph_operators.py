@@ -316,7 +316,10 @@ class GraphOperators:
         kept = []
         for source, to, weights in tables:
             values = torch.stack(weights, -1)
-            used = (values != 0).any(-1).t()  # by node, so that each node's order stays
+            used = (values != 0).any(-1)
+            if p.slot is not None and source is p.neighbours:
+                used &= p.slot == 0  # long rows are whole in the other table
+            used = used.t()  # by node, so that each node's order stays
             kept.append((source.t()[used].long(), to.t()[used], values.transpose(0, 1)[used]))
         source, to, values = (torch.cat(part) for part in zip(*kept, strict=True))
         edges, values = Entries.sort(source, to, n, values)

@@ -8,6 +8,7 @@ vectorises; more lie node by node, as a processor follows few streams of memory 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ _SLOT_MAJOR = 6
 # Below this many entries all slots are gathered at once, which takes fewer calls of torch.
 SMALL = 200_000
 _LONG_ROWS_FROM = 4096
+_CHAINS = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,10 +28,10 @@ class Pattern:
     """Who the neighbours are.
 
     Attributes:
-        neighbours: [k, N] int32.
+        neighbours: [k, N] int32; of long rows the first k.
         slot: [N] int32, place of the node in the table of long rows, 0 for others; or None.
         rows: [R + 1] int32, the node of each long row; entry 0 stands for no row.
-        long_neighbours: [K, R + 1] int32.
+        long_neighbours: [K, R + 1] int32, all neighbours of long rows.
     """
 
     neighbours: Tensor
@@ -82,7 +84,7 @@ class Layout:
         longest = max(1, int(degree.max())) if n else 1
         self.width = _width(degree.cpu(), longest)
         self._in_main = slot < self.width if self.width < longest else None
-        self._cell = slot * n + target if self._in_main is None else None
+        self._cell = self._main(slot * n + target)
         nodes = torch.arange(n, device=target.device, dtype=torch.int32)
         slots = {}
         if self._in_main is not None:
@@ -91,7 +93,6 @@ class Layout:
             place[long] = torch.arange(1, long.numel() + 1, device=target.device)
             rows = torch.cat([long.new_zeros(1), long])
             self._of_long = place[target] > 0
-            self._cell = (slot * n + target)[~self._of_long]
             self._long_cell = (slot * rows.numel() + place[target])[self._of_long]
             self._long_shape = longest, rows.numel()
             own = rows.to(torch.int32).expand(self._long_shape).reshape(-1).clone()
@@ -106,7 +107,7 @@ class Layout:
         self.pattern = Pattern(_arrange(table.view(self.width, n)), **slots)
 
     def _main(self, values: Tensor) -> Tensor:
-        return values if self._in_main is None else values[~self._of_long]
+        return values if self._in_main is None else values[self._in_main]
 
     def weights(self, values: Tensor, centre: Tensor | None = None) -> Weights:
         """Arrange one value per edge `[E]`."""
@@ -165,28 +166,42 @@ def apply(field: Tensor, pattern: Pattern, weights: Weights) -> Tensor:
     main = _sum(field, pattern.neighbours, weights.main, field if difference else None)
     if pattern.slot is not None:
         assert pattern.long_neighbours is not None and weights.long is not None
-        own = field[pattern.rows] if difference else None
-        long = _sum(field, pattern.long_neighbours, weights.long, own)
-        main = torch.where(pattern.slot > 0, long[pattern.slot], main)
+        own = None if pattern.rows is None or not difference else _take(field, pattern.rows)
+        if torch.compiler.is_compiling():
+            # The slots that the main table has no place for: a choice between two sums would become
+            # a branch around each, at half the speed.
+            rest = slice(len(pattern.neighbours), None)
+            long = _sum(field, pattern.long_neighbours[rest], weights.long[rest], own)
+            # The view makes torch keep the sums instead of writing them into the loop over nodes.
+            main = main + _take(long.as_strided(long.shape, (1,)), pattern.slot)
+        else:
+            long = _sum(field, pattern.long_neighbours, weights.long, own)
+            main = torch.where(pattern.slot > 0, long[pattern.slot], main)
     return main if centre is None else main - centre * field
 
 
 def _sum(field: Tensor, neighbours: Tensor, weights: Tensor, own: Tensor | None) -> Tensor:
     products: Iterable[Tensor]
+    chains = 1
     if not torch.compiler.is_compiling() and neighbours.numel() <= SMALL:
         # index_select: its backward (index_add) is much faster than that of advanced indexing.
         values = field.index_select(0, neighbours.flatten()).view_as(neighbours)
         products = (weights * (values if own is None else values - own)).unbind(0)
     else:
+        # One sum after the other would wait for each addition; the eager ones must not differ.
+        chains = _CHAINS if torch.compiler.is_compiling() and len(neighbours) > _SLOT_MAJOR else 1
         products = (
-            w * (field[j] if own is None else field[j] - own)
+            w * (_take(field, j) if own is None else _take(field, j) - own)
             for j, w in zip(neighbours.unbind(0), weights.unbind(0), strict=True)
         )
     # Not `sum(0)`: its order of additions may depend on the number of slots, hence on the batch.
-    total: Any = None
-    for product in products:
-        total = product if total is None else total + product
-    return total
+    totals: list[Tensor] = []
+    for i, product in enumerate(products):
+        if i < chains:
+            totals.append(product)
+        else:
+            totals[i % chains] = totals[i % chains] + product
+    return functools.reduce(torch.add, totals)
 
 
 def _flat(pattern: Pattern, weights: Weights) -> list[Tensor]:
@@ -201,6 +216,11 @@ def _unflat(tensors: Sequence[Tensor]) -> tuple[Pattern, Weights]:
         return Pattern(neighbours), Weights(main, centre=centre)
     slot, rows, long_neighbours, long = rest
     return Pattern(neighbours, slot, rows, long_neighbours), Weights(main, long, centre)
+
+
+def _take(field: Tensor, index: Tensor) -> Tensor:
+    # Compiled, `gather` is spared the look for negative indices that `field[index]` costs.
+    return field.gather(0, index.long()) if torch.compiler.is_compiling() else field[index]
 
 
 class _Linear(torch.autograd.Function):
