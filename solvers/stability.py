@@ -80,7 +80,7 @@ def stable_step(
     Example:
         >>> state = torch.ones(3, 2, dtype=torch.float64)
         >>> round(stable_step(lambda time, s: -10.0 * s, state), 4)
-        0.2729
+        0.273
     """
     tableau = find(method)
     if problem := state_problem(state):
