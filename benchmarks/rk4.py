@@ -22,6 +22,10 @@ each array once a stage: in float64 256 + 4 (12 E/N + 4) bytes a node, in float3
 over the time. On a regular grid the weights are the same at all nodes and ours keeps them once, so
 there it moves fewer bytes than the formula says.
 
+glibc gives arrays above 32 MB back to the system at once, and a step on more than 4 million nodes
+then spends half of its time on fresh pages; so this program starts itself anew with glibc's limits
+raised, for all rows alike (`MALLOC_LIMITS`; a user does the same by these variables).
+
 `peak_bytes` (Linux) is the operator's tables, the state, and what stepping adds to the peak of
 resident memory, in a process of its own; `(peak_bytes - operator_bytes) / state_bytes` counts it in
 states.
@@ -48,6 +52,7 @@ from _rk4_peers import RUNNERS, make
 from _rk4_runners import OWN, Runner, gradient_seconds, reference, step_seconds
 
 START = time.perf_counter()
+MALLOC_LIMITS = {"MALLOC_MMAP_THRESHOLD_": str(1 << 32), "MALLOC_TRIM_THRESHOLD_": str(1 << 33)}
 
 
 def rows_of(case: Case, names: list[str], threads: int, repeats: int) -> list[dict[str, Any]]:
@@ -184,4 +189,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    if sys.platform == "linux" and MALLOC_LIMITS.keys() - os.environ.keys():
+        # Read by glibc when a process starts, hence not to be set later.
+        os.execve(sys.executable, [sys.executable, *sys.argv], {**MALLOC_LIMITS, **os.environ})
     main()
