@@ -258,6 +258,8 @@ class GraphOperators:
 
     def node_major(self) -> GraphOperators:
         """The same tables, laid out as compiled steps want them."""
+        if self.pattern.neighbours.numel() > SMALL:
+            return self  # large tables were laid out so when they were made
         tables = self.laplacian_weights, *self.gradient_weights
         return replace(
             self,

@@ -114,12 +114,15 @@ class Rings:
         left = np.arange(len(nodes))
         reached = self._ring[nodes] @ self._ring
         while left.size:
-            size = np.diff(reached.indptr) - 1
-            wider = reached @ self._ring
-            done = (size >= count) | (np.diff(wider.indptr) - 1 == size)
+            size = np.diff(reached.indptr)
+            short = np.flatnonzero(size <= count)  # the node itself counts among them
+            wider = reached[short] @ self._ring
+            more = np.diff(wider.indptr) > size[short]
+            done = np.ones(len(left), dtype=bool)
+            done[short[more]] = False
             if done.any():
                 result[left[done]] = self._nearest(nodes[left[done]], reached[done], count)
-            left, reached = left[~done], wider[~done]
+            left, reached = left[~done], wider[more]
         return result
 
     def _nearest(self, nodes: np.ndarray, reached: sp.csr_matrix, count: int) -> np.ndarray:

@@ -8,6 +8,7 @@ import torch
 from torch_geometric.data import Batch, Data
 
 from solvers.operators import GraphOperators, GraphWarning, grid_graph
+from tests.solvers.node_sets import slope
 
 torch.set_num_threads(1)
 
@@ -21,12 +22,6 @@ LENGTHS = (1.0, 2.0, 1.5)
 
 def ops(*args, **kwargs) -> GraphOperators:
     return GraphOperators.from_graph(grid_graph(*args, **kwargs))
-
-
-def slope(h: list[float], error: list[float]) -> float:
-    x, y = torch.tensor(h).log(), torch.tensor(error).log()
-    x = x - x.mean()
-    return float((x * y).sum() / (x * x).sum())
 
 
 def random_graph(num_nodes: int, num_edges: int, dimension: int, seed: int) -> Data:

@@ -20,6 +20,7 @@ from solvers.rk4 import (
     stable_step,
     substeps,
 )
+from tests.solvers.node_sets import slope
 
 torch.set_num_threads(1)
 
@@ -47,10 +48,6 @@ def moving_start(pos, time=0.0):
 
 def decay(time, state):
     return -state
-
-
-def slope(h, error) -> float:
-    return float(np.polyfit(np.log(h), np.log(error), 1)[0])
 
 
 def test_marker():
