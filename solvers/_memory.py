@@ -1,0 +1,133 @@
+"""How much memory each way to a step takes, and which of them there is room for."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import torch
+
+_GIB = 2.0**30
+_PART = 0.5  # of the memory that is free: others need some too
+_UNKNOWN = 4 * _GIB
+
+PATHS = ("primal", "dual", "matrix_free")
+
+
+def available(device: torch.device) -> float:
+    """Memory that is free on a device.
+
+    Args:
+        device: CPU or CUDA.
+
+    Returns:
+        Bytes; 4 GiB where the system does not say.
+    """
+    if device.type == "cuda":
+        return float(torch.cuda.mem_get_info(device)[0])
+    known = [size for size in (_proc(), _cgroup()) if size is not None]
+    if not known:
+        try:
+            known = [float(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))]
+        except (AttributeError, OSError, ValueError):
+            known = [_UNKNOWN]
+    return min(known)
+
+
+def _proc() -> float | None:
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return float(line.split()[1]) * 1024
+    except (OSError, ValueError, IndexError):
+        pass
+    return None
+
+
+def _cgroup() -> float | None:
+    folder = Path("/sys/fs/cgroup")
+    try:
+        limit = (folder / "memory.max").read_text().strip()
+        used = (folder / "memory.current").read_text().strip()
+        return None if limit == "max" else max(float(limit) - float(used), 0.0)
+    except (OSError, ValueError):
+        return None
+
+
+def needs(rows: int, columns: int, itemsize: int, robust: bool = False) -> dict[str, float]:
+    """Estimate what each path takes.
+
+    Args:
+        rows: m.
+        columns: n.
+        itemsize: Bytes of a number.
+        robust: Whether rows of the Jacobian are scaled, which takes a copy of it.
+
+    Returns:
+        Bytes of each of `PATHS`, and of "orthogonal" on top of a dense one.
+    """
+    jacobian = rows * columns * (2.0 if robust else 1.0)
+    vectors = 12.0 * (rows + columns)
+    small = min(rows, columns)
+    return {
+        "primal": (jacobian + 2.0 * columns**2 + vectors) * itemsize,
+        "dual": (jacobian + rows * max(256, min(rows, columns)) + 2.0 * rows**2 + vectors)
+        * itemsize,
+        "matrix_free": 2.0 * vectors * itemsize,
+        "orthogonal": (2.0 * rows * columns + 8.0 * small**2) * itemsize,
+    }
+
+
+def choose(
+    rows: int,
+    columns: int,
+    itemsize: int,
+    device: torch.device,
+    wanted: str = "auto",
+    limit_gb: float | None = None,
+    matrix_free: bool = True,
+    robust: bool = False,
+) -> tuple[str, bool]:
+    """Choose the path to a step before anything is allocated.
+
+    Args:
+        rows: m.
+        columns: n.
+        itemsize: Bytes of a number.
+        device: Where the matrices will lie.
+        wanted: "auto" or one of `PATHS`.
+        limit_gb: Memory to use at most, in GiB; half of what is free if None.
+        matrix_free: Whether there are products with the Jacobian and its transpose.
+        robust: Whether the loss is a robust one.
+
+    Returns:
+        The path, and whether orthogonal factors have room beside it.
+
+    Raises:
+        ValueError: If the path is unknown or the limit not positive.
+        MemoryError: If no path fits, with what each needs.
+
+    Example:
+        >>> choose(4000, 1000, 8, torch.device("cpu"), limit_gb=1.0)
+        ('primal', True)
+        >>> choose(4000, 1000, 8, torch.device("cpu"), limit_gb=0.01)
+        ('matrix_free', False)
+    """
+    if wanted not in ("auto", *PATHS):
+        raise ValueError(f"`direction` must be one of auto, {', '.join(PATHS)}, got {wanted!r}.")
+    if limit_gb is not None and not limit_gb > 0:
+        raise ValueError(f"`memory_limit_gb` must be positive, got {limit_gb}.")
+    limit = _PART * available(device) if limit_gb is None else limit_gb * _GIB
+    need = needs(rows, columns, itemsize, robust)
+    dense = "primal" if rows >= columns else "dual"
+    order = (dense, "matrix_free") if wanted == "auto" else (wanted,)
+    for path in order:
+        if need[path] <= limit and (path != "matrix_free" or matrix_free):
+            room = path != "matrix_free" and need[path] + need["orthogonal"] <= limit
+            return path, room
+    told = ", ".join(f"{path} {need[path] / _GIB:.3g} GiB" for path in PATHS)
+    why = "" if matrix_free else " matrix_free needs a residual that torch can differentiate."
+    raise MemoryError(
+        f"`memory_limit_gb` must leave room for a way to a step with {rows} rows and {columns} "
+        f"parameters: {told}; got {limit / _GIB:.3g} GiB.{why}"
+    )

@@ -1,0 +1,124 @@
+"""Robust losses: what a large residual costs, and the least-squares rows that it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+# Of z = (residual / f_scale)^2: the loss, its first and its second derivative.
+Values = tuple[Tensor, Tensor, Tensor]
+
+
+def _soft_l1(z: Tensor) -> Values:
+    root = (1 + z).sqrt()
+    return 2 * z / (root + 1), 1 / root, -0.5 / root**3
+
+
+def _huber(z: Tensor) -> Values:
+    small = z <= 1
+    root = torch.where(small, torch.ones_like(z), z).sqrt()
+    return (
+        torch.where(small, z, 2 * root - 1),
+        torch.where(small, torch.ones_like(z), 1 / root),
+        torch.where(small, torch.zeros_like(z), -0.5 / root**3),
+    )
+
+
+def _cauchy(z: Tensor) -> Values:
+    return z.log1p(), 1 / (1 + z), -1 / (1 + z) ** 2
+
+
+def _arctan(z: Tensor) -> Values:
+    below = 1 + z.square()
+    return z.atan(), 1 / below, -2 * z / below**2
+
+
+_ALL: dict[str, Callable[[Tensor], Values] | None] = {
+    "arctan": _arctan,
+    "cauchy": _cauchy,
+    "huber": _huber,
+    "linear": None,
+    "soft_l1": _soft_l1,
+}
+
+
+@dataclass(frozen=True)
+class Loss:
+    """`cost = f_scale^2 / 2 sum rho((r / f_scale)^2)`, with rho(z) = z for "linear".
+
+    Attributes:
+        name: "linear", "soft_l1", "huber", "cauchy" or "arctan".
+        f_scale: Size of a residual beyond which it counts for less; in units of the residual.
+
+    Raises:
+        ValueError: If there is no loss of that name, or the scale is not positive.
+
+    Example:
+        >>> Loss("huber").cost(torch.tensor([0.5, 3.0]))
+        2.625
+    """
+
+    name: str = "linear"
+    f_scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.name not in _ALL:
+            raise ValueError(f"`loss` must be one of {', '.join(sorted(_ALL))}, got {self.name!r}.")
+        if not (self.f_scale > 0 and self.f_scale < float("inf")):
+            raise ValueError(f"`f_scale` must be a positive, finite number, got {self.f_scale}.")
+
+    def cost(self, residual: Tensor) -> float:
+        """Cost of a residual vector; infinite or NaN where that is not finite.
+
+        Args:
+            residual: [m].
+
+        Returns:
+            The cost, summed in float64.
+        """
+        function = _ALL[self.name]
+        squares = residual.double().square()
+        if function is None:
+            return 0.5 * float(squares.sum())
+        return 0.5 * self.f_scale**2 * float(function(squares / self.f_scale**2)[0].sum())
+
+    def reduction(self, before: Tensor, after: Tensor) -> float:
+        """Cost of one residual vector less that of another, with little cancellation.
+
+        Args:
+            before: [m].
+            after: [m].
+
+        Returns:
+            The difference of the costs.
+        """
+        function = _ALL[self.name]
+        before, after = before.double(), after.double()
+        if function is None:
+            return 0.5 * float(torch.dot(before - after, before + after))
+        first = function((before / self.f_scale).square())[0]
+        second = function((after / self.f_scale).square())[0]
+        return 0.5 * self.f_scale**2 * float((first - second).sum())
+
+    def rows(self, residual: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Rows of the least-squares problem whose gradient and Hessian are those of the cost.
+
+        Triggs, McLauchlan, Hartley and Fitzgibbon, Bundle adjustment: a modern synthesis (2000),
+        eq. (11), with a correction that would make a weight negative left out.
+
+        Args:
+            residual: [m].
+
+        Returns:
+            [m], the residuals to use; and [m], factors for the rows of the Jacobian, or None for 1.
+        """
+        function = _ALL[self.name]
+        if function is None:
+            return residual, None
+        z = (residual / self.f_scale).square()
+        _, first, second = function(z)
+        weight = (first + 2 * second * z).clamp_min(torch.finfo(residual.dtype).eps).sqrt()
+        return residual * first / weight, weight

@@ -1,0 +1,79 @@
+"""Scales of the parameters, in which steps are damped and measured."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+
+class Scaling:
+    """The diagonal D that the damping multiplies.
+
+    "jac" takes the squared lengths of the columns of J, the largest seen so far: Marquardt's
+    scaling with the safeguard of More, The Levenberg-Marquardt algorithm (1978), eq. (6.3). Given
+    scales `x_scale` take `c / x_scale^2`, c the mean of the squared lengths in those units. Either
+    way the damping is dimensionless, and a common factor on all rows changes nothing.
+
+    Args:
+        x_scale: "jac", a positive number, or [n] positive numbers, in units of the parameters.
+        like: [n], parameters whose dtype and device to take.
+
+    Raises:
+        ValueError: If the scale is not as above.
+    """
+
+    def __init__(self, x_scale: str | float | Tensor, like: Tensor) -> None:
+        self.largest: Tensor | None = None
+        self._given: Tensor | None = None
+        if isinstance(x_scale, str):
+            if x_scale != "jac":
+                raise ValueError(
+                    f"`x_scale` must be 'jac', a positive number or one for each of the "
+                    f"{like.numel()} parameters, got {x_scale!r}."
+                )
+            return
+        given = torch.as_tensor(x_scale, dtype=like.dtype, device=like.device)
+        legal = bool((given > 0).all() & given.isfinite().all())
+        if given.shape not in ((), like.shape) or not legal:
+            raise ValueError(
+                f"`x_scale` must be 'jac', a positive number or one for each of the "
+                f"{like.numel()} parameters, got {x_scale}."
+            )
+        self._given = given.expand_as(like)
+
+    def update(self, column_squares: Tensor) -> Tensor:
+        """Return D for the columns of a new Jacobian.
+
+        Args:
+            column_squares: [n], squared lengths.
+
+        Returns:
+            [n], positive: 1 for columns of zeros, whose parameters do not move.
+        """
+        if self._given is not None:
+            mean = float((column_squares * self._given.square()).mean())
+            return (mean if mean > 0 else 1.0) / self._given.square()
+        if self.largest is None:
+            self.largest = column_squares
+        else:
+            self.largest = torch.maximum(self.largest, column_squares)
+        return torch.where(self.largest > 0, self.largest, torch.ones_like(self.largest))
+
+    def reset(self) -> None:
+        """Forget the columns seen so far, as other rows have other lengths."""
+        self.largest = None
+
+
+def length(vector: Tensor, scale: Tensor) -> float:
+    """Length of a vector in the norm of a diagonal.
+
+    Args:
+        vector: [n].
+        scale: [n], not negative.
+
+    Returns:
+        `sqrt(sum scale * vector^2)`.
+    """
+    return math.sqrt(float((vector.square() * scale).sum()))

@@ -1,0 +1,67 @@
+"""What a minimisation returns: the solution, and in a sentence why it ended."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+
+class Status(enum.Enum):
+    """Why an iteration ended; the value is the sentence that users read."""
+
+    ZERO_RESIDUAL = "The residual is zero."
+    GTOL = "The gradient is small: no column of the Jacobian has more than `gtol` of the residual."
+    FTOL = "The cost has settled: a step changed it by less than `ftol` of itself."
+    XTOL = "The parameters have settled: a step changed them by less than `xtol` of themselves."
+    PRECISION = "The cost cannot be told apart from rounding any more."
+    STALLED = "No step was found that lowers the cost."
+    NONFINITE = "The Jacobian holds NaN or infinity at the last accepted parameters."
+    MAX_NFEV = "The largest number of evaluations was reached."
+    MAX_ITERATIONS = "The largest number of iterations was reached."
+    CALLBACK = "The callback asked to stop."
+    INTERRUPTED = "Interrupted from the keyboard; the last accepted parameters are kept."
+
+    @property
+    def success(self) -> bool:
+        """Whether the parameters are a minimum as far as the tolerances can tell."""
+        return self in _GOOD
+
+
+_GOOD = {Status.ZERO_RESIDUAL, Status.GTOL, Status.FTOL, Status.XTOL, Status.PRECISION}
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Where a minimisation ended.
+
+    Attributes:
+        x: [n], parameters.
+        cost: Half the sum of squared residuals, or of their losses.
+        optimality: Largest |J_j . r| / |J_j| over the columns: what the gradient is in units of
+            the residual, whatever the units of the parameters.
+        status: Why it ended.
+        message: The same as a sentence.
+        nfev: Evaluations of the residual, those of the Jacobian not counted.
+        njev: Evaluations of the Jacobian, or of its products.
+        history: One flat dictionary an iteration: iteration, cost, optimality, damping,
+            gain_ratio, step_norm, accepted, trials, nfev, seconds.
+        residual: [m] at x.
+    """
+
+    x: Tensor
+    cost: float
+    optimality: float
+    status: Status
+    message: str
+    nfev: int
+    njev: int
+    history: list[dict[str, Any]] = field(repr=False)
+    residual: Tensor = field(repr=False)
+
+    @property
+    def success(self) -> bool:
+        """Whether x is a minimum as far as the tolerances can tell."""
+        return self.status.success
