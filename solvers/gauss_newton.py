@@ -14,13 +14,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from . import _jacobians
+from . import _damping, _jacobians, _memory
 from ._damping import GainRatio, LineSearch, Nielsen, Rule, TargetRatio
 from ._levenberg_marquardt import NonFiniteJacobianError, Problem, Step, Stepper
 from ._robust import Loss
 from ._solution import Solution, Status
 
 __all__ = [
+    "DAMPINGS",
+    "SOLVERS",
     "GainRatio",
     "LineSearch",
     "Nielsen",
@@ -34,6 +36,12 @@ __all__ = [
     "TargetRatio",
     "least_squares",
 ]
+
+DAMPINGS = tuple(_damping.names())
+"""Names of the rules that say how far a step goes."""
+
+SOLVERS = ("auto", *_memory.PATHS)
+"""Names of the ways to a direction: through J^T J, through J J^T, by products alone."""
 
 Vector = Tensor | np.ndarray | Sequence[float] | float
 
