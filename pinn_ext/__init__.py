@@ -19,13 +19,22 @@ if TYPE_CHECKING:
     from pinn_ext import strategies, systems
     from pinn_ext.adaptive_weights import AdaptiveLossWeights
     from pinn_ext.dde.callback import AdaptiveWeights
+    from pinn_ext.dde.gauss_newton import train_gauss_newton
     from pinn_ext.plain_loop import train_physics
 
-__all__ = ["AdaptiveLossWeights", "AdaptiveWeights", "strategies", "systems", "train_physics"]
+__all__ = [
+    "AdaptiveLossWeights",
+    "AdaptiveWeights",
+    "strategies",
+    "systems",
+    "train_gauss_newton",
+    "train_physics",
+]
 
 _HOMES = {
     "AdaptiveLossWeights": "pinn_ext.adaptive_weights",
     "AdaptiveWeights": "pinn_ext.dde.callback",
+    "train_gauss_newton": "pinn_ext.dde.gauss_newton",
     "train_physics": "pinn_ext.plain_loop",
 }
 _ROOMS = ("strategies", "systems")

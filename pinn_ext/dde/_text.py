@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 
 def weights_text(weights: Mapping[str, float]) -> str:
     """Return weights on one line: `pde_1=0.12, ic_1=3.4`."""
     return ", ".join(f"{name}={weight:.3g}" for name, weight in weights.items())
-
-
-def optimizer_name(model: Any) -> str:
-    """Return the name of a model's optimiser, which `compile` may have got as an object."""
-    return model.opt_name if isinstance(model.opt_name, str) else type(model.opt_name).__name__
 
 
 def closing_table(title: str, rows: Iterable[tuple[str, float, float, float, float]]) -> str:

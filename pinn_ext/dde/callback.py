@@ -13,7 +13,7 @@ from torch import Tensor
 from pinn_ext.adaptive_weights import AdaptiveLossWeights
 from pinn_ext.checks import check_names, check_number
 from pinn_ext.dde import optimizers
-from pinn_ext.dde._text import closing_table, optimizer_name
+from pinn_ext.dde._text import closing_table
 from pinn_ext.dde.best import BestModel
 from pinn_ext.dde.guard import Guard
 from pinn_ext.dde.period import Period
@@ -26,10 +26,10 @@ class AdaptiveWeights(dde.callbacks.Callback):
     """Moves `model.loss_weights` while DeepXDE trains.
 
     `model.train(iterations=10000, callbacks=[pinn_ext.AdaptiveWeights("ema")])` is all a script
-    needs. The weights start from `model.loss_weights`, or ones. Under L-BFGS and NNCG, whose
-    curvature belongs to one objective, they stay as they are; weights that `compile` dropped
-    are put back. A loss or a gradient that is not finite stops the training at that very step
-    with the parameters of the step before.
+    needs. The weights start from `model.loss_weights`, or ones. Under L-BFGS, NNCG and
+    Gauss-Newton, whose curvature belongs to one objective, they stay as they are; weights that
+    `compile` dropped are put back. A loss or a gradient that is not finite stops the training at
+    that very step with the parameters of the step before.
 
     Args:
         strategy: one of `pinn_ext.strategies.names()`.
@@ -146,7 +146,7 @@ class AdaptiveWeights(dde.callbacks.Callback):
         if self._recorder and self._frozen and not self._said_frozen:
             self._said_frozen = True
             self._say(
-                f"weights are frozen for {optimizer_name(self.model)}: {self._weights.text()}"
+                f"weights are frozen for {optimizers.name_of(self.model)}: {self._weights.text()}"
             )
 
     def on_batch_begin(self) -> None:
@@ -246,8 +246,8 @@ class AdaptiveWeights(dde.callbacks.Callback):
         """Put the best parameters by raw losses into the model.
 
         External variables are put back too. Best means the smallest sum of each raw loss over
-        its first value, among the last steps of the periods (and, under L-BFGS and NNCG, at
-        DeepXDE's tests).
+        its first value, among the last steps of the periods (and, under L-BFGS, NNCG and
+        Gauss-Newton, at DeepXDE's tests).
 
         Returns:
             How many steps the training had made then.

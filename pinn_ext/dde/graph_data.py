@@ -99,8 +99,21 @@ class GraphData(dde.data.Data):
         model: Any,
         aux: Any = None,
     ) -> list[Tensor]:
-        """Return the raw loss terms of the batch served last."""
-        return self.loss(model.net, self._train, outputs)
+        """Return the raw loss terms of the batch served last.
+
+        Args:
+            targets: none, residuals are compared with zeros.
+            outputs: of `model.net` at the batch.
+            loss_fn: of zeros and residuals, or a list with one a term; what it returns is
+                returned, so that `value - target` gives the residual vectors.
+            inputs: of the batch.
+            model: holds the network.
+            aux: DeepXDE's, not used.
+
+        Returns:
+            One tensor a term.
+        """
+        return self._losses(self._train, outputs, loss_fn, model)
 
     def losses_test(
         self,
@@ -111,8 +124,20 @@ class GraphData(dde.data.Data):
         model: Any,
         aux: Any = None,
     ) -> list[Tensor]:
-        """Return the raw loss terms of the validation snapshots."""
-        return self.loss(model.net, self.validation, outputs)
+        """Return the raw loss terms of the validation snapshots, as `losses_train` does."""
+        return self._losses(self.validation, outputs, loss_fn, model)
+
+    def _losses(
+        self, batch: SnapshotBatch, outputs: Tensor, loss_fn: Any, model: Any
+    ) -> list[Tensor]:
+        residuals = self.loss.residuals(model.net, batch, outputs)
+        functions = loss_fn if isinstance(loss_fn, (list, tuple)) else [loss_fn] * len(residuals)
+        if len(functions) != len(residuals):
+            raise ValueError(
+                f"`loss` must be one function or one for each of the {len(residuals)} terms "
+                f"({', '.join(self.loss.names)}), got {len(functions)}."
+            )
+        return [f(torch.zeros_like(r), r) for f, r in zip(functions, residuals, strict=True)]
 
     def batch_at(self, inputs: Tensor) -> SnapshotBatch | None:
         """Return the batch that these very inputs were served from, if any."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import weakref
+from collections.abc import Iterator
 from typing import Any
 
 import deepxde as dde
@@ -12,17 +15,47 @@ from torch import Tensor
 _LINEAR = ("exp_avg", "exp_inf", "momentum_buffer", "grad_avg")
 _QUADRATIC = ("exp_avg_sq", "max_exp_avg_sq", "square_avg", "sum")
 
+# Models in a Gauss-Newton training, and whether their weights are to stay as they are.
+_AT_WORK: weakref.WeakKeyDictionary[Any, bool] = weakref.WeakKeyDictionary()
+
+
+@contextlib.contextmanager
+def gauss_newton_at_work(model: Any, frozen: bool) -> Iterator[None]:
+    """Let callbacks know that Gauss-Newton, not the compiled optimiser, makes the steps.
+
+    Args:
+        model: a compiled DeepXDE model.
+        frozen: whether adaptive weights must not move.
+
+    Yields:
+        Nothing.
+    """
+    _AT_WORK[model] = frozen
+    try:
+        yield
+    finally:
+        del _AT_WORK[model]
+
+
+def name_of(model: Any) -> str:
+    """Return what makes the model's steps: Gauss-Newton, or the compiled optimiser's name."""
+    if model in _AT_WORK:
+        return "Gauss-Newton"
+    return model.opt_name if isinstance(model.opt_name, str) else type(model.opt_name).__name__
+
 
 def is_second_order(model: Any) -> bool:
-    """Return whether the model's optimiser keeps curvature from earlier steps.
+    """Return whether the weights must stay, as curvature is kept from earlier steps.
 
     Args:
         model: a compiled DeepXDE model.
 
     Returns:
         True for L-BFGS and NNCG, by name or as an object: a weight that moves would mix the
-        curvature of two objectives.
+        curvature of two objectives; for Gauss-Newton, as its training says.
     """
+    if model in _AT_WORK:
+        return _AT_WORK[model]
     return (
         model.opt_name in ("L-BFGS", "L-BFGS-B", "NNCG")
         or isinstance(model.opt, torch.optim.LBFGS)
@@ -32,7 +65,7 @@ def is_second_order(model: Any) -> bool:
 
 def runs_in_blocks(model: Any) -> bool:
     """Return whether DeepXDE calls callbacks once per block of L-BFGS iterations."""
-    return model.opt_name in ("L-BFGS", "L-BFGS-B")
+    return model not in _AT_WORK and model.opt_name in ("L-BFGS", "L-BFGS-B")
 
 
 def lbfgs_iterations(model: Any) -> int:

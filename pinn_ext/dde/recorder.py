@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pinn_ext.dde.terms import as_list
+from pinn_ext.dde.terms import as_list, difference
 
 
 class LossRecorder:
@@ -80,16 +80,19 @@ class LossRecorder:
         losses = self._original(targets, outputs, loss_fn, inputs, model, aux=aux)
         start = time.perf_counter()
         if self._expecting:  # the one path that every step takes
-            losses = self._read(losses, model)
+            losses = self._read(losses, loss_fn, model)
         elif self._at_work:
             losses = self._other(losses, model)
         self.seconds += time.perf_counter() - start
         return losses
 
-    def _read(self, losses: Any, model: Any) -> Any:
+    def _read(self, losses: Any, loss_fn: Any, model: Any) -> Any:
         """Read the losses that a step starts from."""
         terms = losses if isinstance(losses, list) else [losses]
-        if terms[0].ndim:  # residual vectors, asked for by someone else
+        if terms[0].ndim:  # residual vectors
+            if loss_fn is not difference:  # asked for by someone else
+                return losses
+            self._read([term.detach().square().mean() for term in terms], loss_fn, model)
             return losses
         self._expecting = False
         # One number at a time is the cheapest on the CPU, one transfer on other devices.

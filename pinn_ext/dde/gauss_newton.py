@@ -1,0 +1,361 @@
+"""Second-order training of a DeepXDE model, as easy as L-BFGS."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import deepxde as dde
+import numpy as np
+import torch
+
+from pinn_ext.checks import check_choice, check_number
+from pinn_ext.dde import optimizers
+from pinn_ext.dde.rows import ModelRows, check_rows
+from solvers.gauss_newton import DAMPINGS, SOLVERS, NonFiniteJacobianError, Stepper
+
+WEIGHTS = ("keep", "balance", "adapt")
+"""What may happen to the loss weights in a Gauss-Newton training."""
+
+_PATIENCE = 5  # iterations in a row that may each lower the loss by less than the tolerance
+_BALANCED = 15  # iterations over which weights are balanced, then left alone
+
+
+def train_gauss_newton(
+    model: Any,
+    iterations: int = 100,
+    *,
+    tolerance: float = 1e-4,
+    damping: str = "nielsen",
+    geodesic: bool = True,
+    solver: str = "auto",
+    weights: str = "keep",
+    resample_every: int = 0,
+    memory_limit_gb: float | None = None,
+    batch_size: Any = None,
+    display_every: int = 10,
+    disregard_previous_best: bool = False,
+    callbacks: Sequence[Any] | None = None,
+    model_save_path: str | None = None,
+    verbose: int = 1,
+) -> tuple[Any, Any]:
+    """Train a compiled DeepXDE model by damped Gauss-Newton steps on its weighted residuals.
+
+    Use it in place of `model.compile("L-BFGS")` and `model.train()`, best in float64
+    (`dde.config.set_default_float("float64")`), from the start or after Adam. What is minimised is
+    the weighted loss that the model is compiled with, which must be "MSE", and an L2
+    regularisation; external trainable variables are found along with the network. Callbacks are
+    called at every iteration. An iteration takes about the time of one product `J^T J` of the
+    Jacobian, so it is meant for up to some thousand parameters; beyond the memory limit products
+    `J v` are used.
+
+    Args:
+        model: a `dde.Model` after any `model.compile(…)`.
+        iterations: how many steps to accept at most.
+        tolerance: it ends when the loss falls by less than this part of itself in five
+            iterations in a row.
+        damping: rule of the damping, one of `solvers.gauss_newton.DAMPINGS`.
+        geodesic: whether steps are bent along the residuals' second derivative, for one more
+            evaluation each.
+        solver: one of `solvers.gauss_newton.SOLVERS`.
+        weights: `"keep"` leaves the loss weights as they are, those of an `AdaptiveWeights` among
+            the callbacks too; `"balance"` gives all terms the same curvature over the first
+            iterations, whatever the weights were; `"adapt"` lets `AdaptiveWeights` move them after
+            accepted steps.
+        resample_every: draw new training points each so many iterations, 0 for never. Needed
+            where there are few points; `dde.callbacks.PDEPointResampler` works as well.
+        memory_limit_gb: for Jacobian and matrices, in GiB; None takes half of what is free.
+        batch_size: as in `model.train`.
+        display_every: iterations between two lines of DeepXDE's table, and tests.
+        disregard_previous_best: as in `model.train`.
+        callbacks: DeepXDE's and ours, called as in `model.train`.
+        model_save_path: as in `model.train`.
+        verbose: 0 prints nothing.
+
+    Returns:
+        `losshistory, train_state`, as `model.train` does.
+
+    Raises:
+        ValueError: if an argument is out of range, or the model has no residuals to work on: see
+            `pinn_ext.dde.rows`.
+    """
+    training = GaussNewtonTraining(
+        model,
+        tolerance=tolerance,
+        damping=damping,
+        geodesic=geodesic,
+        solver=solver,
+        weights=weights,
+        resample_every=resample_every,
+        memory_limit_gb=memory_limit_gb,
+        batch_size=batch_size,
+        verbose=verbose,
+    )
+    training.run(
+        iterations,
+        display_every=display_every,
+        disregard_previous_best=disregard_previous_best,
+        callbacks=callbacks,
+    )
+    if model_save_path is not None:
+        model.save(model_save_path, verbose=verbose)
+    return model.losshistory, model.train_state
+
+
+class GaussNewtonTraining:
+    """The iterations behind `train_gauss_newton`, which can be stopped and taken up again.
+
+    Args:
+        model: a compiled DeepXDE model.
+        tolerance, damping, geodesic, solver, weights, resample_every, memory_limit_gb, batch_size,
+            verbose: see `train_gauss_newton`.
+
+    Attributes:
+        done: iterations made so far.
+        message: why it has ended, a sentence; None while it goes on.
+        converged: whether further iterations would be of no use.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        *,
+        tolerance: float,
+        damping: str,
+        geodesic: bool,
+        solver: str,
+        weights: str,
+        resample_every: int,
+        memory_limit_gb: float | None,
+        batch_size: Any = None,
+        verbose: int = 1,
+    ) -> None:
+        check_number("tolerance", tolerance, 0)
+        check_choice("damping", damping, DAMPINGS)
+        check_choice("solver", solver, SOLVERS)
+        check_choice("weights", weights, WEIGHTS)
+        check_number("resample_every", resample_every, 0, integer=True)
+        if memory_limit_gb is not None:
+            check_number("memory_limit_gb", memory_limit_gb, 0, open_low=True)
+        check_rows(model)
+        if resample_every and not hasattr(model.data, "resample_train_points"):
+            raise ValueError(
+                "`resample_every` must be 0 for data that cannot draw new points "
+                f"({type(model.data).__name__}), got {resample_every}."
+            )
+        self.model = model
+        self.tolerance, self.weights, self.resample_every = tolerance, weights, resample_every
+        self._batch_size, self._verbose = batch_size, verbose
+        self._options = {
+            "damping": damping,
+            "geodesic": geodesic,
+            "direction": solver,
+            "memory_limit_gb": memory_limit_gb,
+        }
+        self.done = 0
+        self.message: str | None = None
+        self.converged = False
+        self._slow = 0
+        self._saved: dict[str, Any] | None = None
+        self._stepper: Any = None
+
+    def run(
+        self,
+        iterations: int,
+        *,
+        display_every: int = 10,
+        disregard_previous_best: bool = False,
+        callbacks: Sequence[Any] | None = None,
+    ) -> None:
+        """Go on until `iterations` have been made in all, or there is nothing to gain.
+
+        Args:
+            iterations: their number, those of earlier calls included.
+            display_every: iterations between two tests.
+            disregard_previous_best: as in `model.train`.
+            callbacks: DeepXDE's and ours.
+
+        Raises:
+            ValueError: if an argument is out of range or the model has no residual rows.
+        """
+        check_number("iterations", iterations, 0, integer=True)
+        check_number("display_every", display_every, 1, integer=True)
+        model = self.model
+        self.message = None
+        with optimizers.gauss_newton_at_work(model, frozen=self.weights != "adapt"):
+            self._begin(callbacks, disregard_previous_best)
+            try:
+                self._iterate(iterations, display_every)
+            except KeyboardInterrupt:
+                self.message = "interrupted; the last accepted step is kept"
+            finally:
+                if self._stepper is not None:
+                    self._rows.put(self._stepper.x)
+            model.callbacks.on_train_end()
+        self._say_end()
+
+    # ---- the pieces of a run ------------------------------------------------------------------
+
+    def _begin(self, callbacks: Sequence[Any] | None, disregard_previous_best: bool) -> None:
+        """Do what `model.train` does before its first step."""
+        model, state = self.model, self.model.train_state
+        model.batch_size, model.stop_training = self._batch_size, False
+        model.callbacks = dde.callbacks.CallbackList(callbacks=callbacks)
+        model.callbacks.set_model(model)
+        if disregard_previous_best:
+            state.disregard_best()
+        if self._verbose > 0:
+            print("Training model by Gauss-Newton...\n", flush=True)
+        state.set_data_train(*model.data.train_next_batch(self._batch_size))
+        state.set_data_test(*model.data.test())
+        model._test(verbose=self._verbose)
+        model.callbacks.on_train_begin()
+
+    def _iterate(self, iterations: int, display_every: int) -> None:
+        model, state = self.model, self.model.train_state
+        if self.done < iterations and not self.converged:
+            self._prepare()
+        while self.done < iterations and not self.converged:
+            model.callbacks.on_epoch_begin()
+            model.callbacks.on_batch_begin()
+            self._follow_data()
+            try:
+                step = self._stepper.step()
+            except NonFiniteJacobianError as error:
+                self.converged, self.message = True, _sentence(error)
+            else:
+                self._take(step)
+            last = self.converged or self.done == iterations or model.stop_training
+            if state.step % display_every == 0 or last:
+                model._test(verbose=self._verbose)
+            else:
+                state.loss_train = self._weighted_losses()
+            model.callbacks.on_batch_end()
+            model.callbacks.on_epoch_end()
+            if model.stop_training:
+                self.message = self.message or "stopped by a callback"
+                return
+        if self.message is None:
+            self.message = f"all {iterations} iterations are made"
+
+    def _prepare(self) -> None:
+        """Set up rows and solver at the model's parameters."""
+        self._rows = ModelRows(self.model)
+        self._warn()
+        self._stepper = Stepper(self._rows, self._rows.get(), **self._options)
+        if self._saved is not None:
+            self._stepper.load_state_dict(self._saved)
+            self._saved = None
+
+    def _follow_data(self) -> None:
+        """Take up new points and weights, if there are any."""
+        model, state, rows = self.model, self.model.train_state, self._rows
+        if self.resample_every and self.done and self.done % self.resample_every == 0:
+            model.data.resample_train_points()
+        batch = model.data.train_next_batch(self._batch_size)
+        old = (state.X_train, state.y_train, state.train_aux_vars)
+        if not all(_same(a, b) for a, b in zip(old, (*batch, None, None), strict=False)):
+            state.set_data_train(*batch)
+            rows.refresh()
+            self._stepper.replace(rows)
+            self._slow = 0
+        elif rows.weights_changed():
+            rows.reweigh()
+            self._stepper.replace(rows)
+            self._slow = 0
+
+    def _take(self, step: Any) -> None:
+        """Hand an iteration's parameters to the model, and decide whether another is of use."""
+        self._rows.put(self._stepper.x)
+        if step.accepted:
+            self.done += 1
+            self.model.train_state.iteration += 1
+            self.model.train_state.step += 1
+        if not step.accepted:
+            self.converged = True
+            self.message = "no step lowers the loss any more: this is as far as rounding allows"
+        elif step.cost == 0.0:
+            self.converged, self.message = True, "every residual is zero"
+        else:
+            fell = (step.cost_before - step.cost) / step.cost_before
+            self._slow = self._slow + 1 if fell < self.tolerance else 0
+            if self._slow >= _PATIENCE:
+                self.converged = True
+                self.message = (
+                    f"the loss fell by less than {self.tolerance:g} of itself in each of "
+                    f"{_PATIENCE} iterations"
+                )
+        if self.weights == "balance" and self.done <= _BALANCED:
+            self._balance()
+
+    def _weighted_losses(self) -> np.ndarray:
+        """Return DeepXDE's weighted losses at the present point, from its rows."""
+        squares = [part.square().sum() for part in self._rows.split(self._stepper.residual)]
+        return torch.stack(squares).cpu().numpy()
+
+    def _balance(self) -> None:
+        """Set the weights by the curvatures of the iteration that has just been made."""
+        weights = self._rows.balanced()
+        self.model.loss_weights = torch.tensor(weights, dtype=dde.config.real(torch))
+        if self._verbose > 0 and self.done == _BALANCED:
+            names = zip(self._rows.names, weights, strict=True)
+            text = ", ".join(f"{name}={weight:.3g}" for name, weight in names)
+            print(f"Gauss-Newton: balanced loss weights, from now on fixed: {text}", flush=True)
+
+    def _warn(self) -> None:
+        rows, columns = self._rows.num_rows, self._rows.num_parameters
+        if rows < 2 * columns:
+            warnings.warn(
+                f"There are {rows} residual rows for {columns} parameters: with fewer than two a "
+                "parameter the loss can vanish while the error stays. Take more points, or "
+                "resample_every.",
+                RuntimeWarning,
+                stacklevel=5,
+            )
+        if self._verbose > 0 and dde.config.real(torch) == torch.float32:
+            print(
+                "Gauss-Newton: float32 ends at errors of about 1e-4; "
+                "dde.config.set_default_float('float64') goes on to 1e-8.",
+                flush=True,
+            )
+
+    def _say_end(self) -> None:
+        if self._verbose > 0:
+            print("")
+            dde.display.training_display.summary(self.model.train_state)
+            plural = "s" * (self.done != 1)
+            print(f"Gauss-Newton ended after {self.done} iteration{plural}: {self.message}.")
+
+    # ---- saving -------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what an exact continuation needs, as plain numbers and tensors."""
+        stepper = self._saved if self._stepper is None else self._stepper.state_dict()
+        return {
+            "stepper": stepper,
+            "done": self.done,
+            "slow": self._slow,
+            "converged": self.converged,
+            "message": self.message,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from what `state_dict` returned; the model must hold its parameters."""
+        self._saved, self._stepper = state["stepper"], None
+        self.done, self._slow = state["done"], state["slow"]
+        self.converged, self.message = state["converged"], state["message"]
+
+
+def _sentence(error: Exception) -> str:
+    text = str(error).rstrip(".")
+    return text[0].lower() + text[1:]
+
+
+def _same(old: Any, new: Any) -> bool:
+    """Return whether two arrays, or None, are the same points."""
+    if old is new:
+        return True
+    if old is None or new is None or old.shape != new.shape:
+        return False
+    return bool((old == new).all())
