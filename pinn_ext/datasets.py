@@ -162,13 +162,49 @@ class SnapshotBatch:
 
     def answer(self, network: Callable[..., Tensor]) -> Tensor:
         """Return a network's fields `[N, 2]` at the inputs, by way of `known` if it can use it."""
-        if self.known is not None and isinstance(network, FieldNetwork):
-            return network(self.inputs, self.known)
-        return network(self.inputs)
+        return answer_with(network, self.inputs, self.known)
+
+    @property
+    def graphs(self) -> SnapshotBatch:
+        """Where the Runge-Kutta step is taken: here."""
+        return self
+
+    @property
+    def initial(self) -> Tensor:
+        """Positions `[n, dimension]` where initial data is compared: each node once."""
+        return self.grid
+
+    def on_boundary(self, network: Callable[..., Tensor], outputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the boundary nodes and times `[B, dimension + 1]` and the answer `[B, 2]` there.
+
+        Args:
+            network: not asked again.
+            outputs: its answer `[N, 2]` at the inputs.
+        """
+        mask = self.operators.boundary_mask
+        return self.inputs.detach()[mask], outputs[mask]
+
+    def lower_sides(self) -> list[Tensor]:
+        """Return, for each axis, the nodes `[B, dimension + 1]` that are lowest along it."""
+        at = self.inputs.detach()
+        return [at[column <= column.min()] for column in at.unbind(dim=1)[:-1]]
 
     def detached(self) -> SnapshotBatch:
         """Return the batch with fresh inputs, for a step that asks for their gradients."""
         return replace(self, inputs=self.inputs.detach().clone())
+
+
+def answer_with(network: Callable[..., Tensor], inputs: Tensor, known: Known | None) -> Tensor:
+    """Return a network's fields `[N, 2]` at inputs `[N, D]`, by way of `known` if it can use it.
+
+    Args:
+        network: asked with `known` only if it is a `FieldNetwork`.
+        inputs: positions and times.
+        known: data part of the constrained expression at the inputs, or None.
+    """
+    if known is not None and isinstance(network, FieldNetwork):
+        return network(inputs, known)
+    return network(inputs)
 
 
 def epoch_order(num_graphs: int, batch_size: int, epoch: int, seed: int) -> list[list[int]]:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from pinn_ext.constraints import HardConditions
+from pinn_ext.points import sobol_points
 from pinn_ext.systems import FIELDS, System
 
 NUM_POINTS = 2048
@@ -25,7 +26,7 @@ class Evaluator:
 
     def __init__(self, system: System, device: torch.device | str, dtype: torch.dtype) -> None:
         self.system = system
-        points = _error_points(system)
+        points = sobol_points(system, NUM_POINTS, _SEED)
         self.inputs = points.to(device, dtype)
         self.reference = system.exact(points[:, :-1], points[:, -1])
 
@@ -61,16 +62,3 @@ class Evaluator:
         difference = answer.detach().to("cpu", torch.float64) - self.reference
         ratio = difference.norm(dim=0) / self.reference.norm(dim=0)
         return dict(zip(FIELDS, ratio.tolist(), strict=True))
-
-
-def _error_points(system: System) -> Tensor:
-    """Return the first points `[NUM_POINTS, dimension + 1]` of a Sobol sequence in the domain."""
-    sobol = torch.quasirandom.SobolEngine(system.dimension + 1, scramble=True, seed=_SEED)
-    low = torch.tensor([*system.lower, 0.0], dtype=torch.float64, device="cpu")
-    high = torch.tensor([*system.upper, system.final_time], dtype=torch.float64, device="cpu")
-    points = low.new_empty(0, len(low))
-    while len(points) < NUM_POINTS:
-        unit = sobol.draw(NUM_POINTS, dtype=torch.float64).to("cpu")
-        drawn = low + unit * (high - low)
-        points = torch.cat((points, drawn[system.geometry.contains(drawn[:, :-1])]))
-    return points[:NUM_POINTS]

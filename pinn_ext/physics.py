@@ -1,10 +1,10 @@
-"""The loss terms of a coupled system on snapshot graphs."""
+"""The loss terms of a coupled system on snapshot graphs, or on points."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -14,8 +14,12 @@ from pinn_ext.checks import check_choice
 from pinn_ext.datasets import SnapshotBatch
 from pinn_ext.derivatives import AutogradDerivatives
 from pinn_ext.networks import CONDITIONS, term_scales
+from pinn_ext.points import PointBatch
 from pinn_ext.systems import System
-from solvers.rk4 import SemiDiscrete, mismatch, rk4_step, substeps
+from solvers.rk4 import SemiDiscrete, mismatch_rows, rk4_step, substeps
+
+Points: TypeAlias = SnapshotBatch | PointBatch
+Fields: TypeAlias = tuple[Tensor, ...]
 
 WEIGHT_KEYS = {
     "PI_loss1": "w1_PI",
@@ -67,7 +71,7 @@ class PhysicsLoss:
         self.step, self.per_unit_time, self.detach = step, per_unit_time, detach
         kinds = ["PI"] + ["RK4"] * use_rk4 + ["IC", "BC"] * (conditions == "soft")
         self.names = [f"{kind}_loss{i}" for kind in kinds for i in (1, 2)]
-        terms: dict[str, Callable[..., Tensor]] = {
+        terms: dict[str, Callable[..., Fields]] = {
             "PI": self._equation,
             "RK4": self._runge_kutta,
             "IC": self._initial,
@@ -76,30 +80,47 @@ class PhysicsLoss:
         self._terms = [terms[kind] for kind in kinds]
 
     def __call__(
-        self, network: Callable[[Tensor], Tensor], batch: SnapshotBatch, outputs: Tensor
+        self, network: Callable[[Tensor], Tensor], batch: Points, outputs: Tensor
     ) -> list[Tensor]:
-        """Return the raw loss terms, in the order of `names`.
+        """Return the raw loss terms, the mean squares of `residuals`.
 
         Args:
             network: positions and times `[N, dimension + 1]` to fields `[N, 2]`.
-            batch: the graphs; its inputs must require gradients.
+            batch: the points or graphs; its inputs must require gradients.
             outputs: `network(batch.inputs)` `[N, 2]`.
 
         Returns:
-            One scalar tensor a term, dimensionless.
+            One scalar tensor a term, dimensionless, in the order of `names`.
         """
-        unit = outputs.new_tensor(self.scales) ** 2
-        losses: list[Tensor] = []
-        for term in self._terms:
-            losses += (term(network, batch, outputs) / unit).unbind()
-        return losses
+        return [rows.square().mean() for rows in self.residuals(network, batch, outputs)]
 
-    def values(self, network: Callable[..., Tensor], batch: SnapshotBatch) -> list[float]:
+    def residuals(
+        self, network: Callable[[Tensor], Tensor], batch: Points, outputs: Tensor
+    ) -> list[Tensor]:
+        """Return the residual vectors, each in units of its field's scale.
+
+        Args:
+            network: positions and times `[N, dimension + 1]` to fields `[N, 2]`.
+            batch: the points or graphs; its inputs must require gradients.
+            outputs: `network(batch.inputs)` `[N, 2]`.
+
+        Returns:
+            One vector a term, in the order of `names`: PI at each point; RK4 at each node that
+            has a stencil of its own; IC at each initial point; BC at each boundary point, or, on a
+            periodic box, the jump of values and then that of slopes at each point of a side.
+        """
+        vectors: list[Tensor] = []
+        for term in self._terms:
+            for rows, scale in zip(term(network, batch, outputs), self.scales, strict=True):
+                vectors.append(rows if scale == 1.0 else rows / scale)
+        return vectors
+
+    def values(self, network: Callable[..., Tensor], batch: Points) -> list[float]:
         """Return the raw loss terms of a network as plain numbers, outside of training.
 
         Args:
             network: positions and times `[N, dimension + 1]` to fields `[N, 2]`.
-            batch: the graphs; it is left as it is.
+            batch: the points or graphs; it is left as it is.
 
         Returns:
             One number a term, in the order of `names`.
@@ -108,19 +129,23 @@ class PhysicsLoss:
         batch.inputs.requires_grad_()
         return [loss.item() for loss in self(network, batch, batch.answer(network))]
 
-    def _equation(self, network: Any, batch: SnapshotBatch, outputs: Tensor) -> Tensor:
+    def _equation(self, network: Any, batch: Points, outputs: Tensor) -> Fields:
         u, v = outputs.unbind(dim=1)
         d = AutogradDerivatives(batch.inputs)
         du, dv = self.system.rhs(u, v, d)
-        return _mean_squares(d.time(u) - du, d.time(v) - dv)
+        return d.time(u) - du, d.time(v) - dv
 
-    def _runge_kutta(self, network: Any, batch: SnapshotBatch, outputs: Tensor) -> Tensor:
-        later = batch.inputs.detach().clone()
+    def _runge_kutta(self, network: Any, batch: Points, outputs: Tensor) -> Fields:
+        graphs = batch.graphs
+        if graphs is None:
+            raise ValueError("`batch` must hold graphs for the RK4 terms, got points without.")
+        state = outputs if graphs is batch else graphs.answer(network)
+        later = graphs.inputs.detach().clone()
         later[:, -1] += self.step
-        return self.step_mismatch(batch, outputs, network(later))
+        return self.step_mismatch(graphs, state, network(later)).unbind(dim=1)
 
     def step_mismatch(self, batch: SnapshotBatch, state: Tensor, later: Tensor) -> Tensor:
-        """Return the mean squared mismatch `[2]` of a Runge-Kutta step, in physical units.
+        """Return the mismatch of a Runge-Kutta step, in physical units.
 
         Args:
             batch: the graphs.
@@ -128,7 +153,7 @@ class PhysicsLoss:
             later: fields `[N, 2]` one step later.
 
         Returns:
-            One value a field, over the nodes that have a stencil of their own.
+            `[n, 2]`, a row for each node that has a stencil of its own.
         """
         boundary = self._boundary_path(batch, state, later)
         equation = SemiDiscrete(self.system.rhs, batch.operators, boundary)
@@ -139,7 +164,7 @@ class PhysicsLoss:
             stepped = rk4_step(equation, stepped, time + i * h, h, constrain=equation.constrain)
         if self.detach:
             stepped = stepped.detach()
-        return mismatch(
+        return mismatch_rows(
             later,
             stepped,
             self.step,
@@ -169,32 +194,30 @@ class PhysicsLoss:
 
         return values
 
-    def _initial(self, network: Any, batch: SnapshotBatch, outputs: Tensor) -> Tensor:
-        x = batch.grid
+    def _initial(self, network: Any, batch: Points, outputs: Tensor) -> Fields:
+        x = batch.initial
         t = torch.zeros_like(x[:, 0])
         answer = network(torch.cat((x, t[:, None]), dim=1))
-        return ((answer - self.system.data(x, t)) ** 2).mean(dim=0)
+        return (answer - self.system.data(x, t)).unbind(dim=1)
 
-    def _boundary(self, network: Any, batch: SnapshotBatch, outputs: Tensor) -> Tensor:
-        mask = batch.operators.boundary_mask
-        at = batch.inputs.detach()[mask]
-        return ((outputs[mask] - self.system.data(at[:, :-1], at[:, -1])) ** 2).mean(dim=0)
+    def _boundary(self, network: Any, batch: Points, outputs: Tensor) -> Fields:
+        at, answer = batch.on_boundary(network, outputs)
+        return (answer - self.system.data(at[:, :-1], at[:, -1])).unbind(dim=1)
 
-    def _periodicity(self, network: Any, batch: SnapshotBatch, outputs: Tensor) -> Tensor:
+    def _periodicity(self, network: Any, batch: Points, outputs: Tensor) -> Fields:
         """Compare values and normal derivatives (times half the box) on opposite sides."""
-        squares = []
-        for axis, (low, high) in enumerate(zip(self.system.lower, self.system.upper, strict=True)):
-            at = batch.inputs.detach()
-            near = at[at[:, axis] <= at[:, axis].min()].clone()
-            far = near.clone()
+        jumps = []
+        ends = zip(self.system.lower, self.system.upper, strict=True)
+        for axis, (side, (low, high)) in enumerate(zip(batch.lower_sides(), ends, strict=True)):
+            near, far = side.clone(), side.clone()
             near[:, axis], far[:, axis] = low, high
             sides = torch.cat((near, far)).requires_grad_()
             answer = network(sides)
             d = AutogradDerivatives(sides)
             slopes = torch.stack([d.gradient(f)[axis] for f in answer.unbind(dim=1)], dim=1)
             for values in (answer, 0.5 * (high - low) * slopes):
-                squares.append((values[: len(near)] - values[len(near) :]) ** 2)
-        return torch.cat(squares).mean(dim=0)
+                jumps.append(values[: len(near)] - values[len(near) :])
+        return torch.cat(jumps).unbind(dim=1)
 
     def floor(self, batch: SnapshotBatch) -> Tensor:
         """Return the RK4 terms `[2]` that the exact solution scores on a batch.
@@ -207,11 +230,8 @@ class PhysicsLoss:
         """
         x, t = batch.inputs[:, :-1], batch.inputs[:, -1]
         now, later = self.system.exact(x, t), self.system.exact(x, t + self.step)
-        return self.step_mismatch(batch, now, later) / now.new_tensor(self.scales) ** 2
-
-
-def _mean_squares(*residuals: Tensor) -> Tensor:
-    return torch.stack([(residual**2).mean() for residual in residuals])
+        rows = self.step_mismatch(batch, now, later) / now.new_tensor(self.scales)
+        return rows.square().mean(dim=0)
 
 
 def physics_loss(cfg: Any, *, rk4: bool = True) -> PhysicsLoss:

@@ -35,6 +35,7 @@ __all__ = [
     "UnstableOperatorError",
     "integrate",
     "mismatch",
+    "mismatch_rows",
     "rk4_step",
     "runge_kutta_step",
     "stable_step",
@@ -255,6 +256,37 @@ def mismatch(
         >>> mismatch(torch.ones(3, 2), torch.zeros(3, 2), 0.5).tolist()
         [4.0, 4.0]
     """
+    rows = mismatch_rows(next_state, stepped_state, step, per_unit_time=per_unit_time, mask=mask)
+    return rows.square().mean(0)
+
+
+def mismatch_rows(
+    next_state: Tensor,
+    stepped_state: Tensor,
+    step: float,
+    *,
+    per_unit_time: bool = True,
+    mask: Tensor | None = None,
+) -> Tensor:
+    """Difference of a next state and a stepped one at each node that counts.
+
+    Args:
+        next_state: [N, 2], as for `mismatch`.
+        stepped_state: [N, 2].
+        step: Step between the two times, in units of time.
+        per_unit_time: Divide the difference by `step`, which makes it a rate like a residual.
+        mask: [N] bool, the nodes to count; None counts all.
+
+    Returns:
+        [n, 2], a row for each node that counts, in units of field / time, or of the field.
+
+    Raises:
+        ValueError: If a shape, a dtype or the step is not as above, or no node is counted.
+
+    Example:
+        >>> mismatch_rows(torch.ones(1, 2), torch.zeros(1, 2), 0.5).tolist()
+        [[2.0, 2.0]]
+    """
     if problem := (state_problem(next_state, "next_state") or step_problem(step)):
         raise ValueError(problem)
     if stepped_state.shape != next_state.shape:
@@ -274,4 +306,4 @@ def mismatch(
         raise ValueError(f"`mask` must keep at least one node, got 0 of {next_state.shape[0]}.")
     if per_unit_time:
         difference = difference / step
-    return difference.square().mean(0)
+    return difference

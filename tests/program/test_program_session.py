@@ -127,3 +127,31 @@ def test_lbfgs_counts_its_last_block(monkeypatch):
     assert epochs == [1, 1] and session.lbfgs_done == 1
     assert session.dde_model.train_state.step == before + 1
     assert dde.optimizers.config.LBFGS_options["iter_per_step"] == 1000
+
+
+@pytest.mark.parametrize("conditions", ["hard", "soft"])
+@pytest.mark.parametrize("name", systems.names())
+def test_the_loss_function_is_honoured(name, conditions):
+    """DeepXDE's own gives the terms to the last bit, a difference gives the residual vectors."""
+    session, _, _ = build(small_config(name, conditions), "float64")
+    session.compile("adam", 1e-3, 0.0)
+    model, data = session.dde_model, session.data
+    inputs, targets, _ = data.train_next_batch()
+    outputs = model.net(inputs.requires_grad_())
+
+    def losses(loss_fn):
+        return data.losses_train(targets, outputs, loss_fn, inputs, model)
+
+    terms = data.loss(session.network, data.present_batch, outputs)
+    rows = data.loss.residuals(session.network, data.present_batch, outputs)
+    mean_square = dde.losses.get("MSE")
+    assert all(map(torch.equal, losses(mean_square), terms))
+    vectors = losses(lambda target, value: value - target)
+    assert all(map(torch.equal, vectors, rows))
+    first, *rest = losses([dde.losses.get("MAE")] + [mean_square] * (len(terms) - 1))
+    assert torch.equal(first, rows[0].abs().mean()) and all(map(torch.equal, rest, terms[1:]))
+    at = data.validation.inputs.requires_grad_()
+    tests = data.losses_test(None, model.net(at), mean_square, at, model)
+    assert [t.item() for t in tests] == data.loss.values(session.network, data.validation)
+    with pytest.raises(ValueError, match="`loss` must be one function or one for each of the"):
+        losses([mean_square])
