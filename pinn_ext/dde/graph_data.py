@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import deepxde as dde
 import torch
 from torch import Tensor, nn
 
 from pinn_ext.datasets import SnapshotBatch, SnapshotGraphs, epoch_order
-from pinn_ext.physics import PhysicsLoss
+from pinn_ext.physics import PhysicsLoss, Points
 from solvers.operators import GraphOperators
 
 
@@ -113,7 +113,7 @@ class GraphData(dde.data.Data):
         Returns:
             One tensor a term.
         """
-        return self._losses(self._train, outputs, loss_fn, model)
+        return term_losses(self.loss, self._train, outputs, loss_fn, model)
 
     def losses_test(
         self,
@@ -125,19 +125,7 @@ class GraphData(dde.data.Data):
         aux: Any = None,
     ) -> list[Tensor]:
         """Return the raw loss terms of the validation snapshots, as `losses_train` does."""
-        return self._losses(self.validation, outputs, loss_fn, model)
-
-    def _losses(
-        self, batch: SnapshotBatch, outputs: Tensor, loss_fn: Any, model: Any
-    ) -> list[Tensor]:
-        residuals = self.loss.residuals(model.net, batch, outputs)
-        functions = loss_fn if isinstance(loss_fn, (list, tuple)) else [loss_fn] * len(residuals)
-        if len(functions) != len(residuals):
-            raise ValueError(
-                f"`loss` must be one function or one for each of the {len(residuals)} terms "
-                f"({', '.join(self.loss.names)}), got {len(functions)}."
-            )
-        return [f(torch.zeros_like(r), r) for f, r in zip(functions, residuals, strict=True)]
+        return term_losses(self.loss, self.validation, outputs, loss_fn, model)
 
     def batch_at(self, inputs: Tensor) -> SnapshotBatch | None:
         """Return the batch that these very inputs were served from, if any."""
@@ -151,9 +139,9 @@ class GraphData(dde.data.Data):
         """The batch served last."""
         return self._train
 
-    def exact_batch(self) -> SnapshotBatch:
-        """Return the validation snapshots on the CPU in float64."""
-        return SnapshotBatch.from_graphs(self._snapshots, "cpu", torch.float64)
+    def exact_batch(self, device: Any = "cpu") -> SnapshotBatch:
+        """Return the validation snapshots in float64."""
+        return SnapshotBatch.from_graphs(self._snapshots, device, torch.float64)
 
     def _training_batch(self, indices: Sequence[int]) -> SnapshotBatch:
         """Return a batch; all graphs have the same nodes, so its number of them says the rest."""
@@ -168,6 +156,41 @@ class GraphData(dde.data.Data):
             return SnapshotBatch.from_graphs(graphs, self.device, operators=operators)
 
 
+def term_losses(
+    loss: PhysicsLoss, batch: Points, outputs: Tensor, loss_fn: Any, model: Any
+) -> list[Tensor]:
+    """Return what DeepXDE's loss function makes of each residual vector.
+
+    Args:
+        loss: gives the residual vectors.
+        batch: where they are measured.
+        outputs: of `model.net` at the batch.
+        loss_fn: of zeros and residuals, or a list with one a term.
+        model: a DeepXDE model.
+
+    Returns:
+        One tensor a term.
+
+    Raises:
+        ValueError: if there are not as many functions as terms.
+    """
+    residuals = loss.residuals(model.net, batch, outputs)
+    functions = loss_fn if isinstance(loss_fn, (list, tuple)) else [loss_fn] * len(residuals)
+    if len(functions) != len(residuals):
+        raise ValueError(
+            f"`loss` must be one function or one for each of the {len(residuals)} terms "
+            f"({', '.join(loss.names)}), got {len(functions)}."
+        )
+    return [f(torch.zeros_like(r), r) for f, r in zip(functions, residuals, strict=True)]
+
+
+class Batches(Protocol):
+    """Data that knows the batches it has served."""
+
+    def batch_at(self, inputs: Tensor) -> Points | None:
+        """Return the batch that these very inputs were served from, if any."""
+
+
 class NetworkAdapter(dde.nn.NN):
     """Gives a plain torch module the attributes that DeepXDE asks of its networks.
 
@@ -176,9 +199,13 @@ class NetworkAdapter(dde.nn.NN):
         data: the batches that are served; what is known at their inputs is made use of.
     """
 
-    def __init__(self, module: nn.Module, data: GraphData) -> None:
+    def __init__(self, module: nn.Module, data: Batches) -> None:
         super().__init__()
         self.module, self._data = module, data
+
+    def serve_from(self, data: Batches) -> None:
+        """Look for batches in other data from now on."""
+        self._data = data
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return the module's outputs."""
