@@ -12,7 +12,8 @@ import torch
 
 from pinn_ext.checks import check_choice, check_number
 from pinn_ext.dde import optimizers
-from pinn_ext.dde.rows import ModelRows, check_rows
+from pinn_ext.dde._text import weights_text
+from pinn_ext.dde.rows import ModelRows, NonFiniteRowsError, check_rows
 from solvers.gauss_newton import DAMPINGS, SOLVERS, NonFiniteJacobianError, Stepper
 
 WEIGHTS = ("keep", "balance", "adapt")
@@ -20,6 +21,7 @@ WEIGHTS = ("keep", "balance", "adapt")
 
 _PATIENCE = 5  # iterations in a row that may each lower the loss by less than the tolerance
 _BALANCED = 15  # iterations over which weights are balanced, then left alone
+_FIXED_POINTS = ("uniform", "Hammersley", "Halton", "Sobol")  # the same at each draw, in DeepXDE
 
 
 def train_gauss_newton(
@@ -64,7 +66,8 @@ def train_gauss_newton(
             iterations, whatever the weights were; `"adapt"` lets `AdaptiveWeights` move them after
             accepted steps.
         resample_every: draw new training points each so many iterations, 0 for never. Needed
-            where there are few points; `dde.callbacks.PDEPointResampler` works as well.
+            where there are few points; `dde.callbacks.PDEPointResampler` works as well. Data whose
+            `train_distribution` is the same at each draw (DeepXDE's default is) draw by "pseudo".
         memory_limit_gb: for Jacobian and matrices, in GiB; None takes half of what is free.
         batch_size: as in `model.train`.
         display_every: iterations between two lines of DeepXDE's table, and tests.
@@ -147,7 +150,7 @@ class GaussNewtonTraining:
         self.model = model
         self.tolerance, self.weights, self.resample_every = tolerance, weights, resample_every
         self._batch_size, self._verbose = batch_size, verbose
-        self._options = {
+        self._options: dict[str, Any] = {
             "damping": damping,
             "geodesic": geodesic,
             "direction": solver,
@@ -158,6 +161,7 @@ class GaussNewtonTraining:
         self.converged = False
         self._slow = 0
         self._saved: dict[str, Any] | None = None
+        self._weights: list[float] | None = None
         self._stepper: Any = None
 
     def run(
@@ -182,7 +186,8 @@ class GaussNewtonTraining:
         check_number("iterations", iterations, 0, integer=True)
         check_number("display_every", display_every, 1, integer=True)
         model = self.model
-        self.message = None
+        if not self.converged:
+            self.message = None
         with optimizers.gauss_newton_at_work(model, frozen=self.weights != "adapt"):
             self._begin(callbacks, disregard_previous_best)
             try:
@@ -190,8 +195,7 @@ class GaussNewtonTraining:
             except KeyboardInterrupt:
                 self.message = "interrupted; the last accepted step is kept"
             finally:
-                if self._stepper is not None:
-                    self._rows.put(self._stepper.x)
+                self._rows.put(self._stepper.x)
             model.callbacks.on_train_end()
         self._say_end()
 
@@ -201,58 +205,71 @@ class GaussNewtonTraining:
         """Do what `model.train` does before its first step."""
         model, state = self.model, self.model.train_state
         model.batch_size, model.stop_training = self._batch_size, False
+        model.callbacks = dde.callbacks.CallbackList()
+        state.set_data_train(*model.data.train_next_batch(self._batch_size))
+        state.set_data_test(*model.data.test())
+        self._prepare()  # refuses a model before callbacks and history have seen anything
         model.callbacks = dde.callbacks.CallbackList(callbacks=callbacks)
         model.callbacks.set_model(model)
         if disregard_previous_best:
             state.disregard_best()
-        if self._verbose > 0:
-            print("Training model by Gauss-Newton...\n", flush=True)
-        state.set_data_train(*model.data.train_next_batch(self._batch_size))
-        state.set_data_test(*model.data.test())
-        model._test(verbose=self._verbose)
+        self._say("Training model by Gauss-Newton...\n")
+        self._test()
         model.callbacks.on_train_begin()
 
     def _iterate(self, iterations: int, display_every: int) -> None:
         model, state = self.model, self.model.train_state
-        if self.done < iterations and not self.converged:
-            self._prepare()
         while self.done < iterations and not self.converged:
             model.callbacks.on_epoch_begin()
             model.callbacks.on_batch_begin()
-            self._follow_data()
             try:
-                step = self._stepper.step()
-            except NonFiniteJacobianError as error:
+                self._follow_data()
+                self._take(self._stepper.step())
+            except (NonFiniteJacobianError, NonFiniteRowsError) as error:
                 self.converged, self.message = True, _sentence(error)
-            else:
-                self._take(step)
             last = self.converged or self.done == iterations or model.stop_training
             if state.step % display_every == 0 or last:
-                model._test(verbose=self._verbose)
+                self._test()
             else:
                 state.loss_train = self._weighted_losses()
             model.callbacks.on_batch_end()
             model.callbacks.on_epoch_end()
             if model.stop_training:
-                self.message = self.message or "stopped by a callback"
+                nan = np.isnan(state.loss_test).any()
+                why = "the loss on the test points is NaN" if nan else "stopped by a callback"
+                self.message = self.message or why
                 return
         if self.message is None:
             self.message = f"all {iterations} iterations are made"
 
     def _prepare(self) -> None:
-        """Set up rows and solver at the model's parameters."""
-        self._rows = ModelRows(self.model)
+        """Set up rows and solver at the model's parameters and points."""
+        saved = self.state_dict()
+        rows = ModelRows(self.model)
+        x = rows.get()
+        stepper = Stepper(rows, x, **self._options)
+        if saved["stepper"] is not None:
+            stepper.load_state_dict({**saved["stepper"], "x": x})
+            if saved["loss_weights"] != rows.weights:  # moved after the last step
+                stepper.replace(rows)
+        self._rows, self._stepper = rows, stepper
         self._warn()
-        self._stepper = Stepper(self._rows, self._rows.get(), **self._options)
-        if self._saved is not None:
-            self._stepper.load_state_dict(self._saved)
-            self._saved = None
+
+    def _test(self) -> None:
+        """Test as `model.train` does, and keep frozen parameters frozen, which DeepXDE does not."""
+        network = list(self.model.net.parameters())
+        flags = [parameter.requires_grad for parameter in network]
+        try:
+            self.model._test(verbose=self._verbose)
+        finally:
+            for parameter, flag in zip(network, flags, strict=True):
+                parameter.requires_grad_(flag)
 
     def _follow_data(self) -> None:
         """Take up new points and weights, if there are any."""
         model, state, rows = self.model, self.model.train_state, self._rows
         if self.resample_every and self.done and self.done % self.resample_every == 0:
-            model.data.resample_train_points()
+            self._resample()
         batch = model.data.train_next_batch(self._batch_size)
         old = (state.X_train, state.y_train, state.train_aux_vars)
         if not all(_same(a, b) for a, b in zip(old, (*batch, None, None), strict=False)):
@@ -264,6 +281,17 @@ class GaussNewtonTraining:
             rows.reweigh()
             self._stepper.replace(rows)
             self._slow = 0
+
+    def _resample(self) -> None:
+        data = self.model.data
+        kind = getattr(data, "train_distribution", None)
+        if kind in _FIXED_POINTS:
+            data.train_distribution = "pseudo"
+        try:
+            data.resample_train_points()
+        finally:
+            if kind in _FIXED_POINTS:
+                data.train_distribution = kind
 
     def _take(self, step: Any) -> None:
         """Hand an iteration's parameters to the model, and decide whether another is of use."""
@@ -298,26 +326,32 @@ class GaussNewtonTraining:
         """Set the weights by the curvatures of the iteration that has just been made."""
         weights = self._rows.balanced()
         self.model.loss_weights = torch.tensor(weights, dtype=dde.config.real(torch))
-        if self._verbose > 0 and self.done == _BALANCED:
-            names = zip(self._rows.names, weights, strict=True)
-            text = ", ".join(f"{name}={weight:.3g}" for name, weight in names)
-            print(f"Gauss-Newton: balanced loss weights, from now on fixed: {text}", flush=True)
+        self._rows.reweigh()
+        self._stepper.replace(self._rows)
+        if self.done == _BALANCED:
+            text = weights_text(dict(zip(self._rows.names, weights, strict=True)))
+            self._say(f"Gauss-Newton: balanced loss weights, from now on fixed: {text}")
 
     def _warn(self) -> None:
-        rows, columns = self._rows.num_rows, self._rows.num_parameters
-        if rows < 2 * columns:
+        rows, columns = sum(self._rows.sizes), self._rows.num_parameters
+        if rows < 2 * columns and not self.resample_every:
             warnings.warn(
                 f"There are {rows} residual rows for {columns} parameters: with fewer than two a "
                 "parameter the loss can vanish while the error stays. Take more points, or "
                 "resample_every.",
                 RuntimeWarning,
-                stacklevel=5,
+                stacklevel=6,
             )
-        if self._verbose > 0 and dde.config.real(torch) == torch.float32:
-            print(
+        kind = getattr(self.model.data, "train_distribution", None)
+        if self.resample_every and kind in _FIXED_POINTS:
+            self._say(
+                f"Gauss-Newton: {kind} points are the same at each draw, so new ones are drawn by "
+                "train_distribution='pseudo'."
+            )
+        if dde.config.real(torch) == torch.float32:
+            self._say(
                 "Gauss-Newton: float32 ends at errors of about 1e-4; "
-                "dde.config.set_default_float('float64') goes on to 1e-8.",
-                flush=True,
+                "dde.config.set_default_float('float64') goes on to 1e-8."
             )
 
     def _say_end(self) -> None:
@@ -327,10 +361,17 @@ class GaussNewtonTraining:
             plural = "s" * (self.done != 1)
             print(f"Gauss-Newton ended after {self.done} iteration{plural}: {self.message}.")
 
+    def _say(self, text: str) -> None:
+        if self._verbose > 0:
+            print(text, flush=True)
+
     # ---- saving -------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what an exact continuation needs, as plain numbers and tensors."""
+        """Return what an exact continuation needs, as plain numbers, lists and tensors.
+
+        Parameters, points and the weights of an `AdaptiveWeights` are not in it.
+        """
         stepper = self._saved if self._stepper is None else self._stepper.state_dict()
         return {
             "stepper": stepper,
@@ -338,6 +379,7 @@ class GaussNewtonTraining:
             "slow": self._slow,
             "converged": self.converged,
             "message": self.message,
+            "loss_weights": self._rows.weights if self._stepper else self._weights,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -345,6 +387,9 @@ class GaussNewtonTraining:
         self._saved, self._stepper = state["stepper"], None
         self.done, self._slow = state["done"], state["slow"]
         self.converged, self.message = state["converged"], state["message"]
+        self._weights = state["loss_weights"]
+        if self.weights == "balance" and self._weights is not None:
+            self.model.loss_weights = list(self._weights)
 
 
 def _sentence(error: Exception) -> str:

@@ -21,6 +21,10 @@ from pinn_ext.dde.terms import (
 from pinn_ext.row_jacobian import RowJacobian
 
 
+class NonFiniteRowsError(ValueError):
+    """Residuals hold NaN or infinity where a training is to start, or to go on with new points."""
+
+
 class ModelRows:
     """Rows `sqrt(w_i / N_i) r_i` of all loss terms of a compiled model, in DeepXDE's order.
 
@@ -66,6 +70,7 @@ class ModelRows:
         """Take up the points that `train_state` holds and the weights of the model.
 
         Raises:
+            NonFiniteRowsError: if a residual is not finite.
             ValueError: if a term is no mean of squares, or a weight is out of range.
         """
         self._jacobian.forget()
@@ -91,13 +96,14 @@ class ModelRows:
         ]
 
     def balanced(self) -> list[float]:
-        """Return weights that give all terms the curvature of one another, with the same mean.
+        """Return weights `1 / sqrt(curvature)`, whatever they were, with the mean they had.
 
         The trace of `J^T J`, by terms, is what the damping of a Gauss-Newton step is measured by:
-        a term with little of it is hardly seen until late. (As the neural tangent kernel's
-        trace weighs terms in Wang, Yu and Perdikaris 2022, eq. 6.5.)
+        a term with little of it is hardly seen until late. Full equality, as by the trace of the
+        neural tangent kernel (Wang, Yu and Perdikaris 2022, eq. 6.5), was worse in trials: the
+        square root is half way, by ratios, between it and equal weights.
         """
-        inverse = [1.0 / c if c else None for c in self.curvatures]
+        inverse = [c**-0.5 if c else None for c in self.curvatures]
         known = [value for value in inverse if value is not None]
         if not known or not all(map(math.isfinite, known)):
             return self.weights
@@ -114,11 +120,17 @@ class ModelRows:
         _, losses = self.model.outputs_losses_train(
             state.X_train, state.y_train, state.train_aux_vars
         )
+        for name, vector in zip(self.names, vectors, strict=True):
+            bad = int((~vector.isfinite()).sum())
+            if bad:
+                raise NonFiniteRowsError(
+                    f"The residuals must be finite to start from, got NaN or infinity in {bad} of "
+                    f"{vector.numel()} rows of {name}."
+                )
         wanted = losses.detach().tolist()
         rows = [w * _mean_square(v) for w, v in zip(self.weights, vectors, strict=True)]
         tolerance = 1e-8 if vectors[0].dtype == torch.float64 else 1e-3
         for name, loss, own in zip(self.names, wanted, rows, strict=True):
-            # A value that is not finite is for the solver to refuse, with more to say.
             if math.isfinite(own) and not abs(loss - own) <= tolerance * abs(own) + 1e-30:
                 raise ValueError(
                     f"Each loss term must be a mean of squared residuals, got {loss:.6g} for "
