@@ -8,7 +8,8 @@ import math
 import torch
 from torch import Tensor, nn
 
-from pinn_ext.known import Known
+from pinn_ext.jets import Jet
+from pinn_ext.known import Known, differentiate
 from pinn_ext.systems import System
 
 
@@ -64,6 +65,38 @@ class HardConditions(nn.Module):
                 factor = factor * (4.0 * s * (1.0 - s))
         return factor
 
+    def jet(self, inputs: Tensor, raw: Jet, known: Known | None = None) -> Jet:
+        """Return the constrained fields with their derivatives.
+
+        Args:
+            inputs: positions and times `[N, dimension + 1]`.
+            raw: network output in the units of the fields, k = 2.
+            known: the data part at the inputs, if it was computed before.
+
+        Returns:
+            u and v and their derivatives.
+        """
+        known = differentiate(self.data_part, inputs) if known is None else known
+        return known.jet() + self.bubble_jet(inputs) * raw
+
+    def bubble_jet(self, inputs: Tensor) -> Jet:
+        """Return the bubble with its derivatives, k = 1."""
+        time = inputs[:, -1] / self.system.final_time
+        first = inputs.new_zeros(inputs.shape[1], len(inputs))
+        first[-1] = 1.0 / self.system.final_time
+        bubble, laplacian = time, torch.zeros_like(time)
+        if not self.system.periodic:
+            ends = zip(self.system.lower, self.system.upper, strict=True)
+            for axis, (s, (low, high)) in enumerate(
+                zip(self._box(inputs).unbind(dim=1), ends, strict=True)
+            ):
+                factor, slope = 4.0 * s * (1.0 - s), (4.0 - 8.0 * s) / (high - low)
+                laplacian = laplacian * factor - 8.0 / (high - low) ** 2 * bubble
+                first = first * factor
+                first[axis] = bubble * slope
+                bubble = bubble * factor
+        return Jet(bubble[:, None], first[..., None], laplacian[:, None])
+
     def data_part(self, inputs: Tensor) -> Tensor:
         """Return `P f` `[N, 2]`, the answer of a network that outputs zero."""
         points, weights = [], []
@@ -106,3 +139,25 @@ def periodic_features(system: System, inputs: Tensor) -> Tensor:
     lower = inputs.new_tensor(system.lower)
     angle = 2.0 * math.pi * (inputs[:, :-1] - lower) / (inputs.new_tensor(system.upper) - lower)
     return torch.cat((torch.cos(angle), torch.sin(angle), inputs[:, -1:]), dim=1)
+
+
+def periodic_slopes(system: System, inputs: Tensor) -> Tensor:
+    """Return derivatives of `periodic_features`, those of the time feature left zero.
+
+    Args:
+        system: gives the box.
+        inputs: positions and times `[N, dimension + 1]`.
+
+    Returns:
+        `[dimension + 2, N, 2 dimension + 1]`: along each axis, along time, and the Laplacian.
+    """
+    axes = system.dimension
+    features = periodic_features(system, inputs)
+    slopes = inputs.new_zeros(axes + 2, *features.shape)
+    for axis, (low, high) in enumerate(zip(system.lower, system.upper, strict=True)):
+        cosine, sine, factor = axis, axes + axis, 2.0 * math.pi / (high - low)
+        slopes[axis, :, cosine] = -factor * features[:, sine]
+        slopes[axis, :, sine] = factor * features[:, cosine]
+        for column in (cosine, sine):
+            slopes[-1, :, column] = -(factor**2) * features[:, column]
+    return slopes

@@ -1,9 +1,48 @@
-"""Derivatives of a network's fields with respect to its inputs, by automatic differentiation."""
+"""Derivatives of a network's fields with respect to its inputs, by reverse passes or from jets."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
+
+from pinn_ext.jets import Jet, JetDerivatives, OtherFieldError, jet_of
+from pinn_ext.systems import System
+
+
+def fields_and_derivatives(
+    outputs: Tensor, inputs: Tensor
+) -> tuple[Tensor, Tensor, AutogradDerivatives | JetDerivatives]:
+    """Return u and v `[N]` and what supplies their derivatives.
+
+    Args:
+        outputs: fields `[N, 2]` that carry their derivatives, or were computed from the inputs.
+        inputs: positions and times `[N, dimension + 1]`, in the latter case requiring gradients.
+
+    Returns:
+        `u, v, d`, where `d` raises `OtherFieldError` if it has to do with the former and is asked
+        for the derivative of any other field than these two.
+    """
+    jet = jet_of(outputs)
+    if jet is not None:
+        derivatives = JetDerivatives(jet)
+        return derivatives.fields[0], derivatives.fields[1], derivatives
+    u, v = outputs.unbind(dim=1)
+    return u, v, AutogradDerivatives(inputs)
+
+
+def differentiates_fields_only(system: System) -> bool:
+    """Return whether a system's equation takes derivatives of nothing but u and v.
+
+    Args:
+        system: its `rhs` is tried on a single point.
+    """
+    one = torch.ones(1, 2, dtype=torch.float64, device="cpu")
+    d = JetDerivatives(Jet(one, one.expand(system.dimension + 1, 1, 2), one))
+    try:
+        system.rhs(*d.fields, d)
+    except OtherFieldError:
+        return False
+    return True
 
 
 class AutogradDerivatives:
@@ -14,6 +53,9 @@ class AutogradDerivatives:
 
     Args:
         inputs: positions and times that the fields were computed from, requiring gradients.
+
+    Raises:
+        ValueError: by its methods, if a field was computed without the inputs.
     """
 
     def __init__(self, inputs: Tensor) -> None:
@@ -30,24 +72,28 @@ class AutogradDerivatives:
 
     def laplacian(self, field: Tensor) -> Tensor:
         """Return the sum of the unmixed second spatial derivatives `[N]` of a field `[N]`."""
-        second = [
-            self._derivatives(component)[:, axis]
-            for axis, component in enumerate(self.gradient(field))
-        ]
-        return torch.stack(second).sum(dim=0)
+        second = [self._derivatives(component) for component in self.gradient(field)]
+        unmixed = [row[:, axis] for axis, row in enumerate(second) if row is not None]
+        return torch.stack(unmixed).sum(dim=0) if unmixed else torch.zeros_like(field)
 
     def _first_derivatives(self, field: Tensor) -> Tensor:
         for known, derivatives in self._first:
             if known is field:
                 return derivatives
-        derivatives = self._derivatives(field)
-        self._first.append((field, derivatives))
-        return derivatives
+        first = self._derivatives(field)
+        if first is None:
+            raise ValueError(
+                "`field` must be computed from the inputs to be differentiated, got one in whose "
+                "computation they do not occur."
+            )
+        self._first.append((field, first))
+        return first
 
-    def _derivatives(self, field: Tensor) -> Tensor:
+    def _derivatives(self, field: Tensor) -> Tensor | None:
+        """Return the derivatives, None if none of the inputs occurs in the field."""
         if not field.requires_grad:  # a constant field, say of a linear network
             return torch.zeros_like(self.inputs)
         (derivatives,) = torch.autograd.grad(
-            field.sum(), self.inputs, create_graph=True, materialize_grads=True
+            field.sum(), self.inputs, create_graph=True, allow_unused=True
         )
         return derivatives

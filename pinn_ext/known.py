@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pinn_ext.jets import Jet
+
 
 @dataclass(frozen=True)
 class Known:
@@ -32,6 +34,12 @@ class Known:
         """Return the fields `[N, 2]`, differentiable in the inputs `[N, D]` they belong to."""
         return _Value.apply(inputs, self.value, self.slope, self.hessian)
 
+    def jet(self) -> Jet:
+        """Return the fields with derivatives, k = 2; the last of the D inputs is time."""
+        axes = self.hessian.shape[-1] - 1
+        laplacian = self.hessian.diagonal(dim1=2, dim2=3)[..., :axes].sum(dim=-1)
+        return Jet(self.value, self.slope.permute(2, 0, 1), laplacian)
+
     def to(self, device: torch.device | str, dtype: torch.dtype) -> Known:
         """Return the same on a device and in a floating-point type."""
         return Known(*(part.to(device, dtype) for part in (self.value, self.slope, self.hessian)))
@@ -51,6 +59,8 @@ def differentiate(function: Callable[[Tensor], Tensor], inputs: Tensor) -> Known
     value = function(inputs)
 
     def derivatives(field: Tensor, create_graph: bool) -> Tensor:
+        if not field.requires_grad:  # the slope of a linear function
+            return torch.zeros_like(inputs)
         (answer,) = torch.autograd.grad(
             field.sum(),
             inputs,

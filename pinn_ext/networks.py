@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from pinn_ext.checks import check_choice, check_number
-from pinn_ext.constraints import HardConditions, periodic_features
+from pinn_ext.constraints import HardConditions, periodic_features, periodic_slopes
+from pinn_ext.jets import Jet, can_carry, carry
 from pinn_ext.known import Known
 from pinn_ext.systems import System
 
@@ -89,12 +90,49 @@ class FieldNetwork(nn.Module):
         Returns:
             u and v `[N, 2]`.
         """
-        scaled = (inputs - self.centre) / self.half_range
-        if self.periodic:
-            features = periodic_features(self.system, inputs)
-            scaled = torch.cat((features[:, :-1], scaled[:, -1:]), dim=1)
-        raw = self.layers(scaled) * self.scales
+        raw = self.layers(self._features(inputs)) * self.scales
         return raw if self.hard is None else self.hard(inputs, raw, known)
+
+    def jet(self, inputs: Tensor, known: Known | None = None) -> Jet:
+        """Return the fields with their derivatives, in one pass.
+
+        Args:
+            inputs: positions and times `[N, dimension + 1]`.
+            known: the data part of hard conditions at the inputs, if it was computed before.
+
+        Returns:
+            u and v and their derivatives, differentiable in the parameters but not in the inputs.
+        """
+        inputs = inputs.detach()
+        features, slopes = self._features(inputs), self._feature_slopes(inputs)
+        raw = carry(self.layers, features, slopes, self.system.dimension).times(self.scales)
+        return raw if self.hard is None else self.hard.jet(inputs, raw, known)
+
+    @property
+    def has_jet(self) -> bool:
+        """Whether `jet` answers what `forward` does: neither has been changed from outside."""
+        plain = type(self).forward is FieldNetwork.forward and type(self).jet is FieldNetwork.jet
+        hooks = self._forward_hooks or self._forward_pre_hooks or "forward" in vars(self)
+        return plain and not hooks and can_carry(self.layers)
+
+    def _features(self, inputs: Tensor) -> Tensor:
+        scaled = (inputs - self.centre) / self.half_range
+        if not self.periodic:
+            return scaled
+        features = periodic_features(self.system, inputs)
+        return torch.cat((features[:, :-1], scaled[:, -1:]), dim=1)
+
+    def _feature_slopes(self, inputs: Tensor) -> Tensor:
+        """Return derivatives of the features `[dimension + 2, N, n_in]`, the Laplacian last."""
+        if self.periodic:
+            slopes = periodic_slopes(self.system, inputs)
+        else:
+            axes = len(self.centre)
+            slopes = inputs.new_zeros(axes + 1, len(inputs), axes)
+            for axis in range(axes - 1):
+                slopes[axis, :, axis] = 1.0 / self.half_range[axis]
+        slopes[-2, :, -1] = 1.0 / self.half_range[-1]
+        return slopes
 
 
 def term_scales(

@@ -11,12 +11,14 @@ from torch import Tensor
 
 from pinn_ext import systems
 from pinn_ext.checks import check_choice
-from pinn_ext.datasets import SnapshotBatch
-from pinn_ext.derivatives import AutogradDerivatives
-from pinn_ext.networks import CONDITIONS, term_scales
+from pinn_ext.datasets import SnapshotBatch, answer_with
+from pinn_ext.derivatives import differentiates_fields_only, fields_and_derivatives
+from pinn_ext.jets import OtherFieldError, attach
+from pinn_ext.known import Known
+from pinn_ext.networks import CONDITIONS, FieldNetwork, term_scales
 from pinn_ext.points import PointBatch
+from pinn_ext.step_mismatch import StepMismatch
 from pinn_ext.systems import System
-from solvers.rk4 import SemiDiscrete, mismatch_rows, rk4_step, substeps
 
 Points: TypeAlias = SnapshotBatch | PointBatch
 Fields: TypeAlias = tuple[Tensor, ...]
@@ -68,7 +70,11 @@ class PhysicsLoss:
         self.conditions = check_choice("conditions", conditions, CONDITIONS)
         self.system = system
         self.scales = tuple(scales)
-        self.step, self.per_unit_time, self.detach = step, per_unit_time, detach
+        self.step = step
+        self.step_mismatch = StepMismatch(
+            system, conditions, step, per_unit_time=per_unit_time, detach=detach
+        )
+        self._by_jets = differentiates_fields_only(system)
         kinds = ["PI"] + ["RK4"] * use_rk4 + ["IC", "BC"] * (conditions == "soft")
         self.names = [f"{kind}_loss{i}" for kind in kinds for i in (1, 2)]
         terms: dict[str, Callable[..., Fields]] = {
@@ -79,6 +85,24 @@ class PhysicsLoss:
         }
         self._terms = [terms[kind] for kind in kinds]
 
+    def answer(self, network: Callable[..., Tensor], batch: Points) -> Tensor:
+        """Return a network's answer as the loss takes it best.
+
+        Args:
+            network: positions and times `[N, dimension + 1]` to fields `[N, 2]`.
+            batch: the points or graphs.
+
+        Returns:
+            The fields `[N, 2]`; they carry their derivatives instead of leading back to the
+            inputs if the network can tell them and the equation asks for no others.
+        """
+        return self._answer(network, batch.inputs, batch.known)
+
+    def _answer(self, network: Any, inputs: Tensor, known: Known | None = None) -> Tensor:
+        if self._by_jets and isinstance(network, FieldNetwork) and network.has_jet:
+            return attach(network.jet(inputs, known))
+        return answer_with(network, inputs, known)
+
     def __call__(
         self, network: Callable[[Tensor], Tensor], batch: Points, outputs: Tensor
     ) -> list[Tensor]:
@@ -87,7 +111,7 @@ class PhysicsLoss:
         Args:
             network: positions and times `[N, dimension + 1]` to fields `[N, 2]`.
             batch: the points or graphs; its inputs must require gradients.
-            outputs: `network(batch.inputs)` `[N, 2]`.
+            outputs: `answer(network, batch)`, or `network(batch.inputs)` `[N, 2]`.
 
         Returns:
             One scalar tensor a term, dimensionless, in the order of `names`.
@@ -102,13 +126,20 @@ class PhysicsLoss:
         Args:
             network: positions and times `[N, dimension + 1]` to fields `[N, 2]`.
             batch: the points or graphs; its inputs must require gradients.
-            outputs: `network(batch.inputs)` `[N, 2]`.
+            outputs: `answer(network, batch)`, or `network(batch.inputs)` `[N, 2]`.
 
         Returns:
             One vector a term, in the order of `names`: PI at each point; RK4 at each node that
             has a stencil of its own; IC at each initial point; BC at each boundary point, or, on a
             periodic box, the jump of values and then that of slopes at each point of a side.
         """
+        try:
+            return self._residuals(network, batch, outputs)
+        except OtherFieldError:  # found out late, as the equation branches
+            with torch.enable_grad():
+                return self._residuals(network, batch, batch.answer(network))
+
+    def _residuals(self, network: Any, batch: Points, outputs: Tensor) -> list[Tensor]:
         vectors: list[Tensor] = []
         for term in self._terms:
             for rows, scale in zip(term(network, batch, outputs), self.scales, strict=True):
@@ -127,11 +158,10 @@ class PhysicsLoss:
         """
         batch = batch.detached()
         batch.inputs.requires_grad_()
-        return [loss.item() for loss in self(network, batch, batch.answer(network))]
+        return [loss.item() for loss in self(network, batch, self.answer(network, batch))]
 
     def _equation(self, network: Any, batch: Points, outputs: Tensor) -> Fields:
-        u, v = outputs.unbind(dim=1)
-        d = AutogradDerivatives(batch.inputs)
+        u, v, d = fields_and_derivatives(outputs, batch.inputs)
         du, dv = self.system.rhs(u, v, d)
         return d.time(u) - du, d.time(v) - dv
 
@@ -143,56 +173,6 @@ class PhysicsLoss:
         later = graphs.inputs.detach().clone()
         later[:, -1] += self.step
         return self.step_mismatch(graphs, state, network(later)).unbind(dim=1)
-
-    def step_mismatch(self, batch: SnapshotBatch, state: Tensor, later: Tensor) -> Tensor:
-        """Return the mismatch of a Runge-Kutta step, in physical units.
-
-        Args:
-            batch: the graphs.
-            state: fields `[N, 2]` at the batch's times.
-            later: fields `[N, 2]` one step later.
-
-        Returns:
-            `[n, 2]`, a row for each node that has a stencil of its own.
-        """
-        boundary = self._boundary_path(batch, state, later)
-        equation = SemiDiscrete(self.system.rhs, batch.operators, boundary)
-        count = substeps(self.step, batch.stable_step)
-        time, h = batch.inputs[:, -1].detach(), self.step / count
-        stepped = state
-        for i in range(count):
-            stepped = rk4_step(equation, stepped, time + i * h, h, constrain=equation.constrain)
-        if self.detach:
-            stepped = stepped.detach()
-        return mismatch_rows(
-            later,
-            stepped,
-            self.step,
-            per_unit_time=self.per_unit_time,
-            mask=~batch.operators.boundary_mask,
-        )
-
-    def _boundary_path(self, batch: SnapshotBatch, state: Tensor, later: Tensor) -> Any:
-        """Return the boundary values of a step as a function of position and stage time.
-
-        They are the data, plus the network's own deviation from it under soft conditions (linear
-        in time over the step). The mismatch then measures the equation alone: a jump between
-        interior and imposed boundary would enter it divided by the square of the spacing.
-        """
-        if self.system.periodic:
-            return None
-        if self.conditions == "hard":
-            return self.system.data
-        mask = batch.operators.boundary_mask
-        x, start = batch.inputs.detach()[mask].split((self.system.dimension, 1), dim=1)
-        first = state[mask] - self.system.data(x, start[:, 0])
-        last = later[mask] - self.system.data(x, start[:, 0] + self.step)
-
-        def values(x: Tensor, t: Tensor) -> Tensor:
-            part = (t[:, None] - start) / self.step
-            return self.system.data(x, t) + (1.0 - part) * first + part * last
-
-        return values
 
     def _initial(self, network: Any, batch: Points, outputs: Tensor) -> Fields:
         x = batch.initial
@@ -211,12 +191,15 @@ class PhysicsLoss:
         for axis, (side, (low, high)) in enumerate(zip(batch.lower_sides(), ends, strict=True)):
             near, far = side.clone(), side.clone()
             near[:, axis], far[:, axis] = low, high
-            sides = torch.cat((near, far)).requires_grad_()
-            answer = network(sides)
-            d = AutogradDerivatives(sides)
-            slopes = torch.stack([d.gradient(f)[axis] for f in answer.unbind(dim=1)], dim=1)
-            for values in (answer, 0.5 * (high - low) * slopes):
-                jumps.append(values[: len(near)] - values[len(near) :])
+            # Twice, values from one half and slopes from the other: rows that share no point with
+            # one another have the cheapest Jacobian.
+            sides = torch.cat((near, far, near, far)).requires_grad_()
+            answer = self._answer(network, sides)
+            u, v, d = fields_and_derivatives(answer, sides)
+            slopes = torch.stack([d.gradient(field)[axis] for field in (u, v)], dim=1)
+            lower, upper, *_ = answer.split(len(side))
+            *_, slope, opposite = slopes.split(len(side))
+            jumps += [lower - upper, 0.5 * (high - low) * (slope - opposite)]
         return torch.cat(jumps).unbind(dim=1)
 
     def floor(self, batch: SnapshotBatch) -> Tensor:

@@ -52,7 +52,7 @@ def train_physics(
     graphs = SnapshotBatch.from_graphs(batch, device, dtype)
     model.train()
     graphs.inputs.requires_grad_()
-    terms = loss(model, graphs, graphs.answer(model))
+    terms = loss(model, graphs, loss.answer(model, graphs))
     if adaptive_weights is None:
         values = [getattr(cfg.training.loss, WEIGHT_KEYS[name]) for name in loss.names]
     else:

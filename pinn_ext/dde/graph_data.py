@@ -143,6 +143,11 @@ class GraphData(dde.data.Data):
         """Return the validation snapshots in float64."""
         return SnapshotBatch.from_graphs(self._snapshots, device, torch.float64)
 
+    def spread_batch(self, dtype: torch.dtype) -> SnapshotBatch:
+        """Return as many graphs as a mini-batch has, evenly spread over those in training."""
+        chosen = torch.linspace(0, len(self.graphs) - 1, self.batch_size).round().long().tolist()
+        return SnapshotBatch.from_graphs([self.graphs[i] for i in chosen], self.device, dtype)
+
     def _training_batch(self, indices: Sequence[int]) -> SnapshotBatch:
         """Return a batch; all graphs have the same nodes, so its number of them says the rest."""
         known = self._operators.get(len(indices))
@@ -174,7 +179,8 @@ def term_losses(
     Raises:
         ValueError: if there are not as many functions as terms.
     """
-    residuals = loss.residuals(model.net, batch, outputs)
+    network = model.net.module if isinstance(model.net, NetworkAdapter) else model.net
+    residuals = loss.residuals(network, batch, outputs)
     functions = loss_fn if isinstance(loss_fn, (list, tuple)) else [loss_fn] * len(residuals)
     if len(functions) != len(residuals):
         raise ValueError(
@@ -186,6 +192,8 @@ def term_losses(
 
 class Batches(Protocol):
     """Data that knows the batches it has served."""
+
+    loss: PhysicsLoss
 
     def batch_at(self, inputs: Tensor) -> Points | None:
         """Return the batch that these very inputs were served from, if any."""
@@ -208,6 +216,6 @@ class NetworkAdapter(dde.nn.NN):
         self._data = data
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Return the module's outputs."""
+        """Return the module's outputs; at a batch, as its loss takes them best."""
         batch = self._data.batch_at(inputs)
-        return self.module(inputs) if batch is None else batch.answer(self.module)
+        return self.module(inputs) if batch is None else self._data.loss.answer(self.module, batch)
