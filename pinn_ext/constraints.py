@@ -65,19 +65,21 @@ class HardConditions(nn.Module):
                 factor = factor * (4.0 * s * (1.0 - s))
         return factor
 
-    def jet(self, inputs: Tensor, raw: Jet, known: Known | None = None) -> Jet:
+    def jet(self, inputs: Tensor, raw: Jet, units: Tensor, known: Known | None = None) -> Jet:
         """Return the constrained fields with their derivatives.
 
         Args:
             inputs: positions and times `[N, dimension + 1]`.
-            raw: network output in the units of the fields, k = 2.
+            raw: network output, k = 2.
+            units: what it is multiplied with to be in the units of the fields `[2]`.
             known: the data part at the inputs, if it was computed before.
 
         Returns:
             u and v and their derivatives.
         """
         known = differentiate(self.data_part, inputs) if known is None else known
-        return known.jet() + self.bubble_jet(inputs) * raw
+        # The units go into the factor without gradient: as cheap as can be in the backward pass.
+        return known.jet() + self.bubble_jet(inputs).times(units) * raw
 
     def bubble_jet(self, inputs: Tensor) -> Jet:
         """Return the bubble with its derivatives, k = 1."""
@@ -141,23 +143,20 @@ def periodic_features(system: System, inputs: Tensor) -> Tensor:
     return torch.cat((torch.cos(angle), torch.sin(angle), inputs[:, -1:]), dim=1)
 
 
-def periodic_slopes(system: System, inputs: Tensor) -> Tensor:
+def periodic_slopes(system: System, features: Tensor) -> Tensor:
     """Return derivatives of `periodic_features`, those of the time feature left zero.
 
     Args:
         system: gives the box.
-        inputs: positions and times `[N, dimension + 1]`.
+        features: `[N, 2 dimension + 1]`.
 
     Returns:
         `[dimension + 2, N, 2 dimension + 1]`: along each axis, along time, and the Laplacian.
     """
     axes = system.dimension
-    features = periodic_features(system, inputs)
-    slopes = inputs.new_zeros(axes + 2, *features.shape)
+    slopes = features.new_zeros(axes + 2, *features.shape)
     for axis, (low, high) in enumerate(zip(system.lower, system.upper, strict=True)):
-        cosine, sine, factor = axis, axes + axis, 2.0 * math.pi / (high - low)
-        slopes[axis, :, cosine] = -factor * features[:, sine]
-        slopes[axis, :, sine] = factor * features[:, cosine]
-        for column in (cosine, sine):
-            slopes[-1, :, column] = -(factor**2) * features[:, column]
+        pair, factor = slice(axis, axes + axis + 1, axes), 2.0 * math.pi / (high - low)
+        slopes[axis, :, pair] = features[:, pair].flip(1) * features.new_tensor([-factor, factor])
+        slopes[-1, :, pair] = features[:, pair] * -(factor**2)
     return slopes

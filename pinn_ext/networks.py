@@ -104,9 +104,12 @@ class FieldNetwork(nn.Module):
             u and v and their derivatives, differentiable in the parameters but not in the inputs.
         """
         inputs = inputs.detach()
-        features, slopes = self._features(inputs), self._feature_slopes(inputs)
-        raw = carry(self.layers, features, slopes, self.system.dimension).times(self.scales)
-        return raw if self.hard is None else self.hard.jet(inputs, raw, known)
+        features = self._features(inputs)
+        slopes = self._feature_slopes(features)
+        raw = carry(self.layers, features, slopes, self.system.dimension)
+        if self.hard is None:
+            return raw.times(self.scales)
+        return self.hard.jet(inputs, raw, self.scales, known)
 
     @property
     def has_jet(self) -> bool:
@@ -122,16 +125,15 @@ class FieldNetwork(nn.Module):
         features = periodic_features(self.system, inputs)
         return torch.cat((features[:, :-1], scaled[:, -1:]), dim=1)
 
-    def _feature_slopes(self, inputs: Tensor) -> Tensor:
+    def _feature_slopes(self, features: Tensor) -> Tensor:
         """Return derivatives of the features `[dimension + 2, N, n_in]`, the Laplacian last."""
+        axes = self.system.dimension
         if self.periodic:
-            slopes = periodic_slopes(self.system, inputs)
-        else:
-            axes = len(self.centre)
-            slopes = inputs.new_zeros(axes + 1, len(inputs), axes)
-            for axis in range(axes - 1):
-                slopes[axis, :, axis] = 1.0 / self.half_range[axis]
-        slopes[-2, :, -1] = 1.0 / self.half_range[-1]
+            slopes = periodic_slopes(self.system, features)
+            slopes[axes, :, -1] = 1.0 / self.half_range[-1]
+            return slopes
+        slopes = features.new_zeros(axes + 2, *features.shape)
+        slopes[:-1].diagonal(dim1=0, dim2=2).copy_(1.0 / self.half_range)
         return slopes
 
 

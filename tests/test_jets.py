@@ -119,8 +119,10 @@ def test_activations_are_differentiated_right(activation, dimension):
     assert torch.autograd.gradgradcheck(function, inputs)
     for part in range(2):  # only one of the two answers matters
         assert torch.autograd.gradcheck(lambda *x, part=part: function(*x)[part], inputs)
-    f, first, second = curve.two(z)
-    chain = [f, first, second, curve.third(z, f, first, second)]
+    f, first, bend = curve.two(z)
+    zero, one = torch.zeros_like(z), torch.ones_like(z)
+    third = curve.back(z, f, first, bend, zero, zero, one)
+    chain = [f, first, curve.factor * bend, third]
     for below, above in itertools.pairwise(chain):
         (true,) = torch.autograd.grad(below.sum(), z, retain_graph=True)
         torch.testing.assert_close(above, true)
@@ -204,7 +206,7 @@ def test_bubble_and_periodic_features(name, boundary):
         (bubble.value[:, :1], bubble.first[..., :1], bubble.laplacian[:, :1]),
     )
     features = differentiate(lambda x: periodic_features(system, x)[:, :-1], x).jet()
-    slopes = periodic_slopes(system, x)[..., :-1]
+    slopes = periodic_slopes(system, periodic_features(system, x))[..., :-1]
     assert_close((slopes[:-1], slopes[-1]), (features.first, features.laplacian))
 
 
