@@ -12,9 +12,10 @@ class Scaling:
     """The diagonal D that the damping multiplies.
 
     "jac" takes the squared lengths of the columns of J, the largest seen so far: Marquardt's
-    scaling with the safeguard of More, The Levenberg-Marquardt algorithm (1978), eq. (6.3). Given
-    scales `x_scale` take `c / x_scale^2`, c the mean of the squared lengths in those units. Either
-    way the damping is dimensionless, and a common factor on all rows changes nothing.
+    scaling with the safeguard of More, The Levenberg-Marquardt algorithm (1978), eq. (6.3), here
+    lowered as a whole so far that one column at least has its present length. Given scales
+    `x_scale` take `c / x_scale^2`, c the mean of the squared lengths in those units. Either way the
+    damping is dimensionless, and a common factor on all rows changes nothing.
 
     Args:
         x_scale: "jac", a positive number, or [n] positive numbers, in units of the parameters.
@@ -59,7 +60,12 @@ class Scaling:
             self.largest = column_squares
         else:
             self.largest = torch.maximum(self.largest, column_squares)
-        return torch.where(self.largest > 0, self.largest, torch.ones_like(self.largest))
+        # Without the common factor, columns that were huge far from the solution would leave even
+        # the smallest damping too large ever after.
+        used = self.largest > 0
+        ratio = torch.where(used, column_squares / self.largest, 0.0).max()
+        level = torch.where(ratio > 0, ratio, 1.0)
+        return torch.where(used, self.largest * level, 1.0)
 
     def reset(self) -> None:
         """Forget the columns seen so far, as other rows have other lengths."""
