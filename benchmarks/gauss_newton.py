@@ -1,0 +1,128 @@
+"""Gauss-Newton beside DeepXDE's own optimisers: the same model, the same seconds.
+
+Each method starts from the same network, points, scaling and loss weights, in float64. `adam` has a
+learning rate that falls along a cosine, `adam_lbfgs` goes on with L-BFGS, `adam_nncg` then with
+NNCG; the shares of the time and the settings are the best of short trials and stand in
+`_gauss_newton_methods.py`. `error_u` and `error_v` are relative L2 errors on points that no
+training has seen, `worst` is the larger one, `trivial` what a network that answers zero scores in
+the worse field. `seconds` is the time of the whole training; an iteration that has begun is
+finished, so it can be more than was asked for. `iterations` are DeepXDE's.
+
+A row with seed "median" stands for a case and a method: medians over the seeds; `ratio` is the
+`worst` of the best other method over its own, above 1 for the best; `seconds_to_match` is when it
+got to that of the best other method (looked at 40 times a training).
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import _common
+from _gauss_newton_process import restart
+
+START = time.perf_counter()
+FIGURES = ("error_u", "error_v", "worst", "trivial", "seconds", "iterations", "loss")
+
+
+def row_of(case: str, method: str, seed: int, seconds: float) -> dict[str, Any]:
+    """Train once; `_course` holds seconds and errors on the way."""
+    from _gauss_newton_cases import build
+    from _gauss_newton_methods import METHODS, Run
+
+    problem = build(case, seed)
+    trivial = max(problem.trivial_errors())
+    run = Run(problem, seconds)
+    METHODS[method](run)
+    taken = run.elapsed
+    run.look()
+    error_u, error_v = problem.errors()
+    figures = (error_u, error_v, max(error_u, error_v), trivial, taken)
+    counted = (*figures, problem.model.train_state.step, problem.loss())
+    row = {"case": case, "method": method, "seed": seed}
+    row.update(zip(FIGURES, counted, strict=True))
+    return {**row, "ratio": None, "seconds_to_match": None, "_course": run.course}
+
+
+def with_medians(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows of each case, followed by the medians of its methods."""
+    result = []
+    for case in dict.fromkeys(row["case"] for row in rows):
+        own = [row for row in rows if row["case"] == case]
+        by_method: dict[str, list[dict[str, Any]]] = {}
+        for row in own:
+            by_method.setdefault(row["method"], []).append(row)
+        medians = [median_row(group) for group in by_method.values()]
+        for row in medians:
+            others = [each["worst"] for each in medians if each is not row]
+            if others:
+                row["ratio"] = min(others) / row["worst"]
+                row["seconds_to_match"] = median_match(by_method[row["method"]], min(others))
+        result += own + medians
+    return [{k: v for k, v in row.items() if not k.startswith("_")} for row in result]
+
+
+def median_row(group: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the medians over the seeds of a method; a NaN counts as the largest."""
+    row = {**group[0], "seed": "median"}
+    for name in FIGURES:
+        values = sorted(math.inf if math.isnan(each[name]) else each[name] for each in group)
+        row[name] = statistics.median(values)
+    return row
+
+
+def median_match(group: list[dict[str, Any]], error: float) -> float | None:
+    """Return the median of the seconds to an error; None if not half of the seeds get there."""
+    times = [
+        next((seconds for seconds, found in each["_course"] if found <= error), math.inf)
+        for each in group
+    ]
+    median = statistics.median(times)
+    return median if math.isfinite(median) else None
+
+
+def warm_up(methods: list[str]) -> None:
+    """Load and start what the first training would have to wait for."""
+    for method in methods:
+        row_of("coupled_burgers", method, 0, 0.01)
+
+
+def main() -> None:
+    """Train every case with every method and seed."""
+    parser = _common.parser(__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=60.0, metavar="S", help="a training")
+    parser.add_argument("--seeds", default="3", metavar="N", help="how many")
+    parser.add_argument("--cases", metavar="NAME[,NAME]")
+    parser.add_argument("--methods", metavar="NAME[,NAME]")
+    parser.add_argument("--threads", default="2", metavar="N")
+    args = parser.parse_args()
+    (threads,) = _common.numbers("--threads", args.threads, 1)
+    (seeds,) = _common.numbers("--seeds", args.seeds, 1)
+    if not 0 < args.seconds < math.inf:
+        sys.exit(f"`--seconds` must be positive, got {args.seconds}.")
+    restart(threads)
+    from _gauss_newton_cases import CASES
+    from _gauss_newton_methods import METHODS
+
+    cases = _common.chosen("--cases", args.cases or ",".join(CASES), CASES)
+    methods = _common.chosen("--methods", args.methods or ",".join(METHODS), METHODS)
+    warm_up(methods)
+    rows = []
+    for case in cases:
+        for seed in range(seeds):
+            for method in methods:
+                row = row_of(case, method, seed, args.seconds)
+                rows.append(row)
+                text = f"{case} {method} {seed}: {row['worst']:.2e} in {row['seconds']:.1f} s"
+                print(f"{time.perf_counter() - START:6.0f} s  {text}", file=sys.stderr, flush=True)
+    _common.report(with_medians(rows), args.out, _common.machine(seconds=args.seconds))
+
+
+if __name__ == "__main__":
+    main()
