@@ -93,6 +93,8 @@ class Primal:
         if self._factored is None or self._factored[0] != damping:
             # The matrix stays where it is: only its diagonal is written, and the factor is new.
             diagonal = torch.add(self.column_squares, self.scale, alpha=damping)
+            # A parameter without effect stays where it is, without damping too.
+            diagonal = torch.where(self.column_squares > 0, diagonal, self.scale)
             self._gram.diagonal().copy_(diagonal)
             factor, info = torch.linalg.cholesky_ex(self._gram)
             self._factored = damping, factor if int(info) == 0 else None
@@ -199,12 +201,9 @@ class MatrixFree:
         self.tolerance = tolerance
         # The probes are drawn on the CPU, so that all devices see the same ones.
         generator = torch.Generator().manual_seed(0)
-        squares = None
-        for _ in range(_PROBES):
-            signs = torch.randint(0, 2, (rows.shape[0],), generator=generator)
-            square = backward((signs * 2 - 1).to(rows)).square()
-            squares = square if squares is None else squares + square
-        self.column_squares = squares / _PROBES
+        signs = 2 * torch.randint(0, 2, (_PROBES, rows.shape[0]), generator=generator) - 1
+        squares = [backward(probe).square() for probe in signs.to(rows)]
+        self.column_squares = torch.stack(squares).mean(0)
         self.scale = torch.ones_like(self.column_squares)
 
     def transposed(self, rows: Tensor) -> Tensor:

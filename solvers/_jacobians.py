@@ -1,150 +1,133 @@
-"""Residual functions with their Jacobians: by torch.func, by the caller, by finite differences."""
+"""Residual functions with their Jacobians: the caller's, finite differences, or by torch.func."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-Residual = Callable[[Tensor], Any]
-Product = Callable[[Tensor], Tensor]
+from ._derivatives import Derivatives, Product
 
-_CHUNK = 2**22  # numbers in a chunk of the Jacobian: 32 MiB in float64
+Residual = Callable[[Tensor], Any]
+Jacobian = Callable[[Tensor], Any]
+
 _METHODS = ("func", "2-point", "3-point")
 
 
-class FunctionProblem:
-    """A residual that is a function of one vector, with torch.func's Jacobian.
+class _Rows:
+    # What all problems share: a residual that is checked, and remembered at the last x, as the
+    # Jacobian is wanted there more often than not.
 
-    Forward mode where there are at least as many rows as parameters, else reverse mode; functions
-    that torch.func cannot transform are differentiated row by row.
-
-    Args:
-        function: x [n] -> residual [m].
-        x: [n], where to look at it first.
-        chunk_rows: Rows (columns in forward mode) of the Jacobian at a time; None takes as many as
-            fit in 32 MiB.
-
-    Raises:
-        TypeError: If the residual is not a floating-point vector of the dtype of x.
-        ValueError: If it does not depend on x by torch operations.
-    """
-
-    def __init__(self, function: Residual, x: Tensor, chunk_rows: int | None = None) -> None:
+    def __init__(self, function: Residual, x: Tensor) -> None:
         self._function = function
-        self._chunk = chunk_rows
-        self._modes = ["forward", "reverse", "rows"]
-        value = self._look(x)
-        self._dtype, self.num_rows = x.dtype, value.numel()
-        if chunk_rows is not None or self.num_rows < x.numel():
-            self._modes.remove("forward")
+        self._last = x, self._first(x)
+        self.num_rows = self._last[1].numel()
 
-    def _look(self, x: Tensor) -> Tensor:
-        leaf = x.detach().clone().requires_grad_()
-        value = self._checked(self._function(leaf), x)
-        if not value.requires_grad:
-            raise ValueError(
-                "`residual` must depend on x by torch operations, got a result without gradient; "
-                "for others pass jac='2-point' or a function."
-            )
-        return value.detach()
+    def _first(self, x: Tensor) -> Tensor:
+        return _vector(self._function(x.clone()), x).detach()
 
-    def _checked(self, value: Any, x: Tensor) -> Tensor:
-        value = _vector(value, x)
-        if hasattr(self, "num_rows") and value.numel() != self.num_rows:
-            raise ValueError(f"`residual` must keep {self.num_rows} rows, got {value.numel()}.")
-        return value
-
-    def residual(self, x: Tensor) -> Tensor:
-        """Compute the residual [m] at x [n]."""
-        return self._checked(self._function(x.clone()), x).detach()
-
-    def linearize(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Compute the residual [m] and its Jacobian [m, n]."""
-        while True:
-            try:
-                return getattr(self, f"_{self._modes[0]}")(x)
-            except (RuntimeError, NotImplementedError):
-                # What torch.func or forward mode cannot do, row by row may; an error of the
-                # residual's own comes again there.
-                if len(self._modes) == 1 or isinstance(self, torch.cuda.OutOfMemoryError):
-                    raise
-                self._modes.pop(0)
-
-    def _pure(self, x: Tensor) -> Tensor:
-        return self._checked(self._function(x), x)
-
-    def _size(self, x: Tensor, length: int) -> int:
-        return self._chunk or max(1, _CHUNK // max(length, 1))
-
-    def _forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        n = x.numel()
-        columns = x.new_empty(n, self.num_rows)  # column by column, as forward mode gives them
-        size = self._size(x, self.num_rows)
-        for start in range(0, n, size):
-            end = min(start + size, n)
-            tangents = x.new_zeros(end - start, n)
-            tangents[:, start:end].fill_diagonal_(1.0)
-            columns[start:end] = torch.func.vmap(
-                lambda v: torch.func.jvp(self._pure, (x,), (v,))[1]
-            )(tangents)
-        return self.residual(x), columns.mT
-
-    def _reverse(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        value, pull = torch.func.vjp(self._pure, x)
-        jacobian = x.new_empty(self.num_rows, x.numel())
-        size = self._size(x, x.numel())
-        for start in range(0, self.num_rows, size):
-            end = min(start + size, self.num_rows)
-            rows = x.new_zeros(end - start, self.num_rows)
-            rows[:, start:end].fill_diagonal_(1.0)
-            jacobian[start:end] = torch.func.vmap(pull)(rows)[0]
-        return value.detach(), jacobian
-
-    def _rows(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        leaf = x.detach().clone().requires_grad_()
-        value = self._pure(leaf)
-        jacobian = x.new_zeros(self.num_rows, x.numel())
-        for i in range(self.num_rows):
-            (row,) = torch.autograd.grad(value[i], leaf, retain_graph=True, allow_unused=True)
-            if row is not None:
-                jacobian[i] = row
-        return value.detach(), jacobian
-
-    def products(self, x: Tensor) -> tuple[Tensor, Product, Product]:
-        """Compute the residual [m] and return v -> J v and w -> J^T w."""
-        value, pull = torch.func.vjp(self._pure, x)
-        return (
-            value.detach(),
-            lambda v: torch.func.jvp(self._pure, (x,), (v,))[1].detach(),
-            lambda w: pull(w)[0].detach(),
-        )
-
-
-class CallableProblem:
-    """A residual whose Jacobian is the caller's function, or finite differences.
-
-    Args:
-        function: x [n] -> residual [m]; may use NumPy.
-        jacobian: x [n] -> [m, n], tensor or array.
-        x: [n], where to look at it first.
-    """
-
-    def __init__(self, function: Residual, jacobian: Callable[[Tensor], Any], x: Tensor) -> None:
-        self._function, self._jacobian = function, jacobian
-        self.num_rows = _vector(function(x.clone()), x).numel()
-
-    def residual(self, x: Tensor) -> Tensor:
-        """Compute the residual [m] at x [n]."""
-        value = _vector(self._function(x.clone()), x).detach()
+    def checked(self, x: Tensor) -> Tensor:
+        value = _vector(self._function(x), x)
         if value.numel() != self.num_rows:
             raise ValueError(f"`residual` must keep {self.num_rows} rows, got {value.numel()}.")
         return value
 
+    def residual(self, x: Tensor) -> Tensor:
+        """Compute the residual [m] at x [n].
+
+        Args:
+            x: [n], not modified.
+
+        Returns:
+            [m], without gradient.
+        """
+        if not torch.equal(self._last[0], x):
+            # A copy, as the caller's function may write to what it is given.
+            self._last = x, self.checked(x.clone()).detach()
+        return self._last[1]
+
+
+class FunctionProblem(_Rows):
+    """A residual in torch operations.
+
+    Args:
+        function: x [n] -> residual [m].
+        x: [n], where to look at it first.
+        chunk_rows: Rows of the Jacobian at a time; None chooses.
+
+    Raises:
+        ValueError: If the residual does not depend on x by torch operations.
+    """
+
+    def __init__(self, function: Residual, x: Tensor, chunk_rows: int | None = None) -> None:
+        super().__init__(function, x)
+        if chunk_rows is not None and not chunk_rows >= 1:
+            raise ValueError(f"`chunk_rows` must be at least 1, got {chunk_rows}.")
+        self._derivatives = Derivatives(self.checked, self.num_rows, x.numel(), chunk_rows)
+
+    def _first(self, x: Tensor) -> Tensor:
+        leaf = x.clone().requires_grad_()
+        try:
+            value = _vector(self._function(leaf), x)
+            known = value.requires_grad
+        except (RuntimeError, TypeError) as error:
+            if "numpy" not in str(error):
+                raise
+            known = False
+        if not known:
+            raise ValueError(
+                "`residual` must be made of torch operations on x for jac='func', got a result "
+                "that torch cannot differentiate; pass jac='2-point' or a function."
+            )
+        return value.detach()
+
     def linearize(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Compute the residual [m] and its Jacobian [m, n].
+
+        Args:
+            x: [n].
+
+        Returns:
+            Both, without gradient.
+        """
+        return self.residual(x), self._derivatives.jacobian(x)
+
+    def products(self, x: Tensor) -> tuple[Tensor, Product, Product]:
+        """Compute the residual [m] and return v -> J v and w -> J^T w.
+
+        Args:
+            x: [n].
+
+        Returns:
+            The residual and both products.
+        """
+        return (self.residual(x), *self._derivatives.products(x))
+
+
+class CallableProblem(_Rows):
+    """A residual with a function for its Jacobian.
+
+    Args:
+        function: x [n] -> residual [m]; may use NumPy.
+        jacobian: x [n] -> [m, n], tensor or array.
+        x: [n], where to look at the residual first.
+    """
+
+    def __init__(self, function: Residual, jacobian: Jacobian, x: Tensor) -> None:
+        super().__init__(function, x)
+        self._jacobian = jacobian
+
+    def linearize(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute the residual [m] and its Jacobian [m, n].
+
+        Args:
+            x: [n].
+
+        Returns:
+            Both, without gradient.
 
         Raises:
             ValueError: If the caller's Jacobian has another shape.
@@ -156,44 +139,55 @@ class CallableProblem:
         return self.residual(x), jacobian.detach()
 
 
-class DifferenceProblem(CallableProblem):
+class DifferenceProblem(_Rows):
     """A residual with finite differences for its Jacobian.
 
     Args:
         function: x [n] -> residual [m]; may use NumPy.
-        method: "2-point" or "3-point".
         x: [n], where to look at it first.
-        relative: Step in units of |x|; None takes the square or cube root of rounding.
+        central: Differences to both sides, of twice the cost and higher order.
+        relative: Step in units of max(|x|, 1); None takes the square root of rounding, or its cube
+            root for central differences.
+
+    Raises:
+        ValueError: If the step is not positive.
     """
 
     def __init__(
-        self, function: Residual, method: str, x: Tensor, relative: float | None = None
+        self, function: Residual, x: Tensor, central: bool, relative: float | None = None
     ) -> None:
-        super().__init__(function, self._differences, x)
-        self._central = method == "3-point"
+        super().__init__(function, x)
+        if relative is not None and not (relative > 0 and math.isfinite(relative)):
+            raise ValueError(f"`diff_step` must be a positive, finite number, got {relative}.")
+        self._central = central
         eps = torch.finfo(x.dtype).eps
-        self._relative = relative or eps ** (1 / 3 if self._central else 1 / 2)
+        self._relative = relative or eps ** (1 / 3 if central else 1 / 2)
 
-    def _differences(self, x: Tensor) -> Tensor:
+    def linearize(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute the residual [m] and its Jacobian [m, n].
+
+        Args:
+            x: [n].
+
+        Returns:
+            Both.
+        """
+        base = self.residual(x)
         columns = x.new_empty(x.numel(), self.num_rows)
-        base = None if self._central else self.residual(x)
-        for j in range(x.numel()):
-            size = self._relative * max(abs(float(x[j])), 1.0)
+        for j, step in enumerate((self._relative * x.abs().clamp_min(1.0)).tolist()):
             ahead, behind = x.clone(), x.clone()
-            ahead[j] += size
-            if base is None:
-                behind[j] -= size
-            # The width as it was rounded, not as it was meant.
-            width = ahead[j] - behind[j]
-            low = self.residual(behind) if base is None else base
-            columns[j] = (self.residual(ahead) - low) / width
-        return columns.mT
+            ahead[j] += step
+            if self._central:
+                behind[j] -= step
+            low = self.checked(behind.clone()).detach() if self._central else base
+            high = self.checked(ahead.clone()).detach()
+            columns[j] = (high - low) / (ahead[j] - behind[j])  # the width as it was rounded
+        return base, columns.mT
 
 
 def _vector(value: Any, x: Tensor) -> Tensor:
     if not isinstance(value, Tensor):
-        value = torch.as_tensor(value, device=x.device)
-        value = value.to(x.dtype)
+        value = torch.as_tensor(value, dtype=x.dtype, device=x.device)
     if value.ndim == 0:
         value = value[None]
     if value.ndim != 1 or not value.numel():
@@ -201,7 +195,7 @@ def _vector(value: Any, x: Tensor) -> Tensor:
             f"`residual` must return a vector of at least one row, got shape {list(value.shape)}."
         )
     if value.dtype != x.dtype or value.device != x.device:
-        raise TypeError(
+        raise ValueError(
             f"`residual` must return {x.dtype} on {x.device} like `x0`, "
             f"got {value.dtype} on {value.device}."
         )
@@ -211,10 +205,10 @@ def _vector(value: Any, x: Tensor) -> Tensor:
 def make(
     function: Residual,
     x: Tensor,
-    jac: str | Callable[[Tensor], Any] | None,
+    jac: str | Jacobian | None,
     chunk_rows: int | None = None,
     diff_step: float | None = None,
-) -> FunctionProblem | CallableProblem:
+) -> FunctionProblem | CallableProblem | DifferenceProblem:
     """Pair a residual with its Jacobian.
 
     Args:
@@ -229,11 +223,16 @@ def make(
 
     Raises:
         ValueError: If there is no such way to a Jacobian.
+
+    Example:
+        >>> x = torch.tensor([3.0], dtype=torch.float64)
+        >>> make(lambda x: x**2, x, "3-point").linearize(x)[1].round(decimals=6).tolist()
+        [[6.0]]
     """
     if callable(jac):
         return CallableProblem(function, jac, x)
-    if jac in (None, "func"):
+    if jac is None or jac == "func":
         return FunctionProblem(function, x, chunk_rows)
     if jac in ("2-point", "3-point"):
-        return DifferenceProblem(function, jac, x, diff_step)
+        return DifferenceProblem(function, x, jac == "3-point", diff_step)
     raise ValueError(f"`jac` must be a function or one of {', '.join(_METHODS)}, got {jac!r}.")

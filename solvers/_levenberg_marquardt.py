@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -14,7 +14,7 @@ from . import _damping, _memory
 from ._damping import Attempt, Rule
 from ._directions import Direction, Dual, MatrixFree, Primal, Solved
 from ._robust import Loss
-from ._scaling import Scaling, length
+from ._scaling import Scale, Scaling, length
 
 Product = Callable[[Tensor], Tensor]
 
@@ -37,8 +37,13 @@ class Problem(Protocol):
     def linearize(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Compute the residual [m] and its Jacobian [m, n], which the next call may overwrite."""
 
+
+@runtime_checkable
+class ProductProblem(Problem, Protocol):
+    """A problem that can be minimised without its Jacobian in memory."""
+
     def products(self, x: Tensor) -> tuple[Tensor, Product, Product]:
-        """Compute the residual [m] and return v -> J v and w -> J^T w; for matrix-free steps."""
+        """Compute the residual [m] and return v -> J v and w -> J^T w."""
 
 
 @dataclass(frozen=True)
@@ -122,8 +127,8 @@ class Stepper:
         *,
         direction: str = "auto",
         damping: str | Rule = "nielsen",
-        geodesic: bool = False,
-        x_scale: str | float | Tensor = "jac",
+        geodesic: bool = True,
+        x_scale: Scale = "jac",
         memory_limit_gb: float | None = None,
         loss: Loss | None = None,
     ) -> None:
@@ -134,6 +139,7 @@ class Stepper:
         self._scaling = Scaling(x_scale, x)
         self._wanted, self._limit = direction, memory_limit_gb
         self._choose(problem, x)
+        self.max_nfev: int | None = None  # trials beyond it are not made
         self.nfev = 0
         self.njev = 0
         self._first_gradient: float | None = None
@@ -156,6 +162,11 @@ class Stepper:
         return self._point.cost
 
     @property
+    def linearized(self) -> bool:
+        """Whether the Jacobian at x is known, to which `gradient_norm` then belongs."""
+        return self._direction is not None
+
+    @property
     def damping(self) -> float:
         """Damping that the next step starts with, relative to D, dimensionless."""
         return float(self._memory["damping"])
@@ -168,7 +179,7 @@ class Stepper:
             x.device,
             self._wanted,
             self._limit,
-            matrix_free=hasattr(problem, "products"),
+            matrix_free=isinstance(problem, ProductProblem),
             robust=self._loss.name != "linear",
         )
 
@@ -181,8 +192,11 @@ class Stepper:
                 f"`residual` must be finite at the start, got NaN or infinity in {bad} of "
                 f"{residual.numel()} rows."
             )
+        cost = self._loss.cost(residual)
+        if not math.isfinite(cost):
+            raise ValueError("`residual` must have a finite sum of squares at the start.")
         self.problem = problem
-        self._point = _Point(x, residual, self._loss.cost(residual))
+        self._point = _Point(x, residual, cost)
         self._direction: Direction | None = None
 
     def replace(self, problem: Problem) -> None:
@@ -194,10 +208,14 @@ class Stepper:
         Raises:
             ValueError: If its residual is not finite.
         """
+        before = self.cost
         self._direction = None
         self._choose(problem, self.x)
-        self._scaling.reset()
         self._install(problem, self.x)
+        # At the same x, a common factor on all rows shows in the cost; other changes hardly do.
+        ratio = self.cost / before if before > 0 else 0.0
+        if 0 < ratio < math.inf:
+            self._scaling.multiply(ratio)
 
     def linearize(self) -> None:
         """Compute the Jacobian at x, if that has not been done, and what follows from it.
@@ -208,14 +226,12 @@ class Stepper:
         if self._direction is not None:
             return
         x = self.x
-        if self.path == "matrix_free":
-            residual, forward, backward = self.problem.products(x)
-            rows, weights = self._loss.rows(residual.detach())
+        rows, weights = self._loss.rows(self.residual)
+        if self.path == "matrix_free" and isinstance(self.problem, ProductProblem):
+            _, forward, backward = self.problem.products(x)
             direction: Direction = MatrixFree(*_weighted(forward, backward, weights), rows)
         else:
-            residual, jacobian = self.problem.linearize(x)
-            rows, weights = self._loss.rows(residual.detach())
-            jacobian = jacobian.detach()
+            jacobian = self.problem.linearize(x)[1].detach()
             if weights is not None:
                 jacobian = jacobian * weights[:, None]
             direction = (Primal if self.path == "primal" else Dual)(jacobian, self._room)
@@ -281,9 +297,11 @@ class Stepper:
         )
 
     def _attempt(self, damping: float, fraction: float) -> Attempt:
-        solved = self._solve(damping)
+        spent = self.max_nfev is not None and self.nfev >= self.max_nfev
+        solved = None if spent else self._solve(damping)
         if solved is None:
-            return Attempt(damping, fraction, None, None, math.inf, -math.inf, 0.0)
+            nothing = (None, None, math.inf, -math.inf, 0.0)
+            return Attempt(damping, fraction, *nothing, futile=spent)
         slope = -float(torch.dot(self._gradient, solved.step))
         square = float(torch.dot(solved.forward, solved.forward))
         predicted = fraction * slope - 0.5 * fraction**2 * square

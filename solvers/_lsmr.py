@@ -1,4 +1,4 @@
-"""LSMR: sparse or operator least squares by products with a matrix and its transpose."""
+"""LSMR: least squares by products with a matrix and its transpose alone."""
 
 from __future__ import annotations
 
@@ -18,16 +18,14 @@ class LSMRResult:
 
     Attributes:
         x: [n].
-        iterations: Products with the matrix, less one.
-        normal: |A^T r| of the damped system, an estimate.
-        rest: |r| of the damped system, an estimate.
+        iterations: Pairs of products after the first.
+        normal: |A^T (b - A x) - damp^2 x|, as the recurrence has it.
         converged: Whether the tolerance was met.
     """
 
     x: Tensor
     iterations: int
     normal: float
-    rest: float
     converged: bool
 
 
@@ -54,16 +52,17 @@ def lsmr(
     """Solve `min |A x - b|^2 + damp^2 |x|^2` from x = 0.
 
     Fong and Saunders, LSMR: an iterative algorithm for sparse least-squares problems, SIAM Journal
-    on Scientific Computing 33 (2011), section 5.1 with the damping of section 2.8.
+    on Scientific Computing 33 (2011), with the regularisation of section 5.
 
     Args:
         forward: x -> A x, [n] -> [m].
         backward: w -> A^T w, [m] -> [n].
         right: [m], b.
         damp: Square root of the damping.
-        tolerance: Ends when |A^T r| is at most this part of |A^T b|, which it is at the start, or
-            |A^T r| <= tolerance^2 |A| |r|, the residual of a least-squares solution.
-        max_iterations: Largest number of iterations; min(m, n) and at most 1000 if None.
+        tolerance: It ends when the residual of the normal equations is at most this part of what
+            it is at x = 0, |A^T b|.
+        max_iterations: Largest number of iterations; None takes twice the smaller dimension and
+            10, but at most 1000.
 
     Returns:
         The solution and how far it came.
@@ -78,31 +77,26 @@ def lsmr(
     v, alpha = _normalised(backward(u))
     x = torch.zeros_like(v)
     if max_iterations is None:
-        max_iterations = min(right.shape[0], v.shape[0], 1000)
-    start = alpha * beta
-    if start == 0:
-        return LSMRResult(x, 0, 0.0, beta, True)
-    # The names are those of the paper: a bar is written `bar_`, a tilde `tilde_`.
-    zeta_bar, alpha_bar, rho, rho_bar, c_bar, s_bar = alpha * beta, alpha, 1.0, 1.0, 1.0, 0.0
+        max_iterations = min(2 * min(len(right), len(v)) + 10, 1000)
+    # The names are those of the paper.
+    zeta_bar, alpha_bar = alpha * beta, alpha
+    goal = tolerance * zeta_bar
+    rho, rho_bar, c_bar, s_bar = 1.0, 1.0, 1.0, 0.0
     h, h_bar = v.clone(), torch.zeros_like(v)
-    frobenius = alpha**2 + damp**2
-    iteration = 0
-    rest = beta
-    while iteration < max_iterations:
-        iteration += 1
+    iterations = 0
+    while abs(zeta_bar) > goal and iterations < max_iterations:
+        iterations += 1
         u, beta = _normalised(forward(v) - alpha * u)
         v, alpha = _normalised(backward(u) - beta * v)
         _, _, alpha_hat = _rotation(alpha_bar, damp)
         rho_old, (c, s, rho) = rho, _rotation(alpha_hat, beta)
         theta, alpha_bar = s * alpha, c * alpha
-        rho_bar_old, theta_bar, rho_temp = rho_bar, s_bar * rho, c_bar * rho
-        c_bar, s_bar, rho_bar = _rotation(rho_temp, theta)
+        rho_bar_old, theta_bar = rho_bar, s_bar * rho
+        c_bar, s_bar, rho_bar = _rotation(c_bar * rho, theta)
+        if rho == 0 or rho_bar == 0:  # a matrix of zeros, as far as b can see
+            break
         zeta, zeta_bar = c_bar * zeta_bar, -s_bar * zeta_bar
         h_bar = h - (theta_bar * rho / (rho_old * rho_bar_old)) * h_bar
         x = x + (zeta / (rho * rho_bar)) * h_bar
         h = v - (theta / rho) * h
-        frobenius += alpha**2 + beta**2 + damp**2
-        if abs(zeta_bar) <= tolerance * start:
-            break
-    converged = abs(zeta_bar) <= tolerance * start
-    return LSMRResult(x, iteration, abs(zeta_bar), rest, converged)
+    return LSMRResult(x, iterations, abs(zeta_bar), abs(zeta_bar) <= goal)

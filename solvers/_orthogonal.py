@@ -10,19 +10,53 @@ import torch
 from torch import Tensor
 
 
-class Orthogonal:
-    """Solves `min |J s + b|^2 + damping |s|_D^2` by QR, without damping by a singular value
-    decomposition, which finds the shortest of many solutions.
+class _Reflectors:
+    """The factors Q R of a tall matrix, Q as Householder reflectors that are never multiplied out.
 
+    Args:
+        matrix: [p, q] with p >= q, not modified.
+    """
+
+    def __init__(self, matrix: Tensor) -> None:
+        self._packed, self._tau = torch.geqrf(matrix)
+        self.rows, columns = matrix.shape
+        self.triangle = self._packed[:columns].triu()
+
+    def project(self, vector: Tensor) -> Tensor:
+        """Compute Q^T w, [p] -> [q]."""
+        product = torch.ormqr(self._packed, self._tau, vector[:, None], transpose=True)
+        return product[: self.triangle.shape[0], 0]
+
+    def expand(self, vector: Tensor) -> Tensor:
+        """Compute Q z, [q] -> [p]."""
+        padded = vector.new_zeros(self.rows, 1)
+        padded[: vector.shape[0], 0] = vector
+        return torch.ormqr(self._packed, self._tau, padded)[:, 0]
+
+
+class Orthogonal:
+    """Solves `min |J s + b|^2 + damping |s|_D^2` by QR, or a singular value decomposition.
+
+    The reflectors of J (of D^-1/2 J^T where that is the tall one) serve all dampings: each takes
+    the factors of a small matrix over its damping. Without damping the singular values of the small
+    matrix find the solution that is shortest in D.
     Bjorck, Numerical Methods for Least Squares Problems (1996), sections 2.7.2 and 5.3.2.
 
     Args:
         jacobian: [m, n], not modified; nothing is computed until it is needed.
+
+    Example:
+        >>> solver = Orthogonal(torch.tensor([[1.0, 1.0]]))
+        >>> step, word = solver.solve(torch.tensor([-2.0]), 0.0, torch.ones(2))
+        >>> step.round(decimals=4).tolist(), word
+        ([1.0, 1.0], 'svd')
     """
 
     def __init__(self, jacobian: Tensor) -> None:
         self._jacobian = jacobian
-        self._reduced: tuple[Tensor, Tensor] | None = None
+        self._wide = jacobian.shape[0] < jacobian.shape[1]
+        self._outer: _Reflectors | None = None
+        self._inner: tuple[float, _Reflectors] | None = None
 
     def solve(self, rows: Tensor, damping: float, scale: Tensor) -> tuple[Tensor, str]:
         """Solve for one vector of rows.
@@ -30,43 +64,44 @@ class Orthogonal:
         Args:
             rows: [m], b.
             damping: Dimensionless; 0 asks for the shortest solution, in D.
-            scale: [n], the diagonal of D.
+            scale: [n], the diagonal of D; the same at every call.
 
         Returns:
             [n], s; and "qr" or "svd".
         """
-        m, n = self._jacobian.shape
-        roots = scale.rsqrt()
-        if m >= n:
-            triangle, right = self._reduce(rows)
-            if damping > 0:
-                return self._damped(triangle, right, (damping * scale).sqrt()), "qr"
-            return -roots * self._shortest(triangle * roots, right), "svd"
-        basis, triangle = torch.linalg.qr((self._jacobian * roots).mT)  # B^T = Q R, B = J D^-1/2
+        roots = scale.sqrt()
+        if self._outer is None:
+            tall = (self._jacobian / roots).mT if self._wide else self._jacobian
+            self._outer = _Reflectors(tall)
+        triangle = self._outer.triangle
+        # The small problem is min |A z + c|^2 + |diagonal z|^2.
+        if self._wide:
+            matrix, right, diagonal = triangle.mT, rows, torch.ones_like(rows)
+        elif damping > 0:
+            matrix, right, diagonal = triangle, self._outer.project(rows), roots
+        else:
+            matrix, right, diagonal = triangle / roots, self._outer.project(rows), roots
         if damping > 0:
-            # s = -D^-1/2 Q z, z the damped solution with the square matrix R^T.
-            diagonal = torch.full_like(rows, damping**0.5)
-            z = self._damped(triangle.mT, rows, diagonal).neg()
-            return -roots * (basis @ z), "qr"
-        return -roots * (basis @ self._shortest(triangle.mT, rows)), "svd"
+            small, word = self._damped(matrix, right, damping, diagonal), "qr"
+        else:
+            small, word = self._shortest(matrix, right), "svd"
+        if self._wide:
+            return self._outer.expand(small) / roots, word
+        return (small if damping > 0 else small / roots), word
 
-    def _reduce(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        # R and Q^T b from the factor of [J b] alone: Q is never formed.
-        n = self._jacobian.shape[1]
-        _, factor = torch.linalg.qr(torch.cat([self._jacobian, rows[:, None]], 1), mode="r")
-        return factor[:n, :n], factor[:n, n]
-
-    def _damped(self, matrix: Tensor, right: Tensor, diagonal: Tensor) -> Tensor:
-        k = matrix.shape[1]
-        block = matrix.new_zeros(matrix.shape[0] + k, k + 1)
-        block[: matrix.shape[0], :k] = matrix
-        block[: matrix.shape[0], k] = right
-        block[matrix.shape[0] :, :k].diagonal().copy_(diagonal)
-        _, factor = torch.linalg.qr(block, mode="r")
-        return torch.linalg.solve_triangular(factor[:k, :k], factor[:k, k:], upper=True)[:, 0].neg()
+    def _damped(self, matrix: Tensor, right: Tensor, damping: float, diagonal: Tensor) -> Tensor:
+        k = right.shape[0]
+        if self._inner is None or self._inner[0] != damping:
+            stacked = torch.cat([matrix, torch.diag(damping**0.5 * diagonal)])
+            self._inner = damping, _Reflectors(stacked)
+        factors = self._inner[1]
+        projected = factors.project(torch.cat([right, right.new_zeros(k)]))
+        return torch.linalg.solve_triangular(
+            factors.triangle, projected[:, None], upper=True
+        )[:, 0].neg()  # fmt: skip
 
     def _shortest(self, matrix: Tensor, right: Tensor) -> Tensor:
         left, values, right_t = torch.linalg.svd(matrix, full_matrices=False)
         cutoff = values.max() * max(self._jacobian.shape) * torch.finfo(values.dtype).eps
-        inverse = torch.where(values > cutoff, values.reciprocal(), torch.zeros_like(values))
-        return right_t.mT @ (inverse * (left.mT @ right))
+        inverse = torch.where(values > cutoff, values.reciprocal(), 0.0)
+        return -(right_t.mT @ (inverse * (left.mT @ right)))

@@ -8,6 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+# Of the first-order weight, what the second-order one keeps at least: where the loss is not convex
+# the rows stay of a size, and the model stays convex.
+_LEAST = 0.1
+
 # Of z = (residual / f_scale)^2: the loss, its first and its second derivative.
 Values = tuple[Tensor, Tensor, Tensor]
 
@@ -107,7 +111,7 @@ class Loss:
         """Rows of the least-squares problem whose gradient and Hessian are those of the cost.
 
         Triggs, McLauchlan, Hartley and Fitzgibbon, Bundle adjustment: a modern synthesis (2000),
-        eq. (11), with a correction that would make a weight negative left out.
+        eq. (11), with the second-order correction kept above a tenth.
 
         Args:
             residual: [m].
@@ -120,5 +124,5 @@ class Loss:
             return residual, None
         z = (residual / self.f_scale).square()
         _, first, second = function(z)
-        weight = (first + 2 * second * z).clamp_min(torch.finfo(residual.dtype).eps).sqrt()
+        weight = torch.maximum(first + 2 * second * z, _LEAST * first).sqrt()
         return residual * first / weight, weight

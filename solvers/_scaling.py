@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
+
+Scale = str | float | Sequence[float] | np.ndarray | Tensor
 
 
 class Scaling:
@@ -25,7 +29,7 @@ class Scaling:
         ValueError: If the scale is not as above.
     """
 
-    def __init__(self, x_scale: str | float | Tensor, like: Tensor) -> None:
+    def __init__(self, x_scale: Scale, like: Tensor) -> None:
         self.largest: Tensor | None = None
         self._given: Tensor | None = None
         if isinstance(x_scale, str):
@@ -67,9 +71,14 @@ class Scaling:
         level = torch.where(ratio > 0, ratio, 1.0)
         return torch.where(used, self.largest * level, 1.0)
 
-    def reset(self) -> None:
-        """Forget the columns seen so far, as other rows have other lengths."""
-        self.largest = None
+    def multiply(self, factor: float) -> None:
+        """Follow a common factor on all rows.
+
+        Args:
+            factor: Square of it, positive.
+        """
+        if self.largest is not None:
+            self.largest = self.largest * factor
 
 
 def length(vector: Tensor, scale: Tensor) -> float:

@@ -12,11 +12,12 @@ from torch import Tensor
 class Status(enum.Enum):
     """Why an iteration ended; the value is the sentence that users read."""
 
+    RUNNING = "The iteration goes on."
     ZERO_RESIDUAL = "The residual is zero."
-    GTOL = "The gradient is small: no column of the Jacobian has more than `gtol` of the residual."
+    GTOL = "The gradient is small: no parameter explains more than `gtol` of the residual."
     FTOL = "The cost has settled: a step changed it by less than `ftol` of itself."
     XTOL = "The parameters have settled: a step changed them by less than `xtol` of themselves."
-    PRECISION = "The cost cannot be told apart from rounding any more."
+    PRECISION = "Rounding hides what the cost could still fall."
     STALLED = "No step was found that lowers the cost."
     NONFINITE = "The Jacobian holds NaN or infinity at the last accepted parameters."
     MAX_NFEV = "The largest number of evaluations was reached."
@@ -27,10 +28,10 @@ class Status(enum.Enum):
     @property
     def success(self) -> bool:
         """Whether the parameters are a minimum as far as the tolerances can tell."""
-        return self in _GOOD
+        return self in _MINIMA
 
 
-_GOOD = {Status.ZERO_RESIDUAL, Status.GTOL, Status.FTOL, Status.XTOL, Status.PRECISION}
+_MINIMA = {Status.ZERO_RESIDUAL, Status.GTOL, Status.FTOL, Status.XTOL, Status.PRECISION}
 
 
 @dataclass(frozen=True)
@@ -40,14 +41,14 @@ class Solution:
     Attributes:
         x: [n], parameters.
         cost: Half the sum of squared residuals, or of their losses.
-        optimality: Largest |J_j . r| / |J_j| over the columns: what the gradient is in units of
-            the residual, whatever the units of the parameters.
+        optimality: Largest |J_j . r| / |J_j| over the columns of J: the gradient in units of the
+            residual, whatever the units of the parameters; NaN where J is not known at x.
         status: Why it ended.
         message: The same as a sentence.
-        nfev: Evaluations of the residual, those of the Jacobian not counted.
+        nfev: Evaluations of the residual, without those of finite differences.
         njev: Evaluations of the Jacobian, or of its products.
-        history: One flat dictionary an iteration: iteration, cost, optimality, damping,
-            gain_ratio, step_norm, accepted, trials, nfev, seconds.
+        history: One flat dictionary an iteration: iteration, cost, optimality (before the step),
+            damping, gain_ratio, step_norm, trials, accepted, fallback, nfev, seconds.
         residual: [m] at x.
     """
 
