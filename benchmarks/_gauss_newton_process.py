@@ -29,14 +29,30 @@ def restart(threads: int) -> None:
         os.execve(sys.executable, [sys.executable, *sys.argv], wanted)
 
 
-def child(script: str, threads: int, **arguments: Any) -> dict[str, Any]:
-    """Run a script of this folder; it takes one JSON object and prints another as its last line."""
-    done = subprocess.run(
-        [sys.executable, str(FOLDER / script), json.dumps(arguments)],
-        env=environment(threads),
-        capture_output=True,
-        text=True,
-    )
+def child(
+    script: str, threads: int, limit: float | None = None, **arguments: Any
+) -> dict[str, Any]:
+    """Run a script of this folder; it takes one JSON object and prints another as its last line.
+
+    Args:
+        script: its name.
+        threads: how many it may use.
+        limit: seconds after which it is ended; None for no limit.
+        **arguments: of the script.
+
+    Returns:
+        What it printed, or a `note` that says what went wrong.
+    """
+    try:
+        done = subprocess.run(
+            [sys.executable, str(FOLDER / script), json.dumps(arguments)],
+            env=environment(threads),
+            capture_output=True,
+            text=True,
+            timeout=limit,
+        )
+    except subprocess.TimeoutExpired:
+        return {"note": f"no iteration in {limit:.0f} s"}
     if done.returncode:
         return {"note": _reason(done)}
     return json.loads(done.stdout.splitlines()[-1])

@@ -130,7 +130,7 @@ def run(case: str, parameters: int, method: str, seed: int, seconds: float) -> d
         "course": course.points,
         "seconds": taken,
         "nfev": course.residuals or None,
-        "njev": course.jacobians,
+        "njev": course.jacobians or course.residuals / (size[1] + 1),
         "peak_bytes": memory.growth(),
     }
 

@@ -50,6 +50,7 @@ def row_of(parameters: int, rows: int, args: Any, threads: int) -> dict[str, Any
     found = child(
         "_gauss_newton_scaling_run.py",
         threads,
+        limit=60.0 + 10.0 * args.seconds,
         parameters=parameters,
         rows=rows,
         iterations=args.iterations,
@@ -72,7 +73,13 @@ def main() -> None:
     parser.add_argument("--rows-per-parameter", type=float, default=4.0, metavar="R")
     parser.add_argument("--few-rows", default="2000", metavar="N[,N]", help="sizes with m = n / 2")
     parser.add_argument("--iterations", type=int, default=10, metavar="N", help="at most")
-    parser.add_argument("--seconds", type=float, default=60.0, metavar="S", help="a size, about")
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=60.0,
+        metavar="S",
+        help="a size, about; a size that takes ten times as long is left",
+    )
     parser.add_argument("--memory-limit-gb", type=float, metavar="GIB")
     parser.add_argument("--threads", default="2", metavar="N")
     args = parser.parse_args()

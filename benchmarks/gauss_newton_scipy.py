@@ -7,13 +7,14 @@ Jacobian passed as `jac`, so that they differ from ours by the solver alone; `sc
 with scipy's default differences. Each run is a process of its own, ended by the clock.
 
 `lowest` is the lowest cost reached (half the sum of squares, from `start` on) and `seconds` the
-time until then; `njev` the Jacobians (for ours, iterations), `ms_per_njev` the time of the run over
-their number. `target` is the lowest cost that both the row's method and ours reached;
+time until then; `njev` the Jacobians (for ours, iterations; for differences, residuals over one
+more than the parameters), `ms_per_njev` the time of the run over their number, `ratio_njev` that
+time over ours. `target` is the lowest cost that both the row's method and ours reached;
 `seconds_to_target` and `ours_to_target` are when; `ratio` is the former over the latter.
-`ratio_least` and `ratio_most` are the extremes of that ratio over all targets in decades below the
-start that both reached. A method that has not lowered the cost by a decade has no ratio.
-`ratio_njev` compares the times per Jacobian. `peak_bytes` (Linux) is what minimising adds to
-resident memory. Rows with seed "median" are medians over the seeds.
+`ratio_least` and `ratio_most` are the extremes of that ratio over this target and all those in
+decades below the start that both reached. A method that has not halved the cost has no ratio.
+`peak_bytes` (Linux) is what minimising adds to resident memory. Rows with seed "median" are
+medians over the seeds.
 """
 
 from __future__ import annotations
@@ -80,9 +81,9 @@ def compare(row: dict[str, Any], ours: dict[str, Any]) -> None:
     row["ours_to_target"] = when(ours["_course"], target)
     if row["ms_per_njev"] and ours["ms_per_njev"]:
         row["ratio_njev"] = row["ms_per_njev"] / ours["ms_per_njev"]
-    decades = int(math.log10(row["start"] / target))
-    if decades < 1:
+    if target > 0.5 * row["start"]:
         return
+    decades = int(math.log10(row["start"] / target))
     costs = [target, *(row["start"] / 10**k for k in range(1, decades + 1))]
     ratios = [when(row["_course"], cost) / when(ours["_course"], cost) for cost in costs]
     row["ratio"], row["ratio_least"], row["ratio_most"] = ratios[0], min(ratios), max(ratios)
