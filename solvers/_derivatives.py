@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 from torch.func import jvp, vjp, vmap
 
+from ._problem import Product
+
 Function = Callable[[Tensor], Tensor]
-Product = Callable[[Tensor], Tensor]
 
 _CHUNK = 2**21  # numbers of the Jacobian at a time: a chunk and its intermediates stay in cache
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import torch
 
-from ._levenberg_marquardt import NonFiniteJacobianError, Step, Stepper
+from ._levenberg_marquardt import Step, Stepper
+from ._problem import NonFiniteJacobianError
 from ._solution import Solution, Status
 
 _POOR = 0.25  # gain ratio below which a small change says that the model is wrong, not the end near

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ._derivatives import Derivatives, Product
+from ._derivatives import Derivatives
+from ._problem import Product
 
 Residual = Callable[[Tensor], Any]
 Jacobian = Callable[[Tensor], Any]
@@ -146,8 +147,9 @@ class DifferenceProblem(_Rows):
         function: x [n] -> residual [m]; may use NumPy.
         x: [n], where to look at it first.
         central: Differences to both sides, of twice the cost and higher order.
-        relative: Step in units of max(|x|, 1); None takes the square root of rounding, or its cube
-            root for central differences.
+        relative: Step in units of |x|, or of a hundredth of the start (of 1 if that is 0) where x
+            is smaller; None takes the square root of rounding, or its cube root for central
+            differences.
 
     Raises:
         ValueError: If the step is not positive.
@@ -162,6 +164,8 @@ class DifferenceProblem(_Rows):
         self._central = central
         eps = torch.finfo(x.dtype).eps
         self._relative = relative or eps ** (1 / 3 if central else 1 / 2)
+        # Parameters have sizes of their own, and a step from near 0 must not vanish.
+        self._least = 1e-2 * torch.where(x == 0, 1.0, x.abs())
 
     def linearize(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Compute the residual [m] and its Jacobian [m, n].
@@ -174,7 +178,7 @@ class DifferenceProblem(_Rows):
         """
         base = self.residual(x)
         columns = x.new_empty(x.numel(), self.num_rows)
-        for j, step in enumerate((self._relative * x.abs().clamp_min(1.0)).tolist()):
+        for j, step in enumerate((self._relative * torch.maximum(x.abs(), self._least)).tolist()):
             ahead, behind = x.clone(), x.clone()
             ahead[j] += step
             if self._central:

@@ -1,54 +1,29 @@
-"""One iteration of damped least squares at a time, on a problem that may change in between."""
+"""One step of damped least squares at a time, on a problem that may change in between."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from . import _damping, _memory
-from ._damping import Attempt, Rule
-from ._directions import Direction, Dual, MatrixFree, Primal, Solved
+from ._attempts import Attempt, Rule
+from ._directions import Direction, Dual, Primal
+from ._linearization import Linearization
+from ._matrix_free import MatrixFree
+from ._problem import NonFiniteJacobianError, Problem, Product, ProductProblem
 from ._robust import Loss
 from ._scaling import Scale, Scaling, length
 
-Product = Callable[[Tensor], Tensor]
-
-_GEODESIC_STEP = 0.1  # of the step, for the second directional derivative: Transtrum and Sethna
-_GEODESIC_LIMIT = 0.75  # largest correction, twice over, in units of the step
-
-
-class NonFiniteJacobianError(FloatingPointError):
-    """A Jacobian holds NaN or infinity although the residuals are finite."""
-
-
-class Problem(Protocol):
-    """What is minimised: half the sum of squares of the residual, or of a robust loss of it."""
-
-    num_rows: int
-
-    def residual(self, x: Tensor) -> Tensor:
-        """Compute the residual [m] at x [n]."""
-
-    def linearize(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Compute the residual [m] and its Jacobian [m, n], which the next call may overwrite."""
-
-
-@runtime_checkable
-class ProductProblem(Problem, Protocol):
-    """A problem that can be minimised without its Jacobian in memory."""
-
-    def products(self, x: Tensor) -> tuple[Tensor, Product, Product]:
-        """Compute the residual [m] and return v -> J v and w -> J^T w."""
+_RETREATS, _RETREAT = 10, 1e3  # how often, and the factor of the damping
 
 
 @dataclass(frozen=True)
 class Step:
-    """What one iteration did.
+    """What one step did.
 
     Attributes:
         accepted: Whether x has moved.
@@ -61,7 +36,7 @@ class Step:
         relative_step: |s| / |x|, in the norm of D.
         gradient_norm: Optimality at the old x.
         trials: Steps that were tried.
-        fallback: "qr" or "svd" where Cholesky did not serve, else None.
+        fallback: "qr" or "svd" where Cholesky factors did not serve, else None.
         futile: No step at all can bring more than rounding.
     """
 
@@ -97,12 +72,19 @@ class Stepper:
         problem: What is minimised.
         x: [n], float32 or float64, the start; not modified.
         direction: "auto", "primal", "dual" or "matrix_free".
-        damping: A rule or its name: see `_damping`.
-        geodesic: Bend steps by the second directional derivative, for one more evaluation of the
-            residual each.
+        damping: A rule or its name: "nielsen", "gain_ratio", "target" or "line_search".
+        geodesic: Bend steps along the second directional derivative, for one more evaluation of
+            the residual each.
         x_scale: "jac", a number or [n]: see `Scaling`.
         memory_limit_gb: Memory to use at most, in GiB; half of what is free if None.
         loss: Robust loss of the residuals.
+
+    Attributes:
+        path: The direction that was chosen.
+        gradient_norm: Optimality, largest |J_j . r| / |J_j|, where J was computed last.
+        nfev: Evaluations of the residual.
+        njev: Evaluations of the Jacobian.
+        max_nfev: No trial is made beyond so many evaluations; None for any number.
 
     Raises:
         ValueError: If an argument is not as above, or the residual is not finite at the start.
@@ -138,12 +120,10 @@ class Stepper:
         self._geodesic = geodesic
         self._scaling = Scaling(x_scale, x)
         self._wanted, self._limit = direction, memory_limit_gb
-        self._choose(problem, x)
-        self.max_nfev: int | None = None  # trials beyond it are not made
-        self.nfev = 0
-        self.njev = 0
-        self._first_gradient: float | None = None
+        self.nfev = self.njev = self._retreats = 0
+        self.max_nfev: int | None = None
         self.gradient_norm = math.nan
+        self._first_gradient: float | None = None
         self._install(problem, x.detach().clone())
 
     @property
@@ -164,14 +144,14 @@ class Stepper:
     @property
     def linearized(self) -> bool:
         """Whether the Jacobian at x is known, to which `gradient_norm` then belongs."""
-        return self._direction is not None
+        return self._model is not None
 
     @property
     def damping(self) -> float:
         """Damping that the next step starts with, relative to D, dimensionless."""
         return float(self._memory["damping"])
 
-    def _choose(self, problem: Problem, x: Tensor) -> None:
+    def _install(self, problem: Problem, x: Tensor) -> None:
         self.path, self._room = _memory.choose(
             problem.num_rows,
             x.numel(),
@@ -182,10 +162,8 @@ class Stepper:
             matrix_free=isinstance(problem, ProductProblem),
             robust=self._loss.name != "linear",
         )
-
-    def _install(self, problem: Problem, x: Tensor) -> None:
-        residual = problem.residual(x).detach()
-        self.nfev += 1
+        self.problem = problem
+        residual = self._evaluate(x)
         bad = int((~residual.isfinite()).sum())
         if bad:
             raise ValueError(
@@ -195,9 +173,9 @@ class Stepper:
         cost = self._loss.cost(residual)
         if not math.isfinite(cost):
             raise ValueError("`residual` must have a finite sum of squares at the start.")
-        self.problem = problem
+        self._model: Linearization | None = None
+        self._before: _Point | None = None
         self._point = _Point(x, residual, cost)
-        self._direction: Direction | None = None
 
     def replace(self, problem: Problem) -> None:
         """Go on with other rows (points, weights) at the same x; the relative damping is kept.
@@ -209,58 +187,66 @@ class Stepper:
             ValueError: If its residual is not finite.
         """
         before = self.cost
-        self._direction = None
-        self._choose(problem, self.x)
         self._install(problem, self.x)
         # At the same x, a common factor on all rows shows in the cost; other changes hardly do.
         ratio = self.cost / before if before > 0 else 0.0
         if 0 < ratio < math.inf:
             self._scaling.multiply(ratio)
 
-    def linearize(self) -> None:
+    def linearize(self) -> Linearization:
         """Compute the Jacobian at x, if that has not been done, and what follows from it.
+
+        Returns:
+            The linear model at x.
 
         Raises:
             NonFiniteJacobianError: If the Jacobian is not finite.
         """
-        if self._direction is not None:
-            return
-        x = self.x
+        while self._model is None:
+            direction, weights = self._directions()
+            self.njev += 1
+            bad = int((~direction.column_squares.isfinite()).sum())
+            if bad:
+                self._retreat(bad)
+                continue
+            direction.scale = self._scaling.update(direction.column_squares)
+            model = Linearization(self.x, self.residual, self._loss, direction, weights)
+            if isinstance(direction, MatrixFree):
+                direction.tolerance = self._tolerance(model.gradient, direction.scale)
+            self.gradient_norm = model.optimality
+            self._model = model
+        return self._model
+
+    def _directions(self) -> tuple[Direction, Tensor | None]:
         rows, weights = self._loss.rows(self.residual)
         if self.path == "matrix_free" and isinstance(self.problem, ProductProblem):
-            _, forward, backward = self.problem.products(x)
-            direction: Direction = MatrixFree(*_weighted(forward, backward, weights), rows)
-        else:
-            jacobian = self.problem.linearize(x)[1].detach()
-            if weights is not None:
-                jacobian = jacobian * weights[:, None]
-            direction = (Primal if self.path == "primal" else Dual)(jacobian, self._room)
-        self.njev += 1
-        columns = direction.column_squares
-        bad = int((~columns.isfinite()).sum())
-        if bad:
-            raise NonFiniteJacobianError(
-                f"The Jacobian must be finite, got NaN or infinity in {bad} of {x.numel()} columns."
-            )
-        direction.scale = self._scaling.update(columns)
-        self._rows, self._weights = rows, weights
-        self._gradient = direction.transposed(rows)
-        cosines = self._gradient.abs() / columns.sqrt()
-        self.gradient_norm = float(torch.where(columns > 0, cosines, 0.0).max())
-        self._measure = torch.where(columns > 0, direction.scale, 0.0)
-        self._x_length = length(x, self._measure)
-        if isinstance(direction, MatrixFree):
-            self._set_tolerance(direction)
-        self._solved: tuple[float, Solved | None] | None = None
-        self._direction = direction
+            _, forward, backward = self.problem.products(self.x)
+            return MatrixFree(*_weighted(forward, backward, weights), rows), weights
+        jacobian = self.problem.linearize(self.x)[1].detach()
+        if weights is not None:
+            jacobian = jacobian * weights[:, None]
+        return (Primal if self.path == "primal" else Dual)(jacobian, self._room), weights
 
-    def _set_tolerance(self, direction: MatrixFree) -> None:
-        # Inexact Newton: Eisenstat and Walker (1996), their choice 2 from the first gradient on.
-        norm = length(self._gradient, direction.scale.reciprocal())
+    def _retreat(self, bad: int) -> None:
+        # Back to where the Jacobian was finite, with more damping, so that the next step ends
+        # elsewhere; not for ever.
+        if self._before is None or self._retreats >= _RETREATS or self.damping == 0:
+            raise NonFiniteJacobianError(
+                "The Jacobian must be finite, and its squares too, got NaN or infinity in "
+                f"{bad} of {self.x.numel()} columns."
+            )
+        self._retreats += 1
+        self._point, self._before = self._before, None
+        self._memory = {**self._memory, "damping": self.damping * _RETREAT}
+
+    def _tolerance(self, gradient: Tensor, scale: Tensor) -> float:
+        # An inexact Newton method: directions become more accurate as the gradient falls, as in
+        # Eisenstat and Walker, Choosing the forcing terms in an inexact Newton method (1996).
+        norm = length(gradient, scale.reciprocal())
         if self._first_gradient is None:
             self._first_gradient = norm
         ratio = norm / self._first_gradient if self._first_gradient > 0 else 1.0
-        direction.tolerance = min(0.1, max(ratio**0.5, 1e-8))
+        return min(0.1, max(ratio**0.5, 1e-8))
 
     def step(self) -> Step:
         """Linearise if x has moved, then try steps until one is accepted or none can be.
@@ -271,16 +257,20 @@ class Stepper:
         Raises:
             NonFiniteJacobianError: If the Jacobian is not finite.
         """
-        self.linearize()
+        model = self.linearize()
         before = self._point
+
+        def attempt(damping: float, fraction: float) -> Attempt:
+            if self.max_nfev is not None and self.nfev >= self.max_nfev:
+                return Attempt(damping, fraction, futile=True)
+            return model.attempt(self._evaluate, damping, fraction, self._geodesic)
+
         least = 2 * torch.finfo(before.x.dtype).eps
-        attempts, memory = self._rule.search(self._attempt, self._memory, least)
+        attempts, self._memory = self._rule.search(attempt, self._memory, least)
         last = attempts[-1]
-        self._memory = memory
         if last.accepted and last.step is not None and last.residual is not None:
-            self._direction = None
+            self._model, self._before = None, before
             self._point = _Point(before.x + last.step, last.residual, last.cost)
-        norm = math.nan if last.step is None else float(torch.linalg.vector_norm(last.step))
         return Step(
             accepted=last.accepted,
             cost=self.cost,
@@ -288,7 +278,7 @@ class Stepper:
             predicted=last.predicted,
             gain_ratio=last.gain_ratio,
             damping=last.damping,
-            step_norm=norm,
+            step_norm=math.nan if last.step is None else float(last.step.norm()),
             relative_step=last.relative,
             gradient_norm=self.gradient_norm,
             trials=len(attempts),
@@ -296,63 +286,9 @@ class Stepper:
             futile=last.futile,
         )
 
-    def _attempt(self, damping: float, fraction: float) -> Attempt:
-        spent = self.max_nfev is not None and self.nfev >= self.max_nfev
-        solved = None if spent else self._solve(damping)
-        if solved is None:
-            nothing = (None, None, math.inf, -math.inf, 0.0)
-            return Attempt(damping, fraction, *nothing, futile=spent)
-        slope = -float(torch.dot(self._gradient, solved.step))
-        square = float(torch.dot(solved.forward, solved.forward))
-        predicted = fraction * slope - 0.5 * fraction**2 * square
-        step = solved.step
-        if self._geodesic and fraction == 1.0:
-            step = self._bend(solved, damping)
-        step = step * fraction
-        residual = self._evaluate(self.x + step)
-        cost = self._loss.cost(residual)
-        if not math.isfinite(cost):
-            cost, reduction = math.inf, -math.inf
-        else:
-            reduction = self._loss.reduction(self.residual, residual)
-        eps = torch.finfo(step.dtype).eps
-        relative = length(step, self._measure) / max(self._x_length, 1e-300)
-        attempt = Attempt(
-            damping, fraction, step, residual, cost, reduction, predicted, relative,
-            fallback=solved.fallback,
-        )  # fmt: skip
-        futile = not attempt.accepted and (predicted <= 2 * eps * self.cost or relative <= eps)
-        return attempt if not futile else attempt.give_up()
-
     def _evaluate(self, x: Tensor) -> Tensor:
         self.nfev += 1
         return self.problem.residual(x).detach()
-
-    def _solve(self, damping: float) -> Solved | None:
-        if self._direction is None:
-            return None
-        if self._solved is None or self._solved[0] != damping:
-            self._solved = damping, self._direction.solve(self._rows, damping)
-        return self._solved[1]
-
-    def _bend(self, solved: Solved, damping: float) -> Tensor:
-        # Geodesic acceleration: Transtrum and Sethna, Improvements to the Levenberg-Marquardt
-        # algorithm (2012), eq. (8) to (15); the second derivative is a difference of residuals.
-        h = _GEODESIC_STEP
-        ahead = self._evaluate(self.x + h * solved.step) - self.residual
-        if self._weights is not None:
-            ahead = ahead * self._weights
-        curvature = (2 / h) * (ahead / h - solved.forward)
-        if self._direction is None or not bool(curvature.isfinite().all()):
-            return solved.step
-        bent = self._direction.solve(curvature, damping)
-        if bent is None:
-            return solved.step
-        correction = 0.5 * bent.step
-        limit = _GEODESIC_LIMIT * length(solved.step, self._measure)
-        if not 2 * length(correction, self._measure) <= limit:
-            return solved.step
-        return solved.step + correction
 
     def state_dict(self) -> dict[str, Any]:
         """Return what continues the iteration: plain numbers, lists and tensors.
@@ -387,11 +323,11 @@ class Stepper:
                 f"`state` must hold the memory of {type(self._rule).__name__}, "
                 f"got {', '.join(sorted(state['memory']))}."
             )
-        self._memory = dict(state["memory"])
         scale = state["scale"]
+        self._install(self.problem, x.clone())
+        self._memory = dict(state["memory"])
         self._scaling.largest = None if scale is None else scale.to(x).clone()
         self._first_gradient = state["first_gradient"]
-        self._install(self.problem, x.clone())
         self.nfev, self.njev = state["nfev"], state["njev"]
 
 

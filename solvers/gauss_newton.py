@@ -15,9 +15,11 @@ import torch
 from torch import Tensor
 
 from . import _damping, _jacobians, _memory
-from ._damping import GainRatio, LineSearch, Nielsen, Rule, TargetRatio
+from ._attempts import Rule
+from ._damping import GainRatio, LineSearch, Nielsen, TargetRatio
 from ._iteration import Iteration, Limits
-from ._levenberg_marquardt import NonFiniteJacobianError, Problem, ProductProblem, Step, Stepper
+from ._levenberg_marquardt import Step, Stepper
+from ._problem import NonFiniteJacobianError, Problem, ProductProblem
 from ._robust import Loss
 from ._scaling import Scale
 from ._solution import Solution, Status
@@ -101,7 +103,7 @@ def least_squares(
         memory_limit_gb: Memory for the Jacobian and what is made of it, in GiB; None takes half of
             what is free.
         chunk_rows: Rows of the Jacobian that are differentiated at a time; None chooses.
-        diff_step: Step of finite differences in units of max(|x|, 1).
+        diff_step: Step of finite differences in units of |x|; None chooses.
         callback: Called with a `Solution` after each step; ends the iteration by StopIteration or
             an answer that is true.
 
