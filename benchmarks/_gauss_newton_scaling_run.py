@@ -20,16 +20,21 @@ from _gauss_newton_process import Memory
 
 import pinn_ext
 from pinn_ext.dde.rows import ModelRows
-from solvers import _directions, _memory
+from solvers import _levenberg_marquardt, _memory
 from solvers.gauss_newton import Stepper
 
 # What is counted as a part of an iteration.
 PARTS = {
     "jacobian": [(ModelRows, "linearize"), (ModelRows, "products")],
     "residuals": [(ModelRows, "residual")],
-    "matrix": [(_directions.Primal, "__init__"), (_directions.Dual, "__init__")],
-    "solves": [(kind, "solve") for kind in (_directions.Primal, _directions.Dual)],
-    "lsmr": [(_directions.MatrixFree, "__init__"), (_directions.MatrixFree, "solve")],
+    "matrix": [(_levenberg_marquardt.Primal, "__init__"), (_levenberg_marquardt.Dual, "__init__")],
+    "solves": [
+        (kind, "solve") for kind in (_levenberg_marquardt.Primal, _levenberg_marquardt.Dual)
+    ],
+    "lsmr": [
+        (_levenberg_marquardt.MatrixFree, "__init__"),
+        (_levenberg_marquardt.MatrixFree, "solve"),
+    ],
 }
 
 
