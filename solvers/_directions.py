@@ -86,10 +86,7 @@ class _Dense:
             The direction.
         """
         if self._factored is None or self._factored[0] != damping:
-            # The matrix stays where it is: only its diagonal is written.
-            matrix = self._matrix(damping)
-            factor, info = torch.linalg.cholesky_ex(matrix)
-            self._factored = damping, factor if int(info) == 0 else None
+            self._factored = damping, self._factor(damping)
         factor = self._factored[1]
         solved = None if factor is None else self._refined(factor, rows, damping)
         if solved is not None or self._orthogonal is None:
@@ -99,7 +96,21 @@ class _Dense:
             return None
         return Solved(step, self.jacobian @ step, word)
 
+    def _factor(self, damping: float) -> Tensor | None:
+        matrix = self._matrix(damping)
+        factor, info = torch.linalg.cholesky_ex(matrix)
+        if int(info):
+            return None
+        if damping == 0:
+            # Rounding may hide that a column depends on others; the step would not be shortest.
+            eps = torch.finfo(matrix.dtype).eps
+            pivots = factor.diagonal().square() / matrix.diagonal()
+            if float(pivots.min()) <= 100 * len(matrix) * eps:
+                return None
+        return factor
+
     def _matrix(self, damping: float) -> Tensor:
+        # The matrix stays where it is: only its diagonal is written.
         raise NotImplementedError
 
     def _refined(self, factor: Tensor, rows: Tensor, damping: float) -> Solved | None:
@@ -147,7 +158,7 @@ class Primal(_Dense):
         for _ in range(_REFINEMENTS):
             rest = self.transposed(forward).add_(gradient).add_(damped * step)
             change = triangular_solve(factor, rest).neg_()
-            ratio = float((roots * change).norm() / (roots * step).norm().clamp_min(_TINY))
+            ratio = float((roots * change).norm()) / max(float((roots * step).norm()), _TINY)
             if not ratio <= _CONTRACTION:
                 return None
             step, forward = step + change, forward + self.jacobian @ change
@@ -181,16 +192,23 @@ class Dual(_Dense):
 
     def _refined(self, factor: Tensor, rows: Tensor, damping: float) -> Solved | None:
         y = triangular_solve(factor, rows)
-        for refinement in range(_REFINEMENTS + 1):
-            step = self.transposed(y).div_(self.scale).neg_()
-            forward = self.jacobian @ step
-            if self._needs_none(damping) or refinement == _REFINEMENTS:
-                break
-            change = triangular_solve(factor, rows + forward - damping * y)
-            ratio = float(change.norm() / y.norm().clamp_min(_TINY))
+        step = self._step(y)
+        forward = self.jacobian @ step
+        if self._needs_none(damping):
+            return Solved(step, forward)
+        roots = self.scale.sqrt()
+        for _ in range(_REFINEMENTS):
+            y = y + triangular_solve(factor, rows + forward - damping * y)
+            # Judged by the step: of y, what J^T takes to zero may be large and does not matter.
+            before, step = step, self._step(y)
+            change = float((roots * (step - before)).norm())
+            ratio = change / max(float((roots * before).norm()), _TINY)
             if not ratio <= _CONTRACTION:
                 return None
-            if ratio <= torch.finfo(y.dtype).eps:
+            forward = self.jacobian @ step
+            if ratio <= _ENOUGH:
                 break
-            y = y + change
         return Solved(step, forward)
+
+    def _step(self, y: Tensor) -> Tensor:
+        return self.transposed(y).div_(self.scale).neg_()
