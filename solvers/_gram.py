@@ -25,9 +25,11 @@ def gram(matrix: Tensor) -> Tensor:
         >>> gram(torch.tensor([[1.0, 2.0], [3.0, 4.0]])).tril().tolist()
         [[10.0, 0.0], [14.0, 20.0]]
     """
+    return _rank_k(matrix) if matrix.device.type == "cpu" else _panels(matrix)
+
+
+def _panels(matrix: Tensor) -> Tensor:
     n = matrix.shape[1]
-    if matrix.device.type == "cpu" and matrix.numel():
-        return _rank_k(matrix)
     result = matrix.new_empty(n, n)
     for start in range(0, n, _PANEL):
         end = min(start + _PANEL, n)

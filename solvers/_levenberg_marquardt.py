@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from . import _damping, _memory
@@ -192,6 +191,8 @@ class Stepper:
         ratio = self.cost / before if before > 0 else 0.0
         if 0 < ratio < math.inf:
             self._scaling.multiply(ratio)
+            if self._first_gradient is not None:
+                self._first_gradient *= math.sqrt(ratio)
 
     def linearize(self) -> Linearization:
         """Compute the Jacobian at x, if that has not been done, and what follows from it.
@@ -265,8 +266,7 @@ class Stepper:
                 return Attempt(damping, fraction, futile=True)
             return model.attempt(self._evaluate, damping, fraction, self._geodesic)
 
-        least = 2 * torch.finfo(before.x.dtype).eps
-        attempts, self._memory = self._rule.search(attempt, self._memory, least)
+        attempts, self._memory = self._rule.search(attempt, self._memory, model.least)
         last = attempts[-1]
         if last.accepted and last.step is not None and last.residual is not None:
             self._model, self._before = None, before

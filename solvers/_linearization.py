@@ -31,6 +31,7 @@ class Linearization:
     Attributes:
         gradient: [n], of the cost.
         optimality: Largest |J_j . r| / |J_j| over the columns that are not zero.
+        least: Smallest damping that makes sense.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Linearization:
         self._x, self._residual, self._loss = x, residual, loss
         self._cost = loss.cost(residual)
         self._direction, self._weights = direction, weights
+        self.least = direction.least
         self._rows = loss.rows(residual)[0]
         self._solved: tuple[float, Solved | None] | None = None
         self.gradient = direction.transposed(self._rows)

@@ -26,6 +26,7 @@ class MatrixFree:
     Attributes:
         column_squares: [n], estimates of the squared lengths of the columns of J.
         scale: [n], D.
+        least: Smallest damping that makes sense.
         tolerance: Relative accuracy of a direction.
 
     Example:
@@ -45,6 +46,7 @@ class MatrixFree:
         squares = [backward(probe.to(rows)).square() for probe in signs]
         self.column_squares = torch.stack(squares).mean(0)
         self.scale = torch.ones_like(self.column_squares)
+        self.least = 2 * torch.finfo(rows.dtype).eps
 
     def transposed(self, rows: Tensor) -> Tensor:
         """Compute J^T w, [m] -> [n]."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from ._attempts import MAX_TRIALS, Attempt, Memory, Try
 
+_SETTLED = 0.1  # decades in a window
+
 
 @dataclass(frozen=True)
 class TargetRatio:
@@ -47,6 +49,8 @@ class TargetRatio:
             raise ValueError(
                 f"`early` and `late` must ascend between 0 and 1, got {self.early} and {self.late}."
             )
+        if not self.window >= 2:
+            raise ValueError(f"`window` must be at least 2, got {self.window}.")
         if not self.spacing > 1:
             raise ValueError(f"`spacing` must be greater than 1, got {self.spacing}.")
 
@@ -107,9 +111,10 @@ class TargetRatio:
         if memory["settled"]:
             return {**memory, "damping": damping}
         past = [*memory["past"], math.log10(damping)][-self.window :]
-        middle = (len(past) - 1) / 2
-        slope = sum((i - middle) * value for i, value in enumerate(past))  # but for a factor
-        settled = len(past) == self.window and slope >= 0
+        # Decades that the line of least squares through the window falls by.
+        size, middle = self.window, (self.window - 1) / 2
+        fall = -12 * sum((i - middle) * each for i, each in enumerate(past)) / (size * (size + 1))
+        settled = len(past) == size and fall < _SETTLED
         return {"damping": damping, "settled": settled, "past": [] if settled else past}
 
 

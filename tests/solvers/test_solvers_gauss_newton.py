@@ -102,9 +102,7 @@ def test_fewer_rows_than_parameters_ends_at_the_nearest_solution(solver):
         solver=solver,
         **TIGHT,
     )
-    torch.testing.assert_close(
-        fit.x, torch.linalg.pinv(matrix) @ right, rtol=1e-9, atol=1e-9
-    )
+    torch.testing.assert_close(fit.x, torch.linalg.pinv(matrix) @ right, rtol=1e-9, atol=1e-9)
     damped = least_squares(lambda x: matrix @ x - right, [0.0] * 6, x_scale=1.0, **TIGHT)
     torch.testing.assert_close(damped.x, fit.x, rtol=1e-6, atol=1e-6)
 
@@ -292,7 +290,7 @@ def test_start_may_be_many_things_and_is_not_touched():
     for other in ([-1.2, 1.0], (-1.2, 1.0), np.array([-1.2, 1.0])):
         assert torch.equal(least_squares(rosenbrock, other).x, fit.x)
     assert least_squares(lambda x: x - 2, 1).x.tolist() == pytest.approx([2.0])
-    assert least_squares(lambda x: (x[0] - 2), [1]).x.dtype == torch.float64
+    assert least_squares(lambda x: x[0] - 2, [1]).x.dtype == torch.float64
 
 
 def test_the_residual_may_write_to_its_argument():
