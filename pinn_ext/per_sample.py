@@ -61,7 +61,8 @@ class LinearTape(TorchFunctionMode):
     def __init__(self, parameters: Sequence[Tensor]) -> None:
         super().__init__()
         self._numbers = {id(parameter): i for i, parameter in enumerate(parameters)}
-        self.anchor = torch.zeros((), device=parameters[0].device, requires_grad=True)
+        device = parameters[0].device if parameters else None
+        self.anchor = torch.zeros((), device=device, requires_grad=True)
         self.foreign: set[int] = set()
         self.calls: list[int] = []
         self._uses: list[Use] | None = None

@@ -224,6 +224,9 @@ class GaussNewtonTraining:
             model.callbacks.on_batch_begin()
             try:
                 self._follow_data()
+                if self.weights == "balance" and self.done == 0:
+                    self._stepper.linearize()  # a first step by bad weights may lead astray
+                    self._balance()
                 self._take(self._stepper.step())
             except (NonFiniteJacobianError, NonFiniteRowsError) as error:
                 self.converged, self.message = True, _sentence(error)
@@ -328,6 +331,7 @@ class GaussNewtonTraining:
         self.model.loss_weights = torch.tensor(weights, dtype=dde.config.real(torch))
         self._rows.reweigh()
         self._stepper.replace(self._rows)
+        self._slow = 0
         if self.done == _BALANCED:
             text = weights_text(dict(zip(self._rows.names, weights, strict=True)))
             self._say(f"Gauss-Newton: balanced loss weights, from now on fixed: {text}")

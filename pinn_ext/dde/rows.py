@@ -197,12 +197,14 @@ class ModelRows:
         back = _gradients(rows, self.tensors, multiplier, create_graph=True)
 
         def transposed(w: Tensor) -> Tensor:
+            self.put(x)
             own = _gradients(rows, self.tensors, w[: len(rows)])
             if self._decayed:
                 own[: self._decayed] += self._decay * w[len(rows) :]
             return own
 
         def forward(v: Tensor) -> Tensor:
+            self.put(x)
             (product,) = torch.autograd.grad(back, multiplier, v, retain_graph=True)
             return torch.cat((product, self._decay * v[: self._decayed]))
 
@@ -229,11 +231,11 @@ class ModelRows:
     def put(self, x: Tensor) -> None:
         """Give the model the parameters `[n]`."""
         start = 0
-        with torch.no_grad():
-            for tensor in self.tensors:
-                part = x[start : start + tensor.numel()]
-                tensor.copy_(part.view_as(tensor))
-                start += tensor.numel()
+        for tensor in self.tensors:
+            part = x[start : start + tensor.numel()]
+            # Through `data`, as the graph of `products` outlives trials: it puts x back for itself.
+            tensor.data.copy_(part.view_as(tensor))
+            start += tensor.numel()
 
     @property
     def num_parameters(self) -> int:
