@@ -2,6 +2,7 @@
 
 import copy
 import io
+import itertools
 import re
 
 import deepxde as dde
@@ -59,7 +60,7 @@ def watch(problem, function):
     return problem.At("on_epoch_end", function)
 
 
-# ---- as model.train -------------------------------------------------------------------------------
+# ---- as model.train -----------------------------------------------------------------------------
 
 
 def test_it_prints_deepxdes_table_and_why_it_ended(capsys):
@@ -168,7 +169,8 @@ def test_unknown_coefficients_are_found_and_watched(tmp_path):
     model, k = decay_model()
     table = dde.callbacks.VariableValue(k, 1, str(tmp_path / "k.dat"), precision=12)
     train(model, 40, table)
-    values = [float(line.split("[")[1].strip("]\n")) for line in open(tmp_path / "k.dat")]
+    lines = (tmp_path / "k.dat").read_text().splitlines()
+    values = [float(line.split("[")[1].strip("]")) for line in lines]
     assert values[0] == 0.5 and len(values) == model.train_state.step + 1
     assert values[-1] == pytest.approx(k.item(), rel=1e-11) and k.item() == pytest.approx(
         1.7, abs=1e-6
@@ -247,7 +249,7 @@ def test_it_ends_where_nothing_is_to_be_gained(capsys):
     assert "no step lowers the loss any more" in capsys.readouterr().out
 
 
-# ---- points ---------------------------------------------------------------------------------------
+# ---- points -------------------------------------------------------------------------------------
 
 
 class Points(dde.callbacks.Callback):
@@ -261,8 +263,8 @@ class Points(dde.callbacks.Callback):
 
     def changes(self):
         """Return the iterations at which points are other ones than before."""
-        pairs = zip(self.seen, self.seen[1:], strict=False)
-        return [i for i, (a, b) in enumerate(pairs, 2) if not np.array_equal(a, b)]
+        pairs = enumerate(itertools.pairwise(self.seen), 2)
+        return [i for i, (a, b) in pairs if not np.array_equal(a, b)]
 
 
 @pytest.mark.parametrize("distribution", ["pseudo", "Hammersley"])
@@ -309,7 +311,7 @@ def test_many_points_or_new_ones_are_not_warned_of(options):
     train(poisson(points=12 if options else 60), 1, **options)
 
 
-# ---- weights --------------------------------------------------------------------------------------
+# ---- weights ------------------------------------------------------------------------------------
 
 
 def test_adaptive_weights_stay_as_they_are(problem, capsys):
@@ -362,7 +364,7 @@ def test_weights_move_if_they_shall(problem):
         model, 12, adaptive, watch(problem, lambda _: seen.append(adaptive._weights.values())),
         weights="adapt",
     )  # fmt: skip
-    moved = [i for i, (a, b) in enumerate(zip(seen, seen[1:], strict=False), 2) if a != b]
+    moved = [i for i, (a, b) in enumerate(itertools.pairwise(seen), 2) if a != b]
     assert moved == [3, 6, 9, 12]
     assert len(adaptive.history) == 4 and error(model) < 3e-2
 
@@ -412,7 +414,7 @@ def test_a_term_of_weight_zero_is_left_out():
     assert first[0] == last[0] == 0.0 and last[1] < 1e-12 * first[1]
 
 
-# ---- refusals -------------------------------------------------------------------------------------
+# ---- refusals -----------------------------------------------------------------------------------
 
 
 LEGAL = {
@@ -528,7 +530,7 @@ def test_another_path_where_memory_is_short(problem):
     assert total(model) < 1e-2 * sum(model.losshistory.loss_train[0])
 
 
-# ---- what is not finite ---------------------------------------------------------------------------
+# ---- what is not finite -------------------------------------------------------------------------
 
 
 def test_a_trial_that_is_not_finite_is_rejected():
@@ -577,7 +579,7 @@ def test_test_points_without_a_finite_loss_stop_as_in_deepxde(capsys):
     assert "the loss on the test points is NaN" in capsys.readouterr().out
 
 
-# ---- interruptions --------------------------------------------------------------------------------
+# ---- interruptions ------------------------------------------------------------------------------
 
 
 class Interrupts:
@@ -652,7 +654,7 @@ def test_an_error_of_the_equation_is_the_users_own(problem):
     assert error(model) < 3e-2
 
 
-# ---- what is its own ------------------------------------------------------------------------------
+# ---- what is its own ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
