@@ -65,8 +65,8 @@ def train_gauss_newton(
             the callbacks too; `"balance"` gives all terms the same curvature over the first
             iterations, whatever the weights were; `"adapt"` lets `AdaptiveWeights` move them after
             accepted steps.
-        resample_every: draw new training points each so many iterations, 0 for never. Needed
-            where there are few points; `dde.callbacks.PDEPointResampler` works as well. Data whose
+        resample_every: draw new points in the domain each so many iterations, 0 for never. Helps
+            where there are few; `dde.callbacks.PDEPointResampler` works as well. Data whose
             `train_distribution` is the same at each draw (DeepXDE's default is) draw by "pseudo".
         memory_limit_gb: for Jacobian and matrices, in GiB; None takes half of what is free.
         batch_size: as in `model.train`.
@@ -286,12 +286,18 @@ class GaussNewtonTraining:
             self._slow = 0
 
     def _resample(self) -> None:
+        """Draw new points inside, as `dde.callbacks.PDEPointResampler` does.
+
+        DeepXDE keeps the values of conditions by the address of the points' array, which a new
+        array may have too: points of conditions must stay the same.
+        """
         data = self.model.data
+        inside = {"bc_points": False} if isinstance(data, dde.data.PDE) else {}
         kind = getattr(data, "train_distribution", None)
         if kind in _FIXED_POINTS:
             data.train_distribution = "pseudo"
         try:
-            data.resample_train_points()
+            data.resample_train_points(**inside)
         finally:
             if kind in _FIXED_POINTS:
                 data.train_distribution = kind
