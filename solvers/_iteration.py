@@ -11,9 +11,10 @@ from typing import Any
 
 import torch
 
-from ._levenberg_marquardt import Step, Stepper
+from ._levenberg_marquardt import Stepper
 from ._problem import NonFiniteJacobianError
 from ._solution import Solution, Status
+from ._step import Step
 
 _POOR = 0.25  # gain ratio below which a small change says that the model is wrong, not the end near
 

@@ -8,49 +8,17 @@ from typing import Any
 
 from torch import Tensor
 
-from . import _damping, _memory
+from . import _damping
 from ._attempts import Attempt, Rule
-from ._directions import Direction, Dual, Primal
 from ._linearization import Linearization
-from ._matrix_free import MatrixFree
-from ._problem import NonFiniteJacobianError, Problem, Product, ProductProblem
+from ._linearizer import Linearizer
+from ._problem import NonFiniteJacobianError, Problem
 from ._robust import Loss
-from ._scaling import Scale, Scaling, length
+from ._scaling import Scale, Scaling
+from ._step import Step
 
+_TRUSTED = 0.5  # gain ratio from which the model is good enough for a bolder step
 _RETREATS, _RETREAT = 10, 1e3  # how often, and the factor of the damping
-
-
-@dataclass(frozen=True)
-class Step:
-    """What one step did.
-
-    Attributes:
-        accepted: Whether x has moved.
-        cost: Cost at the new x.
-        cost_before: Cost at the old one.
-        predicted: Fall of the cost that the linear model promised.
-        gain_ratio: Fall of the cost in units of the predicted one.
-        damping: Damping of the last trial, relative to D, dimensionless.
-        step_norm: |s| of the last trial, in units of the parameters.
-        relative_step: |s| / |x|, in the norm of D.
-        gradient_norm: Optimality at the old x.
-        trials: Steps that were tried.
-        fallback: "qr" or "svd" where Cholesky factors did not serve, else None.
-        futile: No step at all can bring more than rounding.
-    """
-
-    accepted: bool
-    cost: float
-    cost_before: float
-    predicted: float
-    gain_ratio: float
-    damping: float
-    step_norm: float
-    relative_step: float
-    gradient_norm: float
-    trials: int
-    fallback: str | None = None
-    futile: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,7 +47,6 @@ class Stepper:
         loss: Robust loss of the residuals.
 
     Attributes:
-        path: The direction that was chosen.
         gradient_norm: Optimality, largest |J_j . r| / |J_j|, where J was computed last.
         nfev: Evaluations of the residual.
         njev: Evaluations of the Jacobian.
@@ -90,6 +57,7 @@ class Stepper:
         MemoryError: If there is no room for any direction.
 
     Example:
+        >>> import torch
         >>> class Line:
         ...     num_rows = 2
         ...     matrix = torch.tensor([[1.0, 0.0], [0.0, 2.0]], dtype=torch.float64)
@@ -117,12 +85,11 @@ class Stepper:
         self._memory = self._rule.start()
         self._loss = Loss() if loss is None else loss
         self._geodesic = geodesic
-        self._scaling = Scaling(x_scale, x)
-        self._wanted, self._limit = direction, memory_limit_gb
+        scaling = Scaling(x_scale, x)
+        self._linearizer = Linearizer(self._loss, scaling, direction, memory_limit_gb)
         self.nfev = self.njev = self._retreats = 0
         self.max_nfev: int | None = None
         self.gradient_norm = math.nan
-        self._first_gradient: float | None = None
         self._install(problem, x.detach().clone())
 
     @property
@@ -146,21 +113,17 @@ class Stepper:
         return self._model is not None
 
     @property
+    def path(self) -> str:
+        """The direction that was chosen: "primal", "dual" or "matrix_free"."""
+        return self._linearizer.path
+
+    @property
     def damping(self) -> float:
         """Damping that the next step starts with, relative to D, dimensionless."""
         return float(self._memory["damping"])
 
     def _install(self, problem: Problem, x: Tensor) -> None:
-        self.path, self._room = _memory.choose(
-            problem.num_rows,
-            x.numel(),
-            x.element_size(),
-            x.device,
-            self._wanted,
-            self._limit,
-            matrix_free=isinstance(problem, ProductProblem),
-            robust=self._loss.name != "linear",
-        )
+        self._linearizer.choose(problem, x)
         self.problem = problem
         residual = self._evaluate(x)
         bad = int((~residual.isfinite()).sum())
@@ -174,6 +137,8 @@ class Stepper:
             raise ValueError("`residual` must have a finite sum of squares at the start.")
         self._model: Linearization | None = None
         self._before: _Point | None = None
+        # After `load_state_dict`, the cost where the state was saved, perhaps with other rows.
+        self._saved_cost: float | None = None
         self._point = _Point(x, residual, cost)
 
     def replace(self, problem: Problem) -> None:
@@ -185,14 +150,12 @@ class Stepper:
         Raises:
             ValueError: If its residual is not finite.
         """
-        before = self.cost
+        before = self.cost if self._saved_cost is None else self._saved_cost
         self._install(problem, self.x)
         # At the same x, a common factor on all rows shows in the cost; other changes hardly do.
         ratio = self.cost / before if before > 0 else 0.0
         if 0 < ratio < math.inf:
-            self._scaling.multiply(ratio)
-            if self._first_gradient is not None:
-                self._first_gradient *= math.sqrt(ratio)
+            self._linearizer.multiply(ratio)
 
     def linearize(self) -> Linearization:
         """Compute the Jacobian at x, if that has not been done, and what follows from it.
@@ -204,50 +167,26 @@ class Stepper:
             NonFiniteJacobianError: If the Jacobian is not finite.
         """
         while self._model is None:
-            direction, weights = self._directions()
             self.njev += 1
-            bad = int((~direction.column_squares.isfinite()).sum())
-            if bad:
-                self._retreat(bad)
-                continue
-            direction.scale = self._scaling.update(direction.column_squares)
-            model = Linearization(self.x, self.residual, self._loss, direction, weights)
-            if isinstance(direction, MatrixFree):
-                direction.tolerance = self._tolerance(model.gradient, direction.scale)
-            self.gradient_norm = model.optimality
-            self._model = model
+            try:
+                model = self._linearizer(self.problem, self.x, self.residual)
+            except NonFiniteJacobianError:
+                if not self._retreat():
+                    raise
+            else:
+                self.gradient_norm = model.optimality
+                self._model = model
         return self._model
 
-    def _directions(self) -> tuple[Direction, Tensor | None]:
-        rows, weights = self._loss.rows(self.residual)
-        if self.path == "matrix_free" and isinstance(self.problem, ProductProblem):
-            _, forward, backward = self.problem.products(self.x)
-            return MatrixFree(*_weighted(forward, backward, weights), rows), weights
-        jacobian = self.problem.linearize(self.x)[1].detach()
-        if weights is not None:
-            jacobian = jacobian * weights[:, None]
-        return (Primal if self.path == "primal" else Dual)(jacobian, self._room), weights
-
-    def _retreat(self, bad: int) -> None:
+    def _retreat(self) -> bool:
         # Back to where the Jacobian was finite, with more damping, so that the next step ends
         # elsewhere; not for ever.
         if self._before is None or self._retreats >= _RETREATS or self.damping == 0:
-            raise NonFiniteJacobianError(
-                "The Jacobian must be finite, and its squares too, got NaN or infinity in "
-                f"{bad} of {self.x.numel()} columns."
-            )
+            return False
         self._retreats += 1
         self._point, self._before = self._before, None
         self._memory = {**self._memory, "damping": self.damping * _RETREAT}
-
-    def _tolerance(self, gradient: Tensor, scale: Tensor) -> float:
-        # An inexact Newton method: directions become more accurate as the gradient falls, as in
-        # Eisenstat and Walker, Choosing the forcing terms in an inexact Newton method (1996).
-        norm = length(gradient, scale.reciprocal())
-        if self._first_gradient is None:
-            self._first_gradient = norm
-        ratio = norm / self._first_gradient if self._first_gradient > 0 else 1.0
-        return min(0.1, max(ratio**0.5, 1e-8))
+        return True
 
     def step(self) -> Step:
         """Linearise if x has moved, then try steps until one is accepted or none can be.
@@ -268,23 +207,13 @@ class Stepper:
 
         attempts, self._memory = self._rule.search(attempt, self._memory, model.least)
         last = attempts[-1]
+        self._saved_cost = None
         if last.accepted and last.step is not None and last.residual is not None:
             self._model, self._before = None, before
+            if last.damping <= model.least and last.gain_ratio > _TRUSTED:
+                self._linearizer.relax()
             self._point = _Point(before.x + last.step, last.residual, last.cost)
-        return Step(
-            accepted=last.accepted,
-            cost=self.cost,
-            cost_before=before.cost,
-            predicted=last.predicted,
-            gain_ratio=last.gain_ratio,
-            damping=last.damping,
-            step_norm=math.nan if last.step is None else float(last.step.norm()),
-            relative_step=last.relative,
-            gradient_norm=self.gradient_norm,
-            trials=len(attempts),
-            fallback=last.fallback,
-            futile=last.futile,
-        )
+        return Step.of(attempts, before.cost, self.gradient_norm)
 
     def _evaluate(self, x: Tensor) -> Tensor:
         self.nfev += 1
@@ -296,12 +225,11 @@ class Stepper:
         Returns:
             A dictionary for `load_state_dict` of a stepper on the same problem.
         """
-        largest = self._scaling.largest
         return {
             "x": self.x.clone(),
+            "cost": self.cost,
             "memory": dict(self._memory),
-            "scale": None if largest is None else largest.clone(),
-            "first_gradient": self._first_gradient,
+            **self._linearizer.state_dict(),
             "nfev": self.nfev,
             "njev": self.njev,
         }
@@ -323,17 +251,8 @@ class Stepper:
                 f"`state` must hold the memory of {type(self._rule).__name__}, "
                 f"got {', '.join(sorted(state['memory']))}."
             )
-        scale = state["scale"]
         self._install(self.problem, x.clone())
         self._memory = dict(state["memory"])
-        self._scaling.largest = None if scale is None else scale.to(x).clone()
-        self._first_gradient = state["first_gradient"]
+        self._linearizer.load_state_dict(state, x)
+        self._saved_cost = state["cost"]
         self.nfev, self.njev = state["nfev"], state["njev"]
-
-
-def _weighted(
-    forward: Product, backward: Product, weights: Tensor | None
-) -> tuple[Product, Product]:
-    if weights is None:
-        return forward, backward
-    return (lambda v: weights * forward(v)), (lambda w: backward(weights * w))

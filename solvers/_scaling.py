@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+_FORGET = 0.1
+
 Scale = str | float | Sequence[float] | np.ndarray | Tensor
 
 
@@ -32,6 +34,7 @@ class Scaling:
     def __init__(self, x_scale: Scale, like: Tensor) -> None:
         self.largest: Tensor | None = None
         self._given: Tensor | None = None
+        self._present = torch.zeros_like(like)
         if isinstance(x_scale, str):
             if x_scale != "jac":
                 raise ValueError(
@@ -60,6 +63,7 @@ class Scaling:
         if self._given is not None:
             mean = float((column_squares * self._given.square()).mean())
             return (mean if mean > 0 else 1.0) / self._given.square()
+        self._present = column_squares
         if self.largest is None:
             self.largest = column_squares
         else:
@@ -70,6 +74,11 @@ class Scaling:
         ratio = torch.where(used, column_squares / self.largest, 0.0).max()
         level = torch.where(ratio > 0, ratio, 1.0)
         return torch.where(used, self.largest * level, 1.0)
+
+    def relax(self) -> None:
+        """Forget a part of the largest columns: where even the least damping holds a step back."""
+        if self.largest is not None:
+            self.largest = torch.maximum(self._present, _FORGET * self.largest)
 
     def multiply(self, factor: float) -> None:
         """Follow a common factor on all rows.

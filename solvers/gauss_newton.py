@@ -18,11 +18,12 @@ from . import _damping, _jacobians, _memory
 from ._attempts import Rule
 from ._damping import GainRatio, LineSearch, Nielsen, TargetRatio
 from ._iteration import Iteration, Limits
-from ._levenberg_marquardt import Step, Stepper
+from ._levenberg_marquardt import Stepper
 from ._problem import NonFiniteJacobianError, Problem, ProductProblem
 from ._robust import Loss
 from ._scaling import Scale
 from ._solution import Solution, Status
+from ._step import Step
 
 __all__ = [
     "DAMPINGS",

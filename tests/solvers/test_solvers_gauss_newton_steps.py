@@ -144,19 +144,18 @@ def test_without_room_for_a_fallback_there_is_no_direction_and_a_larger_damping_
     assert solver.least > 1e-14 > Primal(jacobian).least
 
 
-def test_ill_conditioned_fit_uses_the_fallback_and_finds_the_solution():
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [({"damping": Nielsen(1e-16)}, "qr"), ({"method": "gauss_newton", "x_scale": 1.0}, "svd")],
+)
+def test_ill_conditioned_fit_uses_the_fallback_and_finds_the_solution(options, word):
     # A polynomial in powers: the condition number of J^T J is beyond 1e16.
     t = torch.linspace(0, 1, 40, dtype=F64)
     powers = t[:, None] ** torch.arange(18)
-    truth = torch.ones(18, dtype=F64)
-    fit = least_squares(
-        lambda x: powers @ x - powers @ truth, [0.0] * 18, ftol=1e-15, xtol=1e-12, gtol=1e-15
-    )
-    assert fit.cost < 1e-24 and "qr" in {row["fallback"] for row in fit.history}
-    shortest = least_squares(
-        lambda x: powers @ x - powers @ truth, [0.0] * 18, method="gauss_newton", x_scale=1.0
-    )
-    assert shortest.history[0]["fallback"] == "svd" and shortest.cost < 1e-24
+    data = powers.sum(1)
+    fit = least_squares(lambda x: powers @ x - data, [0.0] * 18, **options)
+    assert fit.history[0]["fallback"] == word
+    assert fit.cost < 1e-24
 
 
 @pytest.mark.parametrize("shape", [(30, 12), (12, 30)])
