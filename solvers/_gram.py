@@ -70,7 +70,7 @@ def scaled_outer_gram(matrix: Tensor, weights: Tensor) -> Tensor:
     """
     m, n = matrix.shape
     roots = weights.sqrt()
-    width = max(_PANEL, m)
+    width = 2 * _PANEL
     result = None
     for start in range(0, n, width):
         end = min(start + width, n)

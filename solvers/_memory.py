@@ -70,9 +70,8 @@ def needs(rows: int, columns: int, itemsize: int, robust: bool = False) -> dict[
     vectors = 12.0 * (rows + columns)
     small = min(rows, columns)
     return {
-        "primal": (jacobian + 2.0 * columns**2 + vectors) * itemsize,
-        "dual": (jacobian + rows * max(256, min(rows, columns)) + 2.0 * rows**2 + vectors)
-        * itemsize,
+        "primal": (jacobian + 3.0 * columns**2 + vectors) * itemsize,
+        "dual": (jacobian + 3.0 * rows**2 + 512.0 * rows + vectors) * itemsize,
         "matrix_free": 2.0 * vectors * itemsize,
         "orthogonal": (2.0 * rows * columns + 8.0 * small**2) * itemsize,
     }
