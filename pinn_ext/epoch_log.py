@@ -16,6 +16,8 @@ from pinn_ext.history import FILE_NAME, History
 from pinn_ext.physics import PhysicsLoss
 from pinn_ext.systems import FIELDS
 
+_COUNTED = {"epochs": "Epoch", "lbfgs": "L-BFGS", "gauss_newton": "Gauss-Newton"}
+
 
 class EpochLog:
     """Measures the network after each epoch, keeps the row, and prints the lines that are due.
@@ -53,14 +55,18 @@ class EpochLog:
         columns += [f"error_{field}" for field in FIELDS]
         self.history = History(folder / FILE_NAME, [*columns, "seconds"])
 
+    def measure_with(self, validation: SnapshotBatch, evaluator: Evaluator) -> None:
+        """Measure with other snapshots and points from now on, as of another float type."""
+        self._validation, self._evaluator = validation, evaluator
+
     def add(
         self, phase: str, number: int, losses: list[float], weights: list[float], seconds: float
     ) -> None:
         """Measure and keep an epoch.
 
         Args:
-            phase: `"epochs"` or `"lbfgs"`.
-            number: of the epoch, or of the L-BFGS iteration.
+            phase: one of `history.PHASES`.
+            number: of the epoch, or of the iteration.
             losses: raw losses, in the order of the terms.
             weights: after the epoch.
             seconds: of training so far.
@@ -82,27 +88,38 @@ class EpochLog:
             manager: says whether the weights have just been equalised.
         """
         row, training = self.history.rows[-1], self._training
-        number, in_blocks = row["epoch"], row["phase"] == "lbfgs"
+        number, phase = row["epoch"], row["phase"]
+        in_blocks = phase == "lbfgs"
         losses = {name: row[name] for name in self.names}
         weights = {name: row[f"weight_{name}"] for name in self.names}
-        if number == 1 and not in_blocks and manager.equalizes and manager.updates:
+        if number == 1 and phase == "epochs" and manager.equalizes and manager.updates:
             write(log_lines.equalized(number, losses, weights))
-        end = training.lbfgs_iterations if in_blocks else training.epochs
-        due = number in (1, end)
+        due = number in (1, self._end(phase))
         if due or in_blocks or number % training.log_every == 0:
             total = sum(self._weights_in_force()[name] * losses[name] for name in self.names)
             errors = {field: row[f"error_{field}"] for field in FIELDS}
-            phase = "L-BFGS" if in_blocks else "Epoch"
-            write(log_lines.epoch_line(number, total, losses, errors, phase=phase))
+            write(log_lines.epoch_line(number, total, losses, errors, phase=_COUNTED[phase]))
         if due or (not in_blocks and number % training.log_weights_every == 0):
             write(log_lines.weights_line(weights))
+
+    def _end(self, phase: str) -> int:
+        training = self._training
+        return {
+            "epochs": training.epochs,
+            "lbfgs": training.lbfgs_iterations,
+            "gauss_newton": training.gauss_newton.iterations,
+        }[phase]
 
     def _weights_in_force(self) -> dict[str, float]:
         """Return the weights during the last epoch: those after the one before."""
         rows = self.history.rows
-        if len(rows) < 2:
+        if rows[-1]["phase"] == "gauss_newton":  # its weights are frozen, of terms of its own
+            row = rows[-1]
+        elif len(rows) > 1:
+            row = rows[-2]
+        else:
             return self._initial
-        return {name: rows[-2][f"weight_{name}"] for name in self.names}
+        return {name: row[f"weight_{name}"] for name in self.names}
 
     def _validation_losses(self) -> dict[str, float]:
         losses = self._loss.values(self._network, self._validation)

@@ -9,8 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from pinn_ext import checkpoints, log_lines, parts, random_state, report, schema
 from pinn_ext.checks import check_number
+from pinn_ext.evaluation import Evaluator
 from pinn_ext.interrupts import Interrupts
 from pinn_ext.physics import physics_loss
 from pinn_ext.progress import Progress, say
@@ -20,7 +23,7 @@ from pinn_ext.systems import System
 KEYS = (
     *("model_state_dict", "optimizer_state_dict", "adaptive_weights_state", "next_step", "step"),
     *("iteration", "config", "choices", "overrides", "job", "phase", "epoch", "lbfgs_over"),
-    *("rows", "random_state", "seconds_training", "seconds_weighting"),
+    *("gauss_newton", "rows", "random_state", "seconds_training", "seconds_weighting"),
 )
 """What a checkpoint of a run holds."""
 
@@ -125,10 +128,13 @@ class _Run:
                     warnings.filterwarnings("ignore", ".*training stopped", RuntimeWarning)
                     if self.phase == "epochs":
                         self.session.train_epochs(training.epochs)
-                    self._lbfgs_phase()
+                    if self.phase != "gauss_newton":
+                        self._lbfgs_phase()
                 message = self.parts.weights.stopped
             except checkpoints.RunError as error:
                 message = str(error)
+        if message is None and self.interrupts.signal is None:
+            message = self._gauss_newton_phase()
         return self._finish(message)
 
     def _start(self, saved: Mapping[str, Any] | None) -> None:
@@ -136,8 +142,10 @@ class _Run:
         if saved is None or saved["phase"] == "epochs":
             training = self.cfg.training
             self.session.compile(training.optimizer, training.learning_rate, training.weight_decay)
-        else:
+        elif saved["phase"] == "lbfgs":
             self.session.compile_lbfgs()
+        else:
+            self._compile_gauss_newton()
         if saved is None:
             self.parts.log.history.start()
             self._save()
@@ -151,12 +159,18 @@ class _Run:
         self._save()
 
     def _resumed_line(self, saved: Mapping[str, Any]) -> str:
-        if self.phase == "lbfgs":
+        training = self.cfg.training
+        more = training.loss.use_gn_solver
+        if self.phase == "gauss_newton":
+            done = f"Gauss-Newton iteration {self.epoch}"
+            second = self.session.gauss_newton
+            over = second.converged or self.epoch >= training.gauss_newton.iterations
+        elif self.phase == "lbfgs":
             done = f"L-BFGS iteration {self.epoch}"
-            over = saved["lbfgs_over"] or self.epoch >= self.cfg.training.lbfgs_iterations
+            over = (saved["lbfgs_over"] or self.epoch >= training.lbfgs_iterations) and not more
         else:
-            done = f"epoch {self.epoch} of {self.cfg.training.epochs}"
-            over = self.epoch >= self.cfg.training.epochs and not self.cfg.training.lbfgs_iterations
+            done = f"epoch {self.epoch} of {training.epochs}"
+            over = self.epoch >= training.epochs and not (training.lbfgs_iterations or more)
         if over:
             return f"The run is finished ({done}): nothing to train."
         return f"Resumed after {done}."
@@ -180,15 +194,58 @@ class _Run:
                 f"L-BFGS has converged after {self.session.lbfgs_done} iterations."
             )
 
+    def _gauss_newton_phase(self) -> str | None:
+        """Train by Gauss-Newton if that is asked for; return why it failed, or None."""
+        settings = self.cfg.training.gauss_newton
+        if not self.cfg.training.loss.use_gn_solver:
+            return None
+        with Progress(settings.iterations, self.epoch, "iteration") as progress:
+            self._progress = progress
+            try:
+                if self.phase != "gauss_newton":
+                    self._compile_gauss_newton()
+                    self.phase, self.epoch = "gauss_newton", 0
+                    progress.write(self._gauss_newton_line())
+                self.session.train_gauss_newton(settings.iterations)
+            except (checkpoints.RunError, MemoryError, ValueError) as error:
+                return str(error)
+        return None
+
+    def _compile_gauss_newton(self) -> None:
+        self.session.compile_gauss_newton(
+            self.parts.points(self.cfg), **parts.gauss_newton_settings(self.cfg)
+        )
+        exact, system = self.session.exact_validation(), self.parts.loss.system
+        self.parts.evaluator = Evaluator(system, exact.inputs.device, torch.float64)
+        self.parts.log.measure_with(exact, self.parts.evaluator)
+
+    def _gauss_newton_line(self) -> str:
+        points, loss = self.session.points, self.parts.loss
+        left_out = [name for name in loss.names if name not in points.loss.names]
+        text = f"Gauss-Newton: float64, {len(points.batch.inputs)} points of its own"
+        if self.cfg.training.weight_decay:
+            text += ", no weight decay"
+        if left_out:
+            text += (
+                f"; {' and '.join(left_out)} are left out, as the graph's truncation error would "
+                "stay in the solution (training.gauss_newton.use_rk4=true keeps them)"
+            )
+        return text + "."
+
     def _after_epoch(self, number: int) -> None:
-        """Log an epoch, or a block of L-BFGS; then the checkpoint may say that it is done."""
+        """Log an epoch, or iterations; then the checkpoint may say that they are done."""
         self.epoch = number
-        entry = self.parts.weights.history[-1]
-        losses = entry["losses"] if self.phase == "epochs" else self.session.raw_losses()
-        self.parts.log.add(self.phase, number, losses, entry["weights"], self._seconds())
+        if self.phase == "gauss_newton":
+            weights = list(self.session.weights_in_force().values())
+            losses = self.session.raw_losses()
+        else:
+            entry = self.parts.weights.history[-1]
+            weights = entry["weights"]
+            losses = entry["losses"] if self.phase == "epochs" else self.session.raw_losses()
+        self.parts.log.add(self.phase, number, losses, weights, self._seconds())
         self._save()
         self.parts.log.print(self._progress.write, self.parts.weights.manager)
-        if self.phase == "epochs":
+        if self.phase != "lbfgs":
             self._progress.advance(number)
 
     def _seconds(self) -> float:
@@ -227,6 +284,10 @@ class _Run:
         say(report.summary(content, self.folder))
         return content
 
+    def _gauss_newton_end(self, status: str) -> str | None:
+        second = self.session.gauss_newton
+        return second.message if second is not None and status == "ok" else None
+
     def _report(self, status: str, message: str | None) -> dict[str, Any]:
         part = self.parts
         return {
@@ -242,6 +303,7 @@ class _Run:
             "seconds_weighting": self._weighting_seconds(),
             "status": status,
             "message": message,
+            "gauss_newton_ended": self._gauss_newton_end(status),
             "experiment": self.cfg.experiment.name,
             "conditions": self.cfg.problem.conditions,
             "scaling": self.cfg.problem.scaling,

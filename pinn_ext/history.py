@@ -12,6 +12,12 @@ from typing import Any
 from pinn_ext.checkpoints import RunError
 
 FILE_NAME = "history.csv"
+PHASES = {
+    "epochs": "epoch",
+    "lbfgs": "L-BFGS iteration",
+    "gauss_newton": "Gauss-Newton iteration",
+}
+"""The phases of a run, in their order, and what each of them counts."""
 
 
 class History:

@@ -17,8 +17,10 @@ from pinn_ext.epoch_log import EpochLog
 from pinn_ext.evaluation import Evaluator
 from pinn_ext.networks import FieldNetwork
 from pinn_ext.physics import WEIGHT_KEYS, PhysicsLoss, physics_loss
+from pinn_ext.points import PointBatch, collocation_points
 
 _VALIDATION_SEED = 7919  # far from the seeds of training times, which users count from 0
+_POINT_SEED = 104729  # as far from one another for the points of successive draws
 
 
 @dataclass
@@ -55,6 +57,45 @@ class Parts:
             after_epoch=after_epoch,
             after_step=after_step,
         )
+
+    def points(self, cfg: Any) -> Any:
+        """Return the `pinn_ext.dde.point_data.PointData` of the Gauss-Newton phase.
+
+        Args:
+            cfg: as for `build`.
+
+        Returns:
+            The points in float64, on the network's device.
+        """
+        from pinn_ext.dde.point_data import PointData
+
+        settings = cfg.training.gauss_newton
+        device = next(self.network.parameters()).device
+        count = settings.points or 2 * sum(p.numel() for p in self.network.parameters())
+        with_rk4 = cfg.training.loss.use_rk4 and settings.use_rk4
+
+        def draw(draws: int) -> PointBatch:
+            seed = cfg.seed + _POINT_SEED * (1 + draws)
+            return collocation_points(
+                self.loss.system, count, cfg.problem.conditions, seed, device, torch.float64
+            )
+
+        graphs = self.data.spread_batch(torch.float64) if with_rk4 else None
+        return PointData(physics_loss(cfg, rk4=with_rk4), draw, graphs)
+
+
+def gauss_newton_settings(cfg: Any) -> dict[str, Any]:
+    """Return the arguments of `GaussNewtonTraining` that `training.gauss_newton` holds.
+
+    Args:
+        cfg: as for `build`.
+
+    Returns:
+        All of its values but those that are no argument of it.
+    """
+    settings, others = cfg.training.gauss_newton, ("iterations", "points", "use_rk4")
+    keys = [key for key in schema.GaussNewton.__dataclass_fields__ if key not in others]
+    return {key: getattr(settings, key) for key in keys}
 
 
 def build(cfg: Any, folder: Path) -> Parts:

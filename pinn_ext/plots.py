@@ -15,6 +15,7 @@ import matplotlib.pyplot as plt
 import torch
 from torch import Tensor
 
+from pinn_ext.history import PHASES
 from pinn_ext.systems import FIELDS, System
 
 Rows = Sequence[Mapping[str, Any]]
@@ -62,19 +63,29 @@ def weights(path: Path, rows: Rows, names: Sequence[str]) -> None:
     _finish(figure, (left, right), rows, path)
 
 
+def _lengths(rows: Rows) -> dict[str, int]:
+    """Return how long each phase of the run was, in their order; phases without rows left out."""
+    made = {phase: [r["epoch"] for r in rows if r["phase"] == phase] for phase in PHASES}
+    return {phase: max(numbers) for phase, numbers in made.items() if numbers}
+
+
 def _positions(rows: Rows) -> list[float]:
-    """Return where each row stands on the axis: L-BFGS iterations go on after the last epoch."""
-    last = max((r["epoch"] for r in rows if r["phase"] == "epochs"), default=0)
-    return [r["epoch"] if r["phase"] == "epochs" else last + r["epoch"] for r in rows]
+    """Return where each row stands on the axis: each phase goes on after the one before."""
+    start, starts = 0, {}
+    for phase, length in _lengths(rows).items():
+        starts[phase] = start
+        start += length
+    return [starts[r["phase"]] + r["epoch"] for r in rows]
 
 
 def _finish(figure: Any, axes: Sequence[Any], rows: Rows, path: Path) -> None:
-    last = max((r["epoch"] for r in rows if r["phase"] == "epochs"), default=0)
-    in_blocks = any(r["phase"] == "lbfgs" for r in rows)
+    lengths = _lengths(rows)
     for axis in axes:
-        axis.set_xlabel("epoch, then L-BFGS iteration" if in_blocks else "epoch")
-        if in_blocks:
-            axis.axvline(last, color="0.7", linewidth=0.8)
+        axis.set_xlabel(", then ".join(PHASES[phase] for phase in lengths))
+        start = 0
+        for length in list(lengths.values())[:-1]:
+            start += length
+            axis.axvline(start, color="0.6", linewidth=0.8)
         axis.grid(True, which="major", color="0.92")
         axis.legend(fontsize="small", ncols=2)
     figure.savefig(path, dpi=_DPI)

@@ -23,18 +23,19 @@ def say(text: str) -> None:
 
 
 class Progress:
-    """Counts epochs and lets lines through above the bar.
+    """Counts epochs, or iterations, and lets lines through above the bar.
 
     Args:
         total: number of epochs.
         done: epochs made before, None if the epochs are over.
+        unit: what is counted.
     """
 
-    def __init__(self, total: int, done: int | None) -> None:
+    def __init__(self, total: int, done: int | None, unit: str = "epoch") -> None:
         self._bar: RichProgress | None = None
         if sys.stdout is not None and sys.stdout.isatty() and done is not None and done < total:
             columns = (
-                TextColumn("epoch"),
+                TextColumn(unit),
                 BarColumn(),
                 MofNCompleteColumn(),
                 TimeRemainingColumn(),
@@ -59,6 +60,6 @@ class Progress:
             say(text)
 
     def advance(self, done: int) -> None:
-        """Move the bar to `done` epochs."""
+        """Move the bar to `done`."""
         if self._bar:
             self._bar.update(self._task, completed=done)

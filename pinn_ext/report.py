@@ -13,11 +13,11 @@ import torch
 
 from pinn_ext import plots, schema
 from pinn_ext.checkpoints import RunError
+from pinn_ext.history import PHASES
 from pinn_ext.systems import FIELDS
 
 FILE_NAME = "report.json"
 CONFIG_NAME = "config.yaml"
-PHASES = ("epochs", "lbfgs")
 _PACKAGES = ("torch", "deepxde", "torch-geometric", "hydra-core", "scipy", "numpy")
 
 
@@ -120,6 +120,8 @@ def summary(content: Mapping[str, Any], folder: Path) -> str:
         lines.append(f"RK4 loss of the exact solution on these graphs: {', '.join(floors)}")
     seconds, share = content["seconds_training"], content["seconds_weighting"]
     lines.append(f"Training took {seconds:.1f} s, {share:.2f} s of it for the weights.")
+    if content.get("gauss_newton_ended"):
+        lines.append(f"Gauss-Newton ended: {content['gauss_newton_ended']}.")
     if content["message"]:
         lines.append(f"Training failed: {content['message']}")
     elif content["status"] != "ok":
@@ -129,9 +131,13 @@ def summary(content: Mapping[str, Any], folder: Path) -> str:
 
 
 def _length(content: Mapping[str, Any]) -> str:
-    epochs, iterations = content["epochs"], content["lbfgs_iterations"]
-    text = f"{epochs} epoch{'s' * (epochs != 1)}"
-    return text + (f" and {iterations} L-BFGS iterations" if iterations else "")
+    counts = {
+        "epoch": content["epochs"],
+        "L-BFGS iteration": content["lbfgs_iterations"],
+        "Gauss-Newton iteration": content["gauss_newton_iterations"],
+    }
+    parts = [f"{n} {unit}{'s' * (n != 1)}" for unit, n in counts.items() if n]
+    return " and ".join(parts) or "0 epochs"
 
 
 def of_history(rows: Sequence[Mapping[str, Any]], initial: Mapping[str, float]) -> dict[str, Any]:
@@ -149,6 +155,7 @@ def of_history(rows: Sequence[Mapping[str, Any]], initial: Mapping[str, float]) 
     return {
         "epochs": max(made["epochs"], default=0),
         "lbfgs_iterations": max(made["lbfgs"], default=0),
+        "gauss_newton_iterations": max(made["gauss_newton"], default=0),
         "terms": names,
         "raw_losses_first": {n: rows[0][n] for n in names} if rows else None,
         "raw_losses_last": {n: rows[-1][n] for n in names} if rows else None,

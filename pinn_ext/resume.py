@@ -13,7 +13,15 @@ from pinn_ext.experiment import KEYS
 from pinn_ext.history import FILE_NAME as HISTORY_FILE
 
 # What may be said anew: how far to train, where, and what the run is called.
-_FREE = ("training.resume", "training.epochs", "device", "experiment.name", "experiment")
+_ITERATIONS = "training.gauss_newton.iterations"
+_FREE = (
+    "training.resume",
+    "training.epochs",
+    _ITERATIONS,
+    "device",
+    "experiment.name",
+    "experiment",
+)
 
 
 @dataclass
@@ -69,6 +77,13 @@ def prepare(path: Path, cfg: Any, overrides: Sequence[str], choices: dict[str, s
     if "training.epochs" in given:
         _check_epochs(old.training.epochs, cfg.training.epochs, saved)
         old.training.epochs = cfg.training.epochs
+    if _ITERATIONS in given:
+        before, now = old.training.gauss_newton.iterations, cfg.training.gauss_newton.iterations
+        if now < before:
+            raise ValueError(
+                f"`{_ITERATIONS}` must be at least {before}, which the run was made for, got {now}."
+            )
+        old.training.gauss_newton.iterations = now
     if "device" in given:
         old.device = cfg.device
     if "experiment.name" in given:
@@ -117,7 +132,8 @@ def _check_epochs(before: int, now: int, saved: dict[str, Any]) -> None:
         raise ValueError(
             f"`training.epochs` must be at least {before}, which the run was made for, got {now}."
         )
-    if now > before and saved["phase"] == "lbfgs":
+    if now > before and saved["phase"] != "epochs":
+        name = {"lbfgs": "L-BFGS", "gauss_newton": "Gauss-Newton"}[saved["phase"]]
         raise ValueError(
-            f"`training.epochs` must stay {before}, as the L-BFGS phase has begun, got {now}."
+            f"`training.epochs` must stay {before}, as the {name} phase has begun, got {now}."
         )

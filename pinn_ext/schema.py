@@ -13,6 +13,8 @@ GEOMETRIES = ("square", "disk", "l_shape", "annulus")
 ORDERS = {"grid": (2, 4, 6), "triangulation": (2, 4), "cloud": (2, 4)}
 """Orders of the graph's derivatives, by `dataset.name`."""
 OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")
+DAMPINGS = ("gain_ratio", "nielsen", "target")
+GN_WEIGHTS = ("keep", "balance")
 
 
 @dataclass
@@ -52,6 +54,21 @@ class Loss:
 
 
 @dataclass
+class GaussNewton:
+    """`training.gauss_newton`: the second-order phase of `training.loss.use_gn_solver`."""
+
+    iterations: int = 60
+    tolerance: float = 1e-4
+    points: int | None = None
+    damping: str = "nielsen"
+    geodesic: bool = True
+    weights: str = "keep"
+    use_rk4: bool = False
+    resample_every: int = 0
+    memory_limit_gb: float | None = None
+
+
+@dataclass
 class Training:
     """`training`: optimiser, length and loss."""
 
@@ -64,6 +81,7 @@ class Training:
     log_weights_every: int = 10
     resume: str | None = None
     loss: Loss = field(default_factory=Loss)
+    gauss_newton: GaussNewton = field(default_factory=GaussNewton)
 
 
 @dataclass
@@ -218,7 +236,9 @@ def _validate_network(network: Any) -> None:
 
 
 def _validate_training(training: Any) -> None:
-    check_number("training.epochs", training.epochs, 1, integer=True)
+    # Gauss-Newton can do without a first-order phase.
+    least = 0 if training.loss.use_gn_solver else 1
+    check_number("training.epochs", training.epochs, least, integer=True)
     check_number("training.learning_rate", training.learning_rate, 0, open_low=True)
     check_number("training.learning_rate", training.learning_rate, 0, 1e30)  # float32 ends soon
     check_number("training.weight_decay", training.weight_decay, 0)
@@ -231,14 +251,24 @@ def _validate_training(training: Any) -> None:
     check_number("training.lbfgs_iterations", training.lbfgs_iterations, 0, integer=True)
     check_number("training.log_every", training.log_every, 1, integer=True)
     check_number("training.log_weights_every", training.log_weights_every, 1, integer=True)
+    _validate_gauss_newton(training.gauss_newton)
+
+
+def _validate_gauss_newton(phase: Any) -> None:
+    where = "training.gauss_newton"
+    check_number(f"{where}.iterations", phase.iterations, 1, integer=True)
+    check_number(f"{where}.tolerance", phase.tolerance, 0, 1, open_high=True)
+    if phase.points is not None:
+        check_number(f"{where}.points", phase.points, 1, integer=True)
+    check_choice(f"{where}.damping", phase.damping, DAMPINGS)
+    check_choice(f"{where}.weights", phase.weights, GN_WEIGHTS)
+    check_number(f"{where}.resample_every", phase.resample_every, 0, integer=True)
+    if phase.memory_limit_gb is not None:
+        check_number(f"{where}.memory_limit_gb", phase.memory_limit_gb, 0, open_low=True)
 
 
 def _validate_loss(loss: Any) -> None:
     where = "training.loss"
-    if loss.use_gn_solver:
-        raise ValueError(
-            f"`{where}.use_gn_solver` must be false: the Gauss-Newton phase is not there yet."
-        )
     adaptive = loss.adaptive
     if not adaptive.enabled and adaptive.strategy not in (None, "fixed"):
         raise ValueError(

@@ -39,7 +39,8 @@ class PointData(dde.data.Data):
 
     def independent_blocks(self) -> int:
         """Return into how many parts without common nodes the rows of a Runge-Kutta term fall."""
-        return 1 if self._graphs is None else self._graphs.num_graphs
+        graphs = self._graphs
+        return 1 if graphs is None else len(graphs.inputs) // len(graphs.grid)
 
     def resample_train_points(self, draws: int | None = None) -> None:
         """Draw other points.
