@@ -206,7 +206,9 @@ class _Run:
                     self._compile_gauss_newton()
                     self.phase, self.epoch = "gauss_newton", 0
                     progress.write(self._gauss_newton_line())
-                self.session.train_gauss_newton(settings.iterations)
+                with warnings.catch_warnings():  # as lines of the run, without a place in the code
+                    warnings.showwarning = lambda message, *_: progress.write(f"Warning: {message}")
+                    self.session.train_gauss_newton(settings.iterations)
             except (checkpoints.RunError, MemoryError, ValueError) as error:
                 return str(error)
         return None

@@ -131,7 +131,7 @@ def sobol_points(system: System, count: int, seed: int) -> Tensor:
     Returns:
         Positions and times `[count, dimension + 1]`, float64 on the CPU.
     """
-    sobol = torch.quasirandom.SobolEngine(system.dimension + 1, scramble=True, seed=seed)
+    sobol = _sobol(system.dimension + 1, seed)
     low = torch.tensor([*system.lower, 0.0], dtype=torch.float64, device="cpu")
     high = torch.tensor([*system.upper, system.final_time], dtype=torch.float64, device="cpu")
     points = low.new_empty(0, len(low))
@@ -142,13 +142,23 @@ def sobol_points(system: System, count: int, seed: int) -> Tensor:
     return points[:count]
 
 
+def _sobol(dimension: int, seed: int) -> torch.quasirandom.SobolEngine:
+    """Return a scrambled sequence whose first point does not depend on the default float type."""
+    default = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)  # in which the engine keeps that point
+    try:
+        return torch.quasirandom.SobolEngine(dimension, scramble=True, seed=seed)
+    finally:
+        torch.set_default_dtype(default)
+
+
 def _boundary_points(system: System, count: int, seed: int) -> Tensor:
     """Return positions and times `[count, dimension + 1]` on the boundary of the domain."""
     per_axis = 2
     if system.dimension > 1:
         per_axis += math.ceil((4 * count) ** (1.0 / (system.dimension - 1)))
     places = system.geometry.boundary_samples(per_axis)
-    sobol = torch.quasirandom.SobolEngine(2, scramble=True, seed=seed)
+    sobol = _sobol(2, seed)
     place, time = sobol.draw(count, dtype=torch.float64).to("cpu").unbind(dim=1)
     x = places[(place * len(places)).long()]
     return torch.cat((x, time[:, None] * system.final_time), dim=1)

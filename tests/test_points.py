@@ -172,3 +172,10 @@ def test_dirichlet_points_in_one_dimension():
     points = soft_points("coupled_burgers", "dirichlet", None)[1]
     ends, counts = points.sides[0][:, 0].unique(return_counts=True)
     assert ends.tolist() == [-5.0, 5.0] and math.isclose(*counts.tolist(), abs_tol=2)
+
+
+def test_points_do_not_depend_on_the_default_float_type():
+    system = systems.create("coupled_burgers")
+    before = sobol_points(system, 5, 3)
+    torch.set_default_dtype(torch.float32)
+    assert torch.equal(sobol_points(system, 5, 3), before)
