@@ -62,8 +62,8 @@ def train_gauss_newton(
             evaluation each.
         solver: one of `solvers.gauss_newton.SOLVERS`.
         weights: `"keep"` leaves the loss weights as they are, those of an `AdaptiveWeights` among
-            the callbacks too; `"balance"` gives all terms the same curvature over the first
-            iterations, whatever the weights were; `"adapt"` lets `AdaptiveWeights` move them after
+            the callbacks too; `"balance"` sets them by the curvature of the terms over the first
+            iterations, whatever they were; `"adapt"` lets `AdaptiveWeights` move them after
             accepted steps.
         resample_every: draw new points in the domain each so many iterations, 0 for never. Helps
             where there are few; `dde.callbacks.PDEPointResampler` works as well. Data whose

@@ -144,7 +144,9 @@ def transformed():
 
 NETWORKS = {
     "fnn": lambda: dde.nn.FNN([2, 6, 6, 2], "sin", "Glorot normal"),
-    "fnn of mixed activations": lambda: dde.nn.FNN([2, 6, 5, 2], ["tanh", "sigmoid", "tanh"], "He normal"),
+    "fnn of mixed activations": lambda: dde.nn.FNN(
+        [2, 6, 5, 2], ["tanh", "sigmoid", "tanh"], "He normal"
+    ),
     "pfnn": lambda: dde.nn.PFNN([2, [5, 4], [3, 3], 2], "tanh", "Glorot normal"),
     "pfnn with a common layer": lambda: dde.nn.PFNN([2, 5, [4, 3], 2], "tanh", "Glorot normal"),
     "fourier features": Fourier,
@@ -262,13 +264,15 @@ def test_convolutions_fall_back():
 @pytest.mark.parametrize("loss", ["MAE", ["MSE", "MSE", "MAE"], lambda t, y: ((y - t) ** 4).mean()])
 def test_losses_that_are_no_mean_of_squares_are_refused(loss):
     model = prepared(square_model(loss=loss))
-    with pytest.raises(ValueError, match=r"Each loss term must be a mean of squared residuals, got"):
+    with pytest.raises(
+        ValueError, match=r"Each loss term must be a mean of squared residuals, got"
+    ):
         ModelRows(model)
 
 
 def test_an_l1_regularisation_is_refused(problem):
     model = problem.poisson(net=problem.net(regularizer=("l1", 1e-3)))
-    with pytest.raises(ValueError, match="regularisation must be 'l2' or none.*got 'l1'"):
+    with pytest.raises(ValueError, match=r"regularisation must be 'l2' or none.*got 'l1'"):
         ModelRows(prepared(model))
 
 
