@@ -47,7 +47,7 @@ class Stepper:
         loss: Robust loss of the residuals.
 
     Attributes:
-        gradient_norm: Optimality, largest |J_j . r| / |J_j|, where J was computed last.
+        gradient_norm: Optimality, largest `|J_j . r| / |J_j|`, where J was computed last.
         nfev: Evaluations of the residual.
         njev: Evaluations of the Jacobian.
         max_nfev: No trial is made beyond so many evaluations; None for any number.

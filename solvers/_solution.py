@@ -41,7 +41,7 @@ class Solution:
     Attributes:
         x: [n], parameters.
         cost: Half the sum of squared residuals, or of their losses.
-        optimality: Largest |J_j . r| / |J_j| over the columns of J: the gradient in units of the
+        optimality: Largest `|J_j . r| / |J_j|` over the columns of J: the gradient in units of the
             residual, whatever the units of the parameters; NaN where J is not known at x.
         status: Why it ended.
         message: The same as a sentence.

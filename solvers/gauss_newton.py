@@ -90,7 +90,7 @@ def least_squares(
         method: "lm", or "gauss_newton": without damping, by a line search.
         ftol: Ends when a step changes the cost by less than this part of it; None for never.
         xtol: Ends when a step changes x by less than this part of it, in the norm of the damping.
-        gtol: Ends when each |J_j . r| is at most this part of |J_j| |r|.
+        gtol: Ends when each `|J_j . r|` is at most this part of `|J_j| |r|`.
         x_scale: "jac" scales parameters by the columns of J; else their scales, a number or [n].
         loss: "linear", "soft_l1", "huber", "cauchy" or "arctan".
         f_scale: Size of a residual beyond which a robust loss counts it for less.
@@ -104,7 +104,7 @@ def least_squares(
         memory_limit_gb: Memory for the Jacobian and what is made of it, in GiB; None takes half of
             what is free.
         chunk_rows: Rows of the Jacobian that are differentiated at a time; None chooses.
-        diff_step: Step of finite differences in units of |x|; None chooses.
+        diff_step: Step of finite differences in units of `|x|`; None chooses.
         callback: Called with a `Solution` after each step; ends the iteration by StopIteration or
             an answer that is true.
 
