@@ -54,7 +54,8 @@ def weights(path: Path, rows: Rows, names: Sequence[str]) -> None:
     at = _positions(rows)
     for i, name in enumerate(names):
         style = _STYLES[i // 2 % 4]
-        weight = [r[f"weight_{name}"] for r in rows]
+        # A term that a phase leaves out has no weight there, and no place on a logarithmic axis.
+        weight = [r[f"weight_{name}"] or math.nan for r in rows]
         left.semilogy(at, weight, style, color=f"C{i}", label=name)
         weighted = [w * r[name] for w, r in zip(weight, rows, strict=True)]
         right.semilogy(at, weighted, style, color=f"C{i}", label=name)

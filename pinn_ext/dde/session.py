@@ -14,7 +14,7 @@ from torch import nn
 from pinn_ext.datasets import SnapshotBatch
 from pinn_ext.dde import optimizers
 from pinn_ext.dde.callback import AdaptiveWeights
-from pinn_ext.dde.gauss_newton import GaussNewtonTraining
+from pinn_ext.dde.gauss_newton_training import GaussNewtonTraining
 from pinn_ext.dde.graph_data import GraphData, NetworkAdapter
 from pinn_ext.dde.point_data import PointData
 

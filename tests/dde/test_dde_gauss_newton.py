@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import pinn_ext
-from pinn_ext.dde.gauss_newton import WEIGHTS, GaussNewtonTraining
+from pinn_ext.dde.gauss_newton_training import WEIGHTS, GaussNewtonTraining
 from pinn_ext.dde.rows import ModelRows
 from solvers.gauss_newton import DAMPINGS, SOLVERS
 

@@ -194,7 +194,7 @@ def test_a_memory_limit_for_nothing_says_what_is_needed(run):
 
 
 def test_the_schema_knows_the_solvers_names():
-    from pinn_ext.dde.gauss_newton import WEIGHTS
+    from pinn_ext.dde.gauss_newton_training import WEIGHTS
     from solvers.gauss_newton import DAMPINGS
 
     assert set(schema.DAMPINGS) == set(DAMPINGS) - {"line_search"}
