@@ -20,20 +20,18 @@ from _gauss_newton_process import Memory
 
 import pinn_ext
 from pinn_ext.dde.rows import ModelRows
-from solvers import _levenberg_marquardt, _memory
+from solvers import _linearizer, _memory
 from solvers.gauss_newton import Stepper
 
 # What is counted as a part of an iteration.
 PARTS = {
     "jacobian": [(ModelRows, "linearize"), (ModelRows, "products")],
     "residuals": [(ModelRows, "residual")],
-    "matrix": [(_levenberg_marquardt.Primal, "__init__"), (_levenberg_marquardt.Dual, "__init__")],
-    "solves": [
-        (kind, "solve") for kind in (_levenberg_marquardt.Primal, _levenberg_marquardt.Dual)
-    ],
+    "matrix": [(_linearizer.Primal, "__init__"), (_linearizer.Dual, "__init__")],
+    "solves": [(kind, "solve") for kind in (_linearizer.Primal, _linearizer.Dual)],
     "lsmr": [
-        (_levenberg_marquardt.MatrixFree, "__init__"),
-        (_levenberg_marquardt.MatrixFree, "solve"),
+        (_linearizer.MatrixFree, "__init__"),
+        (_linearizer.MatrixFree, "solve"),
     ],
 }
 

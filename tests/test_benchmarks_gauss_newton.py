@@ -95,9 +95,6 @@ def test_iterations_through_either_matrix(tmp_path):
     assert rows[0]["rows"] > rows[0]["parameters"] and rows[1]["rows"] < rows[1]["parameters"]
 
 
-@pytest.mark.xfail(
-    strict=False, reason="rows.products: parameters are written to while its graph is in use"
-)
 def test_iterations_without_a_matrix(tmp_path):
     rows = rows_of(
         tmp_path,
