@@ -68,6 +68,7 @@ def _hydra(arguments: list[str]) -> int:
             "The program cannot run under mpirun (OMPI_COMM_WORLD_SIZE is set); use -m for sweeps."
         )
     register_schema()
+    arguments = list(map(_with_own_keys, arguments))
     # Hydra's parser wants the overrides in one piece: `a=1 -m b=2` becomes `-m a=1 b=2`.
     arguments = sorted(arguments, key=lambda a: "=" in a and not a.startswith("-"))
     options = get_args_parser().parse_args(arguments)
@@ -83,6 +84,12 @@ def _hydra(arguments: list[str]) -> int:
         except Exception as error:
             raise Refused(one_line(error)) from None
     return sweep(options, arguments) if options.multirun else _single(options)
+
+
+def _with_own_keys(argument: str) -> str:
+    """Let an override give a key to a mapping whose keys are not the schema's but, say, names."""
+    key = argument.partition("=")[0] + "."
+    return f"++{argument}" if key.startswith(schema.FREE_KEYS) else argument
 
 
 def _single(options: Any) -> int:

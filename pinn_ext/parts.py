@@ -169,9 +169,8 @@ def _weights(cfg: Any, loss: PhysicsLoss, data: Any) -> Any:
         schema.strategy_of(adaptive),
         names=loss.names,
         period=data.batches_per_epoch,
-        rescale_moments=adaptive.rescale_moments,
         verbose=0,
-        **schema.adaptive_settings(adaptive),
+        **schema.callback_settings(adaptive),
     )
 
 

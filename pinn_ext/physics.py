@@ -85,6 +85,22 @@ class PhysicsLoss:
         }
         self._terms = [terms[kind] for kind in kinds]
 
+    def condition_terms(self) -> list[int]:
+        """Return the indices of the terms that are initial or boundary conditions."""
+        return [i for i, name in enumerate(self.names) if name.startswith(("IC", "BC"))]
+
+    def term_field_scales(self) -> list[float]:
+        """Return the size of the field of each term, in the unit that its residual is measured in.
+
+        Returns:
+            The root mean square of the field's data over its scale, 1 for one without data.
+        """
+        sizes = [
+            (size or scale) / scale
+            for size, scale in zip(self.system.field_scales(), self.scales, strict=True)
+        ]
+        return [sizes[int(name[-1]) - 1] for name in self.names]
+
     def answer(self, network: Callable[..., Tensor], batch: Points) -> Tensor:
         """Return a network's answer as the loss takes it best.
 

@@ -6,8 +6,10 @@ import re
 from dataclasses import asdict, dataclass, field, is_dataclass
 from typing import Any
 
+from pinn_ext import strategies
 from pinn_ext.adaptive_weights import AdaptiveLossWeights
 from pinn_ext.checks import check_choice, check_number
+from pinn_ext.weight_groups import check_groups
 
 GEOMETRIES = ("square", "disk", "l_shape", "annulus")
 ORDERS = {"grid": (2, 4, 6), "triangulation": (2, 4), "cloud": (2, 4)}
@@ -15,6 +17,15 @@ ORDERS = {"grid": (2, 4, 6), "triangulation": (2, 4), "cloud": (2, 4)}
 OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")
 DAMPINGS = ("gain_ratio", "nielsen", "target")
 GN_WEIGHTS = ("keep", "balance")
+SECOND_PHASES = ("freeze", "blocks")
+GRADIENTS_OF = ("all", "last_layer")
+FREE_KEYS = (
+    "training.loss.adaptive.options.",
+    "training.loss.adaptive.groups.",
+    "problem.parameters.",
+)
+"""Mappings whose keys the schema does not know; a wrong one is refused where it is used."""
+_OF_THE_CALLBACK = ("rescale_moments", "second_phase", "gradients_of", "diagnostics")
 
 
 @dataclass
@@ -23,14 +34,23 @@ class Adaptive:
 
     enabled: bool = False
     strategy: str | None = None
+    options: dict[str, Any] = field(default_factory=dict)
     ema_alpha: float = 0.9
     update_frequency: int = 1
-    weight_beta: float = 0.9
+    weight_beta: float | None = None
     normalization: str = "total"
     eps: float = 1e-8
     min_weight: float = 1e-4
     max_weight: float = 1e4
     max_ratio: float | None = 100.0
+    max_change: float | None = None
+    groups: dict[str, list[str]] = field(default_factory=dict)
+    prior: bool = False
+    warm_up: int = 0
+    freeze_after: int | None = None
+    second_phase: str = "freeze"
+    gradients_of: Any = "all"
+    diagnostics: bool = False
     rescale_moments: bool = True
 
 
@@ -173,7 +193,7 @@ def validate(cfg: Any) -> None:
     _validate_geometry(cfg.problem, cfg.dataset)
     _validate_network(cfg.network)
     _validate_training(cfg.training)
-    _validate_loss(cfg.training.loss)
+    _validate_loss(cfg.training.loss, cfg.problem.conditions == "soft")
 
 
 def _validate_problem(problem: Any) -> None:
@@ -267,7 +287,7 @@ def _validate_gauss_newton(phase: Any) -> None:
         check_number(f"{where}.memory_limit_gb", phase.memory_limit_gb, 0, open_low=True)
 
 
-def _validate_loss(loss: Any) -> None:
+def _validate_loss(loss: Any, soft: bool) -> None:
     where = "training.loss"
     adaptive = loss.adaptive
     if not adaptive.enabled and adaptive.strategy not in (None, "fixed"):
@@ -283,11 +303,45 @@ def _validate_loss(loss: Any) -> None:
             f"`{where}.w1_PI` or another weight of a term in use (w2_PI, and w1_rk4, w2_rk4 with "
             "use_rk4) must be above 0, got none."
         )
-    try:  # the ranges stand in one place
-        AdaptiveLossWeights(keys, weights, strategy_of(adaptive), **adaptive_settings(adaptive))
+    terms = {_term_of(key): weight for key, weight in weights.items()}
+    in_use = [name for name in terms if name[:2] == "PI" or (loss.use_rk4 and name[:2] == "RK")]
+    in_use += [name for name in terms if soft and name[:2] in ("IC", "BC")]
+    _validate_adaptive(adaptive, terms, in_use)
+
+
+def _validate_adaptive(adaptive: Any, terms: dict[str, float], in_use: list[str]) -> None:
+    """Refuse values out of range; the ranges stand where the values are used."""
+    where, strategy = "training.loss", strategy_of(adaptive)
+    settings = adaptive_settings(adaptive)
+    check_choice(f"{where}.adaptive.second_phase", adaptive.second_phase, SECOND_PHASES)
+    if adaptive.gradients_of not in GRADIENTS_OF:
+        check_number(
+            f"{where}.adaptive.gradients_of (all, last_layer, or a part)",
+            adaptive.gradients_of, 0, 1, open_low=True, open_high=True,
+        )  # fmt: skip
+    try:
+        own = strategies.create(strategy, settings["options"])
+        check_groups(settings.pop("groups"), in_use)
+        if not isinstance(own, strategies.Strategy):
+            strategy, settings["options"] = "fixed", {}
+        ones = dict.fromkeys(terms, 1.0)
+        AdaptiveLossWeights(list(terms), terms, strategy, field_scales=ones, **settings)
     except ValueError as error:
-        text = re.sub(r"`initial_weights\['(\w+)'\]`", rf"`{where}.\1`", str(error))
-        raise ValueError(re.sub(r"^`(\w+)`", rf"`{where}.adaptive.\1`", text)) from None
+        text = re.sub(r"`initial_weights\['(\w+)'\]`", _key_of, str(error))
+        if not text.startswith(f"`{where}"):
+            text = re.sub(r"^`(\w+)", rf"`{where}.adaptive.\1", text)
+        raise ValueError(text) from None
+
+
+def _term_of(key: str) -> str:
+    """Return the name of the loss term that `training.loss.<key>` weighs."""
+    number, kind = key[1:].split("_")
+    return f"{kind.upper()}_loss{number}"
+
+
+def _key_of(match: re.Match[str]) -> str:
+    kind, number = match[1].split("_loss")
+    return f"`training.loss.w{number}_{'rk4' if kind == 'RK4' else kind}`"
 
 
 def adaptive_settings(adaptive: Any) -> dict[str, Any]:
@@ -299,8 +353,30 @@ def adaptive_settings(adaptive: Any) -> dict[str, Any]:
     Returns:
         All of its values but those that are no argument of it.
     """
-    others = ("enabled", "strategy", "rescale_moments")
-    return {k: getattr(adaptive, k) for k in Adaptive.__dataclass_fields__ if k not in others}
+    others = ("enabled", "strategy", *_OF_THE_CALLBACK)
+    return {k: _plain(adaptive, k) for k in Adaptive.__dataclass_fields__ if k not in others}
+
+
+def callback_settings(adaptive: Any) -> dict[str, Any]:
+    """Return the arguments of `AdaptiveWeights` that `training.loss.adaptive` holds.
+
+    Args:
+        adaptive: an `Adaptive` node.
+
+    Returns:
+        Those of `AdaptiveLossWeights` and those of the callback alone.
+    """
+    return adaptive_settings(adaptive) | {key: getattr(adaptive, key) for key in _OF_THE_CALLBACK}
+
+
+def _plain(node: Any, key: str) -> Any:
+    """Return a value as plain numbers, lists and dicts, also out of an OmegaConf node."""
+    value = getattr(node, key)
+    if hasattr(value, "_metadata"):
+        from omegaconf import OmegaConf
+
+        return OmegaConf.to_container(value, resolve=True)
+    return value
 
 
 def as_dict(cfg: Any) -> dict[str, Any]:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import deepxde as dde
 from torch import Tensor
 
+from pinn_ext import strategies
 from pinn_ext.adaptive_weights import AdaptiveLossWeights
-from pinn_ext.checks import check_names, check_number
+from pinn_ext.checks import check_choice, check_names, check_number
 from pinn_ext.dde import optimizers
 from pinn_ext.dde._text import closing_table
 from pinn_ext.dde.best import BestModel
+from pinn_ext.dde.budget import Budget
 from pinn_ext.dde.guard import Guard
+from pinn_ext.dde.meter import Meter
 from pinn_ext.dde.period import Period
 from pinn_ext.dde.recorder import LossRecorder
 from pinn_ext.dde.terms import check_model, trained_tensors
@@ -42,17 +45,35 @@ class AdaptiveWeights(dde.callbacks.Callback):
         rescale_moments: scale the optimiser's moments when the weighted total jumps by more than
             a factor of 2, so that the learning rate keeps its meaning.
         verbose: 0 is silent, 1 prints the terms and a closing table, 2 every update too.
+        options: values for options of the strategy, see `pinn_ext.strategies.option_names`.
         ema_alpha: part of the old loss average kept at an update, in [0, 1).
-        weight_beta: part of the old weight kept at an update, in [0, 1).
+        weight_beta: part of the old weight kept at an update, in [0, 1), None for the strategy's
+            own.
         update_frequency: after the first, only every n-th period updates.
         eps: added to each loss before it is inverted, in the units of the losses.
         min_weight: smallest weight an update may give.
         max_weight: largest weight an update may give.
+        max_change: largest factor by which an update may move a weight, None for no limit.
+        groups: names of terms by name of a group whose terms share a weight.
+        prior: whether the initial weights are a set point that the strategy moves around.
+        warm_up: periods at the start that the strategy does not see.
+        freeze_after: periods after which the weights stay, None for never.
+        field_scales: size of the field that each term is about, in the order of the terms, in the
+            units of the root of its loss; None takes it from initial and Dirichlet data. Only
+            for strategies that ask for it.
+        second_phase: `"freeze"` leaves the weights as they are under L-BFGS; `"blocks"` lets them
+            move between its blocks, each of which then starts without curvature.
+        gradients_of: parameters that gradients are measured on: `"all"`, `"last_layer"`, or a
+            part in (0, 1) for as large a random part of the parameter tensors.
+        diagnostics: whether lengths and angles of the terms' gradients are kept in
+            `gradient_history`, once a period, at the cost of a backward pass a term.
 
     Attributes:
         manager: the `AdaptiveLossWeights` at work, None before the first losses.
         history: one row a period: step, raw losses (means over it), weights after it.
         best: the best parameters by raw losses, see `restore_best`.
+        events: what happened to the weights: step, epoch (period), term, what, why.
+        gradient_history: one row a period: step, `norms` `[k]` and `cosines` `[k][k]`.
         stopped: why the callback stopped the training, or None.
         seconds: time that all it does in the steps has taken so far, the recorder included.
 
@@ -71,12 +92,22 @@ class AdaptiveWeights(dde.callbacks.Callback):
         max_ratio: float | None = 100.0,
         rescale_moments: bool = True,
         verbose: int = 1,
+        options: Mapping[str, Any] | None = None,
         ema_alpha: float = 0.9,
-        weight_beta: float = 0.9,
+        weight_beta: float | None = None,
         update_frequency: int = 1,
         eps: float = 1e-8,
         min_weight: float = 1e-4,
         max_weight: float = 1e4,
+        max_change: float | None = None,
+        groups: Mapping[str, Sequence[str]] | None = None,
+        prior: bool = False,
+        warm_up: int = 0,
+        freeze_after: int | None = None,
+        field_scales: Sequence[float] | None = None,
+        second_phase: str = "freeze",
+        gradients_of: str | float = "all",
+        diagnostics: bool = False,
     ) -> None:
         super().__init__()
         self.period = check_number("period", period, 1, integer=True)
@@ -84,6 +115,7 @@ class AdaptiveWeights(dde.callbacks.Callback):
         self.verbose = check_number("verbose", int(verbose), 0, integer=True)
         self._settings: dict[str, Any] = {
             "strategy": strategy,
+            "options": options,
             "ema_alpha": ema_alpha,
             "update_frequency": update_frequency,
             "eps": eps,
@@ -92,7 +124,15 @@ class AdaptiveWeights(dde.callbacks.Callback):
             "weight_beta": weight_beta,
             "normalization": normalization,
             "max_ratio": max_ratio,
+            "max_change": max_change,
+            "groups": groups,
+            "prior": prior,
+            "warm_up": warm_up,
+            "freeze_after": freeze_after,
+            "field_scales": field_scales,
         }
+        self.second_phase = check_choice("second_phase", second_phase, ("freeze", "blocks"))
+        self._meter = Meter(gradients_of, diagnostics)
         self._names = names
         self._own_seconds = 0.0
         self.init()
@@ -108,8 +148,14 @@ class AdaptiveWeights(dde.callbacks.Callback):
         self._last: list[float] | None = None
         self._said_frozen = False
         self._recorder: LossRecorder | None = None
+        self._budget: Budget | None = None
+        self._switches = 0
         self._pending = False
         self._guard: Guard | None = None
+        self.events: list[dict[str, Any]] = []
+        self.gradient_history: list[dict[str, Any]] = []
+        self._optimizer: Any = None
+        self._meter.clear()
 
     # ---- what DeepXDE calls -------------------------------------------------------------------
 
@@ -128,8 +174,16 @@ class AdaptiveWeights(dde.callbacks.Callback):
             return
         check_model(model)
         self.stopped = None
-        self._frozen = optimizers.is_second_order(model)
         self._blocks = optimizers.runs_in_blocks(model)
+        moves = self._blocks and self.second_phase == "blocks"
+        self._frozen = optimizers.is_second_order(model) and not moves
+        self._check_steps()
+        if self._optimizer is not None and model.opt is not self._optimizer:
+            self._switches += 1
+        self._optimizer = model.opt
+        if self._budget is not None:
+            self._budget.remove()
+        self._budget = Budget(model)
         if self._frozen:
             self._period.clear()
         self._pending = False
@@ -157,7 +211,10 @@ class AdaptiveWeights(dde.callbacks.Callback):
             if self._blocks:
                 optimizers.honour_maxiter(self.model)
             self._guard.before_step()
-            self._recorder.expect_step()
+            if self._blocks or self._period.missing() <= 1:
+                acts = not self._frozen and self._weights.acts_next()
+                self._meter.prepare(self.manager, acts)
+            self._recorder.expect_step(self._meter.wants_residuals)
             self._pending = True
             self._own_seconds += time.perf_counter() - start
 
@@ -170,6 +227,9 @@ class AdaptiveWeights(dde.callbacks.Callback):
             if values is not None:
                 name = None if bad is None else self._weights.names[bad]
                 self.stopped = self._guard.check(self._step + 1, name)
+                if self.stopped is not None:
+                    self._weights.roll_back(self.model, self.stopped)
+                    self._keep_events()
             if values is not None and self.stopped is None:
                 self._period.add(values)
                 if self._blocks or self._period.missing() <= 0:
@@ -186,6 +246,8 @@ class AdaptiveWeights(dde.callbacks.Callback):
         self._own_seconds += self._recorder.seconds
         self._recorder.remove()
         self._recorder = None
+        if self._budget is not None:
+            self._budget.remove()
         if self._first and self._last:
             title = f"\nAdaptiveWeights ({self.strategy}) at step {self.model.train_state.step}:"
             weights = self._weights
@@ -212,10 +274,13 @@ class AdaptiveWeights(dde.callbacks.Callback):
             if self._weights.taken_up:
                 self._say(f"weights of the last training are taken up: {self._weights.text()}")
 
-    def on_step(self, values: list[float]) -> None:
-        """Offer the parameters to the best, before the step changes them."""
+    def on_step(
+        self, values: list[float], terms: Sequence[Tensor], residuals: Sequence[Tensor]
+    ) -> None:
+        """At the end of a period, offer the parameters to the best and measure their gradients."""
         if self._blocks or self._period.missing() <= 1:
             self.best.offer(self._step, values, self._tensors)
+            self._meter.take(self.manager, terms, residuals, list(self.model.net.parameters()))
 
     def on_test(self, values: list[float]) -> None:
         """Note the raw losses of a DeepXDE test on the training points."""
@@ -267,6 +332,9 @@ class AdaptiveWeights(dde.callbacks.Callback):
             "period": self._period.state_dict(),
             "first": self._first,
             "best": self.best.state_dict(),
+            "switches": self._switches,
+            "events": list(self.events),
+            "meter": self._meter.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any], model: Any) -> None:
@@ -287,6 +355,9 @@ class AdaptiveWeights(dde.callbacks.Callback):
         self._period.load_state_dict(state["period"])
         self._first = state["first"]
         self.best.load_state_dict(state["best"])
+        self._switches, self._optimizer = state["switches"], model.opt
+        self.events = list(state["events"])
+        self._meter.load_state_dict(state["meter"])
 
     # ---- the steps in between -----------------------------------------------------------------
 
@@ -294,16 +365,47 @@ class AdaptiveWeights(dde.callbacks.Callback):
         losses = self._period.mean()
         self._period.clear()
         guard.look_around()
-        if not self._frozen:
-            jump = self._weights.update(self.model, losses)
-            if self.rescale_moments and rescale_moments(self.model, jump):
-                guard.forget()
         step = self.model.train_state.step
+        if not self._frozen:
+            self._update(losses, guard)
         self.history.append({"step": step, "losses": losses, "weights": self._weights.values()})
+        if self._meter.diagnosis is not None:
+            self.gradient_history.append({"step": step, **self._meter.diagnosis})
+        self._meter.clear()
+        self._keep_events()
         if self.verbose > 1:
             self._say(f"step {step}: {self._weights.text()}")
         if self._blocks:
             self._guard_lbfgs()
+
+    def _update(self, losses: list[float], guard: Guard) -> None:
+        meter = self._meter
+        meter.take_exact(self.manager, self.model)
+        jump = self._weights.update(
+            self.model,
+            losses,
+            gradients=meter.gradients,
+            ntk=meter.ntk,
+            progress=self._budget.progress() if self._budget else None,
+            switches=self._switches,
+        )
+        if self._blocks and jump != 1.0:
+            optimizers.forget_curvature(self.model)
+        elif self.rescale_moments and rescale_moments(self.model, jump):
+            guard.forget()
+
+    def _keep_events(self) -> None:
+        self.events += self._weights.take_events(self.model.train_state.step)
+
+    def _check_steps(self) -> None:
+        """Refuse Gauss-Newton with weights that move by gradients, which its steps do not have."""
+        needs = strategies.create(self.strategy, self._settings["options"]).needs
+        reads_more = not self._frozen and needs - {"losses", "field_scales"}
+        if reads_more and optimizers.name_of(self.model) == "Gauss-Newton":
+            raise ValueError(
+                f"`weights` must be 'keep' or 'balance' in Gauss-Newton for strategy "
+                f"{self.strategy!r}, which reads gradients, got 'adapt'."
+            )
 
     def _guard_lbfgs(self) -> None:
         """End DeepXDE's loop when a block makes no iteration: it would go on for ever."""

@@ -127,6 +127,14 @@ class GraphData(dde.data.Data):
         """Return the raw loss terms of the validation snapshots, as `losses_train` does."""
         return term_losses(self.loss, self.validation, outputs, loss_fn, model)
 
+    def condition_terms(self) -> list[int]:
+        """Return the indices of the terms that are conditions rather than equations."""
+        return self.loss.condition_terms()
+
+    def term_field_scales(self) -> list[float]:
+        """Return the size of the field of each term, in the units of the root of its loss."""
+        return self.loss.term_field_scales()
+
     def batch_at(self, inputs: Tensor) -> SnapshotBatch | None:
         """Return the batch that these very inputs were served from, if any."""
         for batch in (self._train, self.validation):

@@ -87,6 +87,22 @@ def honour_maxiter(model: Any) -> None:
         group["max_iter"] = max(1, min(group["max_iter"], left))
 
 
+def forget_curvature(model: Any) -> None:
+    """Let L-BFGS start its next block along the gradient, as the objective has changed.
+
+    The counters stay, as DeepXDE's loop goes by them.
+
+    Args:
+        model: a DeepXDE model compiled for L-BFGS.
+    """
+    for state in model.opt.state.values():
+        if "old_dirs" in state:
+            state["old_dirs"], state["old_stps"], state["ro"] = [], [], []
+            # No step since the last gradient: the pair of the two objectives is left out.
+            state["d"] = torch.zeros_like(state["d"])
+            state["H_diag"] = 1.0 / max(1.0, state["prev_flat_grad"].abs().sum().item())
+
+
 def rescale_moments(optimizer: torch.optim.Optimizer, factor: float) -> None:
     """Scale an optimiser's running moments as if all past gradients had been `factor` larger.
 

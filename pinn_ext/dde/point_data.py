@@ -73,6 +73,14 @@ class PointData(dde.data.Data):
 
     losses_test = losses_train
 
+    def condition_terms(self) -> list[int]:
+        """Return the indices of the terms that are conditions rather than equations."""
+        return self.loss.condition_terms()
+
+    def term_field_scales(self) -> list[float]:
+        """Return the size of the field of each term, in the units of the root of its loss."""
+        return self.loss.term_field_scales()
+
     def batch_at(self, inputs: Tensor) -> PointBatch | None:
         """Return the points if these are their very inputs."""
         return self.batch if inputs is self.batch.inputs else None

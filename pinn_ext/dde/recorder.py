@@ -22,9 +22,9 @@ class LossRecorder:
 
     Args:
         owner: the callback. It is told of the first losses by `on_terms(terms)`, of the finite
-            losses of a step by `on_step(values)` while the parameters are still those of the
-            losses, and of those of a test by `on_test(values)`. Once it is not among the model's
-            callbacks, the recorder takes itself off.
+            losses of a step by `on_step(values, terms, residuals)` while their graph is alive and
+            the parameters are still theirs, and of those of a test by `on_test(values)`. Once it
+            is not among the model's callbacks, the recorder takes itself off.
         data: the model's data.
         parameters: of the network.
 
@@ -51,6 +51,7 @@ class LossRecorder:
         self._at_work = True
         self._expecting = False
         self._met_terms = False
+        self._residuals: list[Tensor] | None = None
 
     def remove(self) -> None:
         """Put the data's own method back; harmless if that was done before."""
@@ -61,9 +62,14 @@ class LossRecorder:
             else:
                 self.data.losses_train = self._shadowed
 
-    def expect_step(self) -> None:
-        """Take the next evaluation as the first of a step."""
+    def expect_step(self, with_residuals: bool = False) -> None:
+        """Take the next evaluation as the first of a step.
+
+        Args:
+            with_residuals: whether its residuals are handed over with the losses.
+        """
         self._expecting = True
+        self._residuals = [] if with_residuals else None
         self.values = None
         self.bad_term = None
 
@@ -77,7 +83,10 @@ class LossRecorder:
         aux: Any = None,
     ) -> Any:
         """Return the losses as the data computes them, noting their values on the way."""
-        losses = self._original(targets, outputs, loss_fn, inputs, model, aux=aux)
+        functions = loss_fn
+        if self._expecting and self._residuals is not None:
+            functions = self._listening(loss_fn, self._residuals)
+        losses = self._original(targets, outputs, functions, inputs, model, aux=aux)
         start = time.perf_counter()
         if self._expecting:  # the one path that every step takes
             losses = self._read(losses, loss_fn, model)
@@ -85,6 +94,21 @@ class LossRecorder:
             losses = self._other(losses, model)
         self.seconds += time.perf_counter() - start
         return losses
+
+    @staticmethod
+    def _listening(loss_fn: Any, residuals: list[Tensor]) -> Any:
+        """Return DeepXDE's loss functions such that they keep the residuals they are given."""
+
+        def listen(function: Callable[..., Any]) -> Callable[..., Any]:
+            def listening(target: Any, value: Any) -> Any:
+                residuals.append(value - target)
+                return function(target, value)
+
+            return listening
+
+        if isinstance(loss_fn, (list, tuple)):
+            return [listen(function) for function in loss_fn]
+        return listen(loss_fn)
 
     def _read(self, losses: Any, loss_fn: Any, model: Any) -> Any:
         """Read the losses that a step starts from."""
@@ -102,11 +126,11 @@ class LossRecorder:
             values = torch.stack([term.detach() for term in terms]).tolist()
         self.values = values
         if -math.inf < sum(values) < math.inf:
-            self.owner.on_step(values)
+            self.owner.on_step(values, terms, self._residuals or [])
             return losses
         bad = [i for i, value in enumerate(values) if not math.isfinite(value)]
         if not bad:  # only the sum has overflowed
-            self.owner.on_step(values)
+            self.owner.on_step(values, terms, self._residuals or [])
             return losses
         self.bad_term = bad[0]
         return self._constants(terms, model)

@@ -9,10 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pinn_ext import distributed, strategies
 from pinn_ext.adaptive_weights import AdaptiveLossWeights
 from pinn_ext.checks import check_names
 from pinn_ext.dde import optimizers
 from pinn_ext.dde._text import weights_text
+from pinn_ext.dde.field_scales import check_field_scales, condition_names, field_scales
 from pinn_ext.dde.terms import derive_names, weights_list
 
 # The last weights of each model, for a new callback after the model was compiled again.
@@ -40,9 +42,12 @@ class ModelWeights:
         self, settings: dict[str, Any], names: Sequence[str] | None, say: Callable[[str], None]
     ) -> None:
         # Refuse bad arguments here, not after the first pass over the network.
-        trial = ["term"] if names is None else names
+        groups = settings["groups"] or {}
+        grouped = [term for members in groups.values() for term in members]
+        trial = (list(dict.fromkeys(grouped)) or ["term"]) if names is None else names
         start = dict.fromkeys(trial, settings["min_weight"])
-        AdaptiveLossWeights(trial, start, **settings)
+        scales = dict.fromkeys(trial, 1.0)
+        AdaptiveLossWeights(trial, start, **{**settings, "field_scales": scales})
         self._settings = settings
         self._names = None if names is None else list(names)
         self._say = say
@@ -89,17 +94,23 @@ class ModelWeights:
             handed = None
         self.first = handed or weights_list(given, num_terms, names)
         self._epoch = 0
-        self.manager = self._manager(names, self.first)
+        distributed.check_same("The names of the loss terms", names)
+        self.manager = self._manager(names, self.first, model)
         self._assign(model, self.manager)
         self.taken_up = handed is not None
         return True
 
-    def update(self, model: Any, losses: Sequence[float]) -> float:
-        """Show the strategy the losses of a period and give the model the weights it answers.
+    def acts_next(self) -> bool:
+        """Return whether the strategy will look at the period under way."""
+        return self.manager is not None and self.manager.acts_at(self._epoch + 1)
+
+    def update(self, model: Any, losses: Sequence[float], **statistics: Any) -> float:
+        """Show the strategy a period and give the model the weights it answers.
 
         Args:
             model: a compiled DeepXDE model.
-            losses: mean raw loss of each term `[k]`.
+            losses: mean raw loss of each term `[k]`, of this process.
+            **statistics: what else `AdaptiveLossWeights.update` takes.
 
         Returns:
             By which factor the weighted sum of these losses has changed.
@@ -108,7 +119,9 @@ class ModelWeights:
             return 1.0
         self._epoch += 1
         old = self.values()
-        self.manager.update(self._epoch, dict(zip(self.manager.loss_names, losses, strict=True)))
+        losses = distributed.mean_of_numbers(losses)
+        named = dict(zip(self.manager.loss_names, losses, strict=True))
+        self.manager.update(self._epoch, named, **statistics)
         new = self.values()
         if new == old:
             return 1.0
@@ -116,6 +129,19 @@ class ModelWeights:
         before = sum(weight * loss for weight, loss in zip(old, losses, strict=True))
         after = sum(weight * loss for weight, loss in zip(new, losses, strict=True))
         return after / before if before > 0 else 1.0
+
+    def roll_back(self, model: Any, why: str) -> None:
+        """Give the model the weights before the last update, if there was one."""
+        if self.manager is not None and self.manager.roll_back(why):
+            self._assign(model, self.manager)
+
+    def take_events(self, step: int) -> list[dict[str, Any]]:
+        """Return what has happened since the last call, one plain row an event."""
+        if self.manager is None:
+            return []
+        rows = [{"step": step, **event._asdict()} for event in self.manager.events]
+        self.manager.events.clear()
+        return rows
 
     @property
     def names(self) -> list[str]:
@@ -160,16 +186,26 @@ class ModelWeights:
                     raise ValueError(
                         f"The saved state must have {key} {own!r}, got {saved[key]!r}."
                     )
-            manager = self._manager(names, saved["initial_weights"])
+            manager = self._manager(names, saved["initial_weights"], model)
             manager.load_state_dict(saved)
             self.manager = manager
             self._assign(model, manager)
         self._epoch = state["epoch"]
         self.first = list(state["first_weights"])
 
-    def _manager(self, names: Sequence[str], weights: Sequence[float]) -> AdaptiveLossWeights:
+    def _manager(
+        self, names: Sequence[str], weights: Sequence[float], model: Any
+    ) -> AdaptiveLossWeights:
         start = dict(zip(names, weights, strict=True))
-        return AdaptiveLossWeights(names, start, **self._settings)
+        settings = {**self._settings, "conditions": condition_names(model.data, names)}
+        if "field_scales" in strategies.create(settings["strategy"], settings["options"]).needs:
+            given = settings["field_scales"]
+            scales = field_scales(model, names) if given is None else list(given)
+            scales = check_field_scales(scales, names)
+            settings["field_scales"] = dict(zip(names, scales, strict=True))
+        else:
+            settings["field_scales"] = None
+        return AdaptiveLossWeights(names, start, **settings)
 
     def _assign(self, model: Any, manager: AdaptiveLossWeights) -> None:
         """Give the model its weights as a fresh tensor on the network's device."""

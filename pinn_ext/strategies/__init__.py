@@ -1,49 +1,109 @@
-"""Weighting strategies by name: pure functions of the losses, without model or trainer."""
+"""Weighting strategies by name: pure functions of small statistics, without model or trainer."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
 from pinn_ext.checks import check_choice
-from pinn_ext.strategies._base import Proposal, State, Statistics, Strategy
+from pinn_ext.strategies._base import STATISTICS, Proposal, State, Statistics, Strategy
+from pinn_ext.strategies._gradients import Gradients
 from pinn_ext.strategies.ema import Ema
 from pinn_ext.strategies.equal_init import EqualInit
 from pinn_ext.strategies.equal_init_ema import EqualInitEma
+from pinn_ext.strategies.field_scale import FieldScale
 from pinn_ext.strategies.fixed import Fixed
 
-__all__ = ["Proposal", "State", "Statistics", "Strategy", "create", "names"]
+__all__ = [
+    "STATISTICS",
+    "Gradients",
+    "Proposal",
+    "State",
+    "Statistics",
+    "Strategy",
+    "create",
+    "names",
+    "option_names",
+]
 
 _REGISTRY: dict[str, type[Strategy]] = {
-    cls.name: cls for cls in (Fixed, EqualInit, EqualInitEma, Ema)
+    cls.name: cls
+    for cls in (
+        Ema,
+        EqualInit,
+        EqualInitEma,
+        FieldScale,
+        Fixed,
+    )
 }
+_SHARED = ("ema_alpha", "eps")
+"""Settings that are arguments of `AdaptiveLossWeights` rather than options of one strategy."""
 
 
 def names() -> list[str]:
     """Return the names of all strategies, sorted.
 
     Returns:
-        The names that `AdaptiveLossWeights(strategy=...)` accepts.
+        The names that `AdaptiveWeights(...)` accepts.
 
     >>> names()
-    ['ema', 'equal_init', 'equal_init_ema', 'fixed']
+    ['ema', 'equal_init', 'equal_init_ema', 'field_scale', 'fixed']
     """
     return sorted(_REGISTRY)
 
 
-def create(name: str, **settings: Any) -> Strategy:
+def option_names(name: str) -> list[str]:
+    """Return the names of the options of a strategy.
+
+    Args:
+        name: one of `names()`.
+
+    Returns:
+        What `options` may hold for it.
+
+    Raises:
+        ValueError: if there is no such strategy.
+    """
+    cls = _REGISTRY[check_choice("strategy", name, _REGISTRY)]
+    return [field.name for field in fields(cls) if field.name not in _SHARED]  # type: ignore[arg-type]
+
+
+def create(name: str, options: Mapping[str, Any] | None = None, **settings: Any) -> Strategy:
     """Build the strategy called `name`.
 
     Args:
         name: one of `names()`.
+        options: values of its own options, see `option_names`; it has a default for each.
         **settings: values that strategies share (`ema_alpha`, `eps`); each takes those it has.
 
     Returns:
         The strategy, an immutable object.
 
     Raises:
-        ValueError: if there is no such strategy.
+        ValueError: if there is no such strategy, or an option is not its own or out of range.
     """
     cls = _REGISTRY[check_choice("strategy", name, _REGISTRY)]
+    legal = option_names(name)
+    options = {} if options is None else options
+    if not isinstance(options, Mapping):
+        raise ValueError(f"`options` must map names to values, got {options!r}.")
+    for key in options:
+        if key not in legal:
+            raise ValueError(_unknown_option(name, key, legal))
     own = {field.name for field in fields(cls)}  # type: ignore[arg-type]
-    return cls(**{key: value for key, value in settings.items() if key in own})
+    shared = {key: value for key, value in settings.items() if key in own}
+    return cls(**shared, **options)
+
+
+def _unknown_option(name: str, key: str, legal: list[str]) -> str:
+    text = (
+        f"`options` of {name} must be among {', '.join(legal)}"
+        if legal
+        else (f"`options` of {name} must be empty, as it has none")
+    )
+    owners = [other for other in names() if key in option_names(other)]
+    owner = f" (an option of {', '.join(owners)})" if owners else ""
+    if key in _SHARED:
+        owner = " (an argument of its own, not an option)"
+    return f"{text}, got {key!r}{owner}."

@@ -31,6 +31,7 @@ class Ema(Strategy):
     ema_alpha: float = 0.9
     eps: float = 1e-8
     name: ClassVar[str] = "ema"
+    scale_invariant: ClassVar[bool] = True
 
     def init(self, initial_weights: Sequence[float]) -> State:
         """Return the state without an average."""

@@ -20,6 +20,7 @@ class EqualInit(Strategy):
     eps: float = 1e-8
     name: ClassVar[str] = "equal_init"
     equalizes: ClassVar[bool] = True
+    scale_invariant: ClassVar[bool] = True
 
     def init(self, initial_weights: Sequence[float]) -> State:
         """Return the state that says that nothing has been equalised yet."""

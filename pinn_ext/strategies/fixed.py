@@ -14,6 +14,8 @@ class Fixed(Strategy):
     """Keep the initial weights; the baseline that every other strategy has to beat."""
 
     name: ClassVar[str] = "fixed"
+    moves: ClassVar[str] = ""
+    scale_invariant: ClassVar[bool] = True
     needs: ClassVar[frozenset[str]] = frozenset()
 
     def init(self, initial_weights: Sequence[float]) -> State:

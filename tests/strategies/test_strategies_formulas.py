@@ -1,132 +1,144 @@
-"""Every strategy against a slow transcription of its formula, whole histories at once."""
+"""Every strategy against a slow transcription of its paper, whole recordings at once.
+
+A transcription gets a `Recording`, the initial weights and the settings, and returns the weights
+after each epoch as the paper has them: no cap, no clamps, no scaling beyond its own.
+"""
 
 import math
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 
-from pinn_ext import AdaptiveLossWeights, strategies
+from tests.strategies.recordings import play, record, term_strategies
 
 EPS = 1e-8
 
 
-def slow_fixed(history, start, alpha, beta):
+class Paper(NamedTuple):
+    """A transcription, the variants to hold it against, and the scale it is written in."""
+
+    slow: Any
+    variants: tuple[dict[str, Any], ...] = ({},)
+    normalization: str = "none"
+
+
+def slow_fixed(recording, start, settings):
     """Return the initial weights at every epoch."""
-    return [list(start) for _ in history]
+    return [list(start) for _ in recording.epochs]
 
 
-def slow_equal_init(history, start, alpha, beta):
+def slow_equal_init(recording, start, settings):
     """Return w_i = c / (L_i + eps), c = mean(w_initial) / mean(1 / (L_j + eps)), of epoch 1."""
-    k = len(start)
-    c = (sum(start) / k) / (sum(1 / (loss + EPS) for loss in history[0]) / k)
-    return [[c / (loss + EPS) for loss in history[0]] for _ in history]
+    k, first = len(start), recording.losses[0]
+    c = (sum(start) / k) / (sum(1 / (loss + EPS) for loss in first) / k)
+    return [[c / (loss + EPS) for loss in first] for _ in recording.epochs]
 
 
-def slow_average(history, i, t, alpha):
+def slow_average(losses, i, t, alpha):
     """Return m_i at epoch t + 1, summed out: the first loss and the weighted later ones."""
-    total = alpha**t * history[0][i]
+    total = alpha**t * losses[0][i]
     for s in range(1, t + 1):
-        total += (1 - alpha) * alpha ** (t - s) * history[s][i]
+        total += (1 - alpha) * alpha ** (t - s) * losses[s][i]
     return total
 
 
-def slow_blend(history, start, alpha, beta, first):
-    """Return w_i <- b w_i + (1 - b) / (m_i + eps), summed out, from epoch index `first` on."""
+def slow_blend(targets, start, beta, first=0):
+    """Return w_i <- b w_i + (1 - b) target_i, summed out, from epoch index `first` on."""
     answer = []
-    for t in range(len(history)):
+    for t in range(len(targets)):
         row = []
         for i, weight in enumerate(start):
             total = beta ** (t - first + 1) * weight
             for s in range(first, t + 1):
-                target = 1 / (slow_average(history, i, s, alpha) + EPS)
-                total += (1 - beta) * beta ** (t - s) * target
+                total += (1 - beta) * beta ** (t - s) * targets[s][i]
             row.append(total)
         answer.append(row)
     return answer
 
 
-def slow_ema(history, start, alpha, beta):
+def slow_ema(recording, start, settings, first=0):
     """Return the blend of the inverse averages into the initial weights."""
-    return slow_blend(history, start, alpha, beta, first=0)
+    losses, alpha = recording.losses, settings["ema_alpha"]
+    targets = [
+        [1 / (slow_average(losses, i, t, alpha) + EPS) for i in range(len(start))]
+        for t in range(len(losses))
+    ]
+    return slow_blend(targets, start, settings["weight_beta"], first)
 
 
-def slow_equal_init_ema(history, start, alpha, beta):
+def slow_equal_init_ema(recording, start, settings):
     """Return equal_init at epoch 1, and the same blend from epoch 2 on."""
-    equal = slow_equal_init(history, start, alpha, beta)[0]
-    return [equal, *slow_blend(history, equal, alpha, beta, first=1)[1:]]
+    equal = slow_equal_init(recording, start, settings)[0]
+    return [equal, *slow_ema(recording, equal, settings, first=1)[1:]]
+
+
+def slow_field_scale(recording, start, settings):
+    """Return 1 / s_i^2, times the factor for conditions, from the first epoch on."""
+    factor = settings.get("condition_factor", 10.0)
+    row = [
+        (factor if condition else 1) / scale**2
+        for scale, condition in zip(recording.scales, recording.conditions, strict=True)
+    ]
+    return [row for _ in recording.epochs]
 
 
 # One line joins a new strategy.
-SLOW = {
-    "fixed": slow_fixed,
-    "equal_init": slow_equal_init,
-    "equal_init_ema": slow_equal_init_ema,
-    "ema": slow_ema,
+PAPERS = {
+    "fixed": Paper(slow_fixed),
+    "equal_init": Paper(slow_equal_init, normalization="initial"),
+    "equal_init_ema": Paper(slow_equal_init_ema, normalization="initial"),
+    "ema": Paper(slow_ema),
+    "field_scale": Paper(slow_field_scale, ({}, {"condition_factor": 0.5})),
 }
-
-
-def random_history(seed, epochs, terms):
-    rng = np.random.default_rng(seed)
-    size = 10.0 ** rng.uniform(-4, 2, terms)
-    return (size * np.exp(0.5 * rng.standard_normal((epochs, terms)))).tolist()
+CASES = [(name, variant) for name, paper in PAPERS.items() for variant in paper.variants]
 
 
 def test_every_strategy_has_a_transcription():
-    assert sorted(SLOW) == strategies.names()
+    assert sorted(PAPERS) == term_strategies()
 
 
-@pytest.mark.parametrize("name", SLOW)
+@pytest.mark.parametrize(("name", "options"), CASES, ids=str)
 @pytest.mark.parametrize("seed", range(5))
-def test_formula(name, seed):
+def test_formula(name, options, seed):
     terms = 1 + seed
     rng = np.random.default_rng(100 + seed)
     alpha, beta = rng.uniform(0, 0.99, 2)
     start = (10.0 ** rng.uniform(-1, 2, terms)).tolist()
-    history = random_history(seed, 25, terms)
-    names = [f"term_{i}" for i in range(terms)]
-    manager = AdaptiveLossWeights(
-        names,
-        dict(zip(names, start, strict=True)),
+    recording = record(seed, 25, terms)
+    settings = {"ema_alpha": alpha, "weight_beta": beta}
+    expected = PAPERS[name].slow(recording, start, settings | options)
+    got = play(
+        recording,
         name,
-        ema_alpha=alpha,
-        weight_beta=beta,
-        min_weight=1e-12,
-        max_weight=1e12,
+        start,
+        options=options,
+        normalization=PAPERS[name].normalization,
+        **settings,
     )
-    expected = SLOW[name](history, start, alpha, beta)
-    for t, losses in enumerate(history):
-        got = manager.update(t + 1, dict(zip(names, losses, strict=True)))
-        assert list(got.values()) == pytest.approx(expected[t], rel=1e-12), t
+    for t, (own, paper) in enumerate(zip(got, expected, strict=True)):
+        assert own == pytest.approx(list(paper), rel=1e-12), t
 
 
 @pytest.mark.parametrize("name", ["ema", "equal_init_ema"])
 def test_skipped_epochs_leave_no_trace(name):
     """With update_frequency n, the formula sees epochs 1, n, 2n, … and no other."""
-    history = random_history(7, 12, 3)
-    names = ["a", "b", "c"]
-    manager = AdaptiveLossWeights(
-        names, dict.fromkeys(names, 1.0), name, update_frequency=4, max_weight=1e12
-    )
-    for t, losses in enumerate(history):
-        got = manager.update(t + 1, dict(zip(names, losses, strict=True)))
-    seen = [history[t] for t in (0, 3, 7, 11)]
-    expected = SLOW[name](seen, [1.0] * 3, 0.9, 0.9)[-1]
-    assert list(got.values()) == pytest.approx(expected, rel=1e-12)
+    recording = record(7, 12, 3)
+    got = play(recording, name, [1.0] * 3, update_frequency=4, normalization="initial")
+    seen = recording._replace(epochs=[recording.epochs[t] for t in (0, 3, 7, 11)])
+    settings = {"ema_alpha": 0.9, "weight_beta": 0.9}
+    expected = PAPERS[name].slow(seen, [1.0] * 3, settings)[-1]
+    assert got[-1] == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.parametrize("max_ratio", [1.0, 9.0, 100.0])
 @pytest.mark.parametrize("name", ["equal_init", "equal_init_ema", "ema"])
 def test_cap_and_total_against_a_transcription(name, max_ratio):
     """Targets, ratio cap, scale to the same weighted sum, blend: step by step with numpy."""
-    history = np.array(random_history(3, 15, 4))
-    names = list("abcd")
-    manager = AdaptiveLossWeights(
-        names, dict.fromkeys(names, 2.0), name, normalization="total", max_ratio=max_ratio,
-        min_weight=1e-12, max_weight=1e12,
-    )  # fmt: skip
-    weights, average = np.full(4, 2.0), history[0]
-    for t, losses in enumerate(history):
-        got = manager.update(t + 1, dict(zip(names, losses.tolist(), strict=True)))
+    recording = record(3, 15, 4)
+    got = play(recording, name, [2.0] * 4, normalization="total", max_ratio=max_ratio)
+    weights, average = np.full(4, 2.0), recording.losses[0]
+    for t, losses in enumerate(recording.losses):
         average = losses if t == 0 else 0.9 * average + 0.1 * losses
         if t == 0 or name != "equal_init":
             target = 1 / (average + EPS)
@@ -136,4 +148,4 @@ def test_cap_and_total_against_a_transcription(name, max_ratio):
             target *= (weights @ losses) / (target @ losses)
             replaces = t == 0 and name != "ema"
             weights = target if replaces else 0.9 * weights + 0.1 * target
-        assert list(got.values()) == pytest.approx(weights.tolist(), rel=1e-12), t
+        assert got[t] == pytest.approx(weights.tolist(), rel=1e-12), t

@@ -1,0 +1,72 @@
+"""What a strategy may know of the gradients of the loss terms."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Gradients:
+    """Sums over the gradient of each of `k` raw losses, parameter tensor by parameter tensor.
+
+    Everything that the published methods ask for follows from these sums. A term's gradient has
+    `P` numbers, those of `m` tensors of the network one after the other.
+
+    Attributes:
+        totals: sum of the gradient's numbers `[k][m]`.
+        absolute: sum of their absolute values `[k][m]`.
+        squares: sum of their squares `[k][m]`.
+        largest: the largest absolute value `[k][m]`.
+        sizes: how many numbers each tensor has `[m]`.
+        matrices: whether each tensor is a weight matrix, not a bias `[m]`.
+        vectors: the gradients themselves `[k, P]`, a float64 tensor, where a strategy needs them.
+    """
+
+    totals: Sequence[Sequence[float]]
+    absolute: Sequence[Sequence[float]]
+    squares: Sequence[Sequence[float]]
+    largest: Sequence[Sequence[float]]
+    sizes: Sequence[int]
+    matrices: Sequence[bool]
+    vectors: Any = None
+
+    @property
+    def norms(self) -> list[float]:
+        """Euclidean norm of each term's gradient `[k]`."""
+        return [math.sqrt(sum(row)) for row in self.squares]
+
+    @property
+    def means(self) -> list[float]:
+        """Mean absolute value of each term's gradient `[k]`."""
+        return [sum(row) / sum(self.sizes) for row in self.absolute]
+
+    @property
+    def maxima(self) -> list[float]:
+        """Largest absolute value of each term's gradient `[k]`."""
+        return [max(row) for row in self.largest]
+
+    @property
+    def deviations(self) -> list[float]:
+        """Standard deviation of the numbers of each term's gradient `[k]`."""
+        count = sum(self.sizes)
+        rows = zip(self.totals, self.squares, strict=True)
+        # Rounding may leave a variance just below zero.
+        return [math.sqrt(max(sum(s) / count - (sum(t) / count) ** 2, 0.0)) for t, s in rows]
+
+    def means_of_matrices(self) -> list[float]:
+        """Return the mean over weight matrices of the mean absolute value in each `[k]`.
+
+        Networks without a matrix are averaged over all of their tensors.
+        """
+        chosen = [i for i, matrix in enumerate(self.matrices) if matrix]
+        chosen = chosen or list(range(len(self.sizes)))
+        return [sum(row[i] / self.sizes[i] for i in chosen) / len(chosen) for row in self.absolute]
+
+    def maxima_of_matrices(self) -> list[float]:
+        """Return the largest absolute value among the weight matrices `[k]`."""
+        chosen = [i for i, matrix in enumerate(self.matrices) if matrix]
+        chosen = chosen or list(range(len(self.sizes)))
+        return [max(row[i] for i in chosen) for row in self.largest]

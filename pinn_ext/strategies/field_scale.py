@@ -1,0 +1,50 @@
+"""Weights that make the losses dimensionless, from the sizes of the fields."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from pinn_ext.checks import check_number
+from pinn_ext.strategies._base import Proposal, State, Statistics, Strategy
+
+
+@dataclass(frozen=True)
+class FieldScale(Strategy):
+    """`w_i = c_i / s_i^2` once: s_i the size of the field that term i is about.
+
+    Losses of fields that differ in size are then measured in the same, dimensionless unit. c_i is
+    1 for equations and `condition_factor` for initial and boundary conditions and data. Its
+    statistic is read once, from the data, and costs nothing while training. (Weights of conditions:
+    Wang, Teng and Perdikaris 2021, section 2.2, set by hand.)
+
+    Attributes:
+        condition_factor: weight of a condition over that of an equation, dimensionless.
+    """
+
+    condition_factor: float = 10.0
+    name: ClassVar[str] = "field_scale"
+    needs: ClassVar[frozenset[str]] = frozenset({"field_scales"})
+    equal_treatment: ClassVar[bool] = True
+    scale_invariant: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        """Refuse a factor that is not positive."""
+        check_number("options.condition_factor", self.condition_factor, 0, open_low=True)
+
+    def init(self, initial_weights: Sequence[float]) -> State:
+        """Return the state that says that nothing has been weighed yet."""
+        return {"weighed": False}
+
+    def update(self, statistics: Statistics, state: State) -> tuple[Proposal | None, State]:
+        """Propose the weights at the first call and nothing later."""
+        if state["weighed"]:
+            return None, state
+        scales = statistics.field_scales or [1.0] * len(statistics.losses)
+        conditions = statistics.conditions or [False] * len(statistics.losses)
+        targets = [
+            (self.condition_factor if condition else 1.0) / scale**2
+            for scale, condition in zip(scales, conditions, strict=True)
+        ]
+        return Proposal(targets, blend=False), {"weighed": True}

@@ -1,0 +1,95 @@
+"""Loss terms that share a weight: what the strategy sees as one term."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+_Groups = Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Terms that move together, often a single one.
+
+    Attributes:
+        name: of the group, or of the term.
+        members: indices of the terms.
+        shares: weight of each member over the weight of the unit; their mean is 1.
+        initial: weight of the unit at the start.
+    """
+
+    name: str
+    members: tuple[int, ...]
+    shares: tuple[float, ...]
+    initial: float
+
+    def gather(self, values: Sequence[float]) -> float:
+        """Return the members' values `[k]` added up with their shares: the loss of the unit."""
+        pairs = zip(self.members, self.shares, strict=True)
+        return sum(share * values[i] for i, share in pairs)
+
+
+def check_groups(groups: _Groups | None, names: Sequence[str]) -> dict[str, list[str]]:
+    """Return groups as plain lists.
+
+    Args:
+        groups: names of terms by name of the group, or None.
+        names: of all terms.
+
+    Returns:
+        The groups, empty if there are none.
+
+    Raises:
+        ValueError: if a group is empty, or names an unknown term or one of another group.
+    """
+    if groups is None:
+        return {}
+    if not isinstance(groups, Mapping):
+        raise ValueError(f"`groups` must map a name to names of loss terms, got {groups!r}.")
+    owner: dict[str, str] = {}
+    for group, members in groups.items():
+        if isinstance(members, str) or not list(members):
+            raise ValueError(
+                f"`groups[{group!r}]` must be a list of names of loss terms, got {members!r}."
+            )
+        for term in members:
+            if term not in names:
+                raise ValueError(
+                    f"`groups[{group!r}]` must name loss terms among {', '.join(names)}, "
+                    f"got {term!r}."
+                )
+            if term in owner:
+                raise ValueError(
+                    f"`groups` must have each loss term once, got {term!r} in {owner[term]!r} and "
+                    f"{group!r}."
+                )
+            owner[term] = group
+    return {group: list(members) for group, members in groups.items()}
+
+
+def units_of(
+    names: Sequence[str], initial: Sequence[float], groups: Mapping[str, Sequence[str]]
+) -> list[Unit]:
+    """Return what the strategy sees as terms; terms with weight 0 are left out.
+
+    Args:
+        names: of all terms `[k]`.
+        initial: their weights at the start `[k]`; within a group their ratios stay.
+        groups: as `check_groups` returns them.
+
+    Returns:
+        One unit a group and one for each other term, in the order of their first terms.
+    """
+    group_of = {term: group for group, members in groups.items() for term in members}
+    gathered: dict[tuple[str, str], list[int]] = {}
+    for i, name in enumerate(names):
+        if initial[i] > 0:
+            key = ("group", group_of[name]) if name in group_of else ("term", name)
+            gathered.setdefault(key, []).append(i)
+    units = []
+    for (_, name), members in gathered.items():
+        mean = sum(initial[i] for i in members) / len(members)
+        shares = tuple(initial[i] / mean for i in members)
+        units.append(Unit(name, tuple(members), shares, mean))
+    return units
