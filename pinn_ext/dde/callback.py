@@ -291,7 +291,7 @@ class AdaptiveWeights(dde.callbacks.Callback):
         self._last = values
         if self._first is None:
             self._first = values
-        if self._frozen:  # a block may be the last: what it has reached must not be lost
+        if self._frozen or self._blocks:  # the last block must not be lost
             self.best.offer(self.model.train_state.step, values, self._tensors)
 
     # ---- what users call ----------------------------------------------------------------------
