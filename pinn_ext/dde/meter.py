@@ -30,7 +30,7 @@ class Meter:
     Attributes:
         gradients: of the last measurement, None where none was asked for.
         ntk: likewise, the traces per point of the units.
-        diagnosis: likewise, `{"norms": [k], "cosines": [k][k]}` if `diagnose`.
+        diagnosis: likewise, `{"names": [k], "norms": [k], "cosines": [k][k]}` if `diagnose`.
         wants_residuals: whether the step under way has to hand over its residuals.
     """
 
@@ -88,9 +88,13 @@ class Meter:
             names = [unit.name for unit in manager.units]
             vectors = self.diagnose or "gradient_vectors" in self._needs
             losses = unit_losses(terms, manager.units)
+            if not self._needs & {"gradients", "gradient_vectors"}:
+                # Nobody but the reader asks: a term that no parameter moves has gradient 0.
+                losses = [t if t.requires_grad else t + 0.0 * chosen[0].sum() for t in losses]
             self.gradients = measure_gradients(losses, names, chosen, vectors=vectors)
         if self.diagnose and self.gradients is not None:
             self.diagnosis = {
+                "names": names,
                 "norms": self.gradients.norms,
                 "cosines": cosines(self.gradients),
             }
