@@ -1,4 +1,4 @@
-"""Gradient descent on a short list of numbers that a method learns beside the network."""
+"""Gradient descent on a few numbers that a method learns beside the network."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from pinn_ext.strategies._base import State
 
 OPTIMIZERS = ("adam", "sgd")
 _BETA1, _BETA2, _EPS = 0.9, 0.999, 1e-8  # of Kingma and Ba 2015, algorithm 1
+
+Slope = Callable[[float], float]
 
 
 def fresh(values: Sequence[float]) -> State:
@@ -25,19 +27,19 @@ def fresh(values: Sequence[float]) -> State:
 
 
 def minimize(
-    gradient: Callable[[list[float]], list[float]],
+    slopes: Sequence[Slope],
     state: State,
     optimizer: str,
     learning_rate: float,
     steps: int,
     bound: float = math.inf,
 ) -> State:
-    """Make some steps of Adam or of plain gradient descent.
+    """Make some steps on a sum of functions of one number each.
 
     Args:
-        gradient: maps values `[k]` to the gradient there `[k]`, whose squares must be finite.
+        slopes: derivative of each function `[k]`; its square must be finite.
         state: what `fresh` or this function returned; it is not written to.
-        optimizer: one of `OPTIMIZERS`.
+        optimizer: one of `OPTIMIZERS`: Adam or plain gradient descent.
         learning_rate: length of a step; for Adam in the units of the values.
         steps: how many.
         bound: largest absolute value of a number; larger ones are put back to it.
@@ -45,22 +47,43 @@ def minimize(
     Returns:
         The state after them.
     """
-    values, first, second = state["values"], state["first"], state["second"]
     done = state["steps"]
-    for step in range(done + 1, done + steps + 1):
-        slopes = gradient(values)
-        if optimizer == "adam":
-            first = [_BETA1 * m + (1 - _BETA1) * g for m, g in zip(first, slopes, strict=True)]
-            second = [
-                _BETA2 * v + (1 - _BETA2) * g * g for v, g in zip(second, slopes, strict=True)
-            ]
-            mean, spread = 1 - _BETA1**step, 1 - _BETA2**step
-            slopes = [
-                m / mean / (math.sqrt(v / spread) + _EPS)
-                for m, v in zip(first, second, strict=True)
-            ]
-        values = [
-            min(max(x - learning_rate * slope, -bound), bound)
-            for x, slope in zip(values, slopes, strict=True)
-        ]
+    rows = zip(slopes, state["values"], state["first"], state["second"], strict=True)
+    if optimizer == "sgd":
+        values = [_descend(slope, x, learning_rate, steps, bound) for slope, x, _, _ in rows]
+        return {**state, "values": values, "steps": done + steps}
+    counts = range(done + 1, done + steps + 1)
+    corrections = [(1.0 - _BETA1**n, 1.0 - _BETA2**n) for n in counts]
+    columns = [_adam(*row, learning_rate, corrections, bound) for row in rows]
+    values, first, second = map(list, zip(*columns, strict=True))
     return {"values": values, "first": first, "second": second, "steps": done + steps}
+
+
+def _descend(slope: Slope, x: float, rate: float, steps: int, bound: float) -> float:
+    for _ in range(steps):
+        x = min(max(x - rate * slope(x), -bound), bound)
+    return x
+
+
+def _adam(
+    slope: Slope,
+    x: float,
+    m: float,
+    v: float,
+    rate: float,
+    corrections: Sequence[tuple[float, float]],
+    bound: float,
+) -> tuple[float, float, float]:
+    """Return the value and both moments after a step for each pair of bias corrections.
+
+    One number after the other, as lists of a few numbers cost more than their arithmetic.
+    """
+    sqrt = math.sqrt
+    for first, second in corrections:
+        g = slope(x)
+        m = _BETA1 * m + (1.0 - _BETA1) * g
+        v = _BETA2 * v + (1.0 - _BETA2) * g * g
+        x -= rate * (m / first) / (sqrt(v / second) + _EPS)
+        if not -bound <= x <= bound:
+            x = min(max(x, -bound), bound)
+    return x, m, v

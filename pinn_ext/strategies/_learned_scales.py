@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -13,7 +13,8 @@ from pinn_ext.strategies import _inner_optimizer
 from pinn_ext.strategies._base import Proposal, State, Statistics, Strategy
 
 _LARGEST = 700.0  # exp(700) is 1e304: weights stay finite and above zero
-_STEEPEST = 230.0  # exp(230) is 1e100: its square, a moment of Adam, stays finite
+STEEPEST = 230.0
+"""Largest exponent in a slope: the square of exp(230), a moment of Adam, stays finite."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,8 @@ class LearnedScales(Strategy):
         check_number("options.start", self.start, -_LARGEST, _LARGEST)
 
     @abstractmethod
-    def slope(self, log_weighted: float) -> float:
-        """Return the derivative of the objective by s_i, from `log(exp(±s_i) L_i)`."""
+    def slope(self, log_loss: float) -> Callable[[float], float]:
+        """Return the derivative of a term's objective as a function of s_i."""
 
     @abstractmethod
     def weight(self, s: float) -> float:
@@ -67,18 +68,10 @@ class LearnedScales(Strategy):
             exact = [min(max(-self.sign * x, -_LARGEST), _LARGEST) for x in logs]
             state = {**state, "values": exact}
         else:
+            slopes = [self.slope(x) for x in logs]
             state = _inner_optimizer.minimize(
-                lambda values: self._gradient(logs, values),
-                state,
-                self.optimizer,
-                self.learning_rate,
-                self.inner_steps,
-                _LARGEST,
+                slopes, state, self.optimizer, self.learning_rate, self.inner_steps, _LARGEST
             )
         values = state["values"]
         targets = [self.weight(s) for s in values]
         return Proposal(targets, blend=False, penalty=self.penalty(values)), state
-
-    def _gradient(self, logs: Sequence[float], values: Sequence[float]) -> list[float]:
-        pairs = zip(logs, values, strict=True)
-        return [self.slope(min(x + self.sign * s, _STEEPEST)) for x, s in pairs]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pinn_ext.strategies._learned_scales import LearnedScales
+from pinn_ext.strategies._learned_scales import STEEPEST, LearnedScales
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,9 @@ class ImtlL(LearnedScales):
     name: ClassVar[str] = "imtl_l"
     sign: ClassVar[int] = 1
 
-    def slope(self, log_weighted: float) -> float:
-        """Return `exp(s_i) L_i - 1`."""
-        return math.exp(log_weighted) - 1.0
+    def slope(self, log_loss: float) -> Callable[[float], float]:
+        """Return `exp(s_i) L_i - 1` as a function of s_i."""
+        return lambda s: math.exp(min(log_loss + s, STEEPEST)) - 1.0
 
     def weight(self, s: float) -> float:
         """Return `exp(s_i)`."""

@@ -19,9 +19,9 @@ class SoftAdapt(Strategy):
     """`w_i = exp(beta s_i) / sum_j exp(beta s_j)`: s_i the slope of the last losses of term i.
 
     The slope, per update, is the forward difference over the window, that is at its oldest loss.
-    Until a window is full the present weights are kept. (Heydari, Thompson and Mehmood 2019,
-    section 3.1, and the authors' package softadapt. Its `1e-8` in the denominator is left out,
-    as small losses would vanish beside it.)
+    The first update keeps the present weights; the window then grows to its length. (Heydari,
+    Thompson and Mehmood 2019, section 3.1, and the authors' package softadapt. Its `1e-8` in the
+    denominator is left out, as small losses would vanish beside it.)
 
     The statistic is the losses alone: no further pass over the network.
 
@@ -35,7 +35,7 @@ class SoftAdapt(Strategy):
             normalized); below 0 it favours the terms that do best.
         window: how many losses of each term are looked at.
         accuracy_order: of the finite difference, which reads the last `accuracy_order + 1` losses;
-            None takes the highest that the window allows, 10 at most.
+            None takes the highest that the losses seen allow, 10 at most.
     """
 
     variant: str = "loss_weighted"
@@ -58,13 +58,13 @@ class SoftAdapt(Strategy):
         return {"losses": []}
 
     def update(self, statistics: Statistics, state: State) -> tuple[Proposal | None, State]:
-        """Propose weights as soon as the window is full."""
+        """Take in the losses; propose weights as soon as they have a slope."""
         rows = [*state["losses"], list(map(float, statistics.losses))][-self.window :]
         state = {"losses": rows}
-        if len(rows) < self.window:
+        if len(rows) < 2:
             return None, state
         columns = list(zip(*rows, strict=True))
-        order = self.accuracy_order or min(self.window - 1, _HIGHEST_ORDER)
+        order = min(self.accuracy_order or _HIGHEST_ORDER, len(rows) - 1)
         coefficients = forward_difference(order)
         slopes = [
             sum(c * loss for c, loss in zip(coefficients, column[-order - 1 :], strict=True))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pinn_ext.strategies._learned_scales import LearnedScales
+from pinn_ext.strategies._learned_scales import STEEPEST, LearnedScales
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,9 @@ class Uncertainty(LearnedScales):
     name: ClassVar[str] = "uncertainty"
     sign: ClassVar[int] = -1
 
-    def slope(self, log_weighted: float) -> float:
-        """Return `(1 - exp(-s_i) L_i) / 2`."""
-        return 0.5 - 0.5 * math.exp(log_weighted)
+    def slope(self, log_loss: float) -> Callable[[float], float]:
+        """Return `(1 - exp(-s_i) L_i) / 2` as a function of s_i."""
+        return lambda s: 0.5 - 0.5 * math.exp(min(log_loss - s, STEEPEST))
 
     def weight(self, s: float) -> float:
         """Return `exp(-s_i) / 2`."""

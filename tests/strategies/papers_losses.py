@@ -31,16 +31,13 @@ def lagrange_slope(values):
 
 
 def slow_softadapt(recording, start, settings):
-    """Return SoftAdapt (Heydari et al. 2019, section 3.1) once a window is full."""
+    """Return SoftAdapt (Heydari et al. 2019, section 3.1) of a window that grows at the start."""
     losses, window = recording.losses, settings.get("window", 5)
     order = settings.get("accuracy_order") or window - 1
     beta, variant = settings.get("beta", 0.1), settings.get("variant", "loss_weighted")
-    answer = []
-    for t in range(len(losses)):
-        if t + 1 < window:
-            answer.append(list(start))
-            continue
-        seen = losses[t + 1 - window : t + 1]
+    answer = [list(start)]
+    for t in range(1, len(losses)):
+        seen = losses[max(t + 1 - window, 0) : t + 1]
         slopes = np.array([lagrange_slope(column[-order - 1 :]) for column in seen.T])
         if variant == "normalized":
             slopes = slopes / np.abs(slopes).sum()
