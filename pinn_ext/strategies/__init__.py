@@ -9,11 +9,17 @@ from typing import Any
 from pinn_ext.checks import check_choice
 from pinn_ext.strategies._base import STATISTICS, Proposal, State, Statistics, Strategy
 from pinn_ext.strategies._gradients import Gradients
+from pinn_ext.strategies.cov import Cov
+from pinn_ext.strategies.dwa import Dwa
 from pinn_ext.strategies.ema import Ema
 from pinn_ext.strategies.equal_init import EqualInit
 from pinn_ext.strategies.equal_init_ema import EqualInitEma
 from pinn_ext.strategies.field_scale import FieldScale
 from pinn_ext.strategies.fixed import Fixed
+from pinn_ext.strategies.imtl_l import ImtlL
+from pinn_ext.strategies.relobralo import ReLoBRaLo
+from pinn_ext.strategies.softadapt import SoftAdapt
+from pinn_ext.strategies.uncertainty import Uncertainty
 
 __all__ = [
     "STATISTICS",
@@ -30,11 +36,17 @@ __all__ = [
 _REGISTRY: dict[str, type[Strategy]] = {
     cls.name: cls
     for cls in (
+        Cov,
+        Dwa,
         Ema,
         EqualInit,
         EqualInitEma,
         FieldScale,
         Fixed,
+        ImtlL,
+        ReLoBRaLo,
+        SoftAdapt,
+        Uncertainty,
     )
 }
 _SHARED = ("ema_alpha", "eps")
@@ -47,8 +59,9 @@ def names() -> list[str]:
     Returns:
         The names that `AdaptiveWeights(...)` accepts.
 
-    >>> names()
-    ['ema', 'equal_init', 'equal_init_ema', 'field_scale', 'fixed']
+    >>> names()  # doctest: +NORMALIZE_WHITESPACE
+    ['cov', 'dwa', 'ema', 'equal_init', 'equal_init_ema', 'field_scale', 'fixed', 'imtl_l',
+     'relobralo', 'softadapt', 'uncertainty']
     """
     return sorted(_REGISTRY)
 
