@@ -9,11 +9,17 @@ from typing import Any
 from pinn_ext.checks import check_choice
 from pinn_ext.strategies._base import STATISTICS, Proposal, State, Statistics, Strategy
 from pinn_ext.strategies._gradients import Gradients
+from pinn_ext.strategies.db_mtl import DbMtl
 from pinn_ext.strategies.ema import Ema
 from pinn_ext.strategies.equal_init import EqualInit
 from pinn_ext.strategies.equal_init_ema import EqualInitEma
 from pinn_ext.strategies.field_scale import FieldScale
 from pinn_ext.strategies.fixed import Fixed
+from pinn_ext.strategies.gradient_balance import GradientBalance
+from pinn_ext.strategies.gradnorm import GradNorm
+from pinn_ext.strategies.inverse_dirichlet import InverseDirichlet
+from pinn_ext.strategies.lr_annealing import LrAnnealing
+from pinn_ext.strategies.ntk import Ntk
 
 __all__ = [
     "STATISTICS",
@@ -30,11 +36,17 @@ __all__ = [
 _REGISTRY: dict[str, type[Strategy]] = {
     cls.name: cls
     for cls in (
+        DbMtl,
         Ema,
         EqualInit,
         EqualInitEma,
         FieldScale,
         Fixed,
+        GradNorm,
+        GradientBalance,
+        InverseDirichlet,
+        LrAnnealing,
+        Ntk,
     )
 }
 _SHARED = ("ema_alpha", "eps")
@@ -48,7 +60,8 @@ def names() -> list[str]:
         The names that `AdaptiveWeights(...)` accepts.
 
     >>> names()
-    ['ema', 'equal_init', 'equal_init_ema', 'field_scale', 'fixed']
+    ['db_mtl', 'ema', 'equal_init', 'equal_init_ema', 'field_scale', 'fixed', 'gradient_balance',
+     'gradnorm', 'inverse_dirichlet', 'lr_annealing', 'ntk']
     """
     return sorted(_REGISTRY)
 

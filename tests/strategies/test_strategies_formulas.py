@@ -14,6 +14,14 @@ from tests.strategies.papers import (
     slow_field_scale,
     slow_fixed,
 )
+from tests.strategies.papers_gradients import (
+    slow_db_mtl,
+    slow_gradient_balance,
+    slow_gradnorm,
+    slow_inverse_dirichlet,
+    slow_lr_annealing,
+    slow_ntk,
+)
 from tests.strategies.recordings import play, record, term_strategies
 
 # One line joins a new strategy.
@@ -23,6 +31,25 @@ PAPERS = {
     "equal_init_ema": Paper(slow_equal_init_ema, normalization="initial"),
     "ema": Paper(slow_ema),
     "field_scale": Paper(slow_field_scale, ({}, {"condition_factor": 0.5})),
+    "lr_annealing": Paper(
+        slow_lr_annealing,
+        (
+            {},
+            {"variant": "paper"},
+            {"denominator": "unweighted"},
+            {"variant": "paper", "denominator": "unweighted"},
+        ),
+    ),
+    "gradient_balance": Paper(
+        slow_gradient_balance, ({}, {"floor": 0.0}, {"numerator": "sum", "floor": 0.0})
+    ),
+    "gradnorm": Paper(
+        slow_gradnorm,
+        ({}, {"steps": 5, "lr": 0.3, "alpha": 0.12}, {"solver": "closed"}),
+    ),
+    "inverse_dirichlet": Paper(slow_inverse_dirichlet, ({}, {"variant": "code"})),
+    "db_mtl": Paper(slow_db_mtl, ({}, {"beta": 0.9})),
+    "ntk": Paper(slow_ntk, ({}, {"average": 0.0})),
 }
 CASES = [(name, variant) for name, paper in PAPERS.items() for variant in paper.variants]
 
