@@ -28,8 +28,9 @@ class GradNorm(Strategy):
     Attributes:
         alpha: how strongly slow terms are pulled along, dimensionless.
         solver: `"inner"`: `steps` of Adam on `sum_i |G_i - target_i|`, targets constant, weights
-            held at 0 or above and scaled to the sum k after each update; `"closed"`: the weights
-            at which that sum is zero, scaled likewise.
+            held at 0 or above and scaled to the sum k after each; `"closed"`: the weights at which
+            that sum is zero, `target_i / |g_i|`, scaled likewise. Unless alpha is 1, the mean of
+            the targets is not that of G, and repeated steps end near, not at, the closed form.
         lr: learning rate of the inner Adam, in the units of the weights.
         steps: of the inner Adam at an update.
     """
