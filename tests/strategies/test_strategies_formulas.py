@@ -14,6 +14,14 @@ from tests.strategies.papers import (
     slow_field_scale,
     slow_fixed,
 )
+from tests.strategies.papers_gradients import (
+    slow_db_mtl,
+    slow_gradient_balance,
+    slow_gradnorm,
+    slow_inverse_dirichlet,
+    slow_lr_annealing,
+    slow_ntk,
+)
 from tests.strategies.papers_losses import (
     slow_cov,
     slow_dwa,
@@ -55,6 +63,25 @@ PAPERS = {
     "dwa": Paper(slow_dwa, ({}, {"temperature": 0.5, "window": 4})),
     "uncertainty": Paper(slow_uncertainty, SCALES),
     "imtl_l": Paper(slow_imtl_l, SCALES),
+    "lr_annealing": Paper(
+        slow_lr_annealing,
+        (
+            {},
+            {"variant": "paper"},
+            {"denominator": "unweighted"},
+            {"variant": "paper", "denominator": "unweighted"},
+        ),
+    ),
+    "gradient_balance": Paper(
+        slow_gradient_balance, ({}, {"floor": 0.0}, {"numerator": "sum", "floor": 0.0})
+    ),
+    "gradnorm": Paper(
+        slow_gradnorm,
+        ({}, {"steps": 5, "lr": 0.3, "alpha": 0.12}, {"solver": "closed"}),
+    ),
+    "inverse_dirichlet": Paper(slow_inverse_dirichlet, ({}, {"variant": "code"})),
+    "db_mtl": Paper(slow_db_mtl, ({}, {"beta": 0.9})),
+    "ntk": Paper(slow_ntk, ({}, {"average": 0.0})),
 }
 CASES = [(name, variant) for name, paper in PAPERS.items() for variant in paper.variants]
 
