@@ -65,7 +65,8 @@ class AdaptiveWeights(dde.callbacks.Callback):
         second_phase: `"freeze"` leaves the weights as they are under L-BFGS; `"blocks"` lets them
             move between its blocks, each of which then starts without curvature.
         gradients_of: parameters that gradients are measured on: `"all"`, `"last_layer"`, or a
-            part in (0, 1) for as large a random part of the parameter tensors.
+            part in (0, 1) for as large a random part of the parameter tensors. Cheaper, but
+            biased: coupled fields share little of the last layer. Tangent kernels are of all.
         diagnostics: whether lengths and angles of the terms' gradients are kept in
             `gradient_history`, once a period, at the cost of a backward pass a term.
 
