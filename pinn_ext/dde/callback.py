@@ -19,7 +19,7 @@ from pinn_ext.dde.best import BestModel
 from pinn_ext.dde.budget import Budget
 from pinn_ext.dde.guard import Guard
 from pinn_ext.dde.meter import Meter
-from pinn_ext.dde.period import Period
+from pinn_ext.period import Period
 from pinn_ext.dde.recorder import LossRecorder
 from pinn_ext.dde.terms import check_model, trained_tensors
 from pinn_ext.dde.weights import ModelWeights, rescale_moments
