@@ -1,9 +1,12 @@
-"""What the callback costs: its own time over the training time of the same run, and its state.
+"""What the callback costs: its own time over that of the rest of the run, and its state.
 
 Each strategy trains a coupled system (Brusselator in two dimensions) with DeepXDE on a 4 x 64
 network and 2000 points, with 3 and with 8 loss terms. `fraction_of_training` counts everything
 the callback does in a step: reading the losses, the snapshot, the test for finite numbers, the
-update of the weights. The parts are measured in a second run, as measuring costs too.
+gradients that a strategy asks for once a period of 100 steps, the update of the weights. The parts
+are measured in a second run, as measuring costs too.
+
+`every_step` is the same fraction where gradients are asked for in each step (period 1).
 """
 
 from __future__ import annotations
@@ -25,7 +28,8 @@ import deepxde as dde
 import torch
 
 import pinn_ext
-from pinn_ext.dde import callback, recorder, snapshot
+from pinn_ext.dde import callback, meter, recorder, snapshot
+from pinn_ext.strategies import Strategy
 
 POINTS = 2000
 PERIOD = 100
@@ -34,6 +38,7 @@ PARTS = {
     "recorder": (recorder.LossRecorder, "_read"),
     "snapshot": (snapshot.Snapshot, "take"),
     "finite": (snapshot.Snapshot, "looks_finite"),
+    "gradients": (meter.Meter, "take"),
     "update": (callback.AdaptiveWeights, "_end_period"),
 }
 
@@ -91,15 +96,25 @@ def model_of(terms: int) -> dde.Model:
     return model
 
 
-def train(strategy: str, terms: int, iterations: int) -> tuple[Any, float, float]:
+def train(
+    strategy: str, terms: int, iterations: int, period: int = PERIOD
+) -> tuple[Any, float, float]:
     """Return the callback after a training, the training's seconds and the callback's."""
     model = model_of(terms)
-    adaptive = pinn_ext.AdaptiveWeights(strategy, period=PERIOD, verbose=0)
+    adaptive = pinn_ext.AdaptiveWeights(strategy, period=period, verbose=0)
     quiet = {"callbacks": [adaptive], "verbose": 0, "display_every": 10**9}
     model.train(iterations=WARM_UP, **quiet)
     before, start = adaptive.seconds, time.perf_counter()
     model.train(iterations=iterations, **quiet)
     return adaptive, time.perf_counter() - start, adaptive.seconds - before
+
+
+def every_step(strategy: str, terms: int) -> float | None:
+    """Return the fraction of a training that asks for gradients in each of its steps."""
+    if needs(strategy) <= {"losses", "field_scales"}:
+        return None
+    _, seconds, own = train(strategy, terms, WARM_UP, period=1)
+    return own / (seconds - own)
 
 
 @contextlib.contextmanager
@@ -138,7 +153,8 @@ def row_of(strategy: str, terms: int, iterations: int) -> dict[str, Any]:
         "strategy": strategy,
         "statistic": "+".join(sorted(needs(strategy))) or "none",
         "terms": terms,
-        "fraction_of_training": own / seconds,
+        "fraction_of_training": own / (seconds - own),
+        "every_step": every_step(strategy, terms),
         "bytes_per_term": state / terms,
         "step_ms": 1e3 * seconds / iterations,
         "callback_us": 1e6 * own / iterations,
@@ -154,13 +170,16 @@ def needs(strategy: str) -> frozenset[str]:
 
 
 def main() -> None:
-    """Measure all strategies that read nothing but losses."""
+    """Measure all strategies that weigh loss terms."""
     parser = _common.parser(__doc__.splitlines()[0])
     parser.add_argument("--iterations", type=int, default=500)
     parser.add_argument("--threads", type=int, default=1)
+    names = pinn_ext.strategies.names()
+    legal = [n for n in names if isinstance(pinn_ext.strategies.create(n), Strategy)]
+    parser.add_argument("--strategies", default=",".join(legal), metavar="NAME[,NAME]")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    chosen = [name for name in pinn_ext.strategies.names() if needs(name) <= {"losses"}]
+    chosen = _common.chosen("--strategies", args.strategies, legal)
     rows = [row_of(name, terms, args.iterations) for terms in (3, 8) for name in chosen]
     facts = _common.machine(
         problem="Brusselator 2-D + time", network="3-64-64-64-64-2", points=POINTS, period=PERIOD

@@ -20,8 +20,9 @@ class Snapshot:
 
     It is taken after every step, so it is made to be cheap: the tensors are found once, and
     those in main memory are copied as plain memory, which costs half of what a `_foreach_copy_`
-    does after a step has emptied the processor's caches. Optimisers that keep more than tensors,
-    or are none of torch's own, are searched anew each time.
+    does after a step has emptied the processor's caches. The moments of torch's own optimisers are
+    laid side by side in one piece of memory, so that a single copy takes them all. Optimisers
+    that keep more than tensors, or are none of torch's own, are searched anew each time.
 
     Args:
         model: a compiled DeepXDE model.
@@ -113,15 +114,18 @@ class Snapshot:
         """Find what is to be copied; optimisers make their state in their first step."""
         optimizer = self.model.opt
         own = type(optimizer).__module__.startswith("torch.optim")
-        self._shallow = [
-            (key, entry, {name: _held(value, own) for name, value in entry.items()})
-            for key, entry in state.items()
-        ]
-        values = [value for _, entry, _ in self._shallow for value in entry.values()]
+        values = [value for entry in state.values() for value in entry.values()]
         tensors = [value for value in values if isinstance(value, Tensor)]
         self._attributes = {} if own else _attributes(optimizer)
         self._stale = not own or len(tensors) < len(values)
         self._state, self._entries = state, len(state)
+
+        if not self._stale and tensors:
+            tensors = _side_by_side(state)
+        self._shallow = [
+            (key, entry, {name: _held(value, own) for name, value in entry.items()})
+            for key, entry in state.items()
+        ]
 
         self._flat, self._kept = _flat_copy(self.parameters)
         self._sample = None if self._flat is None else _sample(self._flat, self.parameters)
@@ -140,6 +144,42 @@ class Snapshot:
                 group[0].append(copied)
                 group[1].append(tensor)
         self._groups = list(groups.values())
+
+
+def _side_by_side(state: Any) -> list[Tensor]:
+    """Move all tensors of an optimiser's state into one piece of memory for each type.
+
+    Args:
+        state: maps parameters to entries that hold nothing but tensors, which change in place.
+
+    Returns:
+        The pieces, one vector each; tensors outside of the main memory as they are.
+    """
+    groups: defaultdict[torch.dtype, list[tuple[dict[str, Any], str]]] = defaultdict(list)
+    others = []
+    for entry in state.values():
+        for name, value in entry.items():
+            if value.is_cpu and value.layout == torch.strided and value.is_contiguous():
+                groups[value.dtype].append((entry, name))
+            else:
+                others.append(value)
+    return [*map(_one_piece, groups.values()), *others]
+
+
+def _one_piece(places: Sequence[tuple[dict[str, Any], str]]) -> Tensor:
+    """Return one vector that the tensors at all places are parts of, moving them if need be."""
+    tensors = [entry[name] for entry, name in places]
+    storage = tensors[0].untyped_storage()
+    if all(tensor.untyped_storage().data_ptr() == storage.data_ptr() for tensor in tensors):
+        return torch.empty(0, dtype=tensors[0].dtype).set_(storage)  # another snapshot's doing
+    # Each begins on a boundary of 64 bytes, as memory of its own does: sums stay bit for bit.
+    unit = max(1, 64 // tensors[0].element_size())
+    sizes = [-(-tensor.numel() // unit) * unit for tensor in tensors]
+    with torch.device("cpu"):
+        whole = torch.zeros(sum(sizes), dtype=tensors[0].dtype)
+    for (entry, name), tensor, part in zip(places, tensors, whole.split(sizes), strict=True):
+        entry[name] = part[: tensor.numel()].view(tensor.shape).copy_(tensor)
+    return whole
 
 
 def _flat_copy(tensors: Sequence[Tensor]) -> tuple[Tensor | None, list[Tensor]]:
