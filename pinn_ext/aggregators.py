@@ -107,6 +107,15 @@ class LossAggregator(nn.Module):
         self._step: int | None = None
         self._repeats = 0
         self._met = False
+        self._settings = {
+            "strategy": strategy,
+            "period": period,
+            "gradients_of": gradients_of,
+            "total_steps": total_steps,
+            "normalization": normalization,
+            "max_ratio": max_ratio,
+            **settings,
+        }
         self._meter = StatisticsMeter(self.manager, parameters, gradients_of)
         self.register_buffer("weights", torch.ones(len(self.names)))
         self._publish()
@@ -265,9 +274,8 @@ class LossAggregator(nn.Module):
 
     def _check_ranks(self) -> None:
         """Refuse processes whose weights would part, before the first of their means."""
-        manager = self.manager
-        distributed.check_same("The names of the loss terms", self.names)
-        weights = [f"{name} = {weight!r}" for name, weight in manager.get_weights().items()]
-        settings = [manager.method, f"period {self._period.length}", f"update {self._epoch}"]
-        distributed.check_same("The weights and settings", [*map(str, settings), *weights])
+        distributed.check_same(names=self.names, **self._settings)
+        # Of one checkpoint, or of none; the losses of an unfinished period may differ.
+        begun = self._period.length - self._period.missing()
+        distributed.check_same(weights=self.manager.get_weights(), updates=self._epoch, begun=begun)
         self._met = True

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pinn_ext import distributed
 from pinn_ext.adaptive_weights import AdaptiveLossWeights
 from pinn_ext.strategies import Gradients
 from pinn_ext.term_gradients import (
@@ -125,6 +126,7 @@ class Meter:
         rows = ModelRows(model)
         rows.linearize(rows.get())
         traces = [0.0 if trace is None else trace for trace in rows.curvatures]
+        traces = distributed.mean_of_numbers(traces)
         self.ntk = [unit.gather(traces) for unit in manager.units]
 
     def state_dict(self) -> dict[str, Any]:
