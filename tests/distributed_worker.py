@@ -149,7 +149,9 @@ def model_of(rank, pde=None, walls=None, net=None, **compiled):
         return dde.grad.jacobian(y, x, 0, 1) - 0.1 * dde.grad.hessian(y, x, i=0, j=0)
 
     line = dde.geometry.GeometryXTime(dde.geometry.Interval(0, 1), dde.geometry.TimeDomain(0, 1))
-    ends = walls or [dde.icbc.DirichletBC(line, lambda x: 1 + rank + 0 * x[:, :1], lambda _, on: on)]
+    ends = walls or [
+        dde.icbc.DirichletBC(line, lambda x: 1 + rank + 0 * x[:, :1], lambda _, on: on)
+    ]
     start = dde.icbc.IC(line, lambda x: np.sin(np.pi * x[:, :1]), lambda _, on: on)
     data = dde.data.TimePDE(
         line, pde or heat, [*ends, start], 12, 4, 4, train_distribution="pseudo"
