@@ -126,7 +126,7 @@ class LossAggregator(nn.Module):
         step: int,
         residuals: Mapping[str, Tensor] | None = None,
     ) -> Tensor:
-        """Return the weighted sum of the losses; in training, take them in first.
+        """Return the weighted sum of the losses; in training, take them in too.
 
         Args:
             losses: raw (unweighted) loss of every term by name, tensors of shape `[]` with the
