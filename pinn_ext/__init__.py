@@ -18,6 +18,7 @@ if getattr(solvers, "MARKER", None) != "pinn_ext.solvers":
 if TYPE_CHECKING:
     from pinn_ext import strategies, systems
     from pinn_ext.adaptive_weights import AdaptiveLossWeights
+    from pinn_ext.aggregators import LossAggregator
     from pinn_ext.dde.callback import AdaptiveWeights
     from pinn_ext.dde.gauss_newton import train_gauss_newton
     from pinn_ext.dde.scale_outputs import scale_outputs
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AdaptiveLossWeights",
     "AdaptiveWeights",
+    "LossAggregator",
     "scale_outputs",
     "strategies",
     "systems",
@@ -36,6 +38,7 @@ __all__ = [
 _HOMES = {
     "AdaptiveLossWeights": "pinn_ext.adaptive_weights",
     "AdaptiveWeights": "pinn_ext.dde.callback",
+    "LossAggregator": "pinn_ext.aggregators",
     "scale_outputs": "pinn_ext.dde.scale_outputs",
     "train_gauss_newton": "pinn_ext.dde.gauss_newton",
     "train_physics": "pinn_ext.plain_loop",

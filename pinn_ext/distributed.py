@@ -1,8 +1,12 @@
-"""Means over the processes of `torch.distributed`, so that all of them hold the same weights."""
+"""What the processes of `torch.distributed` have to agree on to hold the same weights.
+
+Each function is a collective: every process calls it at the same moment. Alone, it costs nothing.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -27,27 +31,52 @@ def mean_of_numbers(values: Sequence[float]) -> list[float]:
     """Return the mean of each number over the processes, in float64."""
     if not is_running():
         return list(values)
-    device = "cuda" if torch.distributed.get_backend() == "nccl" else "cpu"
-    return mean(torch.tensor(values, dtype=torch.float64, device=device)).tolist()
+    return mean(torch.tensor(values, dtype=torch.float64, device=_device())).tolist()
 
 
-def check_same(what: str, own: Sequence[str]) -> None:
+def first_fault(own: str | None) -> str | None:
+    """Tell all processes that one of them cannot go on, so that none waits for it.
+
+    The cost, where there is no fault, is the sum of one number over the processes.
+
+    Args:
+        own: what is wrong on this process, None if nothing is.
+
+    Returns:
+        What is wrong on the first process that has a fault, the same on all of them; alone, `own`.
+    """
+    if not is_running():
+        return own
+    faults = torch.tensor([own is not None], dtype=torch.float32, device=_device())
+    torch.distributed.all_reduce(faults)
+    if not faults.item():
+        return None
+    everyone: list[str | None] = [None] * torch.distributed.get_world_size()
+    torch.distributed.all_gather_object(everyone, own)
+    return next(f"rank {i}: {fault}" for i, fault in enumerate(everyone) if fault is not None)
+
+
+def check_same(**own: Any) -> None:
     """Refuse processes that do not agree.
 
     Args:
-        what: what the names are of, for the message.
-        own: the names on this process.
+        **own: values on this process by name; they are compared as text.
 
     Raises:
-        ValueError: on every process, if the names differ between them.
+        ValueError: on every process, if a value differs between them.
     """
     if not is_running():
         return
-    everyone: list[list[str]] = [[] for _ in range(torch.distributed.get_world_size())]
-    torch.distributed.all_gather_object(everyone, list(own))
-    for rank, names in enumerate(everyone):
-        if names != everyone[0]:
-            raise ValueError(
-                f"{what} must be the same on all ranks, got {everyone[0]} on rank 0 and {names} on "
-                f"rank {rank}."
-            )
+    everyone: list[dict[str, str]] = [{} for _ in range(torch.distributed.get_world_size())]
+    torch.distributed.all_gather_object(everyone, {key: repr(own[key]) for key in own})
+    for key, wanted in everyone[0].items():
+        for rank, values in enumerate(everyone):
+            if values.get(key) != wanted:
+                raise ValueError(
+                    f"`{key}` must be the same on all ranks, got {wanted} on rank 0 and "
+                    f"{values.get(key)} on rank {rank}."
+                )
+
+
+def _device() -> str:
+    return "cuda" if torch.distributed.get_backend() == "nccl" else "cpu"

@@ -88,15 +88,16 @@ def measure_gradients(
         The sums, in float64.
 
     Raises:
-        ValueError: if a loss has no graph.
+        ValueError: if a loss has no graph, on any process.
     """
-    for name, loss in zip(names, losses, strict=True):
-        if not loss.requires_grad:
-            raise ValueError(
-                f"Each loss term must depend on the network for a strategy that reads gradients, "
-                f"got {name!r} without a gradient: give it weight 0, or choose a strategy that "
-                "reads losses only."
-            )
+    fixed = [name for name, loss in zip(names, losses, strict=True) if not loss.requires_grad]
+    _refuse(
+        f"Each loss term must depend on the network for a strategy that reads gradients, got "
+        f"{fixed[0]!r} without a gradient: give it weight 0, or choose a strategy that reads "
+        "losses only."
+        if fixed
+        else None
+    )
     flat = [
         torch.cat(
             [
@@ -166,15 +167,17 @@ def trace_of_kernel(
         One number a term, averaged over the processes of `torch.distributed`.
 
     Raises:
-        ValueError: if a residual has no graph.
+        ValueError: if a residual has no graph, on any process.
     """
+    fixed = [name for name, r in zip(names, residuals, strict=True) if not r.requires_grad]
+    _refuse(
+        f"Each loss term must depend on the network for the tangent kernel, got {fixed[0]!r} "
+        "without a gradient: give it weight 0."
+        if fixed
+        else None
+    )
     traces = []
-    for name, residual in zip(names, residuals, strict=True):
-        if not residual.requires_grad:
-            raise ValueError(
-                f"Each loss term must depend on the network for the tangent kernel, got {name!r} "
-                "without a gradient: give it weight 0."
-            )
+    for residual in residuals:
         total = 0.0
         for _ in range(probes):
             with torch.device("cpu"):
@@ -191,3 +194,10 @@ def trace_of_kernel(
             total += sum(part.double().square().sum().item() for part in parts)
         traces.append(total / (probes * max(residual.numel(), 1)))
     return distributed.mean_of_numbers(traces)
+
+
+def _refuse(fault: str | None) -> None:
+    """Raise on every process if one has a fault: the others would wait for its gradients."""
+    fault = distributed.first_fault(fault)
+    if fault is not None:
+        raise ValueError(fault)

@@ -18,6 +18,7 @@ BOUNDS = {
     "gray_scott_on_a_graph": 1e-6,
     "inverse_gauss_newton": 3e-6,
     "least_squares_and_scipy": 1e-6,
+    "loss_aggregator": 2.5e-1,
     "plain_torch_loop": 8e-4,
 }
 PICTURES = {"gray_scott_on_a_graph": ["gray_scott_on_a_graph.png"]}

@@ -11,7 +11,7 @@ from typing import Any
 import deepxde as dde
 from torch import Tensor
 
-from pinn_ext import diagnostics, strategies
+from pinn_ext import diagnostics, distributed, strategies
 from pinn_ext.adaptive_weights import AdaptiveLossWeights
 from pinn_ext.checks import check_choice, check_names, check_number
 from pinn_ext.dde import optimizers
@@ -20,10 +20,10 @@ from pinn_ext.dde.best import BestModel
 from pinn_ext.dde.budget import Budget
 from pinn_ext.dde.guard import Guard
 from pinn_ext.dde.meter import Meter
-from pinn_ext.dde.period import Period
 from pinn_ext.dde.recorder import LossRecorder
 from pinn_ext.dde.terms import check_model, trained_tensors
 from pinn_ext.dde.weights import ModelWeights, rescale_moments
+from pinn_ext.period import Period
 
 
 class AdaptiveWeights(dde.callbacks.Callback):
@@ -230,7 +230,7 @@ class AdaptiveWeights(dde.callbacks.Callback):
             values, bad = self._recorder.values, self._recorder.bad_term
             if values is not None:
                 name = None if bad is None else self._weights.names[bad]
-                self.stopped = self._guard.check(self._step + 1, name)
+                self.stopped = self._agreed(self._guard.check(self._step + 1, name), self._guard)
                 if self.stopped is not None:
                     self._roll_back(self.stopped)
             if values is not None and self.stopped is None:
@@ -269,6 +269,9 @@ class AdaptiveWeights(dde.callbacks.Callback):
 
     def on_terms(self, terms: Sequence[Tensor]) -> None:
         """Set the weights in force, before DeepXDE multiplies its first losses by them."""
+        distributed.check_same(
+            period=self.period, gradients_of=self._meter.where, diagnostics=self._meter.diagnose
+        )
         if self._weights.meet(self.model, terms):
             self._period.clear()
             names = self._weights.names
@@ -405,6 +408,15 @@ class AdaptiveWeights(dde.callbacks.Callback):
             self._say(f"step {step}: {self._weights.text()}")
         if self._blocks:
             self._guard_lbfgs()
+
+    def _agreed(self, own: str | None, guard: Guard) -> str | None:
+        """Return why the training stops, here or on another process: they stop together."""
+        if self._frozen:  # each process may have a line search of its own
+            return own
+        fault = distributed.first_fault(own)
+        if own is None and fault is not None:
+            guard.undo(fault)
+        return fault if own is None else own
 
     def _update(self, losses: list[float], guard: Guard) -> None:
         meter, before = self._meter, self._weights.values()

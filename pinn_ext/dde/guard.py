@@ -63,6 +63,14 @@ class Guard:
         self._latest, self._older, self._step = older, self._latest, step
         return None
 
+    def undo(self, reason: str) -> None:
+        """Stop the training at a step that was sound here but not on another process.
+
+        Args:
+            reason: why, for the warning.
+        """
+        self._stop(reason, self._older)
+
     def check_at_end(self) -> str | None:
         """Look at all parameters after the last step; return why it is undone, or None."""
         if not self._latest.taken or self._latest.is_finite():
@@ -79,12 +87,12 @@ class Guard:
         self._latest.look_around()
         self._older.look_around()
 
-    def _stop(self, reason: str) -> str:
-        """Go back to the last finite state, end the training and say why."""
-        if self._older.taken and not self._latest.is_finite():
-            self._older.restore()
-        else:
-            self._latest.restore()
+    def _stop(self, reason: str, back_to: Snapshot | None = None) -> str:
+        """Go back to the last finite state or the one given, end the training and say why."""
+        if back_to is None:
+            newest_is_bad = self._older.taken and not self._latest.is_finite()
+            back_to = self._older if newest_is_bad else self._latest
+        back_to.restore()
         self.model.stop_training = True
         warnings.warn(
             f"{reason}: training stopped, parameters are those before that step.",

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pinn_ext import distributed
 from pinn_ext.dde.terms import as_list, difference
 
 
@@ -155,7 +156,9 @@ class LossRecorder:
     def _constants(self, terms: Sequence[Tensor], model: Any) -> list[Tensor]:
         """Return zeros whose backward pass moves no parameter."""
         zeros = [torch.zeros_like(term).requires_grad_() for term in terms]
-        if model.opt_name == "NNCG":  # it fails without a second derivative: give it a zero
+        # NNCG fails without a second derivative, and processes that train together wait for
+        # each other's gradients: give them zeros.
+        if model.opt_name == "NNCG" or distributed.is_running():
             flat = sum((parameter * parameter).sum() for parameter in self._parameters)
             zeros[0] = zeros[0] + 0.0 * flat
         return zeros

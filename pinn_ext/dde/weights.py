@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -76,6 +77,8 @@ class ModelWeights:
         """
         num_terms = len(terms)
         names = self._names or derive_names(model.data, num_terms)
+        settings = {key: self._settings[key] for key in self._settings if key != "field_scales"}
+        distributed.check_same(names=list(names), num_terms=num_terms, **settings)
         if len(names) != num_terms:
             raise ValueError(
                 f"`names` must hold one name for each of {num_terms} loss terms, got {names}."
@@ -83,23 +86,33 @@ class ModelWeights:
         shapes = {name: list(term.shape) for name, term in zip(names, terms, strict=True)}
         if any(shapes.values()):
             raise ValueError(f"Each loss term must be one number (shape []), got {shapes}.")
+        anew = not self._goes_on(model, names)
+        if anew:
+            self._start(model, names)
+        distributed.check_same(loss_weights=self.values(), updates=self._epoch)
+        return anew
+
+    def _goes_on(self, model: Any, names: Sequence[str]) -> bool:
+        """Return whether the weights are those of an earlier training; put them back if need be."""
         given = model.loss_weights
-        if self.manager is not None and self.manager.loss_names == names:
-            if given is None:
-                self._assign(model, self.manager)
-                self._say(f"weights that compile() dropped are back: {self.text()}")
-            if given is None or given is self._assigned:
-                return False
+        if self.manager is None or self.manager.loss_names != names:
+            return False
+        if given is None:
+            self._assign(model, self.manager)
+            self._say(f"weights that compile() dropped are back: {self.text()}")
+        return given is None or given is self._assigned
+
+    def _start(self, model: Any, names: list[str]) -> None:
+        """Start from the weights that the model has, or was left with by another callback."""
+        given, num_terms = model.loss_weights, len(names)
         handed = _LAST.get(model) if given is None else None
         if handed is not None and len(handed) != num_terms:
             handed = None
         self.first = handed or weights_list(given, num_terms, names)
         self._epoch = 0
-        distributed.check_same("The names of the loss terms", names)
         self.manager = self._manager(names, self.first, model)
         self._assign(model, self.manager)
         self.taken_up = handed is not None
-        return True
 
     def acts_next(self) -> bool:
         """Return whether the strategy will look at the period under way."""
@@ -232,6 +245,9 @@ class ModelWeights:
             given = settings["field_scales"]
             scales = field_scales(model, names) if given is None else given
             scales = check_field_scales(scales, names)
+            if distributed.is_running():  # each process has points of its own
+                squares = distributed.mean_of_numbers([scale**2 for scale in scales])
+                scales = [math.sqrt(square) for square in squares]
             settings["field_scales"] = dict(zip(names, scales, strict=True))
         else:
             settings["field_scales"] = None
