@@ -111,14 +111,13 @@ class AdaptiveLossWeights:
         frequency = check_number("update_frequency", update_frequency, 1, integer=True)
         self.update_frequency = int(frequency)
         self.eps = float(check_number("eps", eps, 1e-100))
-        self._strategy = strategies.create(
-            strategy, options, ema_alpha=self.ema_alpha, eps=self.eps
-        )
-        if self._strategy.moves == "points":
+        method = strategies.create(strategy, options, ema_alpha=self.ema_alpha, eps=self.eps)
+        if not isinstance(method, Strategy):
             raise ValueError(
                 f"`strategy` must be one that weighs loss terms, got {strategy!r}, which weighs "
                 "points: use the callback pinn_ext.AdaptiveWeights."
             )
+        self._strategy = method
         beta = self._strategy.blend_beta if weight_beta is None else weight_beta
         self.limits = WeightLimits(
             min_weight=_plain(min_weight),

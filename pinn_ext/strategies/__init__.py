@@ -9,15 +9,22 @@ from typing import Any
 from pinn_ext.checks import check_choice
 from pinn_ext.strategies._base import STATISTICS, Proposal, State, Statistics, Strategy
 from pinn_ext.strategies._gradients import Gradients
+from pinn_ext.strategies._points import PointBlock, PointState, PointStrategy
+from pinn_ext.strategies.causal import Causal
 from pinn_ext.strategies.ema import Ema
 from pinn_ext.strategies.equal_init import EqualInit
 from pinn_ext.strategies.equal_init_ema import EqualInitEma
 from pinn_ext.strategies.field_scale import FieldScale
 from pinn_ext.strategies.fixed import Fixed
+from pinn_ext.strategies.rba import Rba
+from pinn_ext.strategies.sa_pinn import SaPinn
 
 __all__ = [
     "STATISTICS",
     "Gradients",
+    "PointBlock",
+    "PointState",
+    "PointStrategy",
     "Proposal",
     "State",
     "Statistics",
@@ -27,14 +34,17 @@ __all__ = [
     "option_names",
 ]
 
-_REGISTRY: dict[str, type[Strategy]] = {
+_REGISTRY: dict[str, type[Strategy] | type[PointStrategy]] = {
     cls.name: cls
     for cls in (
+        Causal,
         Ema,
         EqualInit,
         EqualInitEma,
         FieldScale,
         Fixed,
+        Rba,
+        SaPinn,
     )
 }
 _SHARED = ("ema_alpha", "eps")
@@ -48,7 +58,7 @@ def names() -> list[str]:
         The names that `AdaptiveWeights(...)` accepts.
 
     >>> names()
-    ['ema', 'equal_init', 'equal_init_ema', 'field_scale', 'fixed']
+    ['causal', 'ema', 'equal_init', 'equal_init_ema', 'field_scale', 'fixed', 'rba', 'sa_pinn']
     """
     return sorted(_REGISTRY)
 
@@ -69,7 +79,9 @@ def option_names(name: str) -> list[str]:
     return [field.name for field in fields(cls) if field.name not in _SHARED]  # type: ignore[arg-type]
 
 
-def create(name: str, options: Mapping[str, Any] | None = None, **settings: Any) -> Strategy:
+def create(
+    name: str, options: Mapping[str, Any] | None = None, **settings: Any
+) -> Strategy | PointStrategy:
     """Build the strategy called `name`.
 
     Args:
@@ -78,7 +90,7 @@ def create(name: str, options: Mapping[str, Any] | None = None, **settings: Any)
         **settings: values that strategies share (`ema_alpha`, `eps`); each takes those it has.
 
     Returns:
-        The strategy, an immutable object.
+        The strategy, an immutable object: of loss terms or of points.
 
     Raises:
         ValueError: if there is no such strategy, or an option is not its own or out of range.
