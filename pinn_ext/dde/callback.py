@@ -320,6 +320,11 @@ class AdaptiveWeights(dde.callbacks.Callback):
         return self._settings["strategy"]
 
     @property
+    def weighs_points(self) -> bool:
+        """Whether the strategy weighs points rather than terms."""
+        return self._point_strategy is not None
+
+    @property
     def seconds(self) -> float:
         """Time that all it does in the steps has taken so far, the recorder included."""
         return self._own_seconds + (self._recorder.seconds if self._recorder else 0.0)

@@ -317,7 +317,10 @@ def test_gauss_newton_sees_the_weighted_rows(problem, name, monkeypatch):
     assert costs[-1] < 0.9 * by_hand
     assert costs[-1] >= 0.999 * expected_total(model, adaptive)  # of the last trial or the end
     assert adaptive.history[-1]["losses"] != pytest.approx([0, 0, 0])
-    with pytest.raises(ValueError, match=f"for strategy '{name}', which weighs points"):
+    with (
+        pytest.raises(ValueError, match=f"for strategy '{name}', which weighs points"),
+        pytest.warns(RuntimeWarning, match="residual rows"),
+    ):
         pinn_ext.train_gauss_newton(model, 2, callbacks=[adaptive], weights="adapt", verbose=0)
 
 
