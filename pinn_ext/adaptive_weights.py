@@ -6,6 +6,7 @@ import copy
 import math
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from numbers import Real
 from typing import Any, NamedTuple
 
@@ -119,7 +120,8 @@ class AdaptiveLossWeights:
                 f"`strategy` must be one that weighs loss terms, got {strategy!r}, which weighs "
                 "points: use the callback pinn_ext.AdaptiveWeights."
             )
-        beta = self._strategy.blend_beta if weight_beta is None else weight_beta
+        self._own_beta = weight_beta is not None
+        beta = weight_beta if self._own_beta else self._strategy.blend_beta
         self.limits = WeightLimits(
             min_weight=_plain(min_weight),
             max_weight=_plain(max_weight),
@@ -270,13 +272,16 @@ class AdaptiveLossWeights:
         except ArithmeticError as error:
             return self._refuse(f"{self.strategy} cannot answer ({error})")
         if proposal is None:
-            self._state = state
+            self._take_state(state)
             return None
         targets = proposal.targets
         if not all(0.0 <= target < math.inf for target in targets) or not any(targets):
             return self._refuse(f"{self.strategy} answers no finite weights ({list(targets)})")
         initial = [unit.initial for unit in self.units]
-        result = self.limits.apply(
+        limits = self.limits
+        if proposal.blend_beta is not None and not self._own_beta:
+            limits = replace(limits, weight_beta=proposal.blend_beta)
+        result = limits.apply(
             targets,
             proposal.blend,
             present=statistics.weights or initial,
@@ -286,7 +291,8 @@ class AdaptiveLossWeights:
         )
         if result is None:
             return self._refuse(f"{self.strategy} answers weights without a scale")
-        self._state, self.penalty = state, proposal.penalty
+        self._take_state(state)
+        self.penalty = proposal.penalty
         self._before = list(self._weights)
         weights, resting = result
         for unit, weight in zip(self.units, weights, strict=True):
@@ -296,6 +302,13 @@ class AdaptiveLossWeights:
             self._note("note", proposal.note)
         self._note_limits(resting)
         return None
+
+    def _take_state(self, state: strategies.State) -> None:
+        """Go on from the state that an update has answered, and note what it means."""
+        news = self._strategy.news(self._state, state)
+        if news:
+            self._note("note", news)
+        self._state = state
 
     def roll_back(self, why: str) -> bool:
         """Go back to the weights before the last update.

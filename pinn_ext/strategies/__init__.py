@@ -14,6 +14,7 @@ from pinn_ext.strategies.equal_init import EqualInit
 from pinn_ext.strategies.equal_init_ema import EqualInitEma
 from pinn_ext.strategies.field_scale import FieldScale
 from pinn_ext.strategies.fixed import Fixed
+from pinn_ext.strategies.multi_stage import MultiStage
 
 __all__ = [
     "STATISTICS",
@@ -25,9 +26,10 @@ __all__ = [
     "create",
     "names",
     "option_names",
+    "term_names",
 ]
 
-_REGISTRY: dict[str, type[Strategy]] = {
+_REGISTRY: dict[str, type[Any]] = {
     cls.name: cls
     for cls in (
         Ema,
@@ -35,6 +37,7 @@ _REGISTRY: dict[str, type[Strategy]] = {
         EqualInitEma,
         FieldScale,
         Fixed,
+        MultiStage,
     )
 }
 _SHARED = ("ema_alpha", "eps")
@@ -48,9 +51,18 @@ def names() -> list[str]:
         The names that `AdaptiveWeights(...)` accepts.
 
     >>> names()
-    ['ema', 'equal_init', 'equal_init_ema', 'field_scale', 'fixed']
+    ['ema', 'equal_init', 'equal_init_ema', 'field_scale', 'fixed', 'multi_stage']
     """
     return sorted(_REGISTRY)
+
+
+def term_names() -> list[str]:
+    """Return the names of the strategies that weigh loss terms, sorted.
+
+    Returns:
+        Those of `names()` that `AdaptiveLossWeights` accepts; all follow the protocol `Strategy`.
+    """
+    return [name for name in names() if issubclass(_REGISTRY[name], Strategy)]
 
 
 def option_names(name: str) -> list[str]:
@@ -66,7 +78,7 @@ def option_names(name: str) -> list[str]:
         ValueError: if there is no such strategy.
     """
     cls = _REGISTRY[check_choice("strategy", name, _REGISTRY)]
-    return [field.name for field in fields(cls) if field.name not in _SHARED]  # type: ignore[arg-type]
+    return [field.name for field in fields(cls) if field.name not in _SHARED]
 
 
 def create(name: str, options: Mapping[str, Any] | None = None, **settings: Any) -> Strategy:
@@ -91,7 +103,7 @@ def create(name: str, options: Mapping[str, Any] | None = None, **settings: Any)
     for key in options:
         if key not in legal:
             raise ValueError(_unknown_option(name, key, legal))
-    own = {field.name for field in fields(cls)}  # type: ignore[arg-type]
+    own = {field.name for field in fields(cls)}
     shared = {key: value for key, value in settings.items() if key in own}
     return cls(**shared, **options)
 

@@ -13,8 +13,18 @@ from tests.strategies.papers import (
     slow_equal_init_ema,
     slow_field_scale,
     slow_fixed,
+    slow_multi_stage,
 )
 from tests.strategies.recordings import play, record, term_strategies
+
+EPOCHS = {
+    "stages": [
+        {"strategy": "field_scale", "options": {"condition_factor": 3.0}, "until_epoch": 2},
+        {"strategy": "fixed", "until_epoch": 7},
+        {"strategy": "equal_init_ema"},
+    ]
+}
+DROP = {"stages": [{"strategy": "ema", "until_drop": 1.5}, {"strategy": "equal_init"}]}
 
 # One line joins a new strategy.
 PAPERS = {
@@ -23,6 +33,7 @@ PAPERS = {
     "equal_init_ema": Paper(slow_equal_init_ema, normalization="initial"),
     "ema": Paper(slow_ema),
     "field_scale": Paper(slow_field_scale, ({}, {"condition_factor": 0.5})),
+    "multi_stage": Paper(slow_multi_stage, ({}, EPOCHS, DROP)),
 }
 CASES = [(name, variant) for name, paper in PAPERS.items() for variant in paper.variants]
 

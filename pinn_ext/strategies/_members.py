@@ -1,0 +1,36 @@
+"""The strategies that a controller chooses among."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pinn_ext.checks import check_choice
+from pinn_ext.strategies._base import Strategy
+
+
+def member(
+    what: str, name: Any, options: Mapping[str, Any] | None = None, **settings: float
+) -> Strategy:
+    """Build a strategy that a controller may hand the weights to.
+
+    Args:
+        what: where its name stands, for messages.
+        name: of a strategy that weighs loss terms; no controller.
+        options: of that strategy.
+        **settings: that strategies share, see `pinn_ext.strategies.create`.
+
+    Returns:
+        The strategy.
+
+    Raises:
+        ValueError: if it is no such strategy, or the options are not its own or out of range.
+    """
+    from pinn_ext import strategies  # the registry holds the controllers too
+
+    legal = [own for own in strategies.term_names() if own != "multi_stage"]
+    check_choice(f"{what}.strategy", name, legal)
+    try:
+        return strategies.create(name, options, **settings)
+    except ValueError as error:
+        raise ValueError(str(error).replace("`options", f"`{what}.options", 1)) from None
