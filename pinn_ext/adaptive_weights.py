@@ -115,6 +115,11 @@ class AdaptiveLossWeights:
         self._strategy = strategies.create(
             strategy, options, ema_alpha=self.ema_alpha, eps=self.eps
         )
+        if self._strategy.name == "auto":
+            raise ValueError(
+                "`strategy` must be one that weighs loss terms, got 'auto', which lets several of "
+                "them train in turns: use the callback pinn_ext.AdaptiveWeights."
+            )
         if self._strategy.moves == "points":
             raise ValueError(
                 f"`strategy` must be one that weighs loss terms, got {strategy!r}, which weighs "

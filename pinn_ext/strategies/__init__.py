@@ -9,6 +9,7 @@ from typing import Any
 from pinn_ext.checks import check_choice
 from pinn_ext.strategies._base import STATISTICS, Proposal, State, Statistics, Strategy
 from pinn_ext.strategies._gradients import Gradients
+from pinn_ext.strategies.auto import Auto
 from pinn_ext.strategies.ema import Ema
 from pinn_ext.strategies.equal_init import EqualInit
 from pinn_ext.strategies.equal_init_ema import EqualInitEma
@@ -32,6 +33,7 @@ __all__ = [
 _REGISTRY: dict[str, type[Any]] = {
     cls.name: cls
     for cls in (
+        Auto,
         Ema,
         EqualInit,
         EqualInitEma,
@@ -51,7 +53,7 @@ def names() -> list[str]:
         The names that `AdaptiveWeights(...)` accepts.
 
     >>> names()
-    ['ema', 'equal_init', 'equal_init_ema', 'field_scale', 'fixed', 'multi_stage']
+    ['auto', 'ema', 'equal_init', 'equal_init_ema', 'field_scale', 'fixed', 'multi_stage']
     """
     return sorted(_REGISTRY)
 
