@@ -25,14 +25,16 @@ class Round(NamedTuple):
 def plan(candidates: int, periods: int, part: float = 0.3, factor: int = 2) -> list[Round]:
     """Return rounds of pilots, each with `1 / factor` of the candidates of the one before.
 
-    As many candidates take part as one period each in every round has room for; then the rounds
-    are lengthened, the one that has been given least first, as successive halving has it (Jamieson
-    and Talwalkar 2016, algorithm 1: equal budgets for all rounds).
+    One period comes before them, which all candidates have in common: no strategy has moved the
+    weights yet. As many candidates take part as one period each in every round has room for; then
+    the rounds are lengthened, the one that has been given least first, as successive halving has
+    it (Jamieson and Talwalkar 2016, algorithm 1: equal budgets for all rounds).
 
     Args:
         candidates: how many there are, at least 1.
         periods: length of the whole training, at least `LEAST`.
-        part: of the training that pilots may take, in (0, 1); two periods they always may.
+        part: of the training that pilots may take, the common period included, in (0, 1); three
+            periods they always may, of which one is lost.
         factor: of which one in each round goes on, at least 2.
 
     Returns:
@@ -43,7 +45,7 @@ def plan(candidates: int, periods: int, part: float = 0.3, factor: int = 2) -> l
     >>> plan(4, 10)
     [Round(candidates=2, periods=1)]
     """
-    room = max(math.floor(part * periods + 1e-9), 2)
+    room = max(math.floor(part * periods + 1e-9), 3) - 1
     sizes: list[int] = []
     for count in range(candidates, 1, -1):
         sizes = _sizes(count, factor)

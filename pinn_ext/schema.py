@@ -198,7 +198,7 @@ def validate(cfg: Any) -> None:
     if strategy_of(cfg.training.loss.adaptive) == "auto" and cfg.training.epochs < LEAST:
         raise ValueError(
             f"`training.epochs` must be at least {LEAST} for training.loss.adaptive.strategy=auto "
-            f"(two of them are for its pilots), got {cfg.training.epochs}."
+            f"(three of them are for its pilots), got {cfg.training.epochs}."
         )
 
 

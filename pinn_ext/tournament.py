@@ -65,13 +65,13 @@ class Tournament:
 
     @property
     def periods(self) -> int:
-        """How many periods the pilots are going to take."""
-        return sum(one.candidates * one.periods for one in self.rounds)
+        """How many periods the pilots are going to take, with the first, which is common to all."""
+        return 1 + sum(one.candidates * one.periods for one in self.rounds)
 
     @property
     def periods_of_others(self) -> int:
         """How many of them are not the winner's, who goes on from its own."""
-        return self.periods - sum(one.periods for one in self.rounds)
+        return self.periods - 1 - sum(one.periods for one in self.rounds)
 
     def begin(self, usable: Sequence[int], periods: int, part: float, factor: int) -> None:
         """Plan the rounds.
@@ -94,6 +94,11 @@ class Tournament:
     def leave_out(self, candidate: int, why: str) -> None:
         """Note a candidate that takes no part."""
         self._add_row(candidate, 0, None, why, 0.0)
+
+    def common_period_over(self) -> None:
+        """Count the first period for all candidates; the first of them goes on."""
+        self.own = [1] * len(self.labels)
+        self.next = self.live
 
     def period_over(self) -> bool:
         """Count a period of the present candidate; return whether its block is over."""

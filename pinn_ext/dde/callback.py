@@ -255,9 +255,12 @@ class AdaptiveWeights(dde.callbacks.Callback):
             if values is not None:
                 name = None if bad is None else self._weights.names[bad]
                 self.stopped = self._guard.check(self._step + 1, name)
-                if self.stopped and self._pilots and self._pilots.lose(self, self.stopped):
-                    # The network is back at the start, and these are its losses.
-                    self.stopped, self.model.stop_training, values = None, False, self._first
+                lost = (
+                    self._pilots.lose(self, self.stopped) if self._pilots and self.stopped else None
+                )
+                if lost is not None:
+                    # The network is back where the pilots began, and these are its losses.
+                    self.stopped, self.model.stop_training, values = None, False, lost
                 if self.stopped is not None:
                     self._weights.roll_back(self.model, self.stopped)
                     self._keep_events()
@@ -436,7 +439,7 @@ class AdaptiveWeights(dde.callbacks.Callback):
         row = {"step": step, "losses": losses, "weights": self._weights.values()}
         if self._pilots:
             row |= {"candidate": self._pilots.tournament.present, "weights_before": in_force}
-            self._pilots.after_period(self)
+            self._pilots.after_period(self, losses)
         self.history.append(row)
         if self._meter.diagnosis is not None:
             self.gradient_history.append({"step": step, **self._meter.diagnosis})

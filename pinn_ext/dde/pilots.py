@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from pinn_ext.dde import model_state
 from pinn_ext.dde._text import pilots_table
 from pinn_ext.dde.judge import Judge
 from pinn_ext.dde.weights import ModelWeights
+from pinn_ext.strategies import Gradients
 from pinn_ext.strategies.auto import Auto
 from pinn_ext.tournament import Tournament
 
@@ -22,10 +24,12 @@ from pinn_ext.tournament import Tournament
 class Pilots:
     """Lets candidates train in turns, each from the same start, and goes on with the best.
 
-    A block belongs to one candidate. Between two blocks everything that the training has changed
-    is swapped: network, optimiser, scheduler, external variables, random numbers, points or
-    batches, weights with the state of their strategy. After the last round the winner goes on from
-    the state that its own blocks have left, as if it had trained alone from the start.
+    The first period is common to all, as no strategy has moved the weights yet. Each candidate then
+    makes its first update from what was measured in it. A block belongs to one candidate. Between
+    two blocks everything that the training has changed is swapped: network, optimiser, scheduler,
+    external variables, random numbers, points or batches, weights with the state of their strategy.
+    After the last round the winner goes on from the state that its own blocks have left, as if it
+    had trained alone from the start.
 
     Args:
         method: which candidates there are, and how they are judged.
@@ -55,6 +59,8 @@ class Pilots:
         self._waiting: dict[int, dict[str, Any]] = {}
         self._start: dict[str, Any] | None = None
         self._first: list[float] = []
+        self._common: dict[str, Any] | None = None
+        self._replaying = False
         self._begun = self._total = self._offset = 0
         self._since = 0.0
 
@@ -85,7 +91,8 @@ class Pilots:
         """
         course = self.tournament
         if course.under_way:
-            own = self._begun + (course.own[course.live] + 1) * self.period
+            ended = course.own[course.live] + (not self._replaying)
+            own = self._begun + ended * self.period
             return min(own / (self._total - course.periods_of_others * self.period), 1.0)
         return min((step - self._offset) / (total - self._offset), 1.0) if total else None
 
@@ -111,15 +118,33 @@ class Pilots:
         Raises:
             ValueError: if the training is too short for pilots, or its length is not known.
         """
-        if not self.tournament.rounds and self.tournament.chosen is None:
-            self._begin(owner)
-        self._swap(owner)
-        owner._guard.quiet = self.tournament.can_lose()
-
-    def after_period(self, owner: Any) -> None:
-        """Count a period of the present candidate; judge it at the end of its block."""
         course = self.tournament
-        if course.under_way and course.period_over():
+        if not course.rounds and course.chosen is None:
+            self._begin(owner)
+        elif self._common is not None and self._start is None and course.under_way:
+            # After all that other callbacks have done at the end of the common period.
+            state = {"model": model_state.take(owner.model), "meter": owner._meter.state_dict()}
+            self._start = {**state, "common": self._common}
+        self._swap(owner)
+        owner._guard.quiet = self._start is not None and course.can_lose()
+
+    def after_period(self, owner: Any, losses: Sequence[float]) -> None:
+        """Count a period of the present candidate; judge it at the end of its block.
+
+        Args:
+            owner: the callback.
+            losses: mean raw losses of the period.
+        """
+        course = self.tournament
+        if course.under_way and self._common is None:
+            gradients = owner._meter.gradients
+            self._common = {
+                "losses": list(losses),
+                "gradients": None if gradients is None else asdict(gradients),
+            }
+            owner._meter.needs_of_others = frozenset()
+            course.common_period_over()
+        elif course.under_way and course.period_over():
             broken = course.broken.get(course.live)
             course.judge(
                 float("inf") if broken else self._judge.score(owner.model),
@@ -135,26 +160,27 @@ class Pilots:
             if course.chosen is not None:
                 self._say_choice(owner)
 
-    def lose(self, owner: Any, why: str) -> bool:
+    def lose(self, owner: Any, why: str) -> list[float] | None:
         """Take the present candidate out of the race, as its training has broken down.
 
-        The model goes back to the start and trains with the initial weights until the period is
-        over, so that periods stay whole; nothing of that is kept.
+        The model goes back to the end of the common period and trains with the initial weights
+        until the period is over, so that periods stay whole; nothing of that is kept.
 
         Args:
             owner: the callback.
             why: what has happened.
 
         Returns:
-            False if no other candidate is left: then the training has to end.
+            Raw losses of the state that it goes back to; None if no other candidate is left: then
+            the training has to end.
         """
         course = self.tournament
-        if not course.can_lose():
-            return False
+        if self._start is None or not course.can_lose():
+            return None
         course.broken.setdefault(course.live, why)
         self._note(owner, "pilot", f"{course.present} is out: {why}")
         self._put(owner, course.live, None)
-        return True
+        return list(self._start["common"]["losses"])
 
     def conclude(self, owner: Any, why: str) -> None:
         """Go on with the candidate at work, as there can be no more pilots."""
@@ -179,8 +205,8 @@ class Pilots:
             self._judge.detach()
             return self._say_choice(owner)
         self._judge.meet(model, owner._weights.names, self._first, self._settings["field_scales"])
-        self._start = {"model": model_state.take(model), "meter": owner._meter.state_dict()}
-        self._since = time.perf_counter()
+        needs = [self.weights(candidate).needs for candidate in course.running]
+        owner._meter.needs_of_others = frozenset().union(*needs)
         return self._say(
             f"{course.pilots} pilots of {len(course.running)} candidates take "
             f"{course.periods * self.period} of {self._total - step} iterations"
@@ -194,7 +220,7 @@ class Pilots:
         if total is None or left < least:
             raise ValueError(
                 f"`iterations` must be at least {least} for strategy 'auto' ({halving.LEAST} "
-                f"periods of {self.period}, two of them for its pilots), "
+                f"periods of {self.period}, three of them for its pilots), "
                 f"got {'none' if total is None else left}."
             )
         return total
@@ -251,6 +277,17 @@ class Pilots:
                 weights.load_state_dict(state["weights"], owner.model)
         owner._weights = weights
         owner._guard.forget()
+        if state is None and candidate not in self.tournament.broken:
+            self._replay(owner, own["common"])
+
+    def _replay(self, owner: Any, common: dict[str, Any]) -> None:
+        """Make the candidate's first update, from what was measured in the common period."""
+        gradients = common["gradients"]
+        owner._meter.gradients = None if gradients is None else Gradients(**gradients)
+        self._replaying = True
+        owner._update(common["losses"], owner._guard)
+        self._replaying = False
+        owner._meter.clear()
 
     # ---- what is said and saved ---------------------------------------------------------------
 
@@ -287,6 +324,7 @@ class Pilots:
             "judge": self._judge.state_dict(),
             "waiting": {c: _plain(state) for c, state in self._waiting.items()},
             "start": None if self._start is None else _plain(self._start),
+            "common": self._common,
             "first": list(self._first),
             "begun": self._begun,
             "total": self._total,
@@ -308,6 +346,7 @@ class Pilots:
         self.tournament.load_state_dict(state["tournament"])
         self._judge.load_state_dict(state["judge"])
         self._waiting, self._start = dict(state["waiting"]), state["start"]
+        self._common = state["common"]
         self._first, self._total = list(state["first"]), state["total"]
         self._begun, self._offset = state["begun"], state["offset"]
         if state["position"] is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pinn_ext.checks import check_choice
@@ -10,14 +10,20 @@ from pinn_ext.strategies._base import Strategy
 
 
 def member(
-    what: str, name: Any, options: Mapping[str, Any] | None = None, **settings: float
+    what: str,
+    name: Any,
+    options: Mapping[str, Any] | None = None,
+    *,
+    barred: Sequence[str] = (),
+    **settings: float,
 ) -> Strategy:
     """Build a strategy that a controller may hand the weights to.
 
     Args:
         what: where its name stands, for messages.
-        name: of a strategy that weighs loss terms; no controller.
+        name: of a strategy that weighs loss terms.
         options: of that strategy.
+        barred: names that are not allowed here.
         **settings: that strategies share, see `pinn_ext.strategies.create`.
 
     Returns:
@@ -28,7 +34,7 @@ def member(
     """
     from pinn_ext import strategies  # the registry holds the controllers too
 
-    legal = [own for own in strategies.term_names() if own != "multi_stage"]
+    legal = [own for own in strategies.term_names() if own not in barred]
     check_choice(f"{what}.strategy", name, legal)
     try:
         return strategies.create(name, options, **settings)

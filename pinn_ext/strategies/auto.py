@@ -76,21 +76,25 @@ class Auto:
             raise ValueError(f"`options.candidates` must be a list of strategies, got {given!r}.")
         rows: list[dict[str, Any]] = []
         for i, candidate in enumerate(given):
-            what = f"options.candidates[{i}]"
-            row: Mapping[str, Any] = (
-                candidate if isinstance(candidate, Mapping) else {"strategy": candidate}
-            )
-            for key in row:
-                check_choice(what, key, ("strategy", "options"))
-            rows.append(
-                {"strategy": row.get("strategy"), "options": dict(row.get("options") or {})}
-            )
-        twins = [row for i, row in enumerate(rows) if row in rows[:i]]
-        if twins:
-            raise ValueError(f"`options.candidates` must be distinct, got {twins[0]} twice.")
+            rows.append(self._read(f"options.candidates[{i}]", candidate))
+            if rows[-1] in rows[:-1]:
+                raise ValueError(f"`options.candidates` must be distinct, got {rows[-1]} twice.")
         names = [row["strategy"] for row in rows]
         rows = [{"strategy": n, "options": {}} for n in ALWAYS if n not in names] + rows
         return sorted(rows, key=lambda row: (*ALWAYS, row["strategy"]).index(row["strategy"]))
+
+    def _read(self, what: str, candidate: Any) -> dict[str, Any]:
+        """Return `strategy` and `options` of what a user has listed."""
+        row = candidate if isinstance(candidate, Mapping) else {"strategy": candidate}
+        for key in row:
+            check_choice(what, key, ("strategy", "options"))
+        name, options = row.get("strategy"), dict(row.get("options") or {})
+        method = member(what, name, options, ema_alpha=self.ema_alpha, eps=self.eps)
+        if "ntk" in method.needs:
+            raise ValueError(
+                f"`{what}` must not read tangent kernels, which pilots do not share, got {name!r}."
+            )
+        return {"strategy": name, "options": options}
 
     @cached_property
     def labels(self) -> list[str]:
@@ -105,8 +109,4 @@ class Auto:
 
     @property
     def _methods(self) -> list[Strategy]:
-        settings = {"ema_alpha": self.ema_alpha, "eps": self.eps}
-        return [
-            member(f"options.candidates[{i}]", row["strategy"], row["options"], **settings)
-            for i, row in enumerate(self.settings)
-        ]
+        return [member("", row["strategy"], row["options"]) for row in self.settings]

@@ -190,7 +190,9 @@ def _read_stage(what: str, stage: Any, *, last: bool, settings: Mapping[str, flo
         raise ValueError(f"`{what}` must be a mapping with a strategy, got {stage!r}.")
     for key in stage:
         check_choice(what, key, ("strategy", "options", *ENDS))
-    method = member(what, stage["strategy"], stage.get("options"), **settings)
+    method = member(
+        what, stage["strategy"], stage.get("options"), barred=["multi_stage"], **settings
+    )
     ends = [end for end in ENDS if stage.get(end) is not None]
     if last and ends:
         raise ValueError(
