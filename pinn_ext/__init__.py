@@ -22,12 +22,14 @@ if TYPE_CHECKING:
     from pinn_ext.dde.callback import AdaptiveWeights
     from pinn_ext.dde.gauss_newton import train_gauss_newton
     from pinn_ext.dde.scale_outputs import scale_outputs
+    from pinn_ext.dde.tensorboard import TensorBoardLog
     from pinn_ext.plain_loop import train_physics
 
 __all__ = [
     "AdaptiveLossWeights",
     "AdaptiveWeights",
     "LossAggregator",
+    "TensorBoardLog",
     "scale_outputs",
     "strategies",
     "systems",
@@ -39,6 +41,7 @@ _HOMES = {
     "AdaptiveLossWeights": "pinn_ext.adaptive_weights",
     "AdaptiveWeights": "pinn_ext.dde.callback",
     "LossAggregator": "pinn_ext.aggregators",
+    "TensorBoardLog": "pinn_ext.dde.tensorboard",
     "scale_outputs": "pinn_ext.dde.scale_outputs",
     "train_gauss_newton": "pinn_ext.dde.gauss_newton",
     "train_physics": "pinn_ext.plain_loop",

@@ -34,7 +34,7 @@ class AdaptiveLossWeights(HeldWeights):
         ema_alpha: part of the old loss average that is kept at an update, in [0, 1).
         update_frequency: after the first call, weights move at epochs divisible by this number.
         eps: added to each loss before it is inverted, in the units of the losses.
-        min_weight: smallest weight that an update may give.
+        min_weight: smallest weight that an update may give. `fixed` and `field_scale` have no limits.
         max_weight: largest weight that an update may give.
         options: values for options of the strategy, see `pinn_ext.strategies.option_names`.
         weight_beta: part of the old weight that is kept when targets are blended in, in [0, 1);
@@ -102,14 +102,15 @@ class AdaptiveLossWeights(HeldWeights):
         beta = weight_beta if self._own_beta else self._strategy.blend_beta
         limits = (min_weight, max_weight, beta, normalization, max_ratio, max_change)
         self.limits = WeightLimits(*map(checked.plain, limits))
+        if not self._strategy.limited:
+            self.limits = self.limits.lifted()
         self.groups = check_groups(groups, self.loss_names)
         self.prior = bool(prior)
         self.warm_up, self.freeze_after = checked.span(warm_up, freeze_after)
         self._scales = checked.scales(field_scales, self.loss_names, self._strategy)
         self._conditions = checked.conditions(conditions, self.loss_names)
-        free = self.strategy == "fixed"
         self._initial = checked.initial_weights(
-            initial_weights, self.loss_names, None if free else self.limits
+            initial_weights, self.loss_names, self.limits if self._strategy.limited else None
         )
         self._begin_afresh()
 

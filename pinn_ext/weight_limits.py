@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pinn_ext.checks import check_choice, check_number
 
@@ -44,6 +44,10 @@ class WeightLimits:
             check_number("max_ratio", self.max_ratio, 1)
         if self.max_change is not None:
             check_number("max_change", self.max_change, 1, open_low=True)
+
+    def lifted(self) -> WeightLimits:
+        """Return the same without cap and clamps, for weights that are given rather than found."""
+        return replace(self, min_weight=1e-300, max_weight=1e300, max_ratio=None)
 
     def apply(
         self,

@@ -21,7 +21,6 @@ from tests.strategies.recordings import statistics, sums_over
 BAD_LOSSES = (math.nan, math.inf, -math.inf, -1.0)
 EXTREME_LOSSES = (0.0, 5e-324, 1e-300, 1e-8, 1.0, 1e300)
 OPTIONS = list(itertools.product(NORMALIZATIONS, (None, 100.0)))
-LIMITS = {"min_weight": 1e-4, "max_weight": 1e4}
 
 
 def seen(history):
@@ -160,7 +159,7 @@ def assert_weights_stay_legal(name, normalization, max_ratio, updates, seed=0):
             losses = {key: random_number(rng) for key in names}
             weights = manager.update(epoch, losses, progress=epoch / updates, **more)
             assert weights.pop("off") == 0.0
-            low, high = LIMITS["min_weight"], LIMITS["max_weight"]
+            low, high = manager.limits.min_weight, manager.limits.max_weight
             assert all(low <= weight <= high for weight in weights.values()), (epoch, weights)
             if epoch % 1000 == 0:  # extreme losses pin the weights, a new manager is free again
                 json.dumps(manager.state_dict(), allow_nan=False)

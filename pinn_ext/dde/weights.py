@@ -150,22 +150,11 @@ class ModelWeights:
         new = self.values()
         if new == old:
             return 1.0
-        self._say_what_holds_scales(self.manager)
         self._assign(model, self.manager)
         before = sum(weight * loss for weight, loss in zip(old, losses, strict=True))
         after = sum(weight * loss for weight, loss in zip(new, losses, strict=True))
         self._jump = after / before if before > 0 else 1.0
         return self._jump
-
-    def _say_what_holds_scales(self, manager: AdaptiveLossWeights) -> None:
-        """Say where a limit undoes weights that follow from facts, not from noisy losses."""
-        held = {e.term: e.why for e in manager.events if e.why.startswith("held by")}
-        if held and "field_scales" in manager.needs:
-            what = ", ".join(f"{term} {why}" for term, why in held.items())
-            self._say(
-                f"weights of {manager.strategy} are not those of its formula, {what}: "
-                "max_ratio=None and a larger max_weight let them be"
-            )
 
     def settle(self) -> None:
         """Take the weights in force as good: a period under them went well."""

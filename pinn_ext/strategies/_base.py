@@ -76,6 +76,8 @@ class Strategy(ABC):
         equalizes: whether its first update makes all weighted losses equal.
         permutation_equivariant: whether reordering the terms only reorders the weights.
         equal_treatment: whether terms that cannot be told apart get the same target.
+        limited: whether ratio cap and clamps hold its weights; they are made for weights that follow
+            noisy statistics, not for those that follow from data.
         scale_invariant: whether a common factor on all losses leaves the ratios of the targets.
     """
 
@@ -86,6 +88,7 @@ class Strategy(ABC):
     equalizes: ClassVar[bool] = False
     permutation_equivariant: ClassVar[bool] = True
     equal_treatment: ClassVar[bool] = True
+    limited: ClassVar[bool] = True
     scale_invariant: ClassVar[bool] = False
 
     @abstractmethod

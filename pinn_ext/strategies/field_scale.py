@@ -16,7 +16,8 @@ class FieldScale(Strategy):
 
     Losses of fields that differ in size are then measured in the same, dimensionless unit. c_i is
     1 for equations and `condition_factor` for initial and boundary conditions and data. Its
-    statistic is read once, from the data, and costs nothing while training. (Weights of conditions:
+    statistic is read once, from the data, and costs nothing while training. Its weights may be of any
+    size: those of a field of 1e-3 have to be 1e6 times those of a field of 1. (Weights of conditions:
     Wang, Teng and Perdikaris 2021, section 2.2, set by hand.)
 
     Attributes:
@@ -26,7 +27,7 @@ class FieldScale(Strategy):
     condition_factor: float = 10.0
     name: ClassVar[str] = "field_scale"
     needs: ClassVar[frozenset[str]] = frozenset({"field_scales"})
-    equal_treatment: ClassVar[bool] = True
+    limited: ClassVar[bool] = False
     scale_invariant: ClassVar[bool] = True
 
     def __post_init__(self) -> None:

@@ -15,6 +15,7 @@ class Fixed(Strategy):
 
     name: ClassVar[str] = "fixed"
     moves: ClassVar[str] = ""
+    limited: ClassVar[bool] = False
     scale_invariant: ClassVar[bool] = True
     needs: ClassVar[frozenset[str]] = frozenset()
 

@@ -178,8 +178,7 @@ def test_hard_conditions_leave_no_data():
     model = model_of([])
     one_sentence(model, "`field_scales` must be given for 2 equations and 1 fields")
     adaptive = AdaptiveWeights(
-        "field_scale", field_scales=[5.0, 0.1], period=1, normalization="none", max_ratio=None,
-        verbose=0,
+        "field_scale", field_scales=[5.0, 0.1], period=1, normalization="none", verbose=0,
     )  # fmt: skip
     model.train(iterations=1, callbacks=[adaptive], verbose=0)
     assert list(adaptive.manager.get_weights().values()) == pytest.approx([0.04, 100.0])
@@ -203,8 +202,7 @@ def test_bad_sizes_of_a_user(scales, message):
 def test_sizes_of_a_user_count_and_the_data_are_not_looked_at():
     model = model_of([wall(0.0), wall(0.0, 1)])
     adaptive = AdaptiveWeights(
-        "field_scale", field_scales=np.array([2.0, 0.5, 2.0, 0.5]), period=1, max_ratio=None,
-        normalization="none", options={"condition_factor": 3.0}, verbose=0,
+        "field_scale", field_scales=np.array([2.0, 0.5, 2.0, 0.5]), period=1, normalization="none", options={"condition_factor": 3.0}, verbose=0,
     )  # fmt: skip
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -212,16 +210,13 @@ def test_sizes_of_a_user_count_and_the_data_are_not_looked_at():
     assert list(adaptive.manager.get_weights().values()) == pytest.approx([0.25, 4.0, 0.75, 12.0])
 
 
-def test_a_cap_that_undoes_the_scales_is_said(capsys):
-    model = model_of([wall(1.0), wall(1e-3, 1)])
-    model.train(iterations=1, callbacks=[AdaptiveWeights("field_scale", period=1)], verbose=0)
-    shown = capsys.readouterr().out
-    assert "weights of field_scale are not those of its formula, pde_1 held by max_ratio" in shown
-    options = {"normalization": "none", "max_ratio": None, "max_weight": 1e8}
-    model = model_of([wall(1.0), wall(1e-3, 1)])
-    adaptive = AdaptiveWeights("field_scale", period=1, **options)
+def test_no_limit_undoes_the_scales():
+    model = model_of([wall(1.0), wall(1e-4, 1)])
+    adaptive = AdaptiveWeights("field_scale", period=1, normalization="none", verbose=0)
     model.train(iterations=1, callbacks=[adaptive], verbose=0)
-    assert "not those of its formula" not in capsys.readouterr().out
+    weights = list(adaptive.manager.get_weights().values())
+    assert weights == pytest.approx([1.0, 1e8, 10.0, 1e9])
+    assert adaptive.events == []
 
 
 # ---- scaled outputs -----------------------------------------------------------------------------
@@ -314,8 +309,7 @@ def error_of_v(scaled, weighted):
     model = dde.Model(data, network)
     model.compile("adam", lr=5e-3, verbose=0)
     adaptive = AdaptiveWeights(
-        "field_scale" if weighted else "fixed", period=1, normalization="none", max_ratio=None,
-        max_weight=1e8, verbose=0,
+        "field_scale" if weighted else "fixed", period=1, normalization="none", verbose=0,
     )  # fmt: skip
     model.train(iterations=200, callbacks=[adaptive], verbose=0, display_every=10**6)
     x = np.linspace(0, 1, 101, dtype=np.float32)[:, None]

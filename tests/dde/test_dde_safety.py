@@ -436,3 +436,20 @@ def test_a_roll_back_after_a_resume(problem):
     with pytest.warns(RuntimeWarning, match="training stopped"):
         problem.train(model, watch, restored, iterations=6)
     assert list(restored.manager.get_weights().values()) == adaptive.history[0]["weights"]
+
+
+def test_moments_go_back_after_a_resume(problem, scripted):
+    scripted([1.0, 1.0], [1e-3, 1e-3])
+    options = {"period": 3, "normalization": "none", "verbose": 0}
+    pde = BreaksUnder(8)
+    model, adaptive = problem.poisson(pde=pde), AdaptiveWeights("scripted", **options)
+    problem.train(model, adaptive, iterations=6)
+    small = problem.state(model)
+    restored = AdaptiveWeights("scripted", **options)
+    restored.load_state_dict(adaptive.state_dict(), model)
+    watch = problem.At("on_batch_begin", lambda step: setattr(pde, "broken", step == 1))
+    with pytest.warns(RuntimeWarning, match="training stopped"):
+        problem.train(model, watch, restored, iterations=3)
+    assert model.loss_weights.tolist() == [1.0, 1.0]
+    for before, after in zip(small[2::3], problem.state(model)[2::3], strict=True):
+        assert torch.allclose(after, 1e6 * before, rtol=1e-4)
