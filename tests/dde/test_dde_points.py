@@ -267,7 +267,11 @@ def test_lbfgs_descends_the_loss_with_the_frozen_weights(problem, name, fresh):
     assert totals[0].item() == pytest.approx(by_hand, rel=1e-12)
     assert totals[0].item() != pytest.approx(sum(own._first), rel=1e-3)
     assert totals[-1] < totals[0]
-    for before, after in zip(tables, own._points.state_dict()["tables"], strict=True):
+    assert_same_state(tables, own._points.state_dict()["tables"])
+
+
+def assert_same_state(some, others):
+    for before, after in zip(some, others, strict=True):
         for key, value in before["state"].items():
             same = torch.equal if isinstance(value, torch.Tensor) else lambda a, b: a == b
             assert same(value, after["state"][key])
@@ -385,3 +389,16 @@ def test_verbose_2_says_where_the_weights_are(problem, capsys):
     out = capsys.readouterr().out
     assert "rba on 3 loss terms (pde_1, dirichlet_1, ic_1), point weights move at each step" in out
     assert "AdaptiveWeights: step 4: point weights pde_1=" in out
+
+
+@every
+def test_nncg_keeps_the_weights(problem, name):
+    dde.optimizers.set_NNCG_options(rank=2, cgmaxiter=3)
+    model, adaptive = problem.heat(), weighing(name)
+    problem.train(model, adaptive, iterations=4)
+    before, tables = expected_total(model, adaptive), adaptive._points.state_dict()["tables"]
+    model.compile("NNCG", verbose=0)
+    problem.train(model, adaptive, iterations=3)
+    assert adaptive.stopped is None
+    assert expected_total(model, adaptive) < before
+    assert_same_state(tables, adaptive._points.state_dict()["tables"])
