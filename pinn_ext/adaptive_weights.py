@@ -34,7 +34,7 @@ class AdaptiveLossWeights(HeldWeights):
         ema_alpha: part of the old loss average that is kept at an update, in [0, 1).
         update_frequency: after the first call, weights move at epochs divisible by this number.
         eps: added to each loss before it is inverted, in the units of the losses.
-        min_weight: smallest weight that an update may give. `fixed` and `field_scale` have no limits.
+        min_weight: smallest weight that an update may give (not of `fixed` and `field_scale`).
         max_weight: largest weight that an update may give.
         options: values for options of the strategy, see `pinn_ext.strategies.option_names`.
         weight_beta: part of the old weight that is kept when targets are blended in, in [0, 1);
@@ -120,7 +120,7 @@ class AdaptiveLossWeights(HeldWeights):
         self.penalty = 0.0
         self.units: list[Unit] = units_of(self.loss_names, self._initial, self.groups)
         self._begin: int | None = None
-        self._updates = 0
+        self._updates = self._asked = 0
         self._resting: list[str] = [""] * len(self.units)
         self._state = self._strategy.init([unit.initial for unit in self.units])
 
@@ -163,7 +163,7 @@ class AdaptiveLossWeights(HeldWeights):
         begin = epoch if self._begin is None else self._begin
         if epoch - begin < self.warm_up or self._is_frozen(epoch):
             return False
-        return self._updates == 0 or epoch % self.update_frequency == 0
+        return self._asked == 0 or epoch % self.update_frequency == 0
 
     def _is_frozen(self, epoch: int | None) -> bool:
         if self.freeze_after is None or epoch is None or self._begin is None:
@@ -247,7 +247,7 @@ class AdaptiveLossWeights(HeldWeights):
             None if ntk is None else list(map(float, ntk)),
             self._of_units(self._scales),
             self._of_units(self._conditions),
-            self._updates + 1,
+            self._asked + 1,
             progress,
             switches,
         )
@@ -289,6 +289,7 @@ class AdaptiveLossWeights(HeldWeights):
         if news:
             self._note("note", news)
         self._state = state
+        self._asked += 1
 
     def _limited(
         self, proposal: Proposal, statistics: Statistics
@@ -333,6 +334,7 @@ class AdaptiveLossWeights(HeldWeights):
             "epoch": self._epoch,
             "begin": self._begin,
             "updates": self._updates,
+            "asked": self._asked,
             "penalty": self.penalty,
             "limits": list(self._resting),
             "state": copy.deepcopy(self._state),
@@ -351,6 +353,7 @@ class AdaptiveLossWeights(HeldWeights):
         self._initial, self.units = list(state["initial_weights"]), units
         self._weights, self._before = list(state["weights"]), copy.copy(state["weights_before"])
         self._epoch, self._begin = state["epoch"], state["begin"]
-        self._updates, self.penalty = state["updates"], state["penalty"]
+        self._updates, self._asked = state["updates"], state["asked"]
+        self.penalty = state["penalty"]
         self._resting = list(state["limits"])
         self._state = copy.deepcopy(state["state"])

@@ -76,8 +76,8 @@ class Strategy(ABC):
         equalizes: whether its first update makes all weighted losses equal.
         permutation_equivariant: whether reordering the terms only reorders the weights.
         equal_treatment: whether terms that cannot be told apart get the same target.
-        limited: whether ratio cap and clamps hold its weights; they are made for weights that follow
-            noisy statistics, not for those that follow from data.
+        limited: whether ratio cap and clamps hold its weights; they are made for weights that
+            follow noisy statistics, not for those that are given or follow from data.
         scale_invariant: whether a common factor on all losses leaves the ratios of the targets.
     """
 

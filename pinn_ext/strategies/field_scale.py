@@ -16,9 +16,9 @@ class FieldScale(Strategy):
 
     Losses of fields that differ in size are then measured in the same, dimensionless unit. c_i is
     1 for equations and `condition_factor` for initial and boundary conditions and data. Its
-    statistic is read once, from the data, and costs nothing while training. Its weights may be of any
-    size: those of a field of 1e-3 have to be 1e6 times those of a field of 1. (Weights of conditions:
-    Wang, Teng and Perdikaris 2021, section 2.2, set by hand.)
+    statistic is read once, from the data, and costs nothing while training. Its weights may be of
+    any size: those of a field of 1e-3 have to be 1e6 times those of a field of 1. (These are the
+    weights of the nondimensional problem; no paper's.)
 
     Attributes:
         condition_factor: weight of a condition over that of an equation, dimensionless.

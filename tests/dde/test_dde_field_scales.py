@@ -145,7 +145,7 @@ def test_data_without_an_equation_are_measured_by_their_targets():
     model.compile("adam", lr=1e-3, verbose=0)
     adaptive = AdaptiveWeights("field_scale", period=1, normalization="none", verbose=0)
     model.train(iterations=1, callbacks=[adaptive], verbose=0)
-    assert adaptive.manager.get_weights()["data_1"] == pytest.approx(1e4)  # 10 / 1e-4, clamped
+    assert adaptive.manager.get_weights()["data_1"] == pytest.approx(1e5)  # 10 / 1e-4
     assert adaptive.manager._scales == pytest.approx([1e-2])
     assert adaptive.manager._conditions == [True]
 
@@ -202,8 +202,13 @@ def test_bad_sizes_of_a_user(scales, message):
 def test_sizes_of_a_user_count_and_the_data_are_not_looked_at():
     model = model_of([wall(0.0), wall(0.0, 1)])
     adaptive = AdaptiveWeights(
-        "field_scale", field_scales=np.array([2.0, 0.5, 2.0, 0.5]), period=1, normalization="none", options={"condition_factor": 3.0}, verbose=0,
-    )  # fmt: skip
+        "field_scale",
+        field_scales=np.array([2.0, 0.5, 2.0, 0.5]),
+        period=1,
+        normalization="none",
+        options={"condition_factor": 3.0},
+        verbose=0,
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         model.train(iterations=1, callbacks=[adaptive], verbose=0)
