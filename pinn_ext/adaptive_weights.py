@@ -3,38 +3,22 @@
 from __future__ import annotations
 
 import copy
-import math
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
-from numbers import Real
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from pinn_ext import _weight_checks as checked
 from pinn_ext import strategies
-from pinn_ext.checks import check_choice, check_names, check_number
-from pinn_ext.strategies import Gradients, Statistics, Strategy
+from pinn_ext.checks import check_choice, check_number
+from pinn_ext.strategies import Gradients, Proposal, Statistics, Strategy
+from pinn_ext.weight_events import Event, HeldWeights, limit_events
 from pinn_ext.weight_groups import Unit, check_groups, units_of
 from pinn_ext.weight_limits import NORMALIZATIONS, WeightLimits
 
 __all__ = ["NORMALIZATIONS", "AdaptiveLossWeights", "Event"]
 
 
-class Event(NamedTuple):
-    """Something about the weights that a user should be able to look up.
-
-    Attributes:
-        epoch: in which it happened.
-        term: name of the loss term or group, `""` for all.
-        what: a word: `limit`, `unusable`, `rolled_back`, `frozen`, `begun`, `note`.
-        why: a sentence without its full stop.
-    """
-
-    epoch: int
-    term: str
-    what: str
-    why: str
-
-
-class AdaptiveLossWeights:
+class AdaptiveLossWeights(HeldWeights):
     """Weights of named loss terms that adapt while training.
 
     An update takes the strategy's targets, limits their ratio, multiplies them by the user's own
@@ -104,49 +88,40 @@ class AdaptiveLossWeights:
         field_scales: Mapping[str, float] | None = None,
         conditions: Sequence[str] = (),
     ) -> None:
-        self.loss_names = _checked_loss_names(loss_names)
+        self.loss_names = checked.loss_names(loss_names)
         check_choice("strategy", strategy, strategies.names())
         # Python's own numbers, as those of numpy would end up in the state.
         self.ema_alpha = float(check_number("ema_alpha", ema_alpha, 0, 1, open_high=True))
         frequency = check_number("update_frequency", update_frequency, 1, integer=True)
         self.update_frequency = int(frequency)
         self.eps = float(check_number("eps", eps, 1e-100))
-        self._strategy = strategies.create(
-            strategy, options, ema_alpha=self.ema_alpha, eps=self.eps
-        )
-        if self._strategy.moves == "points":
-            raise ValueError(
-                f"`strategy` must be one that weighs loss terms, got {strategy!r}, which weighs "
-                "points: use the callback pinn_ext.AdaptiveWeights."
-            )
+        shared = {"ema_alpha": self.ema_alpha, "eps": self.eps}
+        self._strategy = checked.of_terms(strategies.create(strategy, options, **shared))
         beta = self._strategy.blend_beta if weight_beta is None else weight_beta
-        self.limits = WeightLimits(
-            min_weight=_plain(min_weight),
-            max_weight=_plain(max_weight),
-            weight_beta=_plain(beta),
-            normalization=normalization,
-            max_ratio=_plain(max_ratio),
-            max_change=_plain(max_change),
-        )
+        limits = (min_weight, max_weight, beta, normalization, max_ratio, max_change)
+        self.limits = WeightLimits(*map(checked.plain, limits))
         self.groups = check_groups(groups, self.loss_names)
         self.prior = bool(prior)
-        self.warm_up = int(check_number("warm_up", warm_up, 0, integer=True))
-        self.freeze_after = freeze_after
-        if freeze_after is not None:
-            check_number("freeze_after", freeze_after, self.warm_up + 1, integer=True)
-        self._scales = self._checked_scales(field_scales)
-        self._conditions = self._checked_conditions(conditions)
-        self._initial = self._checked_initial(initial_weights)
-        self.events: list[Event] = []
+        self.warm_up, self.freeze_after = checked.span(warm_up, freeze_after)
+        self._scales = checked.scales(field_scales, self.loss_names, self._strategy)
+        self._conditions = checked.conditions(conditions, self.loss_names)
+        free = self.strategy == "fixed"
+        self._initial = checked.initial_weights(
+            initial_weights, self.loss_names, None if free else self.limits
+        )
+        self._begin_afresh()
+
+    def _begin_afresh(self) -> None:
+        """Set what changes in the course of a training to what it is before the first update."""
+        self._hold(self._initial)
         self.penalty = 0.0
-        self._weights = list(self._initial)
         self.units: list[Unit] = units_of(self.loss_names, self._initial, self.groups)
-        self._epoch: int | None = None
         self._begin: int | None = None
         self._updates = 0
-        self._before: list[float] | None = None
         self._resting: list[str] = [""] * len(self.units)
         self._state = self._strategy.init([unit.initial for unit in self.units])
+
+    # ---- what users ask -------------------------------------------------------------------------
 
     @property
     def strategy(self) -> str:
@@ -192,6 +167,8 @@ class AdaptiveLossWeights:
             return False
         return epoch - self._begin >= self.freeze_after
 
+    # ---- what moves the weights -----------------------------------------------------------------
+
     def update(
         self,
         epoch: int,
@@ -224,154 +201,119 @@ class AdaptiveLossWeights:
             ValueError: if a name is missing or unknown, a loss is no plain number, the epoch
                 does not grow, or a statistic that the strategy reads is missing.
         """
-        losses = self._checked_losses(loss_values)
-        epoch = int(check_number("epoch", epoch, integer=True))
-        if self._epoch is not None and epoch <= self._epoch:
-            raise ValueError(
-                f"`epoch` must grow from call to call, got {epoch} after {self._epoch}."
-            )
+        losses = checked.losses(loss_values, self.loss_names)
+        epoch = checked.next_epoch(epoch, self._epoch)
+        bad = checked.bad_losses(losses, self.loss_names)
+        acts = self.acts_at(epoch) and not bad
+        if acts:
+            checked.statistics(self._strategy, self.units, gradients, ntk)
+        self._enter(epoch)
+        if not bad:
+            self.settle()
+        why = bad
+        if acts:
+            statistics = self._statistics(losses, gradients, ntk, progress, switches)
+            why = checked.bad_statistics(statistics, self.units) or self._move(statistics)
+        if why:
+            text = f"{why}: weights unchanged"
+            warnings.warn(f"At epoch {epoch} {text}.", RuntimeWarning, stacklevel=2)
+            self._note("unusable", text)
+        return self.get_weights()
+
+    def _enter(self, epoch: int) -> None:
+        """Take note of a new epoch, and of the weights being frozen from it on."""
         was_frozen = self._is_frozen(self._epoch)
         self._epoch = epoch
         self._begin = epoch if self._begin is None else self._begin
         if self._is_frozen(epoch) and not was_frozen:
             self._note("frozen", f"weights stay after {self.freeze_after} epochs")
-        bad = [i for i, loss in enumerate(losses) if not (math.isfinite(loss) and loss >= 0)]
-        if bad:
-            found = ", ".join(f"{self.loss_names[i]} = {losses[i]}" for i in bad)
-            self._refuse(f"a loss is not a finite number >= 0 ({found})")
-        elif self.acts_at(epoch):
-            self._check_statistics(gradients, ntk)
-            if not _all_finite(gradients, ntk):
-                self._refuse("a gradient is not finite")
-                return self.get_weights()
-            own = [unit.gather(losses) for unit in self.units]
-            self._move(
-                Statistics(
-                    own,
-                    [self._unit_weight(unit) for unit in self.units],
-                    gradients,
-                    None if ntk is None else list(map(float, ntk)),
-                    self._of_units(self._scales),
-                    self._of_units(self._conditions),
-                    self._updates + 1,
-                    progress,
-                    switches,
-                )
-            )
-        return self.get_weights()
 
-    def _move(self, statistics: Statistics) -> None:
-        """Run one update on the losses of the units."""
-        losses = statistics.losses
-        if max(losses) == 0.0:  # nothing to learn from
-            return
-        try:
-            proposal, state = self._strategy.update(statistics, self._state)
-        except ArithmeticError as error:
-            return self._refuse(f"{self.strategy} cannot answer ({error})")
-        if proposal is None:
-            self._state = state
-            return None
-        targets = proposal.targets
-        if not all(0.0 <= target < math.inf for target in targets) or not any(targets):
-            return self._refuse(f"{self.strategy} answers no finite weights ({list(targets)})")
-        initial = [unit.initial for unit in self.units]
-        result = self.limits.apply(
-            targets,
-            proposal.blend,
-            present=statistics.weights or initial,
-            initial=initial,
-            losses=losses,
-            prior=initial if self.prior else None,
+    def _statistics(
+        self,
+        losses: Sequence[float],
+        gradients: Gradients | None,
+        ntk: Sequence[float] | None,
+        progress: float | None,
+        switches: int,
+    ) -> Statistics:
+        """Return what the strategy gets to see: units in place of terms."""
+        return Statistics(
+            [unit.gather(losses) for unit in self.units],
+            [unit.weight_in(self._weights) for unit in self.units],
+            gradients,
+            None if ntk is None else list(map(float, ntk)),
+            self._of_units(self._scales),
+            self._of_units(self._conditions),
+            self._updates + 1,
+            progress,
+            switches,
         )
-        if result is None:
-            return self._refuse(f"{self.strategy} answers weights without a scale")
-        self._state, self.penalty = state, proposal.penalty
-        self._before = list(self._weights)
-        weights, resting = result
-        for unit, weight in zip(self.units, weights, strict=True):
-            self._set(unit, weight)
-        self._updates += 1
-        if proposal.note:
-            self._note("note", proposal.note)
-        self._note_limits(resting)
-        return None
-
-    def roll_back(self, why: str) -> bool:
-        """Go back to the weights before the last update.
-
-        Args:
-            why: for the log of events.
-
-        Returns:
-            Whether there was an update to go back from.
-        """
-        if self._before is None or self._before == self._weights:
-            return False
-        self._weights, self._before = self._before, None
-        self._note("rolled_back", why)
-        return True
-
-    def _set(self, unit: Unit, weight: float) -> None:
-        for i, share in zip(unit.members, unit.shares, strict=True):
-            self._weights[i] = min(
-                max(weight * share, self.limits.min_weight), self.limits.max_weight
-            )
-
-    def _unit_weight(self, unit: Unit) -> float:
-        return sum(self._weights[i] for i in unit.members) / len(unit.members)
 
     def _of_units(self, values: Sequence[Any] | None) -> list[Any] | None:
         """Return the value of the first term of each unit."""
         return None if values is None else [values[unit.members[0]] for unit in self.units]
 
-    # ---- what is said and noted -----------------------------------------------------------------
+    def _move(self, statistics: Statistics) -> str:
+        """Run one update, or return why its answer cannot be used; nothing has changed then."""
+        if max(statistics.losses) == 0.0:  # nothing to learn from
+            return ""
+        try:
+            proposal, state = self._strategy.update(statistics, self._state)
+            if proposal is None:
+                self._state = state
+                return ""
+            why = checked.bad_answer(self.strategy, proposal, len(self.units))
+            result = None if why else self._limited(proposal, statistics)
+        except ArithmeticError as error:
+            return f"{self.strategy} cannot answer ({error})"
+        if why or result is None:
+            return why or f"{self.strategy} answers weights without a scale"
+        self._state, self.penalty = state, float(proposal.penalty)
+        weights, resting = result
+        self._replace(self._of_members(weights))
+        self._updates += 1
+        if proposal.note:
+            self._note("note", proposal.note)
+        names = [unit.name for unit in self.units]
+        self.events += limit_events(self._epoch or 0, names, self._resting, resting)
+        self._resting = resting
+        return ""
 
-    def _refuse(self, why: str) -> None:
-        """Leave weights and state as they were, say so once and keep it in the log."""
-        warnings.warn(
-            f"At epoch {self._epoch} {why}: weights unchanged.", RuntimeWarning, stacklevel=3
+    def _limited(
+        self, proposal: Proposal, statistics: Statistics
+    ) -> tuple[list[float], list[str]] | None:
+        """Return the weights of the units within the limits, and what each rests on."""
+        initial = [unit.initial for unit in self.units]
+        return self.limits.apply(
+            [float(target) for target in proposal.targets],
+            proposal.blend,
+            present=statistics.weights or initial,
+            initial=initial,
+            losses=statistics.losses,
+            prior=initial if self.prior else None,
+            widths=[unit.shares for unit in self.units],
         )
-        self._note("unusable", f"{why}: weights unchanged")
 
-    def _note(self, what: str, why: str, term: str = "") -> None:
-        self.events.append(Event(self._epoch or 0, term, what, why))
+    def _of_members(self, weights: Sequence[float]) -> list[float]:
+        """Return the weight of each term, given those of the units."""
+        low, high = self.limits.min_weight, self.limits.max_weight
+        new = list(self._weights)
+        for unit, weight in zip(self.units, weights, strict=True):
+            for i, share in zip(unit.members, unit.shares, strict=True):
+                new[i] = min(max(weight * share, low), high)  # rounding may leave the clamps
+        return new
 
-    def _note_limits(self, resting: Sequence[str]) -> None:
-        """Note units that have come to rest on a limit, or have left it."""
-        for unit, old, new in zip(self.units, self._resting, resting, strict=True):
-            if new and new != old:
-                self._note("limit", f"held by {new}", unit.name)
-            elif old and not new:
-                self._note("limit", f"free again from {old}", unit.name)
-        self._resting = list(resting)
-
-    # ---- what users ask -------------------------------------------------------------------------
-
-    def get_weight(self, loss_name: str) -> float:
-        """Return the present weight of one term.
-
-        Args:
-            loss_name: name of the term.
-
-        Returns:
-            Its weight, dimensionless.
-
-        Raises:
-            ValueError: if there is no such term.
-        """
-        check_choice("loss_name", loss_name, self.loss_names)
-        return self._weights[self.loss_names.index(loss_name)]
-
-    def get_weights(self) -> dict[str, float]:
-        """Return a copy of the present weights, by name."""
-        return dict(zip(self.loss_names, self._weights, strict=True))
+    # ---- saving ---------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
-        """Return everything that an exact continuation needs, as plain numbers and lists."""
+        """Return everything that an exact continuation needs, as plain numbers and lists.
+
+        The log of events is no part of it.
+        """
         return {
             "strategy": self.strategy,
             "loss_names": list(self.loss_names),
+            "groups": copy.deepcopy(self.groups),
             "initial_weights": list(self._initial),
             "weights": list(self._weights),
             "weights_before": copy.copy(self._before),
@@ -390,147 +332,12 @@ class AdaptiveLossWeights:
             state: the saved state; it must be of the same strategy, terms and groups.
 
         Raises:
-            ValueError: if it is incomplete or of another strategy or other terms.
+            ValueError: if it is incomplete or of another strategy, other terms or other groups.
         """
-        if not isinstance(state, Mapping):
-            raise ValueError(f"`state` must be what `state_dict` returned, got {state!r}.")
-        check_names("The saved state", self.state_dict(), state)
-        for key, own in (("strategy", self.strategy), ("loss_names", self.loss_names)):
-            if state[key] != own:
-                raise ValueError(f"The saved state must have {key} {own!r}, got {state[key]!r}.")
-        for key in ("initial_weights", "weights"):
-            if not isinstance(state[key], list) or len(state[key]) != len(self.loss_names):
-                raise ValueError(
-                    f"The saved state must have {len(self.loss_names)} {key}, got {state[key]!r}."
-                )
-        for key in ("epoch", "begin"):
-            if state[key] is not None:
-                check_number(f"The saved {key}", state[key], integer=True)
-        check_number("The saved number of updates", state["updates"], 0, integer=True)
-        if set(state["state"] or {}) != set(self._state):
-            raise ValueError(
-                f"The saved state of {self.strategy} must hold {sorted(self._state)}, "
-                f"got {state['state']!r}."
-            )
-        units = units_of(self.loss_names, state["initial_weights"], self.groups)
-        if not isinstance(state["limits"], list) or len(state["limits"]) != len(units):
-            raise ValueError(
-                f"The saved state must be of {len(units)} terms or groups, got {state['limits']!r}."
-            )
+        units = checked.saved_state(state, self.state_dict(), self.groups)
         self._initial, self.units = list(state["initial_weights"]), units
-        self._weights = list(state["weights"])
-        self._before = copy.copy(state["weights_before"])
+        self._weights, self._before = list(state["weights"]), copy.copy(state["weights_before"])
         self._epoch, self._begin = state["epoch"], state["begin"]
         self._updates, self.penalty = state["updates"], state["penalty"]
         self._resting = list(state["limits"])
         self._state = copy.deepcopy(state["state"])
-
-    # ---- checks ---------------------------------------------------------------------------------
-
-    def _check_statistics(self, gradients: Gradients | None, ntk: Sequence[float] | None) -> None:
-        """Refuse an update without what the strategy reads."""
-        given = {
-            "gradients": gradients is not None,
-            "gradient_vectors": gradients is not None and gradients.vectors is not None,
-            "ntk": ntk is not None,
-        }
-        missing = [key for key, there in given.items() if key in self.needs and not there]
-        if missing:
-            raise ValueError(
-                f"`update` must be given {' and '.join(missing)} for strategy {self.strategy!r}, "
-                "got none."
-            )
-        for what, count in (
-            ("gradients", None if gradients is None else len(gradients.squares)),
-            ("ntk", None if ntk is None else len(ntk)),
-        ):
-            if count not in (None, len(self.units)):
-                raise ValueError(
-                    f"`{what}` must be of the {len(self.units)} terms or groups "
-                    f"{[unit.name for unit in self.units]}, got {count}."
-                )
-
-    def _checked_scales(self, scales: Mapping[str, float] | None) -> list[float] | None:
-        if scales is None:
-            if "field_scales" in self._strategy.needs:
-                raise ValueError(
-                    f"`field_scales` must be given for strategy {self.strategy!r}, got none."
-                )
-            return None
-        check_names("`field_scales`", self.loss_names, scales)
-        for name, scale in scales.items():
-            check_number(f"field_scales[{name!r}]", scale, 0, open_low=True)
-        return [float(scales[name]) for name in self.loss_names]
-
-    def _checked_conditions(self, conditions: Sequence[str]) -> list[bool]:
-        for name in conditions:
-            check_choice("conditions", name, self.loss_names)
-        return [name in conditions for name in self.loss_names]
-
-    def _checked_initial(self, initial_weights: Mapping[str, float]) -> list[float]:
-        if not isinstance(initial_weights, Mapping):
-            kind = type(initial_weights).__name__
-            raise ValueError(f"`initial_weights` must map each name to a number, got a {kind}.")
-        check_names("`initial_weights`", self.loss_names, initial_weights)
-        limits = (0.0, math.inf)
-        if self.strategy != "fixed":
-            limits = (self.limits.min_weight, self.limits.max_weight)
-        weights = []
-        for name in self.loss_names:
-            weight = initial_weights[name]
-            check_number(f"initial_weights[{name!r}]", weight, 0)
-            if weight != 0 and not limits[0] <= weight <= limits[1]:
-                raise ValueError(
-                    f"`initial_weights[{name!r}]` must be 0 or in [min_weight, max_weight] = "
-                    f"[{limits[0]:g}, {limits[1]:g}], got {weight!r}."
-                )
-            weights.append(float(weight))
-        if not any(weights):
-            raise ValueError("`initial_weights` must hold at least one weight above 0, got none.")
-        return weights
-
-    def _checked_losses(self, loss_values: Mapping[str, float]) -> list[float]:
-        if not isinstance(loss_values, Mapping):
-            kind = type(loss_values).__name__
-            raise ValueError(f"`loss_values` must map each name to a number, got a {kind}.")
-        check_names("`loss_values`", self.loss_names, loss_values)
-        for name, loss in loss_values.items():
-            if not isinstance(loss, Real) or isinstance(loss, bool):
-                raise ValueError(
-                    f"`loss_values[{name!r}]` must be a plain number (a tensor has `.item()`), "
-                    f"got a {type(loss).__name__}."
-                )
-        return [_as_float(loss_values[name]) for name in self.loss_names]
-
-
-def _checked_loss_names(loss_names: Sequence[str]) -> list[str]:
-    if isinstance(loss_names, str) or not isinstance(loss_names, Iterable):
-        raise ValueError(f"`loss_names` must be a list of names, got {loss_names!r}.")
-    names = list(loss_names)
-    if not all(isinstance(name, str) and name for name in names):
-        raise ValueError(f"`loss_names` must be a list of names, got {loss_names!r}.")
-    if not names:
-        raise ValueError("`loss_names` must hold at least one name, got an empty list.")
-    twins = sorted({name for name in names if names.count(name) > 1})
-    if twins:
-        raise ValueError(f"`loss_names` must be distinct, got {twins} more than once.")
-    return names
-
-
-def _all_finite(gradients: Gradients | None, ntk: Sequence[float] | None) -> bool:
-    numbers = [] if ntk is None else [*ntk]
-    if gradients is not None:
-        numbers += gradients.norms
-    return all(math.isfinite(number) and number >= 0 for number in numbers)
-
-
-def _plain(value: Any) -> Any:
-    """Return a number of numpy's, say, as Python's own; checks come later."""
-    return float(value) if isinstance(value, Real) and not isinstance(value, bool) else value
-
-
-def _as_float(loss: Any) -> float:
-    try:
-        return float(loss)
-    except OverflowError:  # a whole number beyond all floats
-        return math.inf

@@ -54,7 +54,8 @@ class LossAggregator(nn.Module):
 
     Attributes:
         weights: the weights in force `[k]`, dimensionless, in the order of `names`; a buffer.
-        manager: the `AdaptiveLossWeights` at work, with its log of `events`.
+        manager: the `AdaptiveLossWeights` at work, with its log of `events` and the `penalty` that
+            the strategy's objective holds beside the weighted sum.
 
     Raises:
         ValueError: if an argument is out of range, or `parameters` is missing.

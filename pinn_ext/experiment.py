@@ -17,6 +17,7 @@ from pinn_ext.evaluation import Evaluator
 from pinn_ext.interrupts import Interrupts
 from pinn_ext.physics import physics_loss
 from pinn_ext.progress import Progress, say
+from pinn_ext.run_tables import RunTables
 from pinn_ext.spaces import space_graph
 from pinn_ext.systems import System
 
@@ -110,6 +111,7 @@ class _Run:
         self.session = self.parts.session(
             after_epoch=self._after_epoch, after_step=lambda: interrupts.signal is not None
         )
+        self.tables = RunTables(folder, self.parts.weights)
         self.phase, self.epoch = "epochs", 0
         self.seconds_before = self.weighting_before = 0.0
 
@@ -126,11 +128,13 @@ class _Run:
             try:
                 with warnings.catch_warnings():  # what stops a run is said in its report
                     warnings.filterwarnings("ignore", ".*training stopped", RuntimeWarning)
+                    warnings.filterwarnings("ignore", ".*weights unchanged", RuntimeWarning)
                     if self.phase == "epochs":
                         self.session.train_epochs(training.epochs)
                     if self.phase != "gauss_newton":
                         self._lbfgs_phase()
                 message = self.parts.weights.stopped
+                self._note_events()
             except checkpoints.RunError as error:
                 message = str(error)
         if message is None and self.interrupts.signal is None:
@@ -148,6 +152,7 @@ class _Run:
             self._compile_gauss_newton()
         if saved is None:
             self.parts.log.history.start()
+            self.tables.start()
             self._save()
             return
         self.session.load_state_dict(saved)
@@ -155,6 +160,7 @@ class _Run:
         self.seconds_before = saved["seconds_training"]
         self.weighting_before = saved["seconds_weighting"]
         self.parts.log.history.resume(saved["rows"])
+        self.tables.start()
         random_state.set_state(saved["random_state"])
         self._save()
 
@@ -185,7 +191,9 @@ class _Run:
             self.session.compile_lbfgs()
             if self.cfg.training.weight_decay:
                 self._progress.write("L-BFGS: weight decay is left out.")
-            self._progress.write("L-BFGS: all graphs in one batch, loss weights frozen.")
+            moves = self.cfg.training.loss.adaptive.second_phase == "blocks"
+            how = "move between its blocks" if moves else "frozen"
+            self._progress.write(f"L-BFGS: all graphs in one batch, loss weights {how}.")
         self.session.train_lbfgs(iterations)
         if self.session.lbfgs_done < iterations and not (
             self.parts.weights.stopped or self.interrupts.signal
@@ -247,8 +255,16 @@ class _Run:
         self.parts.log.add(self.phase, number, losses, weights, self._seconds())
         self._save()
         self.parts.log.print(self._progress.write, self.parts.weights.manager)
+        self._note_events()
         if self.phase != "lbfgs":
             self._progress.advance(number)
+
+    def _note_events(self) -> None:
+        """Write what has happened to the weights, and print what must not be missed."""
+        for event in self.tables.add():
+            line = log_lines.event_line(event)
+            if line is not None:
+                self._progress.write(line)
 
     def _seconds(self) -> float:
         return self.seconds_before + self.session.training_seconds()
@@ -300,6 +316,7 @@ class _Run:
             "dataset": self.cfg.dataset.name,
             "order": self.cfg.dataset.order,
             "strategy": part.weights.strategy,
+            "penalty": part.weights.manager.penalty if part.weights.manager else 0.0,
             "seed": self.cfg.seed,
             "seconds_training": self._seconds(),
             "seconds_weighting": self._weighting_seconds(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 RULE = "=" * 50
 
@@ -85,3 +86,25 @@ def weights_line(weights: Mapping[str, float]) -> str:
     """Return the indented line of weights: `Weights: PI1=8.10e+02, …`."""
     text = ", ".join(f"{short(name)}={weight:.2e}" for name, weight in weights.items())
     return f"        Weights: {text}"
+
+
+def event_line(event: Mapping[str, Any]) -> str | None:
+    """Return the indented line of an event of the weights.
+
+    Args:
+        event: with its epoch, term, what and why.
+
+    Returns:
+        `Weights, epoch 012: …`; None for what happens too often to be said (weights that reach a
+        limit or leave it), which `events.csv` has.
+    """
+    if event["what"] not in ("unusable", "rolled_back", "note", "frozen"):
+        return None
+    term = f"{short_or_same(event['term'])} " if event["term"] else ""
+    verb = "rolled back: " if event["what"] == "rolled_back" else ""
+    return f"        Weights, epoch {event['epoch']:03d}: {term}{verb}{event['why']}"
+
+
+def short_or_same(name: str) -> str:
+    """Return a loss term's short name, and a group's own name."""
+    return short(name) if "_loss" in name else name

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from pinn_ext import plots, schema
+from pinn_ext import gradient_plot, plots, schema
 from pinn_ext.checkpoints import RunError
 from pinn_ext.history import PHASES
 from pinn_ext.systems import FIELDS
@@ -118,6 +118,10 @@ def summary(content: Mapping[str, Any], folder: Path) -> str:
     ]
     if floors:
         lines.append(f"RK4 loss of the exact solution on these graphs: {', '.join(floors)}")
+    if content.get("penalty"):
+        lines.append(
+            f"Penalty of {content['strategy']} beside the weighted losses: {content['penalty']:.3e}"
+        )
     seconds, share = content["seconds_training"], content["seconds_weighting"]
     lines.append(f"Training took {seconds:.1f} s, {share:.2f} s of it for the weights.")
     if content.get("gauss_newton_ended"):
@@ -184,7 +188,7 @@ def of_network(part: Any) -> dict[str, Any]:
 
 
 def draw(folder: Path, content: Mapping[str, Any], part: Any) -> None:
-    """Draw losses, weights and fields into the run's folder.
+    """Draw losses, weights, fields and, where they were measured, gradients into the run's folder.
 
     Args:
         folder: of the run.
@@ -199,6 +203,8 @@ def draw(folder: Path, content: Mapping[str, Any], part: Any) -> None:
         if rows:
             plots.losses(folder / "losses.png", rows, content["terms"])
             plots.weights(folder / "weights.png", rows, content["terms"])
+        if part.weights.gradient_history:
+            gradient_plot.draw(folder / "gradients.png", part.weights.gradient_history)
         plots.fields(folder / "fields.png", part.loss.system, part.network)
     except OSError as error:
         raise RunError(f"A picture in {folder} cannot be written ({error.strerror}).") from error

@@ -152,12 +152,12 @@ def trace_of_kernel(
     """Estimate `(1 / N) sum_p |d r_p / d theta|^2`, the trace per point of a term's tangent kernel.
 
     Hutchinson's estimate: with signs z, one backward pass gives `|J^T z|^2`, whose expectation is
-    the trace of `J J^T`. Its relative standard deviation for n probes is at most
-    `sqrt(2 / n) |K|_F / tr K`, 140 % of the trace over the square root of n at worst, where
-    a single direction dominates; averages over updates (`weight_beta`) take it down.
+    the trace of `K = J J^T`. Its variance is `2 (|K|_F^2 - sum_p K_pp^2)`, so that the relative
+    standard deviation for n probes is at most `sqrt(2 / n) |K|_F / tr K`: 140 % over the square
+    root of n at worst, where a single direction dominates.
 
     Args:
-        residuals: of each term `[n, ...]`, with a graph.
+        residuals: of each term, N numbers in any shape, with a graph.
         names: of the terms, for the message.
         parameters: the tensors to differentiate by.
         probes: how many vectors of signs.
@@ -192,7 +192,7 @@ def trace_of_kernel(
                 materialize_grads=True,
             )
             total += sum(part.double().square().sum().item() for part in parts)
-        traces.append(total / (probes * max(len(residual), 1)))
+        traces.append(total / (probes * max(residual.numel(), 1)))
     return distributed.mean_of_numbers(traces)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 _Groups = Mapping[str, Sequence[str]]
@@ -29,6 +29,10 @@ class Unit:
         pairs = zip(self.members, self.shares, strict=True)
         return sum(share * values[i] for i, share in pairs)
 
+    def weight_in(self, weights: Sequence[float]) -> float:
+        """Return the weight of the unit where its members have the weights `[k]`."""
+        return sum(weights[i] for i in self.members) / len(self.members)
+
 
 def check_groups(groups: _Groups | None, names: Sequence[str]) -> dict[str, list[str]]:
     """Return groups as plain lists.
@@ -41,7 +45,8 @@ def check_groups(groups: _Groups | None, names: Sequence[str]) -> dict[str, list
         The groups, empty if there are none.
 
     Raises:
-        ValueError: if a group is empty, or names an unknown term or one of another group.
+        ValueError: if a group is empty, names an unknown term or one of another group, or has the
+            name of a term outside of it.
     """
     if groups is None:
         return {}
@@ -49,7 +54,7 @@ def check_groups(groups: _Groups | None, names: Sequence[str]) -> dict[str, list
         raise ValueError(f"`groups` must map a name to names of loss terms, got {groups!r}.")
     owner: dict[str, str] = {}
     for group, members in groups.items():
-        if isinstance(members, str) or not list(members):
+        if isinstance(members, str) or not isinstance(members, Iterable) or not list(members):
             raise ValueError(
                 f"`groups[{group!r}]` must be a list of names of loss terms, got {members!r}."
             )
@@ -65,6 +70,11 @@ def check_groups(groups: _Groups | None, names: Sequence[str]) -> dict[str, list
                     f"{group!r}."
                 )
             owner[term] = group
+        if group in names and group not in members:
+            raise ValueError(
+                f"`groups` must have names that are no other loss term's, got {group!r} for "
+                f"{list(members)}."
+            )
     return {group: list(members) for group, members in groups.items()}
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pinn_ext.checks import check_choice, check_number
 
 NORMALIZATIONS = ("initial", "mean", "none", "total")
-_TINY = sys.float_info.min
 
 
 @dataclass(frozen=True)
@@ -56,6 +54,7 @@ class WeightLimits:
         initial: Sequence[float],
         losses: Sequence[float],
         prior: Sequence[float] | None = None,
+        widths: Sequence[Sequence[float]] | None = None,
     ) -> tuple[list[float], list[str]] | None:
         """Return the weights that follow from the targets of a strategy.
 
@@ -66,6 +65,8 @@ class WeightLimits:
             initial: the weights at the start `[k]`.
             losses: raw loss of each term `[k]`.
             prior: what the capped targets are multiplied by `[k]`, None for nothing.
+            widths: weights of the members of each term over its own `[k][members]`, where it is a
+                group: none of them leaves the clamps, so that their ratios stay. None for 1.
 
         Returns:
             The weights `[k]`, and of each one the name of the limit it rests on, or `""`; None
@@ -88,15 +89,19 @@ class WeightLimits:
         if self.max_change is not None:
             wanted = self._slowed(wanted, present, limit)
         for i, target in enumerate(wanted):
-            if not self.min_weight <= target <= self.max_weight:
-                low = target < self.min_weight
-                limit[i] = "min_weight" if low else "max_weight"
-                wanted[i] = self.min_weight if low else self.max_weight
+            low, high = self._clamps((1.0,) if widths is None else widths[i])
+            if not low <= target <= high:
+                limit[i] = "min_weight" if target < low else "max_weight"
+                wanted[i] = low if target < low else high
         return wanted, limit
+
+    def _clamps(self, widths: Sequence[float]) -> tuple[float, float]:
+        return self.min_weight / min(widths), self.max_weight / max(widths)
 
     def _capped(self, targets: list[float], limit: list[str]) -> list[float]:
         ratio = float(self.max_ratio or math.inf)
-        logs = [math.log(max(target, _TINY)) for target in targets]
+        # A target of 0 has no logarithm: the others have their own centre, it gets the least.
+        logs = [math.log(target) for target in targets if target > 0.0]
         centre = math.exp(sum(logs) / len(logs))
         low, high = centre / math.sqrt(ratio), centre * math.sqrt(ratio)
         for i, target in enumerate(targets):

@@ -15,10 +15,12 @@ from pinn_ext.term_gradients import measure_gradients, trace_of_kernel
 from tests.made_up_strategies import MADE_UP
 
 NAMES = ["pde", "bc", "ic"]
-SEEN_BY_LOSSES = [
+OF_TERMS = [name for name in strategies.names() if strategies.create(name).moves != "points"]
+SEEN_BY_LOSSES = [name for name in OF_TERMS if strategies.create(name).needs <= {"losses"}]
+SEEN_BY_GRADIENTS = [
     name
-    for name in strategies.names()
-    if strategies.create(name).moves == "terms" and strategies.create(name).needs <= {"losses"}
+    for name in OF_TERMS
+    if strategies.create(name).needs <= {"losses", "gradients", "gradient_vectors"}
 ]
 
 
@@ -90,7 +92,7 @@ def test_weights_are_those_of_a_manager_fed_by_hand(strategy, period):
     assert strategy != "ema" or weights_of(aggregator) != list(start.values())
 
 
-@pytest.mark.parametrize("strategy", [*SEEN_BY_LOSSES, "by_norm", "by_progress"])
+@pytest.mark.parametrize("strategy", [*SEEN_BY_GRADIENTS, "by_norm", "by_progress"])
 def test_weights_and_training_are_those_of_the_callback(strategy):
     x = np.linspace(0, 1, 9, dtype=np.float32)[:, None]
     walls = dde.icbc.PointSetBC(x[:1], x[:1] + 1)
@@ -108,7 +110,12 @@ def test_weights_and_training_are_those_of_the_callback(strategy):
     model.train(iterations=12, callbacks=[adaptive], verbose=0, display_every=10**6)
 
     aggregator = LossAggregator(
-        strategy, ["ode", "start"], parameters=own, period=4, total_steps=12
+        strategy,
+        ["ode", "start"],
+        parameters=own,
+        period=4,
+        total_steps=12,
+        conditions=["start"],  # which the callback reads from the data
     )
     optimizer = torch.optim.Adam(own.parameters(), lr=1e-2)
     rows = []
@@ -311,7 +318,7 @@ def test_float_types_follow_the_losses_and_the_module():
 # ---- saving --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("strategy", [*SEEN_BY_LOSSES, "by_norm"])
+@pytest.mark.parametrize("strategy", [*SEEN_BY_GRADIENTS, "by_norm"])
 @pytest.mark.parametrize("stop", [4, 5])
 def test_a_saved_aggregator_continues_bit_for_bit(strategy, stop, tmp_path):
     def parts():
@@ -507,6 +514,11 @@ def test_bad_strategies_and_names_are_refused(arguments, sentence):
         ("ema", {"parameters": [1.0]}, "`parameters` must be a module or tensors, got a float"),
         ("by_norm", {}, "`parameters` must be the network .*'by_norm', which reads gradients"),
         ("by_kernel", {}, "`parameters` must be the network .*'by_kernel', which reads gradients"),
+        (
+            "ntk",
+            {"options": {"estimator": "exact"}, "parameters": [torch.ones(1, requires_grad=True)]},
+            "`options` must not ask 'ntk' for an exact tangent kernel outside the callback",
+        ),
         ("field_scale", {}, "`field_scales` must be given for strategy 'field_scale'"),
     ],
 )

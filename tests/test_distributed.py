@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from pinn_ext import AdaptiveLossWeights, distributed
+from pinn_ext import AdaptiveLossWeights, distributed, strategies
 from pinn_ext.term_gradients import measure_gradients
 from tests.distributed_worker import NAMES, losses_of, network, points, terms
 from tests.made_up_strategies import MADE_UP
@@ -88,6 +88,16 @@ def test_weights_and_the_network_are_the_same_on_both(found, name):
     first, second = found[name]
     assert first == second
     assert first[0] != 1.0
+
+
+def test_each_strategy_gives_both_the_same_weights(found):
+    first, second = found["every_strategy"]
+    assert first == second
+    wanted = [name for name in strategies.names() if strategies.create(name).moves != "points"]
+    assert {*wanted, "by_norm"} <= set(first)
+    for name, (of_aggregator, of_callback) in first.items():
+        if name not in ("fixed", "by_progress"):
+            assert of_aggregator != [1.0, 1.0] or of_callback != [1.0, 1.0, 1.0], name
 
 
 def test_a_nan_on_one_rank_leaves_the_weights_of_both(found):

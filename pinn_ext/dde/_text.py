@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 
 def weights_text(weights: Mapping[str, float]) -> str:
     """Return weights on one line: `pde_1=0.12, ic_1=3.4`."""
     return ", ".join(f"{name}={weight:.3g}" for name, weight in weights.items())
+
+
+def event_text(event: Mapping[str, Any]) -> str:
+    """Return an event of the weights on one line: `step 300: weights stay after 3 epochs`."""
+    term = f"{event['term']} " if event["term"] else ""
+    verb = "weights rolled back: " if event["what"] == "rolled_back" else ""
+    return f"step {event['step']}: {term}{verb}{event['why']}"
 
 
 def closing_table(title: str, rows: Iterable[tuple[str, float, float, float, float]]) -> str:

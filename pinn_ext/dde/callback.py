@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import warnings
 from collections.abc import Mapping, Sequence
@@ -10,11 +11,11 @@ from typing import Any
 import deepxde as dde
 from torch import Tensor
 
-from pinn_ext import distributed, strategies
+from pinn_ext import diagnostics, distributed, strategies
 from pinn_ext.adaptive_weights import AdaptiveLossWeights
 from pinn_ext.checks import check_choice, check_names, check_number
 from pinn_ext.dde import optimizers
-from pinn_ext.dde._text import closing_table
+from pinn_ext.dde._text import closing_table, event_text
 from pinn_ext.dde.best import BestModel
 from pinn_ext.dde.budget import Budget
 from pinn_ext.dde.guard import Guard
@@ -70,10 +71,12 @@ class AdaptiveWeights(dde.callbacks.Callback):
 
     Attributes:
         manager: the `AdaptiveLossWeights` at work, None before the first losses.
-        history: one row a period: step, raw losses (means over it), weights after it.
+        history: one row a period: step, raw losses (means over it), weights after it, and the
+            `penalty` that the strategy's objective holds beside the weighted sum, mostly 0.
         best: the best parameters by raw losses, see `restore_best`.
         events: what happened to the weights: step, epoch (period), term, what, why.
-        gradient_history: one row a period: step, `norms` `[k]` and `cosines` `[k][k]`.
+        gradient_history: one row a period: step, `names` of the terms or groups, `norms` `[k]`
+            and `cosines` `[k][k]`.
         stopped: why the callback stopped the training, or None.
         seconds: time that all it does in the steps has taken so far, the recorder included.
 
@@ -228,8 +231,7 @@ class AdaptiveWeights(dde.callbacks.Callback):
                 name = None if bad is None else self._weights.names[bad]
                 self.stopped = self._agreed(self._guard.check(self._step + 1, name), self._guard)
                 if self.stopped is not None:
-                    self._weights.roll_back(self.model, self.stopped)
-                    self._keep_events()
+                    self._roll_back(self.stopped)
             if values is not None and self.stopped is None:
                 self._period.add(values)
                 if self._blocks or self._period.missing() <= 0:
@@ -242,7 +244,9 @@ class AdaptiveWeights(dde.callbacks.Callback):
             return
         self.on_batch_end()  # DeepXDE leaves it out after L-BFGS's last block
         if self.stopped is None:
-            self.stopped = self._guard.check_at_end()
+            self.stopped = self._agreed(self._guard.check_at_end(), self._guard)
+            if self.stopped is not None:
+                self._roll_back(self.stopped)
         self._own_seconds += self._recorder.seconds
         self._recorder.remove()
         self._recorder = None
@@ -290,7 +294,7 @@ class AdaptiveWeights(dde.callbacks.Callback):
         self._last = values
         if self._first is None:
             self._first = values
-        if self._frozen:  # a block may be the last: what it has reached must not be lost
+        if self._frozen or self._blocks:  # the last block must not be lost
             self.best.offer(self.model.train_state.step, values, self._tensors)
 
     # ---- what users call ----------------------------------------------------------------------
@@ -328,6 +332,22 @@ class AdaptiveWeights(dde.callbacks.Callback):
             self._guard.forget()
         return step
 
+    def write_events(self, path: str | os.PathLike[str]) -> None:
+        """Write `events` as CSV: step, epoch (period), term, what, why.
+
+        Args:
+            path: of the file; one that exists is replaced.
+        """
+        diagnostics.write_events(path, self.events)
+
+    def write_gradients(self, path: str | os.PathLike[str]) -> None:
+        """Write `gradient_history` as CSV: step, `norm_<term>` and `cos_<a>_<b>` of each pair.
+
+        Args:
+            path: of the file; one that exists is replaced.
+        """
+        diagnostics.write_gradients(path, self.gradient_history)
+
     def state_dict(self) -> dict[str, Any]:
         """Return what an exact continuation needs, as plain numbers, lists and tensors."""
         return {
@@ -337,6 +357,7 @@ class AdaptiveWeights(dde.callbacks.Callback):
             "best": self.best.state_dict(),
             "switches": self._switches,
             "events": list(self.events),
+            "gradient_history": list(self.gradient_history),
             "meter": self._meter.state_dict(),
         }
 
@@ -360,6 +381,7 @@ class AdaptiveWeights(dde.callbacks.Callback):
         self.best.load_state_dict(state["best"])
         self._switches, self._optimizer = state["switches"], model.opt
         self.events = list(state["events"])
+        self.gradient_history = list(state["gradient_history"])
         self._meter.load_state_dict(state["meter"])
 
     # ---- the steps in between -----------------------------------------------------------------
@@ -369,9 +391,14 @@ class AdaptiveWeights(dde.callbacks.Callback):
         self._period.clear()
         guard.look_around()
         step = self.model.train_state.step
-        if not self._frozen:
-            self._update(losses, guard)
-        self.history.append({"step": step, "losses": losses, "weights": self._weights.values()})
+        if self._frozen:
+            self._weights.settle()
+        else:
+            # A block starts from losses long gone by at its end, which DeepXDE's test has measured.
+            self._update(self._last if self._blocks and self._last else losses, guard)
+        penalty = self.manager.penalty if self.manager else 0.0
+        row = {"step": step, "losses": losses, "weights": self._weights.values()}
+        self.history.append({**row, "penalty": penalty})
         if self._meter.diagnosis is not None:
             self.gradient_history.append({"step": step, **self._meter.diagnosis})
         self._meter.clear()
@@ -391,7 +418,7 @@ class AdaptiveWeights(dde.callbacks.Callback):
         return fault if own is None else own
 
     def _update(self, losses: list[float], guard: Guard) -> None:
-        meter = self._meter
+        meter, before = self._meter, self._weights.values()
         meter.take_exact(self.manager, self.model)
         jump = self._weights.update(
             self.model,
@@ -401,13 +428,25 @@ class AdaptiveWeights(dde.callbacks.Callback):
             progress=self._budget.progress() if self._budget else None,
             switches=self._switches,
         )
-        if self._blocks and jump != 1.0:
-            optimizers.forget_curvature(self.model)
+        if self._blocks:
+            if self._weights.values() != before:
+                optimizers.forget_curvature(self.model)
         elif self.rescale_moments and rescale_moments(self.model, jump):
             guard.forget()
 
+    def _roll_back(self, why: str) -> None:
+        """Undo an update of the weights after which the training has broken at once."""
+        jump = self._weights.roll_back(self.model, why)
+        if self.rescale_moments and not self._blocks:
+            rescale_moments(self.model, jump)
+        self._keep_events()
+
     def _keep_events(self) -> None:
-        self.events += self._weights.take_events(self.model.train_state.step)
+        new = self._weights.take_events(self.model.train_state.step)
+        self.events += new
+        for event in new:
+            if event["what"] in ("rolled_back", "frozen", "note"):  # `unusable` is a warning
+                self._say(event_text(event))
 
     def _check_steps(self) -> None:
         """Refuse Gauss-Newton with weights that move by gradients, which its steps do not have."""

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from pinn_ext import distributed
 from pinn_ext.adaptive_weights import AdaptiveLossWeights
+from pinn_ext.dde.rows import ModelRows
 from pinn_ext.strategies import Gradients
 from pinn_ext.term_gradients import (
     chosen_parameters,
@@ -31,7 +32,7 @@ class Meter:
     Attributes:
         gradients: of the last measurement, None where none was asked for.
         ntk: likewise, the traces per point of the units.
-        diagnosis: likewise, `{"norms": [k], "cosines": [k][k]}` if `diagnose`.
+        diagnosis: likewise, `{"names": [k], "norms": [k], "cosines": [k][k]}` if `diagnose`.
         wants_residuals: whether the step under way has to hand over its residuals.
     """
 
@@ -80,7 +81,7 @@ class Meter:
             parameters: of the network.
 
         Raises:
-            ValueError: if a term does not depend on the network.
+            ValueError: if a term does not depend on the network, or has no residual of its own.
         """
         if not self._due or manager is None:
             return
@@ -89,28 +90,50 @@ class Meter:
             names = [unit.name for unit in manager.units]
             vectors = self.diagnose or "gradient_vectors" in self._needs
             losses = unit_losses(terms, manager.units)
+            if not self._needs & {"gradients", "gradient_vectors"}:
+                # Nobody but the reader asks: a term that no parameter moves has gradient 0.
+                losses = [t if t.requires_grad else t + 0.0 * chosen[0].sum() for t in losses]
             self.gradients = measure_gradients(losses, names, chosen, vectors=vectors)
         if self.diagnose and self.gradients is not None:
             self.diagnosis = {
+                "names": names,
                 "norms": self.gradients.norms,
                 "cosines": cosines(self.gradients),
             }
         if self.wants_residuals:
-            active = sorted(i for unit in manager.units for i in unit.members)
-            traces = [0.0] * len(terms)
-            own = trace_of_kernel(
-                [residuals[i] for i in active],
-                [manager.loss_names[i] for i in active],
-                [p for p in parameters if p.requires_grad],
-                probes=getattr(manager.method, "probes", 1),
-                generator=self.generator,
+            self.ntk = self._estimate(manager, terms, residuals, parameters)
+
+    def _estimate(
+        self,
+        manager: AdaptiveLossWeights,
+        terms: Sequence[Tensor],
+        residuals: Sequence[Tensor],
+        parameters: Sequence[Tensor],
+    ) -> list[float]:
+        """Return the estimated traces of the units, from the residuals of their terms."""
+        if len(residuals) != len(terms):
+            raise ValueError(
+                f"Each of {len(terms)} loss terms must be the loss of one residual for the tangent "
+                f"kernel, got {len(residuals)} residuals: choose a strategy that reads gradients."
             )
-            for i, trace in zip(active, own, strict=True):
-                traces[i] = trace
-            self.ntk = [unit.gather(traces) for unit in manager.units]
+        active = sorted(i for unit in manager.units for i in unit.members)
+        traces = [0.0] * len(terms)
+        own = trace_of_kernel(
+            [residuals[i] for i in active],
+            [manager.loss_names[i] for i in active],
+            [p for p in parameters if p.requires_grad],
+            probes=getattr(manager.method, "probes", 1),
+            generator=self.generator,
+        )
+        for i, trace in zip(active, own, strict=True):
+            traces[i] = trace
+        return [unit.gather(traces) for unit in manager.units]
 
     def take_exact(self, manager: AdaptiveLossWeights | None, model: Any) -> None:
-        """Measure the tangent kernels without an estimate, after the step, if that was asked for.
+        """Measure the tangent kernels without an estimate, if that was asked for.
+
+        This is done after the step, at the parameters that it has led to, and takes passes of its
+        own: the whole Jacobian.
 
         Args:
             manager: of the weights.
@@ -121,12 +144,7 @@ class Meter:
         """
         if not self._exact or manager is None:
             return
-        from pinn_ext.dde.rows import ModelRows
-
-        rows = ModelRows(model)
-        rows.linearize(rows.get())
-        traces = [0.0 if trace is None else trace for trace in rows.curvatures]
-        traces = distributed.mean_of_numbers(traces)
+        traces = distributed.mean_of_numbers(_exact_traces(model))
         self.ntk = [unit.gather(traces) for unit in manager.units]
 
     def state_dict(self) -> dict[str, Any]:
@@ -136,3 +154,15 @@ class Meter:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from what `state_dict` returned."""
         self.generator.set_state(state["generator"])
+
+
+def _exact_traces(model: Any) -> list[float]:
+    """Return the mean of `|d r / d theta|^2` of each term, theta the network's parameters."""
+    rows = ModelRows(model)
+    _, jacobian = rows.linearize(rows.get())
+    trained = sum(p.numel() for p in model.net.parameters() if p.requires_grad)
+    parts = rows.split(jacobian[:, :trained])
+    return [
+        torch.linalg.vector_norm(part, dtype=torch.float64).item() ** 2 / weight if weight else 0.0
+        for part, weight in zip(parts, rows.weights, strict=True)
+    ]

@@ -56,6 +56,7 @@ class ModelWeights:
         self.first: list[float] = []
         self.taken_up = False
         self._epoch = 0
+        self._jump = 1.0
         self._assigned: Tensor | None = None
 
     def meet(self, model: Any, terms: Sequence[Tensor]) -> bool:
@@ -131,6 +132,7 @@ class ModelWeights:
         if self.manager is None:
             return 1.0
         self._epoch += 1
+        self._jump = 1.0
         old = self.values()
         losses = distributed.mean_of_numbers(losses)
         named = dict(zip(self.manager.loss_names, losses, strict=True))
@@ -141,12 +143,28 @@ class ModelWeights:
         self._assign(model, self.manager)
         before = sum(weight * loss for weight, loss in zip(old, losses, strict=True))
         after = sum(weight * loss for weight, loss in zip(new, losses, strict=True))
-        return after / before if before > 0 else 1.0
+        self._jump = after / before if before > 0 else 1.0
+        return self._jump
 
-    def roll_back(self, model: Any, why: str) -> None:
-        """Give the model the weights before the last update, if there was one."""
-        if self.manager is not None and self.manager.roll_back(why):
-            self._assign(model, self.manager)
+    def settle(self) -> None:
+        """Take the weights in force as good: a period under them went well."""
+        if self.manager is not None:
+            self.manager.settle()
+
+    def roll_back(self, model: Any, why: str) -> float:
+        """Give the model the weights before the last update, if no period under it went well.
+
+        Args:
+            model: a compiled DeepXDE model.
+            why: for the log of events.
+
+        Returns:
+            By which factor the weighted sum of the losses has changed.
+        """
+        if self.manager is None or not self.manager.roll_back(why):
+            return 1.0
+        self._assign(model, self.manager)
+        return 1.0 / self._jump if self._jump > 0.0 else 1.0
 
     def take_events(self, step: int) -> list[dict[str, Any]]:
         """Return what has happened since the last call, one plain row an event."""
@@ -174,6 +192,7 @@ class ModelWeights:
         return {
             "manager": None if self.manager is None else self.manager.state_dict(),
             "epoch": self._epoch,
+            "jump": self._jump,
             "first_weights": list(self.first),
         }
 
@@ -203,7 +222,7 @@ class ModelWeights:
             manager.load_state_dict(saved)
             self.manager = manager
             self._assign(model, manager)
-        self._epoch = state["epoch"]
+        self._epoch, self._jump = state["epoch"], state["jump"]
         self.first = list(state["first_weights"])
 
     def _manager(

@@ -61,12 +61,34 @@ class Gradients:
 
         Networks without a matrix are averaged over all of their tensors.
         """
-        chosen = [i for i, matrix in enumerate(self.matrices) if matrix]
-        chosen = chosen or list(range(len(self.sizes)))
+        chosen = self._matrices()
         return [sum(row[i] / self.sizes[i] for i in chosen) / len(chosen) for row in self.absolute]
 
     def maxima_of_matrices(self) -> list[float]:
         """Return the largest absolute value among the weight matrices `[k]`."""
-        chosen = [i for i, matrix in enumerate(self.matrices) if matrix]
-        chosen = chosen or list(range(len(self.sizes)))
+        chosen = self._matrices()
         return [max(row[i] for i in chosen) for row in self.largest]
+
+    def largest_of_sum(self, terms: Sequence[int], *, matrices: bool = False) -> float:
+        """Return the largest absolute value in the sum of some terms' gradients.
+
+        Args:
+            terms: indices, at least one; the vectors are there if there are several.
+            matrices: whether only weight matrices are looked at.
+
+        Returns:
+            Not negative.
+        """
+        if len(terms) == 1:
+            return (self.maxima_of_matrices() if matrices else self.maxima)[terms[0]]
+        # Sorted, so that rounding does not depend on the order of the terms.
+        total = self.vectors[list(terms)].sort(dim=0).values.sum(dim=0).abs()
+        if not matrices:
+            return float(total.max())
+        parts = total.split(list(self.sizes))
+        return max(float(parts[i].max()) for i in self._matrices())
+
+    def _matrices(self) -> list[int]:
+        """Return the indices of the weight matrices, of all tensors if there is none."""
+        chosen = [i for i, matrix in enumerate(self.matrices) if matrix]
+        return chosen or list(range(len(self.sizes)))

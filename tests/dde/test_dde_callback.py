@@ -126,7 +126,10 @@ def test_no_extra_forward_or_backward_pass(problem, monkeypatch, strategy, optim
         dde.config.set_random_seed(1)
         model = problem.heat(optimizer, lr=None if optimizer == "L-BFGS" else 1e-2)
         counts.append(count_passes(problem, monkeypatch, model, callbacks))
-    assert counts[0] == counts[1]
+    # Gradients and kernels: a backward pass for each of 3 terms at 4 updates, none where frozen.
+    reads_more = strategies.create(strategy).needs - {"losses", "field_scales"}
+    more = 12 if reads_more and optimizer == "adam" else 0
+    assert counts[1] == counts[0] + Counter(grad=more)
     assert min(counts[0][name] for name in ("forward", "losses", "backward", "grad")) > 0
 
 

@@ -14,8 +14,30 @@ from tests.strategies.papers import (
     slow_field_scale,
     slow_fixed,
 )
+from tests.strategies.papers_gradients import (
+    slow_db_mtl,
+    slow_gradient_balance,
+    slow_gradnorm,
+    slow_inverse_dirichlet,
+    slow_lr_annealing,
+    slow_ntk,
+)
+from tests.strategies.papers_losses import (
+    slow_cov,
+    slow_dwa,
+    slow_imtl_l,
+    slow_relobralo,
+    slow_softadapt,
+    slow_uncertainty,
+)
 from tests.strategies.recordings import play, record, term_strategies
 
+SCALES = (
+    {},
+    {"optimizer": "adam", "learning_rate": 0.05, "inner_steps": 7, "start": -0.5},
+    {"optimizer": "sgd", "learning_rate": 1e-3, "inner_steps": 3},
+    {"optimizer": "exact"},
+)
 # One line joins a new strategy.
 PAPERS = {
     "fixed": Paper(slow_fixed),
@@ -23,6 +45,43 @@ PAPERS = {
     "equal_init_ema": Paper(slow_equal_init_ema, normalization="initial"),
     "ema": Paper(slow_ema),
     "field_scale": Paper(slow_field_scale, ({}, {"condition_factor": 0.5})),
+    "softadapt": Paper(
+        slow_softadapt,
+        (
+            {},
+            {"variant": "plain", "beta": 1e-3, "window": 2},
+            {"variant": "loss_weighted", "beta": -0.01, "window": 8, "accuracy_order": 3},
+            {"variant": "normalized", "beta": 1.5, "window": 4},
+            {"variant": "normalized_by_sum", "window": 3},
+        ),
+    ),
+    "relobralo": Paper(
+        slow_relobralo,
+        ({}, {"temperature": 0.3, "alpha": 0.9, "rho": 0.6, "seed": 5}, {"rho": 0.0}),
+    ),
+    "cov": Paper(slow_cov, ({}, {"decay": 0.8})),
+    "dwa": Paper(slow_dwa, ({}, {"temperature": 0.5, "window": 4})),
+    "uncertainty": Paper(slow_uncertainty, SCALES),
+    "imtl_l": Paper(slow_imtl_l, SCALES),
+    "lr_annealing": Paper(
+        slow_lr_annealing,
+        (
+            {},
+            {"variant": "paper"},
+            {"denominator": "unweighted"},
+            {"variant": "paper", "denominator": "unweighted"},
+        ),
+    ),
+    "gradient_balance": Paper(
+        slow_gradient_balance, ({}, {"floor": 0.0}, {"numerator": "sum", "floor": 0.0})
+    ),
+    "gradnorm": Paper(
+        slow_gradnorm,
+        ({}, {"steps": 5, "lr": 0.3, "alpha": 0.12}, {"solver": "closed"}),
+    ),
+    "inverse_dirichlet": Paper(slow_inverse_dirichlet, ({}, {"variant": "code"})),
+    "db_mtl": Paper(slow_db_mtl, ({}, {"beta": 0.9})),
+    "ntk": Paper(slow_ntk, ({}, {"average": 0.0})),
 }
 CASES = [(name, variant) for name, paper in PAPERS.items() for variant in paper.variants]
 

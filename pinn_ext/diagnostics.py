@@ -1,0 +1,92 @@
+"""Tables of what happened to the weights, and of the lengths and angles of the terms' gradients."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+EVENTS_FILE = "events.csv"
+GRADIENTS_FILE = "gradients.csv"
+EVENT_COLUMNS = ("step", "epoch", "term", "what", "why")
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+def pairs_of(names: Sequence[str]) -> list[tuple[int, int]]:
+    """Return the indices `(a, b)`, a < b, of each two terms."""
+    return list(itertools.combinations(range(len(names)), 2))
+
+
+def gradient_columns(names: Sequence[str]) -> list[str]:
+    """Return the columns of the table of gradients.
+
+    Args:
+        names: of the terms or groups.
+
+    Returns:
+        `step`, `norm_<term>` of each, `cos_<a>_<b>` of each two.
+
+    >>> gradient_columns(["pde", "bc"])
+    ['step', 'norm_pde', 'norm_bc', 'cos_pde_bc']
+    """
+    norms = [f"norm_{name}" for name in names]
+    return ["step", *norms, *(f"cos_{names[a]}_{names[b]}" for a, b in pairs_of(names))]
+
+
+def gradient_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row of `gradient_history` by column, see `gradient_columns`."""
+    angles = [row["cosines"][a][b] for a, b in pairs_of(row["names"])]
+    values = [row["step"], *row["norms"], *angles]
+    return dict(zip(gradient_columns(row["names"]), values, strict=True))
+
+
+def event_table(events: Rows) -> str:
+    """Return events as CSV text, with a header."""
+    return _table(list(EVENT_COLUMNS), events)
+
+
+def gradient_table(history: Rows) -> str:
+    """Return a `gradient_history` as CSV text; where the terms change, new columns come behind."""
+    rows = [gradient_row(row) for row in history]
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    return _table(columns or ["step"], rows)
+
+
+def write_events(path: str | os.PathLike[str], events: Rows) -> None:
+    """Write events as CSV.
+
+    Args:
+        path: of the file; one that exists is replaced in one step.
+        events: rows with the keys `EVENT_COLUMNS`.
+    """
+    replace_file(Path(path), event_table(events))
+
+
+def write_gradients(path: str | os.PathLike[str], history: Rows) -> None:
+    """Write lengths and angles of gradients as CSV.
+
+    Args:
+        path: of the file; one that exists is replaced in one step.
+        history: the `gradient_history` of `AdaptiveWeights(..., diagnostics=True)`.
+    """
+    replace_file(Path(path), gradient_table(history))
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Write a file such that a crash leaves the former one or the new one, never a part."""
+    part = path.with_name(path.name + ".part")
+    part.write_text(text)
+    os.replace(part, path)
+
+
+def _table(columns: Sequence[str], rows: Rows) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")  # floats keep all their digits
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()

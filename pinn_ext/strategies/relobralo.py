@@ -1,0 +1,101 @@
+"""ReLoBRaLo: relative loss balancing with random lookback."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from pinn_ext.checks import check_number
+from pinn_ext.strategies._base import Proposal, State, Statistics, Strategy, softmax
+
+_TINY = 1e-12  # the authors', added to the denominators, in the units of the losses
+
+
+@dataclass(frozen=True)
+class ReLoBRaLo(Strategy):
+    """Moving average of `k softmax_i(L_i / (T R_i))`, R_i the last loss or now and then the first.
+
+    With `b(R)` for that softmax, update t makes
+    `w(t) = alpha (rho w(t-1) + (1 - rho) b(L(1))) + (1 - alpha) b(L(t-1))`; alpha is 1 at the first
+    update, which gives ones, 0 at the second and the option from then on; rho is drawn, 1 with the
+    option's probability and else 0. (Bischof and Kraus 2021, CMAME 439, 2025, section on ReLoBRaLo;
+    the authors' train.py and update_rules.py, defaults included. The lookback goes to the first
+    losses, as the paper has it; the code takes the second, which its default rho never uses.)
+
+    The statistic is the losses alone: no further pass over the network. The default alpha is for
+    one update an iteration; over a period of 100 iterations as much is kept by 0.999**100, 0.9.
+
+    Attributes:
+        temperature: T, dimensionless; small values favour the slowest term, large ones none.
+        alpha: part of the old weights that is kept at an update, in [0, 1].
+        rho: expected part of the updates without lookback, in [0, 1].
+        seed: of the random lookback.
+    """
+
+    temperature: float = 1.0
+    alpha: float = 0.999
+    rho: float = 1.0
+    seed: int = 0
+    name: ClassVar[str] = "relobralo"
+
+    def __post_init__(self) -> None:
+        """Refuse options out of range."""
+        check_number("options.temperature", self.temperature, 0, open_low=True)
+        check_number("options.alpha", self.alpha, 0, 1)
+        check_number("options.rho", self.rho, 0, 1)
+        check_number("options.seed", self.seed, 0, 2**64 - 1, integer=True)
+
+    def init(self, initial_weights: Sequence[float]) -> State:
+        """Return the state without a loss, with the weights of one that the authors start from."""
+        return {"updates": 0, "first": [], "last": [], "weights": [1.0] * len(initial_weights)}
+
+    def update(self, statistics: Statistics, state: State) -> tuple[Proposal | None, State]:
+        """Move the weights by one step of the average and propose them."""
+        losses = [float(loss) for loss in statistics.losses]
+        updates = state["updates"] + 1
+        first = state["first"] or losses
+        weights = state["weights"]
+        if updates > 1:
+            alpha = 0.0 if updates == 2 else self.alpha
+            kept = weights
+            if uniform(self.seed, updates) >= self.rho:
+                kept = self._balanced(losses, first)
+            recent = self._balanced(losses, state["last"])
+            pairs = zip(kept, recent, strict=True)
+            weights = [alpha * old + (1.0 - alpha) * new for old, new in pairs]
+        state = {"updates": updates, "first": first, "last": losses, "weights": weights}
+        return Proposal(weights, blend=False), state
+
+    def _balanced(self, losses: Sequence[float], references: Sequence[float]) -> list[float]:
+        exponents = [
+            loss / (self.temperature * reference + _TINY)
+            for loss, reference in zip(losses, references, strict=True)
+        ]
+        return [len(losses) * share for share in softmax(exponents)]
+
+
+def uniform(seed: int, count: int) -> float:
+    """Return the `count`-th number of a random sequence, so that a count is all there is to save.
+
+    Args:
+        seed: of the sequence, a whole number below 2**64.
+        count: which number of the sequence, from 1.
+
+    Returns:
+        A number in [0, 1), the upper 53 bits of `splitmix64`.
+    """
+    return (splitmix64(seed, count) >> 11) * 2.0**-53
+
+
+def splitmix64(seed: int, count: int) -> int:
+    """Return the `count`-th output of SplitMix64 (Steele, Lea and Flood 2014), 64 bits.
+
+    >>> splitmix64(1234567, 1)
+    6457827717110365317
+    """
+    mask = 2**64 - 1
+    z = (seed + count * 0x9E3779B97F4A7C15) & mask
+    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & mask
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & mask
+    return z ^ (z >> 31)
