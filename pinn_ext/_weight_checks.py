@@ -30,9 +30,9 @@ def loss_names(given: Any) -> list[str]:
     return names
 
 
-def of_terms(strategy: Strategy) -> Strategy:
+def of_terms(strategy: Strategy | PointStrategy) -> Strategy:
     """Return a strategy that weighs terms, not points."""
-    if strategy.moves == "points":
+    if not isinstance(strategy, Strategy):
         raise ValueError(
             f"`strategy` must be one that weighs loss terms, got {strategy.name!r}, which weighs "
             "points: use the callback pinn_ext.AdaptiveWeights."

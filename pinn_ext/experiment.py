@@ -240,6 +240,8 @@ class _Run:
                 f"; {' and '.join(left_out)} are left out, as the graph's truncation error would "
                 "stay in the solution (training.gauss_newton.use_rk4=true keeps them)"
             )
+        if self.parts.weights.weighs_points:
+            text += "; weights of points are left out, as its points are others"
         return text + "."
 
     def _after_epoch(self, number: int) -> None:

@@ -323,6 +323,11 @@ def _validate_adaptive(adaptive: Any, terms: dict[str, float], in_use: list[str]
         own = strategies.create(strategy, settings["options"])
         check_groups(settings.pop("groups"), in_use)
         if not isinstance(own, strategies.Strategy):
+            if adaptive.second_phase == "blocks":
+                raise ValueError(
+                    f"`second_phase` must be 'freeze' for strategy {strategy!r}, which weighs "
+                    "points, got 'blocks'."
+                )
             strategy, settings["options"] = "fixed", {}
         ones = dict.fromkeys(terms, 1.0)
         AdaptiveLossWeights(list(terms), terms, strategy, field_scales=ones, **settings)

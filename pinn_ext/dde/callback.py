@@ -20,6 +20,7 @@ from pinn_ext.dde.best import BestModel
 from pinn_ext.dde.budget import Budget
 from pinn_ext.dde.guard import Guard
 from pinn_ext.dde.meter import Meter
+from pinn_ext.dde.point_weights import PointWeights, check_saved
 from pinn_ext.dde.recorder import LossRecorder
 from pinn_ext.dde.terms import check_model, trained_tensors
 from pinn_ext.dde.weights import ModelWeights, rescale_moments
@@ -65,14 +66,16 @@ class AdaptiveWeights(dde.callbacks.Callback):
         second_phase: `"freeze"` leaves the weights as they are under L-BFGS; `"blocks"` lets them
             move between its blocks, each of which then starts without curvature.
         gradients_of: parameters that gradients are measured on: `"all"`, `"last_layer"`, or a
-            part in (0, 1) for as large a random part of the parameter tensors.
+            part in (0, 1) for as large a random part of the parameter tensors. Cheaper, but
+            biased: coupled fields share little of the last layer. Tangent kernels are of all.
         diagnostics: whether lengths and angles of the terms' gradients are kept in
             `gradient_history`, once a period, at the cost of a backward pass a term.
 
     Attributes:
         manager: the `AdaptiveLossWeights` at work, None before the first losses.
         history: one row a period: step, raw losses (means over it), weights after it, and the
-            `penalty` that the strategy's objective holds beside the weighted sum, mostly 0.
+            `penalty` that the strategy's objective holds beside the weighted sum, mostly 0; under
+            a strategy that weighs points also `point_weights`, least, mean and largest by term.
         best: the best parameters by raw losses, see `restore_best`.
         events: what happened to the weights: step, epoch (period), term, what, why.
         gradient_history: one row a period: step, `names` of the terms or groups, `norms` `[k]`
@@ -135,6 +138,13 @@ class AdaptiveWeights(dde.callbacks.Callback):
             "field_scales": field_scales,
         }
         self.second_phase = check_choice("second_phase", second_phase, ("freeze", "blocks"))
+        method = strategies.create(strategy, options)
+        self._point_strategy = method if isinstance(method, strategies.PointStrategy) else None
+        if self._point_strategy is not None and second_phase == "blocks":
+            raise ValueError(
+                f"`second_phase` must be 'freeze' for strategy {strategy!r}, which weighs points, "
+                "got 'blocks'."
+            )
         self._meter = Meter(gradients_of, diagnostics)
         self._names = names
         self._own_seconds = 0.0
@@ -142,7 +152,10 @@ class AdaptiveWeights(dde.callbacks.Callback):
 
     def init(self) -> None:
         """Start afresh; DeepXDE calls this when the callback meets a new model."""
-        self._weights = ModelWeights(self._settings, self._names, self._say)
+        points = self._point_strategy
+        terms = {} if points is None else {"strategy": "fixed", "options": None}
+        self._weights = ModelWeights({**self._settings, **terms}, self._names, self._say)
+        self._points = None if points is None else PointWeights(points)
         self.history: list[dict[str, Any]] = []
         self.best = BestModel()
         self.stopped: str | None = None
@@ -181,6 +194,8 @@ class AdaptiveWeights(dde.callbacks.Callback):
         moves = self._blocks and self.second_phase == "blocks"
         self._frozen = optimizers.is_second_order(model) and not moves
         self._check_steps()
+        if self._points is not None:
+            self._points.meet(model)
         if self._optimizer is not None and model.opt is not self._optimizer:
             self._switches += 1
         self._optimizer = model.opt
@@ -196,7 +211,8 @@ class AdaptiveWeights(dde.callbacks.Callback):
         if self._guard is None or not self._guard.fits(model, self._tensors):
             self._guard = Guard(model, self._tensors)
         self._guard.forget()
-        self._recorder = LossRecorder(self, model.data, list(model.net.parameters()))
+        parameters = list(model.net.parameters())
+        self._recorder = LossRecorder(self, model.data, parameters, self._points)
 
     def on_train_begin(self) -> None:
         """Say once what stays frozen."""
@@ -277,6 +293,8 @@ class AdaptiveWeights(dde.callbacks.Callback):
             if self._first is not None and len(self._first) != len(names):
                 self.best, self._first = BestModel(), None
             pace = "" if self.strategy == "fixed" else f", one update each {self.period} iterations"
+            if self._points is not None:
+                pace = ", point weights move at each step"
             self._say(f"{self.strategy} on {len(names)} loss terms ({', '.join(names)}){pace}")
             if self._weights.taken_up:
                 self._say(f"weights of the last training are taken up: {self._weights.text()}")
@@ -308,6 +326,11 @@ class AdaptiveWeights(dde.callbacks.Callback):
     def strategy(self) -> str:
         """Name of the strategy."""
         return self._settings["strategy"]
+
+    @property
+    def weighs_points(self) -> bool:
+        """Whether the strategy weighs points rather than terms."""
+        return self._point_strategy is not None
 
     @property
     def seconds(self) -> float:
@@ -359,6 +382,7 @@ class AdaptiveWeights(dde.callbacks.Callback):
             "events": list(self.events),
             "gradient_history": list(self.gradient_history),
             "meter": self._meter.state_dict(),
+            "points": None if self._points is None else self._points.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any], model: Any) -> None:
@@ -372,6 +396,7 @@ class AdaptiveWeights(dde.callbacks.Callback):
             ValueError: if the state is incomplete, or belongs to another strategy or other names.
         """
         check_names("The saved state", self.state_dict(), state)
+        check_saved(self._points, state["points"])
         self.model = model  # so that set_model() does not start afresh
         self.init()
         own = {key: state[key] for key in self._weights.state_dict()}
@@ -383,6 +408,8 @@ class AdaptiveWeights(dde.callbacks.Callback):
         self.events = list(state["events"])
         self.gradient_history = list(state["gradient_history"])
         self._meter.load_state_dict(state["meter"])
+        if self._points is not None:
+            self._points.load_state_dict(state["points"])
 
     # ---- the steps in between -----------------------------------------------------------------
 
@@ -399,6 +426,11 @@ class AdaptiveWeights(dde.callbacks.Callback):
         penalty = self.manager.penalty if self.manager else 0.0
         row = {"step": step, "losses": losses, "weights": self._weights.values()}
         self.history.append({**row, "penalty": penalty})
+        if self._points is not None:
+            names = self._weights.names
+            self.history[-1]["point_weights"] = self._points.statistics(names)
+            if self.verbose > 1:
+                self._say(f"step {step}: point weights {self._points.text(names)}")
         if self._meter.diagnosis is not None:
             self.gradient_history.append({"step": step, **self._meter.diagnosis})
         self._meter.clear()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import deepxde as dde
@@ -99,12 +99,13 @@ def check_field_scales(scales: Sequence[float], names: Sequence[str]) -> list[fl
     Raises:
         ValueError: if there are not as many as terms, or one is not above 0.
     """
-    if len(scales) != len(names):
-        raise ValueError(
-            f"`field_scales` must hold one number for each of {len(names)} loss terms "
-            f"({', '.join(names)}), got {len(scales)}."
-        )
-    return [float(check_number("field_scales", s, 0, open_low=True)) for s in scales]
+    terms = f"one number for each of {len(names)} loss terms ({', '.join(names)})"
+    if isinstance(scales, (str, Mapping)) or not isinstance(scales, Iterable):
+        raise ValueError(f"`field_scales` must be a list of {terms}, got {scales!r}.")
+    plain = list(scales)
+    if len(plain) != len(names):
+        raise ValueError(f"`field_scales` must hold {terms}, got {len(plain)}.")
+    return [float(check_number("field_scales", s, 0, open_low=True)) for s in plain]
 
 
 def _equation(data: Any) -> Any:

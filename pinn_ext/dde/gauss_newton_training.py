@@ -133,6 +133,9 @@ class GaussNewtonTraining:
             state.disregard_best()
         self._say("Training model by Gauss-Newton...\n")
         self._test()
+        if getattr(model.data.losses_train, "point_weights", None) is not None:
+            self._rows.refresh()  # only now are they in force
+            self._stepper.replace(self._rows)
         model.callbacks.on_train_begin()
 
     def _iterate(self, iterations: int, display_every: int) -> None:

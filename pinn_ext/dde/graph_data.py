@@ -29,7 +29,12 @@ class GraphData(dde.data.Data):
         batch_size: graphs in a mini-batch.
         seed: of the order of the graphs.
         device: where the batches lie.
+
+    Attributes:
+        points_return: that each epoch has the same points.
     """
+
+    points_return = True
 
     def __init__(
         self,
@@ -134,6 +139,38 @@ class GraphData(dde.data.Data):
     def term_field_scales(self) -> list[float]:
         """Return the size of the field of each term, in the units of the root of its loss."""
         return self.loss.term_field_scales()
+
+    def equation_blocks(self) -> list[list[int]]:
+        """Return the indices of the terms at the same nodes: equations, then Runge-Kutta steps."""
+        kinds = [[i for i, n in enumerate(self.loss.names) if n[:2] == k] for k in ("PI", "RK")]
+        return [kind for kind in kinds if kind]
+
+    def row_points(self, term: int, inputs: Tensor) -> Tensor:
+        """Return the position and time `[n, d]` that each row of a term belongs to.
+
+        Args:
+            term: index of the term.
+            inputs: of the batch served last.
+
+        Returns:
+            One point a row; the jumps of a periodic box have each point twice, for values and
+            slopes.
+        """
+        batch, kind = self._train, self.loss.names[term][:2]
+        at = batch.inputs.detach()
+        if kind == "PI":
+            return at
+        if kind == "RK":
+            return at[~batch.operators.boundary_mask]
+        if kind == "IC":
+            return torch.cat((batch.initial, torch.zeros_like(batch.initial[:, :1])), dim=1)
+        if self.loss.system.periodic:
+            return torch.cat([part for side in batch.lower_sides() for part in (side, side)])
+        return at[batch.operators.boundary_mask]
+
+    def time_span(self) -> tuple[float, float]:
+        """Return the first and last time of the problem."""
+        return 0.0, self.loss.system.final_time
 
     def batch_at(self, inputs: Tensor) -> SnapshotBatch | None:
         """Return the batch that these very inputs were served from, if any."""

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from pinn_ext import distributed
+from pinn_ext.dde.point_weights import Heard, PointWeights, listening
 from pinn_ext.dde.terms import as_list, difference
 
 
@@ -28,6 +29,8 @@ class LossRecorder:
             is not among the model's callbacks, the recorder takes itself off.
         data: the model's data.
         parameters: of the network.
+        point_weights: of the rows of the terms, if any: training steps get weighted losses, while
+            tests and all that is noted here stay raw.
 
     Attributes:
         values: raw loss of each term `[k]` in the present step, None before its evaluation.
@@ -35,9 +38,16 @@ class LossRecorder:
         seconds: time spent here beside computing the losses.
     """
 
-    def __init__(self, owner: Any, data: Any, parameters: Sequence[Tensor]) -> None:
+    def __init__(
+        self,
+        owner: Any,
+        data: Any,
+        parameters: Sequence[Tensor],
+        point_weights: PointWeights | None = None,
+    ) -> None:
         self.owner = owner
         self.data = data
+        self.point_weights = point_weights
         self._parameters = list(parameters)
         previous = vars(data).get("losses_train")
         if isinstance(previous, LossRecorder):  # left behind by an exception
@@ -52,7 +62,7 @@ class LossRecorder:
         self._at_work = True
         self._expecting = False
         self._met_terms = False
-        self._residuals: list[Tensor] | None = None
+        self._wants_residuals = False
 
     def remove(self) -> None:
         """Put the data's own method back; harmless if that was done before."""
@@ -70,7 +80,7 @@ class LossRecorder:
             with_residuals: whether its residuals are handed over with the losses.
         """
         self._expecting = True
-        self._residuals = [] if with_residuals else None
+        self._wants_residuals = with_residuals
         self.values = None
         self.bad_term = None
 
@@ -84,41 +94,42 @@ class LossRecorder:
         aux: Any = None,
     ) -> Any:
         """Return the losses as the data computes them, noting their values on the way."""
-        functions = loss_fn
-        if self._expecting and self._residuals is not None:
-            functions = self._listening(loss_fn, self._residuals)
+        functions, heard = loss_fn, list[Heard]()
+        weighs = self.point_weights is not None and self._at_work
+        if weighs or (self._expecting and self._wants_residuals):
+            functions = listening(loss_fn, heard)
         losses = self._original(targets, outputs, functions, inputs, model, aux=aux)
         start = time.perf_counter()
+
+        def weigh(raw: Any, moves: bool = False) -> Any:
+            if not weighs or self.point_weights is None:
+                return raw
+            return self.point_weights.weigh(as_list(raw), heard, inputs, model, moves)
+
         if self._expecting:  # the one path that every step takes
-            losses = self._read(losses, loss_fn, model)
+            residuals = [h.value - h.target for h in heard] if self._wants_residuals else []
+            losses = self._read(losses, loss_fn, model, residuals, weigh)
         elif self._at_work:
-            losses = self._other(losses, model)
+            losses = self._other(losses, loss_fn, model, weigh)
         self.seconds += time.perf_counter() - start
         return losses
 
-    @staticmethod
-    def _listening(loss_fn: Any, residuals: list[Tensor]) -> Any:
-        """Return DeepXDE's loss functions such that they keep the residuals they are given."""
-
-        def listen(function: Callable[..., Any]) -> Callable[..., Any]:
-            def listening(target: Any, value: Any) -> Any:
-                residuals.append(value - target)
-                return function(target, value)
-
-            return listening
-
-        if isinstance(loss_fn, (list, tuple)):
-            return [listen(function) for function in loss_fn]
-        return listen(loss_fn)
-
-    def _read(self, losses: Any, loss_fn: Any, model: Any) -> Any:
+    def _read(
+        self,
+        losses: Any,
+        loss_fn: Any,
+        model: Any,
+        residuals: Sequence[Tensor],
+        weigh: Callable[..., Any],
+    ) -> Any:
         """Read the losses that a step starts from."""
         terms = losses if isinstance(losses, list) else [losses]
         if terms[0].ndim:  # residual vectors
             if loss_fn is not difference:  # asked for by someone else
                 return losses
-            self._read([term.detach().square().mean() for term in terms], loss_fn, model)
-            return losses
+            means = [term.detach().square().mean() for term in terms]
+            self._read(means, loss_fn, model, residuals, lambda raw, moves: raw)
+            return weigh(losses)
         self._expecting = False
         # One number at a time is the cheapest on the CPU, one transfer on other devices.
         if terms[0].is_cpu:
@@ -126,24 +137,24 @@ class LossRecorder:
         else:
             values = torch.stack([term.detach() for term in terms]).tolist()
         self.values = values
-        if -math.inf < sum(values) < math.inf:
-            self.owner.on_step(values, terms, self._residuals or [])
-            return losses
-        bad = [i for i, value in enumerate(values) if not math.isfinite(value)]
-        if not bad:  # only the sum has overflowed
-            self.owner.on_step(values, terms, self._residuals or [])
-            return losses
-        self.bad_term = bad[0]
-        return self._constants(terms, model)
+        bad = None
+        if not -math.inf < sum(values) < math.inf:  # None is bad where only the sum has overflowed
+            bad = next((i for i, value in enumerate(values) if not math.isfinite(value)), None)
+        if bad is not None:
+            self.bad_term = bad
+            return self._constants(terms, model)
+        losses = weigh(losses, True)
+        self.owner.on_step(values, as_list(losses), residuals)
+        return losses
 
-    def _other(self, losses: Any, model: Any) -> Any:
-        """Take note of a test, and pass on later evaluations within a step."""
+    def _other(self, losses: Any, loss_fn: Any, model: Any, weigh: Callable[..., Any]) -> Any:
+        """Take note of a test, and weigh the points of later evaluations within a step."""
         if model.callbacks is None or self.owner not in model.callbacks.callbacks:
             self.remove()  # left behind by an exception
             return losses
         terms = as_list(losses)
         if terms[0].ndim and self._met_terms:
-            return losses
+            return weigh(losses) if loss_fn is difference else losses
         if not self._met_terms:
             self.owner.on_terms(terms)
             self._met_terms = True
@@ -151,6 +162,8 @@ class LossRecorder:
             self.owner.on_test([term.item() for term in terms])
         elif self.bad_term is not None:
             return self._constants(terms, model)
+        else:
+            losses = weigh(losses)
         return losses
 
     def _constants(self, terms: Sequence[Tensor], model: Any) -> list[Tensor]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -16,7 +16,8 @@ def scale_outputs(net: Any, scales: Sequence[float]) -> Any:
 
     Together with the strategy `field_scale`, which divides each loss by the square of that size, it
     makes the fields dimensionless; either of them alone does not. An output transform that the
-    network has already is applied after it, so that hard conditions stay in physical units.
+    network has already is applied after it, so that hard conditions stay in physical units; one
+    that is set later takes its place instead.
 
     Args:
         net: a DeepXDE network; it is changed in place. Call this before `compile`.
@@ -29,10 +30,13 @@ def scale_outputs(net: Any, scales: Sequence[float]) -> Any:
         ValueError: if there are no sizes or one is not above 0; at the first answer, if there
             are not as many as outputs.
     """
+    if isinstance(scales, (str, Mapping)) or not isinstance(scales, Iterable):
+        raise ValueError(f"`scales` must be a list of one number for each output, got {scales!r}.")
     sizes = [float(check_number("scales", scale, 0, open_low=True)) for scale in scales]
     if not sizes:
         raise ValueError("`scales` must hold one number for each output, got none.")
     inner = net._output_transform
+    factors: dict[tuple[torch.dtype, torch.device], Tensor] = {}
 
     def transform(inputs: Any, outputs: Tensor) -> Tensor:
         if outputs.shape[-1] != len(sizes):
@@ -40,8 +44,10 @@ def scale_outputs(net: Any, scales: Sequence[float]) -> Any:
                 f"`scales` must hold one number for each of {outputs.shape[-1]} outputs, "
                 f"got {len(sizes)}."
             )
-        factors = torch.tensor(sizes, dtype=outputs.dtype, device=outputs.device)
-        scaled = outputs * factors
+        key = (outputs.dtype, outputs.device)
+        if key not in factors:  # once, as a copy to another device at each call would cost
+            factors[key] = torch.tensor(sizes, dtype=outputs.dtype, device=outputs.device)
+        scaled = outputs * factors[key]
         return scaled if inner is None else inner(inputs, scaled)
 
     net.apply_output_transform(transform)

@@ -140,11 +140,22 @@ class ModelWeights:
         new = self.values()
         if new == old:
             return 1.0
+        self._say_what_holds_scales(self.manager)
         self._assign(model, self.manager)
         before = sum(weight * loss for weight, loss in zip(old, losses, strict=True))
         after = sum(weight * loss for weight, loss in zip(new, losses, strict=True))
         self._jump = after / before if before > 0 else 1.0
         return self._jump
+
+    def _say_what_holds_scales(self, manager: AdaptiveLossWeights) -> None:
+        """Say where a limit undoes weights that follow from facts, not from noisy losses."""
+        held = {e.term: e.why for e in manager.events if e.why.startswith("held by")}
+        if held and "field_scales" in manager.needs:
+            what = ", ".join(f"{term} {why}" for term, why in held.items())
+            self._say(
+                f"weights of {manager.strategy} are not those of its formula, {what}: "
+                "max_ratio=None and a larger max_weight let them be"
+            )
 
     def settle(self) -> None:
         """Take the weights in force as good: a period under them went well."""
@@ -232,7 +243,7 @@ class ModelWeights:
         settings = {**self._settings, "conditions": condition_names(model.data, names)}
         if "field_scales" in strategies.create(settings["strategy"], settings["options"]).needs:
             given = settings["field_scales"]
-            scales = field_scales(model, names) if given is None else list(given)
+            scales = field_scales(model, names) if given is None else given
             scales = check_field_scales(scales, names)
             if distributed.is_running():  # each process has points of its own
                 squares = distributed.mean_of_numbers([scale**2 for scale in scales])

@@ -9,6 +9,8 @@ from typing import Any
 from pinn_ext.checks import check_choice
 from pinn_ext.strategies._base import STATISTICS, Proposal, State, Statistics, Strategy
 from pinn_ext.strategies._gradients import Gradients
+from pinn_ext.strategies._points import PointBlock, PointState, PointStrategy
+from pinn_ext.strategies.causal import Causal
 from pinn_ext.strategies.cov import Cov
 from pinn_ext.strategies.db_mtl import DbMtl
 from pinn_ext.strategies.dwa import Dwa
@@ -23,13 +25,18 @@ from pinn_ext.strategies.imtl_l import ImtlL
 from pinn_ext.strategies.inverse_dirichlet import InverseDirichlet
 from pinn_ext.strategies.lr_annealing import LrAnnealing
 from pinn_ext.strategies.ntk import Ntk
+from pinn_ext.strategies.rba import Rba
 from pinn_ext.strategies.relobralo import ReLoBRaLo
+from pinn_ext.strategies.sa_pinn import SaPinn
 from pinn_ext.strategies.softadapt import SoftAdapt
 from pinn_ext.strategies.uncertainty import Uncertainty
 
 __all__ = [
     "STATISTICS",
     "Gradients",
+    "PointBlock",
+    "PointState",
+    "PointStrategy",
     "Proposal",
     "State",
     "Statistics",
@@ -39,9 +46,10 @@ __all__ = [
     "option_names",
 ]
 
-_REGISTRY: dict[str, type[Strategy]] = {
+_REGISTRY: dict[str, type[Strategy] | type[PointStrategy]] = {
     cls.name: cls
     for cls in (
+        Causal,
         Cov,
         DbMtl,
         Dwa,
@@ -56,7 +64,9 @@ _REGISTRY: dict[str, type[Strategy]] = {
         InverseDirichlet,
         LrAnnealing,
         Ntk,
+        Rba,
         ReLoBRaLo,
+        SaPinn,
         SoftAdapt,
         Uncertainty,
     )
@@ -93,7 +103,9 @@ def option_names(name: str) -> list[str]:
     return [field.name for field in fields(cls) if field.name not in _SHARED]  # type: ignore[arg-type]
 
 
-def create(name: str, options: Mapping[str, Any] | None = None, **settings: Any) -> Strategy:
+def create(
+    name: str, options: Mapping[str, Any] | None = None, **settings: Any
+) -> Strategy | PointStrategy:
     """Build the strategy called `name`.
 
     Args:
@@ -102,7 +114,7 @@ def create(name: str, options: Mapping[str, Any] | None = None, **settings: Any)
         **settings: values that strategies share (`ema_alpha`, `eps`); each takes those it has.
 
     Returns:
-        The strategy, an immutable object.
+        The strategy, an immutable object: of loss terms or of points.
 
     Raises:
         ValueError: if there is no such strategy, or an option is not its own or out of range.

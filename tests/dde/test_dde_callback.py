@@ -20,14 +20,25 @@ def weights_of(model):
 @pytest.mark.parametrize("kind", ["poisson", "heat", "fit"])
 def test_one_line_makes_a_script_adaptive(problem, kind, strategy, dtype):
     dde.config.set_default_float(dtype)
+    method = strategies.create(strategy)
     adaptive = AdaptiveWeights(strategy, period=2, verbose=0)
+    if getattr(method, "needs_times", False) and kind != "heat":
+        with pytest.raises(ValueError, match=f"{strategy}.*time-dependent problem"):
+            problem.train(getattr(problem, kind)(), adaptive)
+        return
     model = problem.train(getattr(problem, kind)(), adaptive, iterations=6)
     terms = {"poisson": 2, "heat": 3, "fit": 1}[kind]
     assert len(weights_of(model)) == terms == len(adaptive.manager.loss_names)
     assert model.loss_weights.dtype == next(model.net.parameters()).dtype
     assert not model.loss_weights.requires_grad
-    moved = strategy != "fixed" and terms > 1
+    moved = method.moves == "terms" and terms > 1
     assert (weights_of(model) != [1.0] * terms) == moved
+    for row in adaptive.history:
+        assert ("point_weights" in row) == (method.moves == "points")
+    if method.moves == "points":
+        first, *_, last = [row["point_weights"] for row in adaptive.history]
+        assert first != last and set(first) <= set(adaptive.manager.loss_names)
+        assert all(low <= mean <= high for low, mean, high in last.values())
     assert [row["step"] for row in adaptive.history] == [2, 4, 6]
     assert adaptive.stopped is None and adaptive.seconds > 0
     assert "losses_train" not in vars(model.data)
@@ -126,9 +137,10 @@ def test_no_extra_forward_or_backward_pass(problem, monkeypatch, strategy, optim
         dde.config.set_random_seed(1)
         model = problem.heat(optimizer, lr=None if optimizer == "L-BFGS" else 1e-2)
         counts.append(count_passes(problem, monkeypatch, model, callbacks))
-    # Gradients and kernels: a backward pass for each of 3 terms at 4 updates, none where frozen.
-    reads_more = strategies.create(strategy).needs - {"losses", "field_scales"}
-    more = 12 if reads_more and optimizer == "adam" else 0
+    # Gradients: a backward pass for each of 3 terms at 4 updates; kernels: one a probe.
+    method = strategies.create(strategy)
+    reads_more = method.needs - {"losses", "field_scales"} and optimizer == "adam"
+    more = 12 * getattr(method, "probes", 1) if reads_more else 0
     assert counts[1] == counts[0] + Counter(grad=more)
     assert min(counts[0][name] for name in ("forward", "losses", "backward", "grad")) > 0
 

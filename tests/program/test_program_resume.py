@@ -1,5 +1,6 @@
 """Going on from a checkpoint: bit for bit, also after a kill; and what is refused."""
 
+import operator
 import os
 import random
 import shutil
@@ -37,6 +38,11 @@ def same_end(one, other):
     assert (
         ends[0]["adaptive_weights_state"]["manager"] == ends[1]["adaptive_weights_state"]["manager"]
     )
+    points = [end["adaptive_weights_state"]["points"] for end in ends]
+    for table, other_table in zip(*[(p or {"tables": []})["tables"] for p in points], strict=True):
+        for key, value in table["state"].items():
+            same = torch.equal if isinstance(value, torch.Tensor) else operator.eq
+            assert same(value, other_table["state"][key])
 
 
 class Stop(BaseException):

@@ -1,0 +1,133 @@
+"""What a strategy of point weights is: a pure function of the residuals at the points."""
+
+from __future__ import annotations
+
+import itertools
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+from pinn_ext.checks import check_number
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+PointState = dict[str, Any]
+"""Tensors whose first dimension is that of the points; everything else is plain numbers."""
+
+
+class PointBlock(NamedTuple):
+    """Terms that are measured at the same points: all equations, or one condition.
+
+    Attributes:
+        like: a tensor of the residuals' float type and device.
+        condition: whether the block is an initial or boundary condition.
+        span: first and last time of the problem, None where it has no time.
+        drawn: how many points of the block have been given a state before.
+    """
+
+    like: Tensor
+    condition: bool = False
+    span: tuple[float, float] | None = None
+    drawn: int = 0
+
+
+class PointStrategy(ABC):
+    """A method that weighs points: each residual is multiplied by its factor before it is squared.
+
+    A block of `m` terms at the same `n` points has a state of its own. The loss of term j is then
+    `mean_i (f_ij r_ij)^2`, f constant for the gradient.
+
+    Attributes:
+        name: the name users write.
+        moves: what it moves, `"points"`.
+        needs: statistics of the terms that it reads: none.
+        needs_times: whether it must know the time of each point.
+        keyed: whether points have a state of their own, which has to follow them.
+        updates_first: whether the factors of a step already contain the residuals of that step.
+        permutation_equivariant: whether reordering the points only reorders their factors.
+    """
+
+    name: ClassVar[str]
+    moves: ClassVar[str] = "points"
+    needs: ClassVar[frozenset[str]] = frozenset()
+    needs_times: ClassVar[bool] = False
+    keyed: ClassVar[bool] = True
+    updates_first: ClassVar[bool] = True
+    permutation_equivariant: ClassVar[bool] = True
+
+    def weighs(self, block: PointBlock) -> bool:
+        """Return whether the points of a block are weighed at all."""
+        return not block.condition
+
+    @abstractmethod
+    def init(self, n: int, m: int, block: PointBlock) -> PointState:
+        """Return the state of `n` points of `m` terms before their first update."""
+
+    @abstractmethod
+    def update(
+        self, abs_residual: Tensor, state: PointState, times: Tensor | None = None
+    ) -> PointState:
+        """Return the next state; absolute residuals are `[n, m]`, times `[n]`."""
+
+    @abstractmethod
+    def factors(self, state: PointState, times: Tensor | None = None) -> Tensor:
+        """Return what the residuals are multiplied by, `[n, m]` or `[n, 1]`, dimensionless."""
+
+    def newcomers(self, n: int, state: PointState) -> PointState:
+        """Return the tensors of `n` points that join those of `state` in the midst of a training.
+
+        Args:
+            n: how many join.
+            state: of the present points, at least one.
+
+        Returns:
+            `lambdas` at the mean of the present ones of their term, all other tensors at zero.
+        """
+        joined = {}
+        for key, value in state.items():
+            if hasattr(value, "new_zeros"):
+                joined[key] = value.new_zeros(n, *value.shape[1:])
+                if key == "lambdas":
+                    joined[key] += value.mean(dim=0)
+        return joined
+
+
+def check_switch(what: str, value: Any) -> bool:
+    """Return `value` if it is true or false.
+
+    Args:
+        what: name of the argument, as the user writes it.
+        value: what the user gave.
+
+    Returns:
+        `value` itself.
+
+    Raises:
+        ValueError: if it is neither.
+    """
+    if not isinstance(value, bool):
+        raise ValueError(f"`{what}` must be true or false, got {value!r}.")
+    return value
+
+
+def check_increasing(what: str, values: Any) -> tuple[float, ...]:
+    """Return `values` as a tuple of floats if they are positive and increasing.
+
+    Args:
+        what: name of the argument, as the user writes it.
+        values: what the user gave.
+
+    Returns:
+        The same numbers.
+
+    Raises:
+        ValueError: if they are no such list.
+    """
+    text = f"`{what}` must be a list of positive numbers that increase, got {values!r}."
+    if isinstance(values, str) or not isinstance(values, Sequence) or not len(values):
+        raise ValueError(text)
+    numbers = tuple(float(check_number(what, value, 0, open_low=True)) for value in values)
+    if any(b <= a for a, b in itertools.pairwise(numbers)):
+        raise ValueError(text)
+    return numbers
