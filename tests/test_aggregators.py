@@ -492,7 +492,8 @@ def test_a_whole_step_compiles_and_evaluation_is_one_graph():
     [
         (("emma", NAMES), "`strategy` must be one of .*did you mean 'ema'"),
         (("auto", NAMES), "`strategy` must be one that only weighs, got 'auto'"),
-        (("by_point", NAMES), "`strategy` must be one that weighs loss terms, got 'by_point'"),
+        (("rba", NAMES), "`strategy` must be one that weighs loss terms, got 'rba'"),
+        (("causal", NAMES), "`strategy` must be one that weighs loss terms, got 'causal'"),
         (("ema", []), "`loss_names` must hold at least one name"),
         (("ema", 3), "`loss_names` must be a list of names, got 3"),
         (("ema", ["a", "a"]), "`loss_names` must be distinct"),
