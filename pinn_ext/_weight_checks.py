@@ -8,7 +8,14 @@ from numbers import Real
 from typing import Any
 
 from pinn_ext.checks import check_choice, check_names, check_number
-from pinn_ext.strategies import Gradients, Proposal, Statistics, Strategy
+from pinn_ext.strategies import (
+    Auto,
+    Gradients,
+    PointStrategy,
+    Proposal,
+    Statistics,
+    Strategy,
+)
 from pinn_ext.weight_groups import Unit, units_of
 from pinn_ext.weight_limits import WeightLimits
 
@@ -30,14 +37,18 @@ def loss_names(given: Any) -> list[str]:
     return names
 
 
-def of_terms(strategy: Strategy | PointStrategy) -> Strategy:
-    """Return a strategy that weighs terms, not points."""
-    if not isinstance(strategy, Strategy):
-        raise ValueError(
-            f"`strategy` must be one that weighs loss terms, got {strategy.name!r}, which weighs "
-            "points: use the callback pinn_ext.AdaptiveWeights."
-        )
-    return strategy
+def of_terms(strategy: Strategy | PointStrategy | Auto) -> Strategy:
+    """Return a strategy that weighs terms, not points, and does not choose among others."""
+    if isinstance(strategy, Strategy):
+        return strategy
+    if isinstance(strategy, PointStrategy):
+        does = "weighs points"
+    else:
+        does = "lets several of them train in turns"
+    raise ValueError(
+        f"`strategy` must be one that weighs loss terms, got {strategy.name!r}, which {does}: use "
+        "the callback pinn_ext.AdaptiveWeights."
+    )
 
 
 def span(warm_up: Any, freeze_after: Any) -> tuple[int, int | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pinn_ext import _weight_checks as checked
@@ -97,7 +98,8 @@ class AdaptiveLossWeights(HeldWeights):
         self.eps = float(check_number("eps", eps, 1e-100))
         shared = {"ema_alpha": self.ema_alpha, "eps": self.eps}
         self._strategy = checked.of_terms(strategies.create(strategy, options, **shared))
-        beta = self._strategy.blend_beta if weight_beta is None else weight_beta
+        self._own_beta = weight_beta is not None
+        beta = weight_beta if self._own_beta else self._strategy.blend_beta
         limits = (min_weight, max_weight, beta, normalization, max_ratio, max_change)
         self.limits = WeightLimits(*map(checked.plain, limits))
         self.groups = check_groups(groups, self.loss_names)
@@ -260,7 +262,7 @@ class AdaptiveLossWeights(HeldWeights):
         try:
             proposal, state = self._strategy.update(statistics, self._state)
             if proposal is None:
-                self._state = state
+                self._take(state)
                 return ""
             why = checked.bad_answer(self.strategy, proposal, len(self.units))
             result = None if why else self._limited(proposal, statistics)
@@ -268,7 +270,8 @@ class AdaptiveLossWeights(HeldWeights):
             return f"{self.strategy} cannot answer ({error})"
         if why or result is None:
             return why or f"{self.strategy} answers weights without a scale"
-        self._state, self.penalty = state, float(proposal.penalty)
+        self._take(state)
+        self.penalty = float(proposal.penalty)
         weights, resting = result
         self._replace(self._of_members(weights))
         self._updates += 1
@@ -279,12 +282,21 @@ class AdaptiveLossWeights(HeldWeights):
         self._resting = resting
         return ""
 
+    def _take(self, state: strategies.State) -> None:
+        """Go on from the state that an update has answered, and note what it means."""
+        news = self._strategy.news(self._state, state)
+        if news:
+            self._note("note", news)
+        self._state = state
+
     def _limited(
         self, proposal: Proposal, statistics: Statistics
     ) -> tuple[list[float], list[str]] | None:
         """Return the weights of the units within the limits, and what each rests on."""
-        initial = [unit.initial for unit in self.units]
-        return self.limits.apply(
+        initial, limits = [unit.initial for unit in self.units], self.limits
+        if proposal.blend_beta is not None and not self._own_beta:
+            limits = replace(limits, weight_beta=proposal.blend_beta)
+        return limits.apply(
             [float(target) for target in proposal.targets],
             proposal.blend,
             present=statistics.weights or initial,

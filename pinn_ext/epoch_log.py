@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,12 +80,18 @@ class EpochLog:
         row["seconds"] = round(seconds, 3)
         self.history.append(row)
 
-    def print(self, write: Callable[[str], None], manager: AdaptiveLossWeights) -> None:
+    def print(
+        self,
+        write: Callable[[str], None],
+        manager: AdaptiveLossWeights,
+        in_force: Sequence[float] | None = None,
+    ) -> None:
         """Print the lines that are due after the row added last.
 
         Args:
             write: takes a line.
             manager: says whether the weights have just been equalised.
+            in_force: weights during the row's epoch, where they are not those after the one before.
         """
         row, training = self.history.rows[-1], self._training
         number, phase = row["epoch"], row["phase"]
@@ -96,7 +102,8 @@ class EpochLog:
             write(log_lines.equalized(number, losses, weights))
         due = number in (1, self._end(phase))
         if due or in_blocks or number % training.log_every == 0:
-            total = sum(self._weights_in_force()[name] * losses[name] for name in self.names)
+            held = dict(zip(self.names, in_force or self._weights_in_force(), strict=True))
+            total = sum(held[name] * losses[name] for name in self.names)
             errors = {field: row[f"error_{field}"] for field in FIELDS}
             write(log_lines.epoch_line(number, total, losses, errors, phase=_COUNTED[phase]))
         if due or (not in_blocks and number % training.log_weights_every == 0):
@@ -110,7 +117,7 @@ class EpochLog:
             "gauss_newton": training.gauss_newton.iterations,
         }[phase]
 
-    def _weights_in_force(self) -> dict[str, float]:
+    def _weights_in_force(self) -> list[float]:
         """Return the weights during the last epoch: those after the one before."""
         rows = self.history.rows
         if rows[-1]["phase"] == "gauss_newton":  # its weights are frozen, of terms of its own
@@ -118,8 +125,8 @@ class EpochLog:
         elif len(rows) > 1:
             row = rows[-2]
         else:
-            return self._initial
-        return {name: row[f"weight_{name}"] for name in self.names}
+            return list(self._initial.values())
+        return [row[f"weight_{name}"] for name in self.names]
 
     def _validation_losses(self) -> dict[str, float]:
         losses = self._loss.values(self._network, self._validation)

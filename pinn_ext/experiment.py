@@ -122,7 +122,8 @@ class _Run:
         message = None
         with Progress(training.epochs, self.epoch if self.phase == "epochs" else None) as progress:
             self._progress = progress
-            progress.write(log_lines.banner(self.parts.weights.strategy, self.parts.initial))
+            strategy = schema.strategy_of(self.cfg.training.loss.adaptive)
+            progress.write(log_lines.banner(strategy, self.parts.initial))
             if saved is not None:
                 progress.write(self._resumed_line(saved))
             try:
@@ -247,16 +248,20 @@ class _Run:
     def _after_epoch(self, number: int) -> None:
         """Log an epoch, or iterations; then the checkpoint may say that they are done."""
         self.epoch = number
+        in_force = None
         if self.phase == "gauss_newton":
             weights = list(self.session.weights_in_force().values())
             losses = self.session.raw_losses()
         else:
             entry = self.parts.weights.history[-1]
             weights = entry["weights"]
+            in_force = entry.get("weights_before") if self.phase == "epochs" else None
             losses = entry["losses"] if self.phase == "epochs" else self.session.raw_losses()
         self.parts.log.add(self.phase, number, losses, weights, self._seconds())
         self._save()
-        self.parts.log.print(self._progress.write, self.parts.weights.manager)
+        self.parts.log.print(self._progress.write, self.parts.weights.manager, in_force)
+        for line in self.parts.weights.take_lines():
+            self._progress.write(line)
         self._note_events()
         if self.phase != "lbfgs":
             self._progress.advance(number)
@@ -317,7 +322,12 @@ class _Run:
             "geometry": self.cfg.problem.geometry,
             "dataset": self.cfg.dataset.name,
             "order": self.cfg.dataset.order,
-            "strategy": part.weights.strategy,
+            "strategy": schema.strategy_of(self.cfg.training.loss.adaptive),
+            "pilots": part.weights.pilots,
+            "choice": part.weights.choice,
+            "seconds_fixed": report.seconds_of_fixed(
+                part.weights.pilots, part.data.batches_per_epoch, self.cfg.training.epochs
+            ),
             "penalty": part.weights.manager.penalty if part.weights.manager else 0.0,
             "seed": self.cfg.seed,
             "seconds_training": self._seconds(),

@@ -124,6 +124,8 @@ def summary(content: Mapping[str, Any], folder: Path) -> str:
         )
     seconds, share = content["seconds_training"], content["seconds_weighting"]
     lines.append(f"Training took {seconds:.1f} s, {share:.2f} s of it for the weights.")
+    if content.get("choice"):
+        lines += _choice(content)
     if content.get("gauss_newton_ended"):
         lines.append(f"Gauss-Newton ended: {content['gauss_newton_ended']}.")
     if content["message"]:
@@ -132,6 +134,35 @@ def summary(content: Mapping[str, Any], folder: Path) -> str:
         lines.append(f"Interrupted; go on with training.resume={folder}")
     lines.append(f"Results: {folder}")
     return "\n".join(lines)
+
+
+def _choice(content: Mapping[str, Any]) -> list[str]:
+    """Return what was chosen, and what fixed weights would have cost."""
+    seconds = sum(row["seconds"] for row in content["pilots"])
+    lines = [f"Chosen: {content['choice']}.", f"The pilots took {seconds:.1f} s of the training."]
+    if content["seconds_fixed"]:
+        lines[-1] += (
+            f" With fixed weights the {content['epochs']} epochs would take about "
+            f"{content['seconds_fixed']:.1f} s (by their pilot; training=default makes that run)."
+        )
+    return lines
+
+
+def seconds_of_fixed(rows: Sequence[Mapping[str, Any]], period: int, epochs: int) -> float | None:
+    """Return how long a run with fixed weights would take.
+
+    Args:
+        rows: of the pilots.
+        period: iterations in an epoch.
+        epochs: in the run.
+
+    Returns:
+        Seconds, by the pace of the first pilot of `fixed`; None without one.
+    """
+    for row in rows:
+        if row["candidate"] == "fixed" and row["round"] == 1:
+            return row["seconds"] * epochs * period / row["iterations"]
+    return None
 
 
 def _length(content: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from pinn_ext import strategies
 from pinn_ext.adaptive_weights import AdaptiveLossWeights
 from pinn_ext.checks import check_choice, check_number
+from pinn_ext.halving import LEAST
 from pinn_ext.weight_groups import check_groups
 
 GEOMETRIES = ("square", "disk", "l_shape", "annulus")
@@ -194,6 +195,11 @@ def validate(cfg: Any) -> None:
     _validate_network(cfg.network)
     _validate_training(cfg.training)
     _validate_loss(cfg.training.loss, cfg.problem.conditions == "soft")
+    if strategy_of(cfg.training.loss.adaptive) == "auto" and cfg.training.epochs < LEAST:
+        raise ValueError(
+            f"`training.epochs` must be at least {LEAST} for training.loss.adaptive.strategy=auto "
+            f"(three of them are for its pilots), got {cfg.training.epochs}."
+        )
 
 
 def _validate_problem(problem: Any) -> None:

@@ -157,7 +157,8 @@ def assert_weights_stay_legal(name, normalization, max_ratio, updates, seed=0):
                 more["gradients"] = _stretched(fixed, rng)
             if "ntk" in manager.needs:
                 more["ntk"] = [random_number(rng) for _ in range(3)]
-            weights = manager.update(epoch, {key: random_number(rng) for key in names}, **more)
+            losses = {key: random_number(rng) for key in names}
+            weights = manager.update(epoch, losses, progress=epoch / updates, **more)
             assert weights.pop("off") == 0.0
             low, high = LIMITS["min_weight"], LIMITS["max_weight"]
             assert all(low <= weight <= high for weight in weights.values()), (epoch, weights)

@@ -18,6 +18,27 @@ def event_text(event: Mapping[str, Any]) -> str:
     return f"step {event['step']}: {term}{verb}{event['why']}"
 
 
+def pilots_table(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Return the table of pilots.
+
+    Args:
+        rows: see `AdaptiveWeights.pilots`.
+
+    Returns:
+        Lines without a final newline.
+    """
+    rows = list(rows)
+    width = max(9, *(len(row["candidate"]) for row in rows)) if rows else 9
+    lines = [f"  {'candidate':{width}}  round  iterations      score       "]
+    for row in rows:
+        score = "" if row["score"] is None else f"{row['score']:.3e}"
+        number = row["round"] or ""
+        kept = "kept, " if row["kept"] else ""
+        name, count = row["candidate"], row["iterations"]
+        lines.append(f"  {name:{width}}  {number:>5}  {count:10}  {score:>9}  {kept}{row['why']}")
+    return "\n".join(line.rstrip() for line in lines)
+
+
 def closing_table(title: str, rows: Iterable[tuple[str, float, float, float, float]]) -> str:
     """Return the table that ends a training.
 

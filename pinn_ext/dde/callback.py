@@ -20,6 +20,7 @@ from pinn_ext.dde.best import BestModel
 from pinn_ext.dde.budget import Budget
 from pinn_ext.dde.guard import Guard
 from pinn_ext.dde.meter import Meter
+from pinn_ext.dde.pilots import Pilots
 from pinn_ext.dde.point_weights import PointWeights, check_saved
 from pinn_ext.dde.recorder import LossRecorder
 from pinn_ext.dde.terms import check_model, trained_tensors
@@ -37,7 +38,8 @@ class AdaptiveWeights(dde.callbacks.Callback):
     that very step with the parameters of the step before.
 
     Args:
-        strategy: one of `pinn_ext.strategies.names()`.
+        strategy: one of `pinn_ext.strategies.names()`; `"auto"` lets candidates train in turns and
+            goes on with the best, see `pinn_ext.strategies.auto`.
         names: of the loss terms in DeepXDE's order; None derives them (`pde_1`, `ic_1`, …).
         period: iterations between two updates; the strategy sees the means of the raw training
             losses over them as one epoch.
@@ -153,9 +155,13 @@ class AdaptiveWeights(dde.callbacks.Callback):
     def init(self) -> None:
         """Start afresh; DeepXDE calls this when the callback meets a new model."""
         points = self._point_strategy
-        terms = {} if points is None else {"strategy": "fixed", "options": None}
-        self._weights = ModelWeights({**self._settings, **terms}, self._names, self._say)
         self._points = None if points is None else PointWeights(points)
+        self._pilots = self._new_pilots()
+        if self._pilots is None:
+            terms = {} if points is None else {"strategy": "fixed", "options": None}
+            self._weights = ModelWeights({**self._settings, **terms}, self._names, self._say)
+        else:
+            self._weights = self._pilots.weights()
         self.history: list[dict[str, Any]] = []
         self.best = BestModel()
         self.stopped: str | None = None
@@ -172,6 +178,15 @@ class AdaptiveWeights(dde.callbacks.Callback):
         self.gradient_history: list[dict[str, Any]] = []
         self._optimizer: Any = None
         self._meter.clear()
+
+    def _new_pilots(self) -> Pilots | None:
+        """Return the pilots of the strategy `auto`, None for any other."""
+        settings = self._settings
+        if settings["strategy"] != "auto":
+            return None
+        shared = {key: settings[key] for key in ("ema_alpha", "eps")}
+        method: Any = strategies.create("auto", settings["options"], **shared)
+        return Pilots(method, settings, self._names, self.period, self._say)
 
     # ---- what DeepXDE calls -------------------------------------------------------------------
 
@@ -198,6 +213,8 @@ class AdaptiveWeights(dde.callbacks.Callback):
             self._points.meet(model)
         if self._optimizer is not None and model.opt is not self._optimizer:
             self._switches += 1
+            if self._pilots:
+                self._pilots.conclude(self, "the model was compiled anew")
         self._optimizer = model.opt
         if self._budget is not None:
             self._budget.remove()
@@ -211,6 +228,8 @@ class AdaptiveWeights(dde.callbacks.Callback):
         if self._guard is None or not self._guard.fits(model, self._tensors):
             self._guard = Guard(model, self._tensors)
         self._guard.forget()
+        if self._pilots and not self._frozen and not self._blocks:
+            self._pilots.attach(model)
         parameters = list(model.net.parameters())
         self._recorder = LossRecorder(self, model.data, parameters, self._points)
 
@@ -221,6 +240,15 @@ class AdaptiveWeights(dde.callbacks.Callback):
             self._say(
                 f"weights are frozen for {optimizers.name_of(self.model)}: {self._weights.text()}"
             )
+
+    def on_epoch_begin(self) -> None:
+        """Let the next candidate in, if strategies are on trial."""
+        if self._recorder and self._pilots and not self._frozen and not self._blocks:
+            try:
+                self._pilots.before_step(self)
+            except ValueError:
+                self._release()
+                raise
 
     def on_batch_begin(self) -> None:
         """Get ready for a step."""
@@ -246,6 +274,12 @@ class AdaptiveWeights(dde.callbacks.Callback):
             if values is not None:
                 name = None if bad is None else self._weights.names[bad]
                 self.stopped = self._agreed(self._guard.check(self._step + 1, name), self._guard)
+                lost = (
+                    self._pilots.lose(self, self.stopped) if self._pilots and self.stopped else None
+                )
+                if lost is not None:
+                    # The network is back where the pilots began, and these are its losses.
+                    self.stopped, self.model.stop_training, values = None, False, lost
                 if self.stopped is not None:
                     self._roll_back(self.stopped)
             if values is not None and self.stopped is None:
@@ -263,16 +297,23 @@ class AdaptiveWeights(dde.callbacks.Callback):
             self.stopped = self._agreed(self._guard.check_at_end(), self._guard)
             if self.stopped is not None:
                 self._roll_back(self.stopped)
-        self._own_seconds += self._recorder.seconds
-        self._recorder.remove()
-        self._recorder = None
-        if self._budget is not None:
-            self._budget.remove()
+        if self._pilots:
+            self._pilots.detach(self)
+        self._release()
         if self._first and self._last:
             title = f"\nAdaptiveWeights ({self.strategy}) at step {self.model.train_state.step}:"
             weights = self._weights
             columns = (weights.names, self._first, self._last, weights.first, weights.values())
             self._say(closing_table(title, zip(*columns, strict=True)), prefix="")
+
+    def _release(self) -> None:
+        """Take everything off the model that was put on it for a `train()`."""
+        if self._recorder:
+            self._own_seconds += self._recorder.seconds
+            self._recorder.remove()
+            self._recorder = None
+        if self._budget is not None:
+            self._budget.remove()
 
     def on_predict_begin(self) -> None:
         """Leave predictions alone, should a user pass the callback to `predict`."""
@@ -324,8 +365,29 @@ class AdaptiveWeights(dde.callbacks.Callback):
 
     @property
     def strategy(self) -> str:
-        """Name of the strategy."""
-        return self._settings["strategy"]
+        """Name of the strategy, of the one that was chosen in place of `auto`."""
+        return self._pilots.name if self._pilots else self._settings["strategy"]
+
+    @property
+    def pilots(self) -> list[dict[str, Any]]:
+        """Of the strategy `auto`, one row a pilot.
+
+        Its candidate, round (0 for one that took no part), iterations so far, score (None if it
+        has none), whether it was kept, why, and the seconds of its block.
+        """
+        return self._pilots.tournament.rows if self._pilots else []
+
+    @property
+    def choice(self) -> str | None:
+        """Of the strategy `auto`, what was chosen and why, None before that."""
+        course = self._pilots.tournament if self._pilots else None
+        if course is None or course.chosen is None:
+            return None
+        return f"{course.labels[course.chosen]}, as {course.reason}"
+
+    def take_lines(self) -> list[str]:
+        """Return what the pilots have said since the last call, whatever `verbose` is."""
+        return self._pilots.take_lines() if self._pilots else []
 
     @property
     def weighs_points(self) -> bool:
@@ -373,7 +435,10 @@ class AdaptiveWeights(dde.callbacks.Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """Return what an exact continuation needs, as plain numbers, lists and tensors."""
+        model = self.model
+        pilots = {"pilots": self._pilots.state_dict(model)} if self._pilots else {}
         return {
+            **pilots,
             **self._weights.state_dict(),
             "period": self._period.state_dict(),
             "first": self._first,
@@ -399,6 +464,9 @@ class AdaptiveWeights(dde.callbacks.Callback):
         check_saved(self._points, state["points"])
         self.model = model  # so that set_model() does not start afresh
         self.init()
+        if self._pilots:
+            self._pilots.load_state_dict(state["pilots"], model)
+            self._weights = self._pilots.weights()
         own = {key: state[key] for key in self._weights.state_dict()}
         self._weights.load_state_dict(own, model)
         self._period.load_state_dict(state["period"])
@@ -417,7 +485,7 @@ class AdaptiveWeights(dde.callbacks.Callback):
         losses = self._period.mean()
         self._period.clear()
         guard.look_around()
-        step = self.model.train_state.step
+        step, in_force = self.model.train_state.step, self._weights.values()
         if self._frozen:
             self._weights.settle()
         else:
@@ -425,12 +493,16 @@ class AdaptiveWeights(dde.callbacks.Callback):
             self._update(self._last if self._blocks and self._last else losses, guard)
         penalty = self.manager.penalty if self.manager else 0.0
         row = {"step": step, "losses": losses, "weights": self._weights.values()}
-        self.history.append({**row, "penalty": penalty})
+        row["penalty"] = penalty
         if self._points is not None:
             names = self._weights.names
-            self.history[-1]["point_weights"] = self._points.statistics(names)
+            row["point_weights"] = self._points.statistics(names)
             if self.verbose > 1:
                 self._say(f"step {step}: point weights {self._points.text(names)}")
+        if self._pilots:
+            row |= {"candidate": self._pilots.tournament.present, "weights_before": in_force}
+            self._pilots.after_period(self, losses)
+        self.history.append(row)
         if self._meter.diagnosis is not None:
             self.gradient_history.append({"step": step, **self._meter.diagnosis})
         self._meter.clear()
@@ -457,7 +529,7 @@ class AdaptiveWeights(dde.callbacks.Callback):
             losses,
             gradients=meter.gradients,
             ntk=meter.ntk,
-            progress=self._budget.progress() if self._budget else None,
+            progress=self._progress(),
             switches=self._switches,
         )
         if self._blocks:
@@ -473,6 +545,13 @@ class AdaptiveWeights(dde.callbacks.Callback):
             rescale_moments(self.model, jump)
         self._keep_events()
 
+    def _progress(self) -> float | None:
+        if self._budget is None:
+            return None
+        if self._pilots:
+            return self._pilots.progress(self.model.train_state.step, self._budget.total)
+        return self._budget.progress()
+
     def _keep_events(self) -> None:
         new = self._weights.take_events(self.model.train_state.step)
         self.events += new
@@ -482,8 +561,7 @@ class AdaptiveWeights(dde.callbacks.Callback):
 
     def _check_steps(self) -> None:
         """Refuse Gauss-Newton with weights that move by gradients, which its steps do not have."""
-        needs = strategies.create(self.strategy, self._settings["options"]).needs
-        reads_more = not self._frozen and needs - {"losses", "field_scales"}
+        reads_more = not self._frozen and self._weights.needs - {"losses", "field_scales"}
         if reads_more and optimizers.name_of(self.model) == "Gauss-Newton":
             raise ValueError(
                 f"`weights` must be 'keep' or 'balance' in Gauss-Newton for strategy "

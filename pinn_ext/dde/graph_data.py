@@ -52,6 +52,7 @@ class GraphData(dde.data.Data):
         self.validation = self._gather(self._snapshots)
         self._operators: dict[int, GraphOperators] = {}
         self.next_step = 0
+        self._shift = 0
         self._begun = False
         self._whole: SnapshotBatch | None = None
         self._order: tuple[int, list[list[int]]] = (-1, [])
@@ -87,7 +88,7 @@ class GraphData(dde.data.Data):
         if self._whole is not None:
             self._train = self._whole.detached()
         else:
-            self._train = self._training_batch(self.batch_indices(self.next_step))
+            self._train = self._training_batch(self.batch_indices(self.position()))
             self.next_step += self._begun
         return self._train.inputs, None, None
 
@@ -131,6 +132,18 @@ class GraphData(dde.data.Data):
     ) -> list[Tensor]:
         """Return the raw loss terms of the validation snapshots, as `losses_train` does."""
         return term_losses(self.loss, self.validation, outputs, loss_fn, model)
+
+    def position(self) -> int:
+        """Return the number of the coming batch: that of the step, unless `go_to` has moved it."""
+        return self.next_step + self._shift
+
+    def go_to(self, position: int) -> None:
+        """Serve the batches from another one on, without a change to the count of steps."""
+        self._shift = position - self.next_step
+
+    def unseen_losses(self, model: Any) -> list[float]:
+        """Return a model's raw losses on the validation snapshots."""
+        return self.loss.values(_plain_network(model), self.validation)
 
     def condition_terms(self) -> list[int]:
         """Return the indices of the terms that are conditions rather than equations."""
@@ -224,8 +237,7 @@ def term_losses(
     Raises:
         ValueError: if there are not as many functions as terms.
     """
-    network = model.net.module if isinstance(model.net, NetworkAdapter) else model.net
-    residuals = loss.residuals(network, batch, outputs)
+    residuals = loss.residuals(_plain_network(model), batch, outputs)
     functions = loss_fn if isinstance(loss_fn, (list, tuple)) else [loss_fn] * len(residuals)
     if len(functions) != len(residuals):
         raise ValueError(
@@ -233,6 +245,10 @@ def term_losses(
             f"({', '.join(loss.names)}), got {len(functions)}."
         )
     return [f(torch.zeros_like(r), r) for f, r in zip(functions, residuals, strict=True)]
+
+
+def _plain_network(model: Any) -> Any:
+    return model.net.module if isinstance(model.net, NetworkAdapter) else model.net
 
 
 class Batches(Protocol):

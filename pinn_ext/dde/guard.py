@@ -24,6 +24,9 @@ class Guard:
     Args:
         model: a compiled DeepXDE model.
         parameters: the tensors that training moves, external variables included.
+
+    Attributes:
+        quiet: whether it stops without a warning, as the caller has another use for the training.
     """
 
     def __init__(self, model: Any, parameters: Sequence[Tensor]) -> None:
@@ -31,6 +34,7 @@ class Guard:
         self._latest = Snapshot(model, parameters)
         self._older = Snapshot(model, parameters)
         self._step = 0
+        self.quiet = False
 
     def fits(self, model: Any, parameters: Sequence[Tensor]) -> bool:
         """Return whether this is the model, and these are the tensors, that it watches."""
@@ -94,6 +98,8 @@ class Guard:
             back_to = self._older if newest_is_bad else self._latest
         back_to.restore()
         self.model.stop_training = True
+        if self.quiet:
+            return reason
         warnings.warn(
             f"{reason}: training stopped, parameters are those before that step.",
             RuntimeWarning,

@@ -34,12 +34,14 @@ class Meter:
         ntk: likewise, the traces per point of the units.
         diagnosis: likewise, `{"names": [k], "norms": [k], "cosines": [k][k]}` if `diagnose`.
         wants_residuals: whether the step under way has to hand over its residuals.
+        needs_of_others: statistics to take at the end of a period beside those of the strategy.
     """
 
     def __init__(self, where: str | float = "all", diagnose: bool = False) -> None:
         chosen_parameters([torch.zeros(1, requires_grad=True)], where)  # refuses a bad one
         self.where, self.diagnose = where, diagnose
         self.generator = torch.Generator().manual_seed(0)
+        self.needs_of_others: frozenset[str] = frozenset()
         self.clear()
 
     def clear(self) -> None:
@@ -60,7 +62,7 @@ class Meter:
         self.clear()
         if manager is None:
             return
-        self._needs = manager.needs if acts else frozenset()
+        self._needs = (manager.needs if acts else frozenset()) | self.needs_of_others
         self._exact = "ntk" in self._needs and bool(getattr(manager.method, "exact", False))
         self.wants_residuals = "ntk" in self._needs and not self._exact
         self._due = bool(self._needs & {"gradients", "gradient_vectors", "ntk"}) or self.diagnose

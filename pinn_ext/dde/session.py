@@ -252,8 +252,8 @@ class Session(dde.callbacks.Callback):
         """Continue from what `state_dict` returned; compile for the same phase first."""
         self.network.load_state_dict(saved["model_state_dict"])
         self.dde_model.opt.load_state_dict(saved["optimizer_state_dict"])
-        self.weights.load_state_dict(saved["adaptive_weights_state"], self.dde_model)
         self.data.next_step = saved["next_step"]
+        self.weights.load_state_dict(saved["adaptive_weights_state"], self.dde_model)
         self.lbfgs_over = saved["lbfgs_over"]
         self.dde_model.train_state.step = saved["step"]
         self.dde_model.train_state.iteration = saved["iteration"]

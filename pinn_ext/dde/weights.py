@@ -114,6 +114,16 @@ class ModelWeights:
         self._assign(model, self.manager)
         self.taken_up = handed is not None
 
+    def hand_over(self, model: Any) -> None:
+        """Give a model the weights in force, as another object has set it others."""
+        if self.manager is not None:
+            self._assign(model, self.manager)
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """The statistics that the strategy reads."""
+        return strategies.create(self._settings["strategy"], self._settings["options"]).needs
+
     def acts_next(self) -> bool:
         """Return whether the strategy will look at the period under way."""
         return self.manager is not None and self.manager.acts_at(self._epoch + 1)

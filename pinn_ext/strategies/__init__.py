@@ -10,6 +10,7 @@ from pinn_ext.checks import check_choice
 from pinn_ext.strategies._base import STATISTICS, Proposal, State, Statistics, Strategy
 from pinn_ext.strategies._gradients import Gradients
 from pinn_ext.strategies._points import PointBlock, PointState, PointStrategy
+from pinn_ext.strategies.auto import Auto
 from pinn_ext.strategies.causal import Causal
 from pinn_ext.strategies.cov import Cov
 from pinn_ext.strategies.db_mtl import DbMtl
@@ -24,6 +25,7 @@ from pinn_ext.strategies.gradnorm import GradNorm
 from pinn_ext.strategies.imtl_l import ImtlL
 from pinn_ext.strategies.inverse_dirichlet import InverseDirichlet
 from pinn_ext.strategies.lr_annealing import LrAnnealing
+from pinn_ext.strategies.multi_stage import MultiStage
 from pinn_ext.strategies.ntk import Ntk
 from pinn_ext.strategies.rba import Rba
 from pinn_ext.strategies.relobralo import ReLoBRaLo
@@ -33,6 +35,7 @@ from pinn_ext.strategies.uncertainty import Uncertainty
 
 __all__ = [
     "STATISTICS",
+    "Auto",
     "Gradients",
     "PointBlock",
     "PointState",
@@ -44,11 +47,13 @@ __all__ = [
     "create",
     "names",
     "option_names",
+    "term_names",
 ]
 
-_REGISTRY: dict[str, type[Strategy] | type[PointStrategy]] = {
+_REGISTRY: dict[str, type[Any]] = {
     cls.name: cls
     for cls in (
+        Auto,
         Causal,
         Cov,
         DbMtl,
@@ -63,6 +68,7 @@ _REGISTRY: dict[str, type[Strategy] | type[PointStrategy]] = {
         ImtlL,
         InverseDirichlet,
         LrAnnealing,
+        MultiStage,
         Ntk,
         Rba,
         ReLoBRaLo,
@@ -87,6 +93,15 @@ def names() -> list[str]:
     return sorted(_REGISTRY)
 
 
+def term_names() -> list[str]:
+    """Return the names of the strategies that weigh loss terms, sorted.
+
+    Returns:
+        Those of `names()` that `AdaptiveLossWeights` accepts; all follow the protocol `Strategy`.
+    """
+    return [name for name in names() if issubclass(_REGISTRY[name], Strategy)]
+
+
 def option_names(name: str) -> list[str]:
     """Return the names of the options of a strategy.
 
@@ -100,12 +115,12 @@ def option_names(name: str) -> list[str]:
         ValueError: if there is no such strategy.
     """
     cls = _REGISTRY[check_choice("strategy", name, _REGISTRY)]
-    return [field.name for field in fields(cls) if field.name not in _SHARED]  # type: ignore[arg-type]
+    return [field.name for field in fields(cls) if field.name not in _SHARED]
 
 
 def create(
     name: str, options: Mapping[str, Any] | None = None, **settings: Any
-) -> Strategy | PointStrategy:
+) -> Strategy | PointStrategy | Auto:
     """Build the strategy called `name`.
 
     Args:
@@ -114,7 +129,7 @@ def create(
         **settings: values that strategies share (`ema_alpha`, `eps`); each takes those it has.
 
     Returns:
-        The strategy, an immutable object: of loss terms or of points.
+        The strategy, an immutable object: of loss terms, of points, or one that chooses.
 
     Raises:
         ValueError: if there is no such strategy, or an option is not its own or out of range.
@@ -127,7 +142,7 @@ def create(
     for key in options:
         if key not in legal:
             raise ValueError(_unknown_option(name, key, legal))
-    own = {field.name for field in fields(cls)}  # type: ignore[arg-type]
+    own = {field.name for field in fields(cls)}
     shared = {key: value for key, value in settings.items() if key in own}
     return cls(**shared, **options)
 

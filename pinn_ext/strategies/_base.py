@@ -54,12 +54,14 @@ class Proposal(NamedTuple):
         penalty: what the method's objective holds beside the weighted sum of the losses, such as
             the log-variances of Kendall et al.; it is reported, as no weight can carry it.
         note: why the weights move just now, for the log of events; None for an ordinary update.
+        blend_beta: part of the old weights that is kept, None for the strategy's own.
     """
 
     targets: Sequence[float]
     blend: bool
     penalty: float = 0.0
     note: str | None = None
+    blend_beta: float | None = None
 
 
 class Strategy(ABC):
@@ -93,6 +95,20 @@ class Strategy(ABC):
     @abstractmethod
     def update(self, statistics: Statistics, state: State) -> tuple[Proposal | None, State]:
         """Return the proposed weights, or None to keep the present ones, and the next state."""
+
+    def news(self, before: State, after: State) -> str | None:
+        """Return what a change of state means to a user, for the log of events.
+
+        It is asked after each update, also where the weights stay.
+
+        Args:
+            before: the state that the update began with.
+            after: the state that it answered.
+
+        Returns:
+            A sentence without its full stop, None where there is nothing to say.
+        """
+        return None
 
 
 def inverse(losses: Sequence[float], eps: float) -> list[float]:

@@ -16,7 +16,7 @@ def weights_of(model):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("strategy", strategies.names())
+@pytest.mark.parametrize("strategy", strategies.term_names())
 @pytest.mark.parametrize("kind", ["poisson", "heat", "fit"])
 def test_one_line_makes_a_script_adaptive(problem, kind, strategy, dtype):
     dde.config.set_default_float(dtype)
@@ -129,7 +129,7 @@ def count_passes(problem, monkeypatch, model, callbacks):
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "L-BFGS"])
-@pytest.mark.parametrize("strategy", strategies.names())
+@pytest.mark.parametrize("strategy", strategies.term_names())
 def test_no_extra_forward_or_backward_pass(problem, monkeypatch, strategy, optimizer):
     dde.optimizers.config.LBFGS_options.update(maxiter=21, iter_per_step=7, fun_per_step=99)
     counts = []

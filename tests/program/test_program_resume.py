@@ -71,7 +71,7 @@ def killed(monkeypatch):
 
 @pytest.mark.parametrize(
     ("strategy", "step"),
-    [(name, 5) for name in strategies.names()]
+    [(name, 5) for name in strategies.term_names()]
     + [("ema", 1), ("equal_init_ema", 12), ("equal_init", 14), ("ema", 14)],
 )
 def test_resumed_equals_undisturbed(run, killed, strategy, step):

@@ -76,3 +76,55 @@ def slow_field_scale(recording, start, settings):
         for scale, condition in zip(recording.scales, recording.conditions, strict=True)
     ]
     return [row for _ in recording.epochs]
+
+
+def slow_multi_stage(recording, start, settings):
+    """Return each stage's own transcription over its epochs, from the weights before it.
+
+    Stages end before the first epoch t (from 1) that they are not to see: after until_epoch
+    epochs, at t / 25 >= until_fraction, or once the mean of L_i(t) / L_i(first) <= 1 / until_drop.
+    """
+    slow = {
+        "fixed": slow_fixed,
+        "equal_init": slow_unscaled_equal_init,
+        "equal_init_ema": slow_unscaled_equal_init_ema,
+        "ema": slow_ema,
+        "field_scale": slow_field_scale,
+    }
+    default = [{"strategy": "equal_init", "until_fraction": 0.2}, {"strategy": "ema"}]
+    stages = settings.get("stages", default)
+    rows, first = [], 0
+    for stage in stages:
+        end = first + 1
+        while end < len(recording.epochs) and not _stage_is_over(stage, recording, first, end):
+            end += 1
+        own = recording._replace(epochs=recording.epochs[first:end])
+        given = {"ema_alpha": settings["ema_alpha"], "weight_beta": settings["weight_beta"]}
+        given |= stage.get("options", {})
+        if own.epochs:
+            rows += slow[stage["strategy"]](own, rows[-1] if rows else start, given)
+        first = end
+    return rows
+
+
+def _stage_is_over(stage, recording, first, t):
+    """Return whether epoch t + 1 is no more of a stage that began with epoch first + 1."""
+    if "until_epoch" in stage:
+        return t >= stage["until_epoch"]
+    if "until_fraction" in stage:
+        return (t + 1) / 25 >= stage["until_fraction"]
+    if "until_drop" in stage:
+        ratios = recording.losses[t] / recording.losses[first]
+        return ratios.mean() <= 1 / stage["until_drop"]
+    return False
+
+
+def slow_unscaled_equal_init(recording, start, settings):
+    """Return w_i = 1 / (L_i + eps) of epoch 1."""
+    return [[1 / (loss + EPS) for loss in recording.losses[0]] for _ in recording.epochs]
+
+
+def slow_unscaled_equal_init_ema(recording, start, settings):
+    """Return the same at epoch 1, and the blend from epoch 2 on."""
+    equal = slow_unscaled_equal_init(recording, start, settings)[0]
+    return [equal, *slow_ema(recording, equal, settings, first=1)[1:]]

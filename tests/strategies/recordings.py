@@ -88,11 +88,20 @@ def managed(recording, name, start, **settings):
     )
 
 
+def progress_at(update):
+    """Return which part of the training is over at an update, as recordings are 25 epochs long."""
+    return min(update / 25, 1.0)
+
+
 def feed(manager, epoch, seen):
     """Show a manager one epoch; return the weights after it."""
     losses = dict(zip(manager.loss_names, seen.losses.tolist(), strict=True))
     weights = manager.update(
-        epoch, losses, gradients=sums_over(seen.gradients), ntk=seen.ntk.tolist()
+        epoch,
+        losses,
+        gradients=sums_over(seen.gradients),
+        ntk=seen.ntk.tolist(),
+        progress=progress_at(epoch),
     )
     return list(weights.values())
 
@@ -114,9 +123,10 @@ def statistics(terms, weights=None, update=1):
         list(scales),
         list(conditions),
         update,
+        progress_at(update),
     )
 
 
 def term_strategies():
     """Return the names of the strategies that weigh terms, or nothing."""
-    return [n for n in strategies.names() if isinstance(strategies.create(n), strategies.Strategy)]
+    return strategies.term_names()

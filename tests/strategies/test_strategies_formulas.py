@@ -13,6 +13,7 @@ from tests.strategies.papers import (
     slow_equal_init_ema,
     slow_field_scale,
     slow_fixed,
+    slow_multi_stage,
 )
 from tests.strategies.papers_gradients import (
     slow_db_mtl,
@@ -38,6 +39,15 @@ SCALES = (
     {"optimizer": "sgd", "learning_rate": 1e-3, "inner_steps": 3},
     {"optimizer": "exact"},
 )
+EPOCHS = {
+    "stages": [
+        {"strategy": "field_scale", "options": {"condition_factor": 3.0}, "until_epoch": 2},
+        {"strategy": "fixed", "until_epoch": 7},
+        {"strategy": "equal_init_ema"},
+    ]
+}
+DROP = {"stages": [{"strategy": "ema", "until_drop": 1.5}, {"strategy": "equal_init"}]}
+
 # One line joins a new strategy.
 PAPERS = {
     "fixed": Paper(slow_fixed),
@@ -82,6 +92,7 @@ PAPERS = {
     "inverse_dirichlet": Paper(slow_inverse_dirichlet, ({}, {"variant": "code"})),
     "db_mtl": Paper(slow_db_mtl, ({}, {"beta": 0.9})),
     "ntk": Paper(slow_ntk, ({}, {"average": 0.0})),
+    "multi_stage": Paper(slow_multi_stage, ({}, EPOCHS, DROP)),
 }
 CASES = [(name, variant) for name, paper in PAPERS.items() for variant in paper.variants]
 
