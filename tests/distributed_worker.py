@@ -219,6 +219,15 @@ def callback_of(strategy):
     return scenario
 
 
+def callback_that_chooses(rank):
+    model = share_gradients(model_of(rank))
+    adaptive = AdaptiveWeights("auto", period=2, verbose=0)
+    train(model, adaptive, 60)
+    pilots = adaptive._pilots.tournament
+    scores = [row["score"] for row in pilots.rows]
+    return [pilots.chosen, scores, numbers(model.net.parameters()), weights_of(adaptive)]
+
+
 def callback_where_a_rank_has_a_nan(rank):
     calls = []
 
@@ -286,6 +295,7 @@ SCENARIOS = {
     "callback_gradients": callback_of("by_norm"),
     "callback_kernels": callback_of("by_kernel"),
     "callback_scales": callback_of("field_scale"),
+    "callback_auto": callback_that_chooses,
     "callback_nan": callback_where_a_rank_has_a_nan,
     "callback_bad_gradient": callback_where_a_rank_has_a_bad_gradient,
     "callback_names": callback_with_other_names,

@@ -154,6 +154,13 @@ def test_the_callbacks_strategy_sees_the_mean_losses(found):
         assert weights[epoch - 1] == pytest.approx(list(manager.get_weights().values()), rel=1e-12)
 
 
+def test_pilots_choose_the_same_on_both(found):
+    first, second = found["callback_auto"]
+    assert first == second
+    chosen, scores, *_ = first
+    assert chosen is not None and len(scores) > 2 and all(map(math.isfinite, scores))
+
+
 def test_a_nan_on_one_rank_stops_both_at_that_step_with_the_parameters_before_it(found):
     (told, step, parameters, history, warned), (own, other_step, others, _, _) = found[
         "callback_nan"
