@@ -54,7 +54,10 @@ class LossAggregator(nn.Module):
 
     Attributes:
         weights: the weights in force `[k]`, dimensionless, in the order of `names`; a buffer.
-        manager: the `AdaptiveLossWeights` at work, with its log of `events`.
+        manager: the `AdaptiveLossWeights` at work, with its log of `events` and the `penalty` that
+            the strategy's objective holds beside the weighted sum.
+        switches: how often the optimiser has been replaced so far; yours to count, for stages that
+            end when it is.
 
     Raises:
         ValueError: if an argument is out of range, or `parameters` is missing.
@@ -82,11 +85,6 @@ class LossAggregator(nn.Module):
         **settings: Any,
     ) -> None:
         super().__init__()
-        if strategy == "auto":
-            raise ValueError(
-                "`strategy` must be one that only weighs, got 'auto', which has to run trainings "
-                "itself: use the callback pinn_ext.AdaptiveWeights."
-            )
         if initial_weights is None:
             initial_weights = dict.fromkeys(names, 1.0) if isinstance(names, Iterable) else {}
         self.manager = AdaptiveLossWeights(
@@ -101,8 +99,14 @@ class LossAggregator(nn.Module):
         self.total_steps = total_steps
         if total_steps is not None:
             check_number("total_steps", total_steps, 1, integer=True)
+        elif getattr(self.manager.method, "needs_length", False):
+            raise ValueError(
+                f"`total_steps` must be given for strategy {strategy!r} with stages that end by "
+                "until_fraction, got None."
+            )
         self._period = Period(check_number("period", period, 1, integer=True))
         self._pending: list[Tensor] = []
+        self.switches = 0
         self._epoch = 0
         self._step: int | None = None
         self._repeats = 0
@@ -156,6 +160,7 @@ class LossAggregator(nn.Module):
             "period": self._period.state_dict(),
             "epoch": self._epoch,
             "step": self._step,
+            "switches": self.switches,
             "meter": self._meter.state_dict(),
         }
 
@@ -175,6 +180,7 @@ class LossAggregator(nn.Module):
         self._pending = []
         self._period.load_state_dict(state["period"])
         self._epoch, self._step = state["epoch"], state["step"]
+        self.switches = state["switches"]
         self._meter.load_state_dict(state["meter"])
         self._met = False
         self._publish()
@@ -256,6 +262,7 @@ class LossAggregator(nn.Module):
             gradients=gradients,
             ntk=ntk,
             progress=None if self.total_steps is None else min(done / self.total_steps, 1.0),
+            switches=self.switches,
         )
         self._publish()
 

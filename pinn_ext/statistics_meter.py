@@ -31,7 +31,8 @@ class StatisticsMeter:
             `term_gradients.chosen_parameters`.
 
     Raises:
-        ValueError: if the strategy reads gradients and there are no parameters.
+        ValueError: if the strategy reads gradients and there are no parameters, or wants an exact
+            tangent kernel.
     """
 
     def __init__(
@@ -47,6 +48,11 @@ class StatisticsMeter:
         self._parameters = _as_list(parameters)
         self._chosen: list[Tensor] = []
         chosen_parameters([torch.zeros(1, requires_grad=True)], gradients_of)  # refuses a bad one
+        if self._reads_kernel and getattr(manager.method, "exact", False):
+            raise ValueError(
+                f"`options` must not ask {manager.strategy!r} for an exact tangent kernel outside "
+                "the callback pinn_ext.AdaptiveWeights, which can write the model as rows."
+            )
         if self._reads_gradients or self._reads_kernel:
             if not self._parameters:
                 raise ValueError(

@@ -48,13 +48,17 @@ def numbers(tensors):
     return [value for tensor in tensors for value in tensor.detach().reshape(-1).tolist()]
 
 
+def weights_of(owner):
+    return list(owner.manager.get_weights().values())
+
+
 def feed(aggregator, rank, steps, change=None):
     for step in steps:
         losses = losses_of(rank, step)
         if change:
             change(step, losses)
         aggregator(losses, step)
-    return list(aggregator.manager.get_weights().values())
+    return weights_of(aggregator)
 
 
 # ---- the aggregator ------------------------------------------------------------------------------
@@ -69,7 +73,7 @@ def aggregator_reads_mean_gradients(rank):
     aggregator = LossAggregator("by_norm", NAMES, parameters=net, period=2)
     for step in range(4):
         aggregator(terms(net, points(rank)), step)
-    return list(aggregator.manager.get_weights().values())
+    return weights_of(aggregator)
 
 
 def aggregator_reads_mean_kernels(rank):
@@ -78,7 +82,7 @@ def aggregator_reads_mean_kernels(rank):
     x = points(rank)
     residuals = {"pde": net(x) - x.sin(), "bc": net(0 * x)}
     aggregator({name: r.square().mean() for name, r in residuals.items()}, 1, residuals)
-    return list(aggregator.manager.get_weights().values())
+    return weights_of(aggregator)
 
 
 def aggregator_beside_ddp(rank):
@@ -93,7 +97,7 @@ def aggregator_beside_ddp(rank):
         losses = {"pde": (u - x.sin()).square().mean(), "bc": walls.square().mean()}
         aggregator(losses, step).backward()
         optimizer.step()
-    return [list(aggregator.manager.get_weights().values()), numbers(net.parameters())]
+    return [weights_of(aggregator), numbers(net.parameters())]
 
 
 def aggregator_where_a_rank_has_a_nan(rank):
@@ -136,6 +140,28 @@ def aggregator_where_a_rank_has_no_graph(rank):
     if rank == 1:
         losses["bc"] = losses["bc"].detach()
     LossAggregator("by_norm", NAMES, parameters=net)(losses, 0)
+
+
+def every_strategy_by_both_ways(rank):
+    """Return the weights of the aggregator and of the callback, by strategy."""
+    found = {}
+    for name in strategies.names():
+        if not isinstance(strategies.create(name), strategies.Strategy):
+            continue
+        net = network()
+        scales = dict.fromkeys(NAMES, 2.0) if name == "field_scale" else None
+        aggregator = LossAggregator(
+            name, NAMES, parameters=net, period=2, total_steps=6, field_scales=scales
+        )
+        for step in range(6):
+            x = points(rank) + 0.1 * step
+            residuals = {"pde": net(x) - x.sin(), "bc": net(0 * x) - rank}
+            losses = {key: r.square().mean() for key, r in residuals.items()}
+            aggregator(losses, step, residuals)
+        adaptive = AdaptiveWeights(name, period=2, verbose=0)
+        train(share_gradients(model_of(rank)), adaptive)
+        found[name] = [weights_of(aggregator), weights_of(adaptive)]
+    return found
 
 
 # ---- the callback --------------------------------------------------------------------------------
@@ -191,6 +217,15 @@ def callback_of(strategy):
         return [rows, numbers(model.net.parameters()), own]
 
     return scenario
+
+
+def callback_that_chooses(rank):
+    model = share_gradients(model_of(rank))
+    adaptive = AdaptiveWeights("auto", period=2, verbose=0)
+    train(model, adaptive, 60)
+    pilots = adaptive._pilots.tournament
+    scores = [row["score"] for row in pilots.rows]
+    return [pilots.chosen, scores, numbers(model.net.parameters()), weights_of(adaptive)]
 
 
 def callback_where_a_rank_has_a_nan(rank):
@@ -250,6 +285,7 @@ SCENARIOS = {
     "kernels": aggregator_reads_mean_kernels,
     "ddp": aggregator_beside_ddp,
     "nan": aggregator_where_a_rank_has_a_nan,
+    "every_strategy": every_strategy_by_both_ways,
     "names": aggregator_with_other_names,
     "period": aggregator_with_another_period,
     "checkpoint": aggregator_after_another_checkpoint,
@@ -259,6 +295,7 @@ SCENARIOS = {
     "callback_gradients": callback_of("by_norm"),
     "callback_kernels": callback_of("by_kernel"),
     "callback_scales": callback_of("field_scale"),
+    "callback_auto": callback_that_chooses,
     "callback_nan": callback_where_a_rank_has_a_nan,
     "callback_bad_gradient": callback_where_a_rank_has_a_bad_gradient,
     "callback_names": callback_with_other_names,

@@ -48,12 +48,4 @@ class ByProgress(_Plain):
         return [1.0 + (statistics.progress or 0.0)] + [1.0] * (len(statistics.losses) - 1)
 
 
-@dataclass(frozen=True)
-class ByPoint(_Plain):
-    """A rule that would move the weights of points."""
-
-    name: ClassVar[str] = "by_point"
-    moves: ClassVar[str] = "points"
-
-
-MADE_UP = {cls.name: cls for cls in (ByNorm, ByKernel, ByProgress, ByPoint)}
+MADE_UP = {cls.name: cls for cls in (ByNorm, ByKernel, ByProgress)}

@@ -11,14 +11,17 @@ import torch
 from torch._dynamo.utils import counters
 
 from pinn_ext import AdaptiveLossWeights, AdaptiveWeights, LossAggregator, strategies
+from pinn_ext.strategies import Strategy
 from pinn_ext.term_gradients import measure_gradients, trace_of_kernel
 from tests.made_up_strategies import MADE_UP
 
 NAMES = ["pde", "bc", "ic"]
-SEEN_BY_LOSSES = [
+OF_TERMS = [name for name in strategies.names() if isinstance(strategies.create(name), Strategy)]
+SEEN_BY_LOSSES = [name for name in OF_TERMS if strategies.create(name).needs <= {"losses"}]
+SEEN_BY_GRADIENTS = [
     name
-    for name in strategies.names()
-    if strategies.create(name).moves == "terms" and strategies.create(name).needs <= {"losses"}
+    for name in OF_TERMS
+    if strategies.create(name).needs <= {"losses", "gradients", "gradient_vectors"}
 ]
 
 
@@ -71,7 +74,9 @@ def train(net, aggregator, steps, lr=1e-2, optimizer=None):
 def test_weights_are_those_of_a_manager_fed_by_hand(strategy, period):
     settings = {"groups": {"walls": ["bc", "ic"]}, "prior": True, "warm_up": 1, "max_change": 3.0}
     start = {"pde": 1.0, "bc": 10.0, "ic": 5.0}
-    aggregator = LossAggregator(strategy, NAMES, period=period, initial_weights=start, **settings)
+    aggregator = LossAggregator(
+        strategy, NAMES, period=period, initial_weights=start, total_steps=6 * period, **settings
+    )
     manager = AdaptiveLossWeights(
         NAMES, start, strategy, normalization="total", max_ratio=100.0, **settings
     )
@@ -83,14 +88,15 @@ def test_weights_are_those_of_a_manager_fed_by_hand(strategy, period):
             assert weights_of(aggregator) == before
             total = aggregator(constants(*row), step=10 * (epoch * period + i))
             assert total.item() == pytest.approx(float(row @ before), rel=1e-6)
-        manager.update(epoch, dict(zip(NAMES, rows.mean(0).tolist(), strict=True)))
+        means = dict(zip(NAMES, rows.mean(0).tolist(), strict=True))
+        manager.update(epoch, means, progress=epoch / 6)
         assert weights_of(aggregator) == pytest.approx(list(manager.get_weights().values()))
         wanted = torch.tensor(weights_of(aggregator), dtype=torch.float32)
         assert torch.equal(aggregator.weights, wanted)
     assert strategy != "ema" or weights_of(aggregator) != list(start.values())
 
 
-@pytest.mark.parametrize("strategy", [*SEEN_BY_LOSSES, "by_norm", "by_progress"])
+@pytest.mark.parametrize("strategy", [*SEEN_BY_GRADIENTS, "by_norm", "by_progress"])
 def test_weights_and_training_are_those_of_the_callback(strategy):
     x = np.linspace(0, 1, 9, dtype=np.float32)[:, None]
     walls = dde.icbc.PointSetBC(x[:1], x[:1] + 1)
@@ -108,7 +114,12 @@ def test_weights_and_training_are_those_of_the_callback(strategy):
     model.train(iterations=12, callbacks=[adaptive], verbose=0, display_every=10**6)
 
     aggregator = LossAggregator(
-        strategy, ["ode", "start"], parameters=own, period=4, total_steps=12
+        strategy,
+        ["ode", "start"],
+        parameters=own,
+        period=4,
+        total_steps=12,
+        conditions=["start"],  # which the callback reads from the data
     )
     optimizer = torch.optim.Adam(own.parameters(), lr=1e-2)
     rows = []
@@ -218,6 +229,19 @@ def test_sizes_of_fields_and_the_length_of_the_training_reach_strategies():
     assert first == [1.0, 1.25, 1.25, 1.5, 1.5, 1.75, 1.75, 2.0, 2.0, 2.0, 2.0, 2.0]
 
 
+def test_a_stage_ends_when_the_user_counts_a_new_optimiser():
+    stages = [{"strategy": "fixed", "until_switch": True}, {"strategy": "equal_init"}]
+    aggregator = LossAggregator("multi_stage", NAMES, options={"stages": stages})
+    aggregator(constants(1.0, 2.0, 4.0), 0)
+    aggregator(constants(1.0, 2.0, 4.0), 1)
+    assert weights_of(aggregator) == [1.0, 1.0, 1.0]
+    aggregator.switches += 1
+    again = LossAggregator("multi_stage", NAMES, options={"stages": stages})
+    again.load_state_dict(aggregator.state_dict())
+    again(constants(1.0, 2.0, 4.0), 2)
+    assert weights_of(again) == pytest.approx([7 / 3, 7 / 6, 7 / 12])
+
+
 # ---- the call ------------------------------------------------------------------------------------
 
 
@@ -311,12 +335,12 @@ def test_float_types_follow_the_losses_and_the_module():
 # ---- saving --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("strategy", [*SEEN_BY_LOSSES, "by_norm"])
+@pytest.mark.parametrize("strategy", [*SEEN_BY_GRADIENTS, "by_norm"])
 @pytest.mark.parametrize("stop", [4, 5])
 def test_a_saved_aggregator_continues_bit_for_bit(strategy, stop, tmp_path):
     def parts():
         net = network()
-        return net, LossAggregator(strategy, NAMES, parameters=net, period=3)
+        return net, LossAggregator(strategy, NAMES, parameters=net, period=3, total_steps=12)
 
     net, aggregator = parts()
     train(net, aggregator, range(11))
@@ -484,8 +508,12 @@ def test_a_whole_step_compiles_and_evaluation_is_one_graph():
     ("arguments", "sentence"),
     [
         (("emma", NAMES), "`strategy` must be one of .*did you mean 'ema'"),
-        (("auto", NAMES), "`strategy` must be one that only weighs, got 'auto'"),
-        (("by_point", NAMES), "`strategy` must be one that weighs loss terms, got 'by_point'"),
+        (
+            ("auto", NAMES),
+            "`strategy` must be one that weighs loss terms, got 'auto', which lets several",
+        ),
+        (("rba", NAMES), "`strategy` must be one that weighs loss terms, got 'rba'"),
+        (("causal", NAMES), "`strategy` must be one that weighs loss terms, got 'causal'"),
         (("ema", []), "`loss_names` must hold at least one name"),
         (("ema", 3), "`loss_names` must be a list of names, got 3"),
         (("ema", ["a", "a"]), "`loss_names` must be distinct"),
@@ -505,8 +533,14 @@ def test_bad_strategies_and_names_are_refused(arguments, sentence):
         ("ema", {"options": {"beta": 1}}, "`options` of ema must be empty"),
         ("ema", {"gradients_of": "first"}, "`gradients_of` must be one of all, last_layer"),
         ("ema", {"parameters": [1.0]}, "`parameters` must be a module or tensors, got a float"),
+        ("multi_stage", {}, "`total_steps` must be given for strategy 'multi_stage' with stages"),
         ("by_norm", {}, "`parameters` must be the network .*'by_norm', which reads gradients"),
         ("by_kernel", {}, "`parameters` must be the network .*'by_kernel', which reads gradients"),
+        (
+            "ntk",
+            {"options": {"estimator": "exact"}, "parameters": [torch.ones(1, requires_grad=True)]},
+            "`options` must not ask 'ntk' for an exact tangent kernel outside the callback",
+        ),
         ("field_scale", {}, "`field_scales` must be given for strategy 'field_scale'"),
     ],
 )

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from pinn_ext import AdaptiveLossWeights, distributed
+from pinn_ext import AdaptiveLossWeights, distributed, strategies
 from pinn_ext.term_gradients import measure_gradients
 from tests.distributed_worker import NAMES, losses_of, network, points, terms
 from tests.made_up_strategies import MADE_UP
@@ -90,6 +90,20 @@ def test_weights_and_the_network_are_the_same_on_both(found, name):
     assert first[0] != 1.0
 
 
+def test_each_strategy_gives_both_the_same_weights(found):
+    first, second = found["every_strategy"]
+    assert first == second
+    wanted = [
+        name
+        for name in strategies.names()
+        if isinstance(strategies.create(name), strategies.Strategy)
+    ]
+    assert {*wanted, "by_norm"} <= set(first)
+    for name, (of_aggregator, of_callback) in first.items():
+        if name not in ("fixed", "by_progress"):
+            assert of_aggregator != [1.0, 1.0] or of_callback != [1.0, 1.0, 1.0], name
+
+
 def test_a_nan_on_one_rank_leaves_the_weights_of_both(found):
     first, second = found["nan"]
     assert first == second
@@ -138,6 +152,13 @@ def test_the_callbacks_strategy_sees_the_mean_losses(found):
         mean = dict(zip(names, [(a + b) / 2 for a, b in pairs], strict=True))
         manager.update(epoch, mean)
         assert weights[epoch - 1] == pytest.approx(list(manager.get_weights().values()), rel=1e-12)
+
+
+def test_pilots_choose_the_same_on_both(found):
+    first, second = found["callback_auto"]
+    assert first == second
+    chosen, scores, *_ = first
+    assert chosen is not None and len(scores) > 2 and all(map(math.isfinite, scores))
 
 
 def test_a_nan_on_one_rank_stops_both_at_that_step_with_the_parameters_before_it(found):

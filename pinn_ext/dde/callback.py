@@ -294,7 +294,7 @@ class AdaptiveWeights(dde.callbacks.Callback):
             return
         self.on_batch_end()  # DeepXDE leaves it out after L-BFGS's last block
         if self.stopped is None:
-            self.stopped = self._guard.check_at_end()
+            self.stopped = self._agreed(self._guard.check_at_end(), self._guard)
             if self.stopped is not None:
                 self._roll_back(self.stopped)
         if self._pilots:

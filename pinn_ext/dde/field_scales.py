@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import deepxde as dde
 import torch
 
+from pinn_ext import distributed
 from pinn_ext.checks import check_number
 
 
@@ -106,6 +108,13 @@ def check_field_scales(scales: Sequence[float], names: Sequence[str]) -> list[fl
     if len(plain) != len(names):
         raise ValueError(f"`field_scales` must hold {terms}, got {len(plain)}.")
     return [float(check_number("field_scales", s, 0, open_low=True)) for s in plain]
+
+
+def shared(scales: Sequence[float]) -> list[float]:
+    """Return the root mean square of each size over processes: each has points of its own."""
+    if not distributed.is_running():
+        return list(scales)
+    return [math.sqrt(s) for s in distributed.mean_of_numbers([scale**2 for scale in scales])]
 
 
 def _equation(data: Any) -> Any:

@@ -7,7 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from pinn_ext import distributed, halving
-from pinn_ext.dde.field_scales import check_field_scales, condition_names, field_scales
+from pinn_ext.dde.field_scales import (
+    check_field_scales,
+    condition_names,
+    field_scales,
+    shared,
+)
 from pinn_ext.dde.unseen import UnseenPoints
 from pinn_ext.strategies.auto import Auto
 
@@ -60,10 +65,8 @@ class Judge:
         conditions = condition_names(model.data, names)
         self._active = [i for i, weight in enumerate(weights) if weight > 0]
         self._conditions = [name in conditions for name in names]
-        if scales is not None:
-            self._scales = check_field_scales(scales, names)
-        else:
-            self._scales = _scales(model, names)
+        given = _scales(model, names) if scales is None else check_field_scales(scales, names)
+        self._scales = shared(given)
         self.start = self._losses(model)
 
     def score(self, model: Any) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,7 +14,12 @@ from pinn_ext.adaptive_weights import AdaptiveLossWeights
 from pinn_ext.checks import check_names
 from pinn_ext.dde import optimizers
 from pinn_ext.dde._text import weights_text
-from pinn_ext.dde.field_scales import check_field_scales, condition_names, field_scales
+from pinn_ext.dde.field_scales import (
+    check_field_scales,
+    condition_names,
+    field_scales,
+    shared,
+)
 from pinn_ext.dde.terms import derive_names, weights_list
 
 # The last weights of each model, for a new callback after the model was compiled again.
@@ -243,10 +247,7 @@ class ModelWeights:
         if "field_scales" in strategies.create(settings["strategy"], settings["options"]).needs:
             given = settings["field_scales"]
             scales = field_scales(model, names) if given is None else given
-            scales = check_field_scales(scales, names)
-            if distributed.is_running():  # each process has points of its own
-                squares = distributed.mean_of_numbers([scale**2 for scale in scales])
-                scales = [math.sqrt(square) for square in squares]
+            scales = shared(check_field_scales(scales, names))
             settings["field_scales"] = dict(zip(names, scales, strict=True))
         else:
             settings["field_scales"] = None

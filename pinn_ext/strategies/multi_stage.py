@@ -97,6 +97,11 @@ class MultiStage(Strategy):
         """The stages with their strategies."""
         return read_stages(self.stages, ema_alpha=self.ema_alpha, eps=self.eps)
 
+    @property
+    def needs_length(self) -> bool:
+        """Whether a stage ends at a part of the training, whose length must then be known."""
+        return any(part.end == "until_fraction" for part in self.parts)
+
     def init(self, initial_weights: Sequence[float]) -> State:
         """Return the state before the first stage."""
         return {
@@ -121,8 +126,7 @@ class MultiStage(Strategy):
         Raises:
             ValueError: if stages end at parts of a training whose length is not known.
         """
-        by_length = any(part.end == "until_fraction" for part in self.parts)
-        if by_length and statistics.progress is None:
+        if self.needs_length and statistics.progress is None:
             raise ValueError(
                 "`progress` must be given for stages that end by until_fraction (the length of "
                 "the training is not known here: use until_epoch), got None."
