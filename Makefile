@@ -44,11 +44,11 @@ test test-all: export MPLBACKEND = Agg
 test test-all: export OMP_NUM_THREADS = 1
 
 test: $(STAMP)
-	$(PY) -m pytest -n auto -m "not slow" $(ARGS)
+	$(PY) -m pytest -n auto --dist loadfile -m "not slow" $(ARGS)
 	$(PY) -m pytest --doctest-modules pinn_ext solvers
 
 test-all: $(STAMP)
-	$(PY) -m pytest -n auto $(ARGS)
+	$(PY) -m pytest -n auto --dist loadfile $(ARGS)
 	$(PY) -m pytest --doctest-modules pinn_ext solvers
 
 lint: $(STAMP)
