@@ -91,7 +91,7 @@ def slow_multi_stage(recording, start, settings):
         "ema": slow_ema,
         "field_scale": slow_field_scale,
     }
-    default = [{"strategy": "equal_init", "until_fraction": 0.2}, {"strategy": "ema"}]
+    default = [{"strategy": "field_scale", "until_fraction": 0.5}, {"strategy": "ema"}]
     stages = settings.get("stages", default)
     rows, first = [], 0
     for stage in stages:
