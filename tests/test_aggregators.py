@@ -533,7 +533,11 @@ def test_bad_strategies_and_names_are_refused(arguments, sentence):
         ("ema", {"options": {"beta": 1}}, "`options` of ema must be empty"),
         ("ema", {"gradients_of": "first"}, "`gradients_of` must be one of all, last_layer"),
         ("ema", {"parameters": [1.0]}, "`parameters` must be a module or tensors, got a float"),
-        ("multi_stage", {}, "`total_steps` must be given for strategy 'multi_stage' with stages"),
+        (
+            "multi_stage",
+            {"field_scales": dict.fromkeys(NAMES, 1.0)},
+            "`total_steps` must be given for strategy 'multi_stage' with stages",
+        ),
         ("by_norm", {}, "`parameters` must be the network .*'by_norm', which reads gradients"),
         ("by_kernel", {}, "`parameters` must be the network .*'by_kernel', which reads gradients"),
         (

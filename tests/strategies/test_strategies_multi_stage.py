@@ -129,8 +129,8 @@ REFUSED = [
     ([], "`options.stages` must be a list of at least one stage, got []."),
     ("ema", "`options.stages` must be a list of at least one stage, got 'ema'."),
     (["ema"], "`options.stages[0]` must be a mapping with a strategy, got 'ema'."),
-    ([{"strategy": "emma"}], "`options.stages[0].strategy` must be one of ema, equal_init,"),
-    ([{"strategy": "multi_stage"}], "`options.stages[0].strategy` must be one of ema, equal_init,"),
+    ([{"strategy": "emma"}], "`options.stages[0].strategy` must be one of "),
+    ([{"strategy": "multi_stage"}], "`options.stages[0].strategy` must be one of "),
     (
         [{"strategy": "ema", "until": 3}, EMA],
         "`options.stages[0]` must be one of options, strategy, until_drop, until_epoch,",
