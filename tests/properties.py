@@ -133,7 +133,7 @@ def random_number(rng):
     return 10.0 ** rng.uniform(-300, 300)
 
 
-def assert_weights_stay_legal(name, normalization, max_ratio, updates, seed=0):
+def assert_weights_stay_legal(name, normalization, max_ratio, updates, seed=0, options=None):
     """Whatever comes, every weight is finite and inside the clamps after every call."""
     rng = random.Random(seed)
     names = ["a", "b", "c", "off"]
@@ -141,6 +141,7 @@ def assert_weights_stay_legal(name, normalization, max_ratio, updates, seed=0):
         names,
         {"a": 1.0, "b": 10.0, "c": 100.0, "off": 0.0},
         name,
+        options=options,
         normalization=normalization,
         max_ratio=max_ratio,
         field_scales={"a": 1e-3, "b": 1.0, "c": 1e3, "off": 1.0},
