@@ -115,9 +115,12 @@ def _null(match: re.Match[str]) -> str:
 
 
 def _misfit(match: re.Match[str]) -> str:
-    return (
-        f"`{match['key']}` cannot be {match['value']!r}: {match.string.splitlines()[-1].strip()}."
-    )
+    key = match["key"].lstrip("+")
+    if f"{key}." in schema.FREE_KEYS:
+        return f"`{key}` must map names to values, such as {{name: value}}, got {match['value']!r}."
+    if key.startswith("training.loss.adaptive.groups."):
+        return f"`{key}` must be a list of names of loss terms, got {match['value']!r}."
+    return f"`{key}` cannot be {match['value']!r}: {match.string.splitlines()[-1].strip()}."
 
 
 def _unknown_option(match: re.Match[str]) -> str:

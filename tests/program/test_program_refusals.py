@@ -26,6 +26,23 @@ REFUSED = [
         "`training.loss.adaptive.strategy` must be one of",
     ),
     (["training.loss.adaptive.strategy=ema"], "enabled` must be true"),
+    (
+        ["training.loss.adaptive.options=[1]"],
+        "`training.loss.adaptive.options` must map names to values, such as {name: value}, got",
+    ),
+    (
+        ["training.loss.adaptive.groups.bc=IC_loss1"],
+        "`training.loss.adaptive.groups.bc` must be a list of names of loss terms, got 'IC_loss1'",
+    ),
+    (
+        ["training=adaptive_ema", "training.loss.adaptive.groups.bc=[IC_loss1]"],
+        "groups['bc']` must name loss terms among PI_loss1, PI_loss2, RK4_loss1, RK4_loss2, got",
+    ),
+    (
+        ["training=adaptive_gradnorm", "training.loss.adaptive.options.temperature=1"],
+        "got 'temperature' (an option of dwa, relobralo)",
+    ),
+    (["training=adaptive_auto", "training.epochs=4"], "`training.epochs` must be at least 5"),
     (["training.loss.adaptive.ema_alpha=1.5"], "`training.loss.adaptive.ema_alpha` must be"),
     (["training.loss.adaptive.weight_beta=1"], "in [0, 1), got 1"),
     (
