@@ -13,6 +13,7 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import torch
+from matplotlib.ticker import LogFormatterSciNotation, LogLocator
 from torch import Tensor
 
 from pinn_ext.history import PHASES
@@ -21,6 +22,8 @@ from pinn_ext.systems import FIELDS, System
 Rows = Sequence[Mapping[str, Any]]
 _DPI = 120
 _STYLES = ("-", "--", "-.", ":")
+_COLORS = 9
+"""How many settings a comparison tells apart by colour; the rest is grey."""
 
 
 def losses(path: Path, rows: Rows, names: Sequence[str]) -> None:
@@ -176,23 +179,45 @@ def comparison(
         histories: history of each job.
         labels: what each job is called.
     """
-    figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.5), layout="constrained")
-    for i, row in enumerate(rows):
+    height = max(4.5, 0.17 * len(rows) + 1.0)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(12, height), layout="constrained")
+    groups = list(dict.fromkeys(_without_seed(labels[row["job"]]) for row in rows))
+    named: set[str] = set()
+    for row in reversed(rows):  # the best ones on top
         history = histories.get(row["job"], [])
+        group = _without_seed(labels[row["job"]])
+        place = groups.index(group)
+        color, name = (f"C{place}", group) if place < _COLORS else ("0.8", "others")
         if history:
             worst = [max(r[f"error_{field}"] for field in FIELDS) for r in history]
-            left.semilogy(_positions(history), worst, color=f"C{i % 10}", label=labels[row["job"]])
+            label = None if name in named else name
+            left.semilogy(_positions(history), worst, color=color, label=label)
+            named.add(name)
     left.set(xlabel="epoch", ylabel="worst-field relative L2 error", title="Over the runs")
     left.grid(True, color="0.92")
     if left.lines:
-        left.legend(fontsize="small")
+        left.legend(*_best_first(left, [*groups[:_COLORS], "others"]), fontsize="small")
     at = range(len(rows))
     for field, mark in zip(FIELDS, ("o", "D"), strict=True):
         right.plot([r[field] for r in rows], at, mark, label=field)
     right.set_yticks(list(at), [labels[r["job"]] for r in rows], fontsize="small")
     right.invert_yaxis()
     right.set(xscale="log", xlabel="relative L2 error", title="At the end, best run on top")
+    right.xaxis.set_minor_locator(LogLocator(subs=(2, 5)))
+    right.xaxis.set_minor_formatter(LogFormatterSciNotation(minor_thresholds=(math.inf, math.inf)))
     right.grid(True, color="0.92")
     right.legend(fontsize="small")
     figure.savefig(path, dpi=_DPI)
     plt.close(figure)
+
+
+def _without_seed(label: str) -> str:
+    """Return what runs that differ in the seed only have in common."""
+    return " ".join(part for part in label.split(" ") if not part.startswith("seed="))
+
+
+def _best_first(axis: Any, names: Sequence[str]) -> tuple[list[Any], list[str]]:
+    """Return the lines and labels of an axis in the order of `names`."""
+    lines = dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
+    present = [name for name in names if name in lines]
+    return [lines[name] for name in present], present
