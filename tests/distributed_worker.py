@@ -146,10 +146,11 @@ def every_strategy_by_both_ways(rank):
     """Return the weights of the aggregator and of the callback, by strategy."""
     found = {}
     for name in strategies.names():
-        if not isinstance(strategies.create(name), strategies.Strategy):
+        method = strategies.create(name)
+        if not isinstance(method, strategies.Strategy):
             continue
         net = network()
-        scales = dict.fromkeys(NAMES, 2.0) if name == "field_scale" else None
+        scales = dict.fromkeys(NAMES, 2.0) if "field_scales" in method.needs else None
         aggregator = LossAggregator(
             name, NAMES, parameters=net, period=2, total_steps=6, field_scales=scales
         )
