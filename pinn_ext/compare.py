@@ -178,8 +178,9 @@ def verdict(groups: Sequence[dict[str, Any]]) -> str:
             f"Fixed weights win here: worst-field error {fixed:.2e}, against {error:.2e} of the "
             f"best adaptive strategy ({name})."
         )
+    times = f"{fixed / error:.{1 if fixed >= 2 * error else 2}f} times"
     return (
-        f"{name} wins here: worst-field error {error:.2e}, {fixed / error:.1f} times smaller than "
+        f"{name} wins here: worst-field error {error:.2e}, {times} smaller than "
         f"{fixed:.2e} with fixed weights."
     )
 
