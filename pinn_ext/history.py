@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pinn_ext.checkpoints import RunError
+from pinn_ext.diagnostics import replace_file
 
 FILE_NAME = "history.csv"
 PHASES = {
@@ -64,9 +65,7 @@ class History:
             {key: _number(value) for key, value in zip(self.columns, row, strict=True)}
             for row in kept[1:]
         ]
-        part = self.path.with_name(self.path.name + ".part")
-        part.write_text("".join(lines[: count + 1]))
-        os.replace(part, self.path)
+        replace_file(self.path, "".join(lines[: count + 1]))
 
     def append(self, row: Mapping[str, Any]) -> None:
         """Add a row to memory and file; floats keep all their digits."""

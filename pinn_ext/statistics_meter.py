@@ -14,8 +14,8 @@ from pinn_ext.strategies import Gradients
 from pinn_ext.term_gradients import (
     chosen_parameters,
     measure_gradients,
-    trace_of_kernel,
     unit_losses,
+    unit_traces,
 )
 
 _GRADIENTS = frozenset({"gradients", "gradient_vectors"})
@@ -102,19 +102,8 @@ class StatisticsMeter:
                 "tangent kernel, got none: aggregator(losses, step, residuals)."
             )
         check_names("`residuals`", manager.loss_names, residuals)
-        active = sorted(i for unit in manager.units for i in unit.members)
-        names = [manager.loss_names[i] for i in active]
-        own = trace_of_kernel(
-            [residuals[name] for name in names],
-            names,
-            [parameter for parameter in self._parameters if parameter.requires_grad],
-            probes=getattr(manager.method, "probes", 1),
-            generator=self._generator,
-        )
-        traces = [0.0] * len(manager.loss_names)
-        for i, trace in zip(active, own, strict=True):
-            traces[i] = trace
-        return [unit.gather(traces) for unit in manager.units]
+        ordered = [residuals[name] for name in manager.loss_names]
+        return unit_traces(ordered, manager, self._parameters, self._generator)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state of the random signs, if there are any."""

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from pinn_ext import distributed
+from pinn_ext.adaptive_weights import AdaptiveLossWeights
 from pinn_ext.checks import check_number
 from pinn_ext.strategies import Gradients
 from pinn_ext.weight_groups import Unit
@@ -194,6 +195,39 @@ def trace_of_kernel(
             total += sum(part.double().square().sum().item() for part in parts)
         traces.append(total / (probes * max(residual.numel(), 1)))
     return distributed.mean_of_numbers(traces)
+
+
+def unit_traces(
+    residuals: Sequence[Tensor],
+    manager: AdaptiveLossWeights,
+    parameters: Sequence[Tensor],
+    generator: torch.Generator,
+) -> list[float]:
+    """Estimate the trace per point of each unit's tangent kernel, with the strategy's `probes`.
+
+    Args:
+        residuals: of every term `[n, ...]`, with a graph; those of weight 0 are not looked at.
+        manager: of the weights, with its units.
+        parameters: of the network; frozen ones are left out.
+        generator: of the random signs, on the CPU.
+
+    Returns:
+        One number a unit, averaged over the processes of `torch.distributed`.
+
+    Raises:
+        ValueError: if a residual has no graph, on any process.
+    """
+    active = sorted(i for unit in manager.units for i in unit.members)
+    own = trace_of_kernel(
+        [residuals[i] for i in active],
+        [manager.loss_names[i] for i in active],
+        [parameter for parameter in parameters if parameter.requires_grad],
+        probes=getattr(manager.method, "probes", 1),
+        generator=generator,
+    )
+    traces = dict(zip(active, own, strict=True))
+    every = [traces.get(i, 0.0) for i in range(len(residuals))]
+    return [unit.gather(every) for unit in manager.units]
 
 
 def _refuse(fault: str | None) -> None:

@@ -14,7 +14,7 @@ class Event(NamedTuple):
     Attributes:
         epoch: in which it happened.
         term: name of the loss term or group, `""` for all.
-        what: a word: `limit`, `unusable`, `rolled_back`, `frozen`, `begun`, `note`.
+        what: a word: `limit`, `unusable`, `rolled_back`, `frozen`, `note`.
         why: a sentence without its full stop.
     """
 

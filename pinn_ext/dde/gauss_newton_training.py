@@ -13,6 +13,7 @@ import torch
 from pinn_ext.checks import check_choice, check_number
 from pinn_ext.dde import optimizers
 from pinn_ext.dde._text import weights_text
+from pinn_ext.dde.point_keys import same_inputs
 from pinn_ext.dde.rows import ModelRows, NonFiniteRowsError, check_rows
 from solvers.gauss_newton import DAMPINGS, SOLVERS, NonFiniteJacobianError, Stepper
 
@@ -196,7 +197,7 @@ class GaussNewtonTraining:
             self._resample()
         batch = model.data.train_next_batch(self._batch_size)
         old = (state.X_train, state.y_train, state.train_aux_vars)
-        if not all(_same(a, b) for a, b in zip(old, (*batch, None, None), strict=False)):
+        if not all(same_inputs(a, b) for a, b in zip(old, (*batch, None, None), strict=False)):
             state.set_data_train(*batch)
             rows.refresh()
             self._stepper.replace(rows)
@@ -326,12 +327,3 @@ class GaussNewtonTraining:
 def _sentence(error: Exception) -> str:
     text = str(error).rstrip(".")
     return text[0].lower() + text[1:]
-
-
-def _same(old: Any, new: Any) -> bool:
-    """Return whether two arrays, or None, are the same points."""
-    if old is new:
-        return True
-    if old is None or new is None or old.shape != new.shape:
-        return False
-    return bool((old == new).all())

@@ -16,8 +16,8 @@ from pinn_ext.term_gradients import (
     chosen_parameters,
     cosines,
     measure_gradients,
-    trace_of_kernel,
     unit_losses,
+    unit_traces,
 )
 
 
@@ -118,18 +118,7 @@ class Meter:
                 f"Each of {len(terms)} loss terms must be the loss of one residual for the tangent "
                 f"kernel, got {len(residuals)} residuals: choose a strategy that reads gradients."
             )
-        active = sorted(i for unit in manager.units for i in unit.members)
-        traces = [0.0] * len(terms)
-        own = trace_of_kernel(
-            [residuals[i] for i in active],
-            [manager.loss_names[i] for i in active],
-            [p for p in parameters if p.requires_grad],
-            probes=getattr(manager.method, "probes", 1),
-            generator=self.generator,
-        )
-        for i, trace in zip(active, own, strict=True):
-            traces[i] = trace
-        return [unit.gather(traces) for unit in manager.units]
+        return unit_traces(residuals, manager, parameters, self.generator)
 
     def take_exact(self, manager: AdaptiveLossWeights | None, model: Any) -> None:
         """Measure the tangent kernels without an estimate, if that was asked for.

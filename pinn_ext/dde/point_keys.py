@@ -99,9 +99,11 @@ def keys_of(points: Tensor) -> Tensor:
 
 
 def same_inputs(old: Any, new: Any) -> bool:
-    """Return whether two batches, arrays or tuples of them, hold the same numbers."""
+    """Return whether two batches, arrays, tuples of them or None, hold the same numbers."""
     if old is new:
         return True
+    if old is None or new is None:
+        return False
     if isinstance(old, (tuple, list)) or isinstance(new, (tuple, list)):
         return len(old) == len(new) and all(map(same_inputs, old, new))
     return old.shape == new.shape and bool((old == new).all())

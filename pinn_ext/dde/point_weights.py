@@ -183,15 +183,6 @@ class PointWeights:
             table.seat(residuals, points, span)
         self._seated = True
 
-    def _unknown_points(self, data: Any) -> str:
-        what = "points can be told apart when the batch changes"
-        if self.strategy.needs_times:
-            what = "points have a known time"
-        return (
-            f"Strategy {self.strategy.name!r} must have data whose {what} (PDE, TimePDE), got "
-            f"{type(data).__name__}."
-        )
-
     def _new_tables(self, data: Any, sizes: Sequence[Tensor]) -> list[PointTable]:
         returning = bool(getattr(data, "points_return", False))
         tables = []

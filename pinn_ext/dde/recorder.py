@@ -94,7 +94,8 @@ class LossRecorder:
         aux: Any = None,
     ) -> Any:
         """Return the losses as the data computes them, noting their values on the way."""
-        functions, heard = loss_fn, list[Heard]()
+        functions = loss_fn
+        heard: list[Heard] = []
         weighs = self.point_weights is not None and self._at_work
         if weighs or (self._expecting and self._wants_residuals):
             functions = listening(loss_fn, heard)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pinn_ext.strategies._base import State
 
 OPTIMIZERS = ("adam", "sgd")
-_BETA1, _BETA2, _EPS = 0.9, 0.999, 1e-8  # of Kingma and Ba 2015, algorithm 1
+BETA1, BETA2, EPS = 0.9, 0.999, 1e-8  # of Kingma and Ba 2015, algorithm 1
 
 Slope = Callable[[float], float]
 
@@ -53,7 +53,7 @@ def minimize(
         values = [_descend(slope, x, learning_rate, steps, bound) for slope, x, _, _ in rows]
         return {**state, "values": values, "steps": done + steps}
     counts = range(done + 1, done + steps + 1)
-    corrections = [(1.0 - _BETA1**n, 1.0 - _BETA2**n) for n in counts]
+    corrections = [(1.0 - BETA1**n, 1.0 - BETA2**n) for n in counts]
     columns = [_adam(*row, learning_rate, corrections, bound) for row in rows]
     values, first, second = map(list, zip(*columns, strict=True))
     return {"values": values, "first": first, "second": second, "steps": done + steps}
@@ -81,9 +81,9 @@ def _adam(
     sqrt = math.sqrt
     for first, second in corrections:
         g = slope(x)
-        m = _BETA1 * m + (1.0 - _BETA1) * g
-        v = _BETA2 * v + (1.0 - _BETA2) * g * g
-        x -= rate * (m / first) / (sqrt(v / second) + _EPS)
+        m = BETA1 * m + (1.0 - BETA1) * g
+        v = BETA2 * v + (1.0 - BETA2) * g * g
+        x -= rate * (m / first) / (sqrt(v / second) + EPS)
         if not -bound <= x <= bound:
             x = min(max(x, -bound), bound)
     return x, m, v

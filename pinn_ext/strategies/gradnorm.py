@@ -9,9 +9,10 @@ from typing import ClassVar
 
 from pinn_ext.checks import check_choice, check_number
 from pinn_ext.strategies._base import Proposal, State, Statistics, Strategy, over
+from pinn_ext.strategies._inner_optimizer import BETA1, BETA2, EPS
+from pinn_ext.strategies._ratios import ratios
 
 SOLVERS = ("inner", "closed")
-_BETA_1, _BETA_2, _EPS = 0.9, 0.999, 1e-8  # of Adam
 _MOST = 1e100
 
 
@@ -72,11 +73,11 @@ class GradNorm(Strategy):
         pull = [rate**self.alpha for rate in _rates(statistics.losses, first)]
         state = {**state, "first": first}
         if self.solver == "closed":
-            ratios = [
+            shares = [
                 over(r, [norm], _MOST)[0] if r > 0.0 else 0.0
                 for r, norm in zip(pull, norms, strict=True)
             ]
-            state["weights"] = _with_sum(ratios, len(norms))
+            state["weights"] = _with_sum(shares, len(norms))
             return Proposal(state["weights"], blend=True), state
         # In units of the first mean length, so that Adam's eps does not see that of the losses.
         state["unit"] = state["unit"] or sum(norms) / len(norms)
@@ -94,10 +95,10 @@ class GradNorm(Strategy):
         for i, norm in enumerate(norms):
             excess = lengths[i] - mean * pull[i]
             slope = math.copysign(norm, excess) if excess else 0.0
-            average.append(_BETA_1 * state["average"][i] + (1.0 - _BETA_1) * slope)
-            square.append(_BETA_2 * state["square"][i] + (1.0 - _BETA_2) * slope**2)
-            root = math.sqrt(square[i] / (1.0 - _BETA_2**steps)) + _EPS
-            move = self.lr * average[i] / (1.0 - _BETA_1**steps) / root
+            average.append(BETA1 * state["average"][i] + (1.0 - BETA1) * slope)
+            square.append(BETA2 * state["square"][i] + (1.0 - BETA2) * slope**2)
+            root = math.sqrt(square[i] / (1.0 - BETA2**steps)) + EPS
+            move = self.lr * average[i] / (1.0 - BETA1**steps) / root
             weights.append(max(state["weights"][i] - move, 0.0))
         scaled = _with_sum(weights, len(weights)) if any(weights) else state["weights"]
         return {
@@ -119,7 +120,6 @@ def _with_sum(values: Sequence[float], total: float) -> list[float]:
 
 def _rates(losses: Sequence[float], first: Sequence[float]) -> list[float]:
     """Return `(L_i / L_i(0)) / mean_j (L_j / L_j(0))`; 0 / 0 is 1, as at the start."""
-    pairs = zip(losses, first, strict=True)
-    ratios = [1.0 if loss == start else over(loss, [start], _MOST)[0] for loss, start in pairs]
-    mean = sum(ratios) / len(ratios)
-    return [ratio / mean for ratio in ratios] if mean > 0.0 else [1.0] * len(ratios)
+    relative = ratios(losses, first, _MOST)
+    mean = sum(relative) / len(relative)
+    return [ratio / mean for ratio in relative] if mean > 0.0 else [1.0] * len(relative)

@@ -17,7 +17,7 @@ _DEFAULT: tuple[Mapping[str, Any], ...] = (
     {"strategy": "field_scale", "until_fraction": 0.5},
     {"strategy": "ema"},
 )
-"""Did best of five lists on three systems in two units: docs/strategies.md has the table. Equal
+"""Did best of five lists on three systems in two units: docs/methods.md has the table. Equal
 losses from the start, as of an untrained network, make the equations too heavy (`field_scale` does
 not look at losses); later on they are the finer measure.
 """

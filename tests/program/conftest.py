@@ -35,6 +35,32 @@ def small():
     return list(SMALL)
 
 
+class Stop(BaseException):
+    """Ends a run like a kill: nothing of ours runs after it."""
+
+
+@pytest.fixture
+def run_killed(run, monkeypatch):
+    """Run the program and end it at the n-th training step: `run_killed(step, *arguments)`."""
+    from pinn_ext.dde.session import Session
+
+    def call(step, *arguments):
+        count, original = [0], Session.on_epoch_end
+
+        def counting(self):
+            count[0] += 1
+            if count[0] == step:
+                raise Stop
+            original(self)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Session, "on_epoch_end", counting)
+            with pytest.raises(Stop):
+                run(*arguments)
+
+    return call
+
+
 @pytest.fixture
 def run(tmp_path, monkeypatch, capsys):
     """Run the program in an empty folder: `run(*arguments)` gives status, out, err and folder."""

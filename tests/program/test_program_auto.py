@@ -2,9 +2,8 @@
 
 import pytest
 
-from pinn_ext.dde.session import Session
 from tests.program.conftest import SMALL, read_report, read_rows
-from tests.program.test_program_resume import Stop, parameters
+from tests.program.test_program_resume import parameters
 
 AUTO = [*SMALL, "training=adaptive_auto", "problem.conditions=soft", "dtype=float64"]
 
@@ -42,20 +41,10 @@ def test_the_winner_trains_as_if_alone(run):
     assert (parameters(done.folder) == parameters(alone.folder)).all()
 
 
-def kill_and_resume(run, monkeypatch, arguments, step):
+def kill_and_resume(run, run_killed, arguments, step):
     """Return the folder of a run that was killed at a step and resumed."""
-    original, count, folder = Session.on_epoch_end, [0], f"broken-{step}"
-
-    def counting(self):
-        count[0] += 1
-        if count[0] == step:
-            raise Stop
-        original(self)
-
-    monkeypatch.setattr(Session, "on_epoch_end", counting)
-    with pytest.raises(Stop):
-        run(*arguments, f"hydra.run.dir={folder}")
-    monkeypatch.setattr(Session, "on_epoch_end", original)
+    folder = f"broken-{step}"
+    run_killed(step, *arguments, f"hydra.run.dir={folder}")
     resumed = run(f"training.resume={folder}")
     assert resumed.status == 0, resumed.err
     return folder
@@ -67,20 +56,20 @@ def same_end(one, other):
     assert without_seconds(read_report(one)) == without_seconds(read_report(other))
 
 
-def test_killed_in_the_pilots_it_goes_on_bit_for_bit(run, monkeypatch):
+def test_killed_in_the_pilots_it_goes_on_bit_for_bit(run, run_killed):
     """In the common period, in the second pilot, and at its end."""
     arguments = [*AUTO, "training.epochs=10", "training.lbfgs_iterations=5"]
     whole = run(*arguments)
     for step in (2, 8, 10):
-        same_end(kill_and_resume(run, monkeypatch, arguments, step), whole.folder)
+        same_end(kill_and_resume(run, run_killed, arguments, step), whole.folder)
 
 
 @pytest.mark.slow
-def test_killed_in_either_round_it_goes_on_bit_for_bit(run, monkeypatch):
+def test_killed_in_either_round_it_goes_on_bit_for_bit(run, run_killed):
     arguments = [*AUTO, "training.epochs=24"]
     whole = run(*arguments)
     for step in (4, 7, 14, 17, 19, 22, 40):
-        same_end(kill_and_resume(run, monkeypatch, arguments, step), whole.folder)
+        same_end(kill_and_resume(run, run_killed, arguments, step), whole.folder)
 
 
 @pytest.mark.parametrize("epochs", [2, 4])

@@ -61,26 +61,10 @@ def test_a_run_without_events_has_no_tables(run):
     assert read_report(done.folder)["penalty"] == 0.0
 
 
-class Stop(BaseException):
-    """Ends a run like a kill."""
-
-
 @pytest.mark.parametrize("step", [5, 14])
-def test_tables_are_exact_after_a_resume(run, monkeypatch, step):
+def test_tables_are_exact_after_a_resume(run, run_killed, step):
     whole = run(*EVENTFUL)
-    count = [0]
-    original = Session.on_epoch_end
-
-    def counting(self):
-        count[0] += 1
-        if count[0] == step:
-            raise Stop
-        original(self)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Session, "on_epoch_end", counting)
-        with pytest.raises(Stop):
-            run(*EVENTFUL, "hydra.run.dir=broken")
+    run_killed(step, *EVENTFUL, "hydra.run.dir=broken")
     with open("broken/events.csv", "a") as file:  # what a later epoch had written
         file.write("99,33,PI_loss1,limit,he")
     resumed = run("training.resume=broken")
@@ -103,23 +87,11 @@ def test_weights_move_between_the_blocks_of_lbfgs(run):
     assert len(set(columns[0])) == 1 and len(set(columns[1])) == len(columns[1]) == 2
 
 
-def test_second_phase_in_blocks_resumes_exactly(run, monkeypatch):
+def test_second_phase_in_blocks_resumes_exactly(run, run_killed):
     arguments = [*SMALL, "training=adaptive_ema", "training.lbfgs_iterations=63", "dtype=float64"]
     arguments.append(f"{WHERE}.second_phase=blocks")
     whole = run(*arguments)
-    count = [0]
-    original = Session.on_epoch_end
-
-    def counting(self):
-        count[0] += 1
-        if count[0] == 9 + 3:
-            raise Stop
-        original(self)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Session, "on_epoch_end", counting)
-        with pytest.raises(Stop):
-            run(*arguments, "hydra.run.dir=broken")
+    run_killed(9 + 3, *arguments, "hydra.run.dir=broken")
     assert run("training.resume=broken").status == 0
     assert read_rows("broken") == read_rows(whole.folder)
 

@@ -10,7 +10,7 @@ from pinn_ext import checkpoints, schema, systems
 from pinn_ext.dde.rows import ModelRows
 from pinn_ext.dde.session import Session
 from tests.program.conftest import SMALL, read_report, read_rows
-from tests.program.test_program_resume import Stop, killed, same_end  # noqa: F401
+from tests.program.test_program_resume import same_end
 from tests.program.test_program_session import build, small_config
 
 PHASE = ["training.loss.use_gn_solver=true", "training.gauss_newton.iterations=8"]
@@ -130,7 +130,7 @@ def test_runge_kutta_rows_share_nodes_within_a_graph():
 
 
 @pytest.mark.parametrize("step", [3, 10, 14, 17])
-def test_resumed_equals_undisturbed(run, killed, step):  # noqa: F811
+def test_resumed_equals_undisturbed(run, run_killed, step):
     """Killed in the epochs, at their end, and within the phase while weights and points move."""
     arguments = [
         *SMALL, *PHASE, "training.gauss_newton.weights=balance",
@@ -138,10 +138,7 @@ def test_resumed_equals_undisturbed(run, killed, step):  # noqa: F811
     ]  # fmt: skip
     whole = run(*arguments)
     assert whole.status == 0, whole.err
-    revive = killed(step)
-    with pytest.raises(Stop):
-        run(*arguments, "hydra.run.dir=broken")
-    revive()
+    run_killed(step, *arguments, "hydra.run.dir=broken")
     resumed = run("training.resume=broken")
     assert resumed.status == 0, resumed.err
     assert "Resumed after" in resumed.out

@@ -15,7 +15,6 @@ import pytest
 import torch
 
 from pinn_ext import checkpoints, strategies
-from pinn_ext.dde.session import Session
 from tests.program.conftest import SMALL, read_report, read_rows
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,43 +44,16 @@ def same_end(one, other):
             assert same(value, other_table["state"][key])
 
 
-class Stop(BaseException):
-    """Ends a run like a kill: nothing of ours runs after it."""
-
-
-@pytest.fixture
-def killed(monkeypatch):
-    """Make the n-th training step end the process, as far as the run can see."""
-
-    def at(step):
-        count = [0]
-        original = Session.on_epoch_end
-
-        def counting(self):
-            count[0] += 1
-            if count[0] == step:
-                raise Stop
-            original(self)
-
-        monkeypatch.setattr(Session, "on_epoch_end", counting)
-        return lambda: monkeypatch.setattr(Session, "on_epoch_end", original)
-
-    return at
-
-
 @pytest.mark.parametrize(
     ("strategy", "step"),
     [(name, 5) for name in strategies.term_names()]
     + [("ema", 1), ("equal_init_ema", 12), ("equal_init", 14), ("ema", 14)],
 )
-def test_resumed_equals_undisturbed(run, killed, strategy, step):
+def test_resumed_equals_undisturbed(run, run_killed, strategy, step):
     """Killed in the first epoch, in a later one, at their end, and within L-BFGS."""
     arguments = [*SMALL, recipe(strategy), *PHASES]
     whole = run(*arguments)
-    revive = killed(step)
-    with pytest.raises(Stop):
-        run(*arguments, "hydra.run.dir=broken")
-    revive()
+    run_killed(step, *arguments, "hydra.run.dir=broken")
     resumed = run("training.resume=broken")
     assert resumed.status == 0, resumed.err
     assert "Resumed after" in resumed.out
