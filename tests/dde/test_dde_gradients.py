@@ -134,7 +134,7 @@ def test_measured_gradients_are_those_of_a_separate_evaluation(problem, seen, do
 def test_nothing_is_measured_but_at_updates(problem, monkeypatch, strategy):
     steps = []
     model = problem.heat()
-    for name in ("measure_gradients", "trace_of_kernel"):
+    for name in ("measure_gradients", "unit_traces"):
         inner = getattr(meters, name)
 
         def counted(*args, inner=inner, **kwargs):
@@ -156,7 +156,7 @@ def test_unread_gradients_are_not_taken(problem, monkeypatch):
         raise AssertionError("measured although no one reads it")
 
     monkeypatch.setattr(meters, "measure_gradients", refuse)
-    monkeypatch.setattr(meters, "trace_of_kernel", refuse)
+    monkeypatch.setattr(meters, "unit_traces", refuse)
     problem.train(problem.heat(), AdaptiveWeights("ema", period=2, verbose=0), iterations=4)
 
 
