@@ -3,7 +3,7 @@
 Each method starts from the same network, points, scaling and loss weights, in float64. `adam` has a
 learning rate that falls along a cosine, `adam_lbfgs` goes on with L-BFGS, `adam_nncg` then with
 NNCG; the shares of the time and the settings are the best of short trials and stand in
-`_gauss_newton_methods.py`. `error_u` and `error_v` are relative L2 errors on points that no
+`_gauss_newton/methods.py`. `error_u` and `error_v` are relative L2 errors on points that no
 training has seen, `worst` is the larger one, `trivial` what a network that answers zero scores in
 the worse field. `seconds` is the time of the whole training; an iteration that has begun is
 finished, so it can be more than was asked for. `iterations` are DeepXDE's.
@@ -25,7 +25,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import _common
-from _gauss_newton_process import restart
+from _gauss_newton.process import restart
 
 START = time.perf_counter()
 FIGURES = ("error_u", "error_v", "worst", "trivial", "seconds", "iterations", "loss")
@@ -33,8 +33,8 @@ FIGURES = ("error_u", "error_v", "worst", "trivial", "seconds", "iterations", "l
 
 def row_of(case: str, method: str, seed: int, seconds: float) -> dict[str, Any]:
     """Train once; `_course` holds seconds and errors on the way."""
-    from _gauss_newton_cases import build
-    from _gauss_newton_methods import METHODS, Run
+    from _gauss_newton.cases import build
+    from _gauss_newton.methods import METHODS, Run
 
     problem = build(case, seed)
     trivial = max(problem.trivial_errors())
@@ -107,8 +107,8 @@ def main() -> None:
     if not 0 < args.seconds < math.inf:
         sys.exit(f"`--seconds` must be positive, got {args.seconds}.")
     restart(threads)
-    from _gauss_newton_cases import CASES
-    from _gauss_newton_methods import METHODS
+    from _gauss_newton.cases import CASES
+    from _gauss_newton.methods import METHODS
 
     cases = _common.chosen("--cases", args.cases or ",".join(CASES), CASES)
     methods = _common.chosen("--methods", args.methods or ",".join(METHODS), METHODS)

@@ -23,7 +23,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import _common
-from _gauss_newton_process import child
+from _gauss_newton.process import child
 
 START = time.perf_counter()
 MOST_ROWS = 50_000
@@ -48,7 +48,7 @@ FIGURES = (
 def row_of(parameters: int, rows: int, args: Any, threads: int) -> dict[str, Any]:
     """Measure one size."""
     found = child(
-        "_gauss_newton_scaling_run.py",
+        "scaling_run",
         threads,
         limit=60.0 + 10.0 * args.seconds,
         parameters=parameters,

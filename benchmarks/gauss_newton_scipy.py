@@ -29,7 +29,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import _common
-from _gauss_newton_process import child
+from _gauss_newton.process import child
 
 START = time.perf_counter()
 CASES = ("brusselator_hard", "brusselator_soft")
@@ -131,7 +131,7 @@ def rows_of(
     for seed in seeds:
         for method in dict.fromkeys(("ours", *methods)):
             found = child(
-                "_gauss_newton_scipy_run.py",
+                "scipy_run",
                 threads,
                 case=case,
                 parameters=size,

@@ -33,16 +33,17 @@ import deepxde as dde
 import torch
 
 import pinn_ext
-from pinn_ext.dde import callback, meter, recorder, snapshot
+from pinn_ext.dde import callback
+from pinn_ext.dde.weighting import kernel_meter, loss_recorder, step_snapshot
 
 POINTS = 2000
 PERIOD = 100
 WARM_UP = 20
 PARTS = {
-    "recorder": (recorder.LossRecorder, "_read"),
-    "snapshot": (snapshot.Snapshot, "take"),
-    "finite": (snapshot.Snapshot, "looks_finite"),
-    "gradients": (meter.Meter, "take"),
+    "recorder": (loss_recorder.LossRecorder, "_read"),
+    "snapshot": (step_snapshot.Snapshot, "take"),
+    "finite": (step_snapshot.Snapshot, "looks_finite"),
+    "gradients": (kernel_meter.Meter, "take"),
     "update": (callback.AdaptiveWeights, "_end_period"),
 }
 

@@ -46,10 +46,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import _common
 import torch
-from _rk4_cases import DTYPES, GRAPHS, Case
-from _rk4_measure import limited, operator_bytes, peak_growth, triad
-from _rk4_peers import RUNNERS, make
-from _rk4_runners import OWN, Runner, gradient_seconds, reference, step_seconds
+from _rk4.cases import DTYPES, GRAPHS, Case
+from _rk4.measure import limited, operator_bytes, peak_growth, triad
+from _rk4.peers import RUNNERS, make
+from _rk4.runners import OWN, Runner, gradient_seconds, reference, step_seconds
 
 START = time.perf_counter()
 MALLOC_LIMITS = {"MALLOC_MMAP_THRESHOLD_": str(1 << 32), "MALLOC_TRIM_THRESHOLD_": str(1 << 33)}

@@ -31,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import _common
 import deepxde as dde
 import torch
-from _training_step_models import VARIANTS, Case, fits, loss_of, step_of, with_points
+from _training_step.models import VARIANTS, Case, fits, loss_of, step_of, with_points
 
 WIDE = (32, 32, 32)
 CASES = {

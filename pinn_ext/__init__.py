@@ -6,8 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 import solvers
-
-__version__ = "0.1.0"
+from pinn_ext.version import __version__ as __version__
 
 if getattr(solvers, "MARKER", None) != "pinn_ext.solvers":
     raise ImportError(
@@ -18,12 +17,12 @@ if getattr(solvers, "MARKER", None) != "pinn_ext.solvers":
 if TYPE_CHECKING:
     from pinn_ext import strategies, systems
     from pinn_ext.adaptive_weights import AdaptiveLossWeights
-    from pinn_ext.aggregators import LossAggregator
     from pinn_ext.dde.callback import AdaptiveWeights
     from pinn_ext.dde.gauss_newton import train_gauss_newton
     from pinn_ext.dde.scale_outputs import scale_outputs
     from pinn_ext.dde.tensorboard import TensorBoardLog
-    from pinn_ext.plain_loop import train_physics
+    from pinn_ext.plain_torch.loss_aggregator import LossAggregator
+    from pinn_ext.plain_torch.train_physics import train_physics
 
 __all__ = [
     "AdaptiveLossWeights",
@@ -40,11 +39,11 @@ __all__ = [
 _HOMES = {
     "AdaptiveLossWeights": "pinn_ext.adaptive_weights",
     "AdaptiveWeights": "pinn_ext.dde.callback",
-    "LossAggregator": "pinn_ext.aggregators",
+    "LossAggregator": "pinn_ext.plain_torch",
     "TensorBoardLog": "pinn_ext.dde.tensorboard",
     "scale_outputs": "pinn_ext.dde.scale_outputs",
     "train_gauss_newton": "pinn_ext.dde.gauss_newton",
-    "train_physics": "pinn_ext.plain_loop",
+    "train_physics": "pinn_ext.plain_torch.train_physics",
 }
 _ROOMS = ("strategies", "systems")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pinn_ext import schema
-from pinn_ext.composition import (
+from pinn_ext.program.composition import (
     Refused,
     by_hydra,
     chosen_folder,
@@ -18,8 +18,8 @@ from pinn_ext.composition import (
     refusals,
     register_schema,
 )
-from pinn_ext.config_errors import one_line
-from pinn_ext.sweep import job, sweep
+from pinn_ext.program.hydra_errors import one_line
+from pinn_ext.program.sweep import job, sweep
 
 _REFUSED = 2
 
@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _compare(arguments: list[str]) -> int:
     if len(arguments) != 1 or arguments[0].startswith("-"):
         raise Refused(f"`compare` takes one folder: pinn-ext compare FOLDER, got {arguments}.")
-    from pinn_ext.compare import compare
+    from pinn_ext.reports.compare import compare
 
     with refusals():
         rows, text = compare(Path(arguments[0]))
@@ -104,7 +104,7 @@ def _single(options: Any) -> int:
         _check(cfg)
         folder = new_folder("outputs", cfg.experiment.name, chosen)
     else:
-        from pinn_ext import resume
+        from pinn_ext.program import resume
 
         with refusals():
             plan = resume.prepare(Path(cfg.training.resume), cfg, overrides, choices)
@@ -127,9 +127,9 @@ def _run(
     job: int | None,
     source: Path | None,
 ) -> int:
-    from pinn_ext.checkpoints import RunError
-    from pinn_ext.experiment import Info, run
-    from pinn_ext.interrupts import Interrupts
+    from pinn_ext.program.checkpoints import RunError
+    from pinn_ext.program.interrupts import Interrupts
+    from pinn_ext.program.run import Info, run
 
     info = Info(overrides=overrides, choices=choices, job=job)
     try:
@@ -147,6 +147,6 @@ def _run(
 def _check(cfg: Any) -> None:
     with refusals():
         schema.validate(cfg)  # without torch, so that a typo is answered at once
-        from pinn_ext import experiment
+        from pinn_ext.program import run
 
-        experiment.check(cfg)
+        run.check(cfg)

@@ -11,21 +11,23 @@ from typing import Any
 import deepxde as dde
 from torch import Tensor
 
-from pinn_ext import diagnostics, distributed, strategies
+from pinn_ext import strategies
 from pinn_ext.adaptive_weights import AdaptiveLossWeights
+from pinn_ext.adaptive_weights.period import Period
 from pinn_ext.checks import check_choice, check_names, check_number
-from pinn_ext.dde import optimizers
-from pinn_ext.dde._text import closing_table, event_text
-from pinn_ext.dde.best import BestModel
-from pinn_ext.dde.budget import Budget
-from pinn_ext.dde.guard import Guard
-from pinn_ext.dde.meter import Meter
-from pinn_ext.dde.pilots import Pilots
-from pinn_ext.dde.point_weights import PointWeights, check_saved
-from pinn_ext.dde.recorder import LossRecorder
-from pinn_ext.dde.terms import check_model, trained_tensors
-from pinn_ext.dde.weights import ModelWeights, rescale_moments
-from pinn_ext.period import Period
+from pinn_ext.dde.auto.pilots import Pilots
+from pinn_ext.dde.messages import closing_table, event_text
+from pinn_ext.dde.model import optimizers
+from pinn_ext.dde.model.best import BestModel
+from pinn_ext.dde.model.loss_terms import check_model, trained_tensors
+from pinn_ext.dde.model.training_length import Budget
+from pinn_ext.dde.weighting.kernel_meter import Meter
+from pinn_ext.dde.weighting.loss_recorder import LossRecorder
+from pinn_ext.dde.weighting.model_weights import ModelWeights, rescale_moments
+from pinn_ext.dde.weighting.nonfinite_guard import Guard
+from pinn_ext.dde.weighting.point_weights import PointWeights, check_saved
+from pinn_ext.measurements import processes
+from pinn_ext.reports import event_files
 
 
 class AdaptiveWeights(dde.callbacks.Callback):
@@ -325,7 +327,7 @@ class AdaptiveWeights(dde.callbacks.Callback):
 
     def on_terms(self, terms: Sequence[Tensor]) -> None:
         """Set the weights in force, before DeepXDE multiplies its first losses by them."""
-        distributed.check_same(
+        processes.check_same(
             period=self.period, gradients_of=self._meter.where, diagnostics=self._meter.diagnose
         )
         if self._weights.meet(self.model, terms):
@@ -423,7 +425,7 @@ class AdaptiveWeights(dde.callbacks.Callback):
         Args:
             path: of the file; one that exists is replaced.
         """
-        diagnostics.write_events(path, self.events)
+        event_files.write_events(path, self.events)
 
     def write_gradients(self, path: str | os.PathLike[str]) -> None:
         """Write `gradient_history` as CSV: step, `norm_<term>` and `cos_<a>_<b>` of each pair.
@@ -431,7 +433,7 @@ class AdaptiveWeights(dde.callbacks.Callback):
         Args:
             path: of the file; one that exists is replaced.
         """
-        diagnostics.write_gradients(path, self.gradient_history)
+        event_files.write_gradients(path, self.gradient_history)
 
     def state_dict(self) -> dict[str, Any]:
         """Return what an exact continuation needs, as plain numbers, lists and tensors."""
@@ -516,7 +518,7 @@ class AdaptiveWeights(dde.callbacks.Callback):
         """Return why the training stops, here or on another process: they stop together."""
         if self._frozen:  # each process may have a line search of its own
             return own
-        fault = distributed.first_fault(own)
+        fault = processes.first_fault(own)
         if own is None and fault is not None:
             guard.undo(fault)
         return fault if own is None else own

@@ -7,9 +7,9 @@ from typing import Any
 
 import deepxde as dde
 
-from pinn_ext.dde._text import event_text
 from pinn_ext.dde.callback import AdaptiveWeights
-from pinn_ext.diagnostics import pairs_of
+from pinn_ext.dde.messages import event_text
+from pinn_ext.reports.event_files import pairs_of
 
 
 class TensorBoardLog(dde.callbacks.Callback):

@@ -7,10 +7,10 @@ from dataclasses import fields
 from typing import Any
 
 from pinn_ext.checks import check_choice
-from pinn_ext.strategies._base import STATISTICS, Proposal, State, Statistics, Strategy
-from pinn_ext.strategies._gradients import Gradients
-from pinn_ext.strategies._points import PointBlock, PointState, PointStrategy
 from pinn_ext.strategies.auto import Auto
+from pinn_ext.strategies.base.gradients import Gradients
+from pinn_ext.strategies.base.points import PointBlock, PointState, PointStrategy
+from pinn_ext.strategies.base.terms import STATISTICS, Proposal, State, Statistics, Strategy
 from pinn_ext.strategies.causal import Causal
 from pinn_ext.strategies.cov import Cov
 from pinn_ext.strategies.db_mtl import DbMtl

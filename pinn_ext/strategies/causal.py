@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from pinn_ext.checks import check_number
-from pinn_ext.strategies._points import PointBlock, PointState, PointStrategy, check_increasing
+from pinn_ext.strategies.base.points import PointBlock, PointState, PointStrategy, check_increasing
 
 if TYPE_CHECKING:
     from torch import Tensor

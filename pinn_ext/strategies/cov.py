@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from pinn_ext.checks import check_number
-from pinn_ext.strategies._base import Proposal, State, Statistics, Strategy, over
-from pinn_ext.strategies._ratios import ratios
+from pinn_ext.strategies.base.loss_ratios import ratios
+from pinn_ext.strategies.base.terms import Proposal, State, Statistics, Strategy, over
 
 _VARIANCE_FLOOR = 1e-8  # the authors', dimensionless as the ratios are
 

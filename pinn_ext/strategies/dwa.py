@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from pinn_ext.checks import check_number
-from pinn_ext.strategies._base import Proposal, State, Statistics, Strategy, softmax
-from pinn_ext.strategies._ratios import ratios
+from pinn_ext.strategies.base.loss_ratios import ratios
+from pinn_ext.strategies.base.terms import Proposal, State, Statistics, Strategy, softmax
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pinn_ext.strategies._base import Proposal, State, Statistics, Strategy, inverse
+from pinn_ext.strategies.base.terms import Proposal, State, Statistics, Strategy, inverse
 
 
 @dataclass(frozen=True)

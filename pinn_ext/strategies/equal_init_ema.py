@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pinn_ext.strategies._base import Proposal, State, Statistics
+from pinn_ext.strategies.base.terms import Proposal, State, Statistics
 from pinn_ext.strategies.ema import Ema
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from pinn_ext.checks import check_number
-from pinn_ext.strategies._base import Proposal, State, Statistics, Strategy
+from pinn_ext.strategies.base.terms import Proposal, State, Statistics, Strategy
 
 
 @dataclass(frozen=True)

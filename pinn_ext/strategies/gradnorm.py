@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from pinn_ext.checks import check_choice, check_number
-from pinn_ext.strategies._base import Proposal, State, Statistics, Strategy, over
-from pinn_ext.strategies._inner_optimizer import BETA1, BETA2, EPS
-from pinn_ext.strategies._ratios import ratios
+from pinn_ext.strategies.base.loss_ratios import ratios
+from pinn_ext.strategies.base.scalar_optimizer import BETA1, BETA2, EPS
+from pinn_ext.strategies.base.terms import Proposal, State, Statistics, Strategy, over
 
 SOLVERS = ("inner", "closed")
 _MOST = 1e100

@@ -8,8 +8,8 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from pinn_ext.checks import check_choice, check_number
-from pinn_ext.strategies._base import Proposal, State, Statistics, Strategy
-from pinn_ext.strategies._members import member
+from pinn_ext.strategies.base.members import member
+from pinn_ext.strategies.base.terms import Proposal, State, Statistics, Strategy
 
 ENDS = ("until_epoch", "until_fraction", "until_drop", "until_switch")
 """What may end a stage; each but the last has one of them."""

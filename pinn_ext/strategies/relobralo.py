@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from pinn_ext.checks import check_number
-from pinn_ext.strategies._base import Proposal, State, Statistics, Strategy, softmax
+from pinn_ext.strategies.base.terms import Proposal, State, Statistics, Strategy, softmax
 
 _TINY = 1e-12  # the authors', added to the denominators, in the units of the losses
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from pinn_ext.checks import check_choice, check_number
-from pinn_ext.strategies._base import Proposal, State, Statistics, Strategy, softmax
+from pinn_ext.strategies.base.terms import Proposal, State, Statistics, Strategy, softmax
 
 VARIANTS = ("loss_weighted", "normalized", "normalized_by_sum", "plain")
 _HIGHEST_ORDER = 10  # beyond it the coefficients only amplify the noise of the losses

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pinn_ext.strategies._learned_scales import STEEPEST, LearnedScales
+from pinn_ext.strategies.base.learned_scales import STEEPEST, LearnedScales
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ import inspect
 from typing import Any
 
 from pinn_ext.checks import check_choice
-from pinn_ext.systems._base import FIELDS, Derivatives, System
 from pinn_ext.systems.brusselator import Brusselator
 from pinn_ext.systems.coupled_burgers import CoupledBurgers
 from pinn_ext.systems.linear_reaction_diffusion import LinearReactionDiffusion
+from pinn_ext.systems.system import FIELDS, Derivatives, System
 
 __all__ = ["FIELDS", "Derivatives", "System", "create", "names"]
 
@@ -35,7 +35,7 @@ def create(name: str, *, geometry: str | None = None, **parameters: Any) -> Syst
 
     Args:
         name: one of `names()`.
-        geometry: one of `pinn_ext.geometry.names()`; None is the system's own box.
+        geometry: one of `pinn_ext.systems.domains.names()`; None is the system's own box.
         **parameters: the system's own parameters.
 
     Returns:

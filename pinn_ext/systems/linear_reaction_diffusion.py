@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from pinn_ext.checks import check_number
-from pinn_ext.systems._base import Derivatives, System, check_boundary, columns
+from pinn_ext.systems.system import Derivatives, System, check_boundary, columns
 
 
 class LinearReactionDiffusion(System):

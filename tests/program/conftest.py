@@ -42,7 +42,7 @@ class Stop(BaseException):
 @pytest.fixture
 def run_killed(run, monkeypatch):
     """Run the program and end it at the n-th training step: `run_killed(step, *arguments)`."""
-    from pinn_ext.dde.session import Session
+    from pinn_ext.dde.phases import Session
 
     def call(step, *arguments):
         count, original = [0], Session.on_epoch_end

@@ -1,0 +1,140 @@
+"""Time iterations of Gauss-Newton on one model: a process of its own for the sake of the memory.
+
+Takes `{"parameters", "rows", "iterations", "seconds", "memory_limit_gb"}`.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+import statistics
+import sys
+import time
+from collections import Counter
+from typing import Any
+
+import torch
+
+import pinn_ext
+from _gauss_newton.cases import build, width_of
+from _gauss_newton.process import Memory
+from pinn_ext.dde.model.residual_rows import ModelRows
+from solvers.gauss_newton import Stepper, linearizer
+from solvers.gauss_newton.direction import memory
+
+# What is counted as a part of an iteration.
+PARTS = {
+    "jacobian": [(ModelRows, "linearize"), (ModelRows, "products")],
+    "residuals": [(ModelRows, "residual")],
+    "matrix": [(linearizer.Primal, "__init__"), (linearizer.Dual, "__init__")],
+    "solves": [(kind, "solve") for kind in (linearizer.Primal, linearizer.Dual)],
+    "lsmr": [
+        (linearizer.MatrixFree, "__init__"),
+        (linearizer.MatrixFree, "solve"),
+    ],
+}
+
+
+def model_rows(parameters: int, rows: int) -> ModelRows:
+    """Return the Brusselator with soft conditions with about that many parameters and rows."""
+    # Two residuals at each of the 1 + 1/8 + 1/4 points an interior one brings along, and two
+    # values at each that is not inside.
+    problem = build("brusselator_soft", 0, width_of(parameters), max(round(rows / 3.5), 16))
+    problem.compile("adam", lr=1e-3)
+    state = problem.model.train_state
+    state.set_data_train(*problem.model.data.train_next_batch())
+    return ModelRows(problem.model)
+
+
+def stepper_of(rows: ModelRows, memory_limit_gb: float | None) -> Stepper:
+    """Return a stepper with the defaults of `train_gauss_newton`."""
+    signature = inspect.signature(pinn_ext.train_gauss_newton).parameters
+    return Stepper(
+        rows,
+        rows.get(),
+        direction=signature["solver"].default,
+        damping=signature["damping"].default,
+        geodesic=signature["geodesic"].default,
+        memory_limit_gb=memory_limit_gb,
+    )
+
+
+def measure_parts(total: Counter[str]) -> None:
+    """From now on, add up the seconds of each part in `total`."""
+
+    def timed(part, function):
+        @functools.wraps(function)
+        def wrapper(*args, **options):
+            start = time.perf_counter()
+            try:
+                return function(*args, **options)
+            finally:
+                total[part] += time.perf_counter() - start
+
+        return wrapper
+
+    for part, places in PARTS.items():
+        for owner, name in places:
+            setattr(owner, name, timed(part, getattr(owner, name)))
+
+
+def product_seconds(rows: int, columns: int) -> float | None:
+    """Return the seconds of `J.T @ J` of random numbers; None without memory for it."""
+    free = 0.8 * memory.available(torch.device("cpu"))
+    if 8 * (rows * columns + columns**2) > free:
+        return None
+    jacobian = torch.randn(rows, columns, dtype=torch.float64)
+    out = torch.empty(columns, columns, dtype=torch.float64)
+    seconds: list[float] = []
+    while len(seconds) < 3 or (len(seconds) < 9 and sum(seconds) < 1.0):
+        start = time.perf_counter()
+        torch.mm(jacobian.T, jacobian, out=out)
+        seconds.append(time.perf_counter() - start)
+        if sum(seconds) > 60.0:
+            break
+    return statistics.median(seconds)
+
+
+def run(
+    parameters: int, rows: int, iterations: int, seconds: float, memory_limit_gb: float | None
+) -> dict[str, Any]:
+    """Make iterations until there are enough of them or the seconds are over; one at least."""
+    problem = model_rows(parameters, rows)
+    size = {"parameters": problem.num_parameters, "rows": problem.num_rows}
+    memory = Memory()
+    stepper = stepper_of(problem, memory_limit_gb)
+    total: Counter[str] = Counter()
+    measure_parts(total)
+    times: list[float] = []
+    trials = 0
+    start = time.perf_counter()
+    while len(times) <= iterations and (len(times) < 2 or time.perf_counter() - start < seconds):
+        if len(times) == 1:  # the first finds out how rows and samples hang together
+            total.clear()
+            trials = 0
+        begun = time.perf_counter()
+        trials += stepper.step().trials
+        times.append(time.perf_counter() - begun)
+        if times[0] > seconds:
+            break
+    counted = times[1:] or times
+    growth, path = memory.growth(), stepper.path
+    del stepper, problem
+    product = None if path == "matrix_free" else product_seconds(size["rows"], size["parameters"])
+    iteration = statistics.median(counted)
+    return {
+        **size,
+        "path": path,
+        "iterations": len(counted),
+        "seconds_per_iteration": iteration,
+        "seconds_of_product": product,
+        "ratio_to_jtj": iteration / product if product else None,
+        **{f"{part}_seconds": total[part] / len(counted) for part in PARTS},
+        "trials": trials / len(counted),
+        "peak_bytes": growth,
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(run(**json.loads(sys.argv[1]))))

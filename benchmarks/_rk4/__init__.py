@@ -1,0 +1,1 @@
+"""What the benchmark of Runge-Kutta steps is made of: cases, runners, peers, measurements."""

@@ -1,0 +1,1 @@
+"""What the benchmark of the training step is made of."""

@@ -1,0 +1,359 @@
+"""Adaptive loss weights: names, statistics, limits and state around a weighting strategy."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from pinn_ext import strategies
+from pinn_ext.adaptive_weights import checks as checked
+from pinn_ext.adaptive_weights.events import Event, HeldWeights, limit_events
+from pinn_ext.adaptive_weights.groups import Unit, check_groups, units_of
+from pinn_ext.adaptive_weights.limits import NORMALIZATIONS, WeightLimits
+from pinn_ext.checks import check_choice, check_number
+from pinn_ext.strategies import Gradients, Proposal, Statistics, Strategy
+
+__all__ = ["NORMALIZATIONS", "AdaptiveLossWeights", "Event"]
+
+
+class AdaptiveLossWeights(HeldWeights):
+    """Weights of named loss terms that adapt while training.
+
+    An update takes the strategy's targets, limits their ratio, multiplies them by the user's own
+    weights if those are a set point, scales them, blends them into the present weights where the
+    strategy asks for it, limits the change and clamps the result.
+
+    Args:
+        loss_names: names of the `k` loss terms.
+        initial_weights: weight of each term before the first update, dimensionless, not negative.
+            A term whose weight is exactly 0 keeps it and takes no part in any mean.
+        strategy: one of `pinn_ext.strategies.names()` that moves the weights of terms.
+        ema_alpha: part of the old loss average that is kept at an update, in [0, 1).
+        update_frequency: after the first call, weights move at epochs divisible by this number.
+        eps: added to each loss before it is inverted, in the units of the losses.
+        min_weight: smallest weight that an update may give (not of `fixed` and `field_scale`).
+        max_weight: largest weight that an update may give.
+        options: values for options of the strategy, see `pinn_ext.strategies.option_names`.
+        weight_beta: part of the old weight that is kept when targets are blended in, in [0, 1);
+            None takes what the strategy's source has, 0.9 for most.
+        normalization: scale of the targets. `"initial"`: the mean of the initial weights is kept
+            where targets replace the weights, and moving averages are used as they are. `"mean"`:
+            it is kept at every update. `"none"`: no scaling, so that `w_i L_i = 1` after
+            equalisation. `"total"`: every update keeps the weighted sum `sum_i w_i L_i`, which
+            leaves the moments of Adam valid.
+        max_ratio: largest ratio of two targets; they are clamped to
+            `[g / sqrt(max_ratio), g sqrt(max_ratio)]` around their geometric mean g. None: no cap.
+        max_change: largest factor by which one update may move a weight. None: no limit.
+        groups: names of terms by name of the group; the terms of a group share a weight, within
+            the ratios of their initial weights. The strategy sees the sum of their losses.
+        prior: whether the initial weights are a set point: targets are multiplied by them, so that
+            the strategy moves around the user's ratios instead of forgetting them.
+        warm_up: epochs at the start that the strategy does not see; the next is its epoch 1.
+        freeze_after: epochs after which the weights stay, None for never.
+        field_scales: size of the field that each term is about, by name, in the units that the
+            square root of its loss is measured in; for strategies that ask for it.
+        conditions: names of the terms that are conditions or data rather than equations.
+
+    Raises:
+        ValueError: if an argument is out of range; the message says what is allowed.
+
+    >>> weights = AdaptiveLossWeights(["pde", "bc"], {"pde": 1.0, "bc": 1.0})
+    >>> new = weights.update(1, {"pde": 0.01, "bc": 0.03})
+    >>> {name: round(weight, 3) for name, weight in new.items()}
+    {'pde': 1.5, 'bc': 0.5}
+    """
+
+    def __init__(
+        self,
+        loss_names: Sequence[str],
+        initial_weights: Mapping[str, float],
+        strategy: str = "equal_init",
+        ema_alpha: float = 0.9,
+        update_frequency: int = 1,
+        eps: float = 1e-8,
+        min_weight: float = 1e-4,
+        max_weight: float = 1e4,
+        *,
+        options: Mapping[str, Any] | None = None,
+        weight_beta: float | None = None,
+        normalization: str = "initial",
+        max_ratio: float | None = None,
+        max_change: float | None = None,
+        groups: Mapping[str, Sequence[str]] | None = None,
+        prior: bool = False,
+        warm_up: int = 0,
+        freeze_after: int | None = None,
+        field_scales: Mapping[str, float] | None = None,
+        conditions: Sequence[str] = (),
+    ) -> None:
+        self.loss_names = checked.loss_names(loss_names)
+        check_choice("strategy", strategy, strategies.names())
+        # Python's own numbers, as those of numpy would end up in the state.
+        self.ema_alpha = float(check_number("ema_alpha", ema_alpha, 0, 1, open_high=True))
+        frequency = check_number("update_frequency", update_frequency, 1, integer=True)
+        self.update_frequency = int(frequency)
+        self.eps = float(check_number("eps", eps, 1e-100))
+        shared = {"ema_alpha": self.ema_alpha, "eps": self.eps}
+        self._strategy = checked.of_terms(strategies.create(strategy, options, **shared))
+        self._own_beta = weight_beta is not None
+        beta = weight_beta if self._own_beta else self._strategy.blend_beta
+        limits = (min_weight, max_weight, beta, normalization, max_ratio, max_change)
+        self.limits = WeightLimits(*map(checked.plain, limits))
+        if not self._strategy.limited:
+            self.limits = self.limits.lifted()
+        self.groups = check_groups(groups, self.loss_names)
+        self.prior = bool(prior)
+        self.warm_up, self.freeze_after = checked.span(warm_up, freeze_after)
+        self._scales = checked.scales(field_scales, self.loss_names, self._strategy)
+        self._conditions = checked.conditions(conditions, self.loss_names)
+        self._initial = checked.initial_weights(
+            initial_weights, self.loss_names, self.limits if self._strategy.limited else None
+        )
+        self._begin_afresh()
+
+    def _begin_afresh(self) -> None:
+        """Set what changes in the course of a training to what it is before the first update."""
+        self._hold(self._initial)
+        self.penalty = 0.0
+        self.units: list[Unit] = units_of(self.loss_names, self._initial, self.groups)
+        self._begin: int | None = None
+        self._updates = self._asked = 0
+        self._resting: list[str] = [""] * len(self.units)
+        self._state = self._strategy.init([unit.initial for unit in self.units])
+
+    # ---- what users ask -------------------------------------------------------------------------
+
+    @property
+    def strategy(self) -> str:
+        """Name of the strategy."""
+        return self._strategy.name
+
+    @property
+    def method(self) -> Strategy:
+        """The strategy, an immutable object with its options as attributes."""
+        return self._strategy
+
+    @property
+    def equalizes(self) -> bool:
+        """Whether the first update makes the weighted losses equal."""
+        return self._strategy.equalizes
+
+    @property
+    def updates(self) -> int:
+        """How many updates have moved the weights."""
+        return self._updates
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """The statistics that the strategy reads, among `pinn_ext.strategies.STATISTICS`."""
+        return self._strategy.needs
+
+    def acts_at(self, epoch: int) -> bool:
+        """Return whether the strategy would look at the losses of an epoch; changes nothing.
+
+        Args:
+            epoch: number of the epoch that `update` is going to be called with.
+
+        Returns:
+            False in the warm-up, after the freeze and between two updates.
+        """
+        begin = epoch if self._begin is None else self._begin
+        if epoch - begin < self.warm_up or self._is_frozen(epoch):
+            return False
+        return self._asked == 0 or epoch % self.update_frequency == 0
+
+    def _is_frozen(self, epoch: int | None) -> bool:
+        if self.freeze_after is None or epoch is None or self._begin is None:
+            return False
+        return epoch - self._begin >= self.freeze_after
+
+    # ---- what moves the weights -----------------------------------------------------------------
+
+    def update(
+        self,
+        epoch: int,
+        loss_values: Mapping[str, float],
+        *,
+        gradients: Gradients | None = None,
+        ntk: Sequence[float] | None = None,
+        progress: float | None = None,
+        switches: int = 0,
+    ) -> dict[str, float]:
+        """Let the strategy see an epoch.
+
+        The first call counts as epoch 1 whatever its number (with bad or all-zero losses, the next
+        one does); later calls act when `epoch` is divisible by `update_frequency`. A loss that is
+        not finite, or negative, changes nothing and gives one warning; so does an answer of the
+        strategy that cannot be used.
+
+        Args:
+            epoch: number of the epoch; it must grow from call to call.
+            loss_values: raw (unweighted) loss of every term, plain numbers.
+            gradients: of the raw losses of `units`, for strategies that read them.
+            ntk: trace of the neural tangent kernel per point of each of `units`, likewise.
+            progress: part of the training that is over, in [0, 1], if it is known.
+            switches: how often the optimiser has been compiled anew so far.
+
+        Returns:
+            The weights in force after the call, by name.
+
+        Raises:
+            ValueError: if a name is missing or unknown, a loss is no plain number, the epoch
+                does not grow, or a statistic that the strategy reads is missing.
+        """
+        losses = checked.losses(loss_values, self.loss_names)
+        epoch = checked.next_epoch(epoch, self._epoch)
+        bad = checked.bad_losses(losses, self.loss_names)
+        acts = self.acts_at(epoch) and not bad
+        if acts:
+            checked.statistics(self._strategy, self.units, gradients, ntk)
+        self._enter(epoch)
+        if not bad:
+            self.settle()
+        why = bad
+        if acts:
+            statistics = self._statistics(losses, gradients, ntk, progress, switches)
+            why = checked.bad_statistics(statistics, self.units) or self._move(statistics)
+        if why:
+            text = f"{why}: weights unchanged"
+            warnings.warn(f"At epoch {epoch} {text}.", RuntimeWarning, stacklevel=2)
+            self._note("unusable", text)
+        return self.get_weights()
+
+    def _enter(self, epoch: int) -> None:
+        """Take note of a new epoch, and of the weights being frozen from it on."""
+        was_frozen = self._is_frozen(self._epoch)
+        self._epoch = epoch
+        self._begin = epoch if self._begin is None else self._begin
+        if self._is_frozen(epoch) and not was_frozen:
+            self._note("frozen", f"weights stay after {self.freeze_after} epochs")
+
+    def _statistics(
+        self,
+        losses: Sequence[float],
+        gradients: Gradients | None,
+        ntk: Sequence[float] | None,
+        progress: float | None,
+        switches: int,
+    ) -> Statistics:
+        """Return what the strategy gets to see: units in place of terms."""
+        return Statistics(
+            [unit.gather(losses) for unit in self.units],
+            [unit.weight_in(self._weights) for unit in self.units],
+            gradients,
+            None if ntk is None else list(map(float, ntk)),
+            self._of_units(self._scales),
+            self._of_units(self._conditions),
+            self._asked + 1,
+            progress,
+            switches,
+        )
+
+    def _of_units(self, values: Sequence[Any] | None) -> list[Any] | None:
+        """Return the value of the first term of each unit."""
+        return None if values is None else [values[unit.members[0]] for unit in self.units]
+
+    def _move(self, statistics: Statistics) -> str:
+        """Run one update, or return why its answer cannot be used; nothing has changed then."""
+        if max(statistics.losses) == 0.0:  # nothing to learn from
+            return ""
+        try:
+            proposal, state = self._strategy.update(statistics, self._state)
+            if proposal is None:
+                self._take(state)
+                return ""
+            why = checked.bad_answer(self.strategy, proposal, len(self.units))
+            result = None if why else self._limited(proposal, statistics)
+        except ArithmeticError as error:
+            return f"{self.strategy} cannot answer ({error})"
+        if why or result is None:
+            return why or f"{self.strategy} answers weights without a scale"
+        self._take(state)
+        self.penalty = float(proposal.penalty)
+        weights, resting = result
+        self._replace(self._of_members(weights))
+        self._updates += 1
+        if proposal.note:
+            self._note("note", proposal.note)
+        names = [unit.name for unit in self.units]
+        self.events += limit_events(self._epoch or 0, names, self._resting, resting)
+        self._resting = resting
+        return ""
+
+    def _take(self, state: strategies.State) -> None:
+        """Go on from the state that an update has answered, and note what it means."""
+        news = self._strategy.news(self._state, state)
+        if news:
+            self._note("note", news)
+        self._state = state
+        self._asked += 1
+
+    def _limited(
+        self, proposal: Proposal, statistics: Statistics
+    ) -> tuple[list[float], list[str]] | None:
+        """Return the weights of the units within the limits, and what each rests on."""
+        initial, limits = [unit.initial for unit in self.units], self.limits
+        if proposal.blend_beta is not None and not self._own_beta:
+            limits = replace(limits, weight_beta=proposal.blend_beta)
+        return limits.apply(
+            [float(target) for target in proposal.targets],
+            proposal.blend,
+            present=statistics.weights or initial,
+            initial=initial,
+            losses=statistics.losses,
+            prior=initial if self.prior else None,
+            widths=[unit.shares for unit in self.units],
+        )
+
+    def _of_members(self, weights: Sequence[float]) -> list[float]:
+        """Return the weight of each term, given those of the units."""
+        low, high = self.limits.min_weight, self.limits.max_weight
+        new = list(self._weights)
+        for unit, weight in zip(self.units, weights, strict=True):
+            for i, share in zip(unit.members, unit.shares, strict=True):
+                new[i] = min(max(weight * share, low), high)  # rounding may leave the clamps
+        return new
+
+    # ---- saving ---------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything that an exact continuation needs, as plain numbers and lists.
+
+        The log of events is no part of it.
+        """
+        return {
+            "strategy": self.strategy,
+            "loss_names": list(self.loss_names),
+            "groups": copy.deepcopy(self.groups),
+            "initial_weights": list(self._initial),
+            "weights": list(self._weights),
+            "weights_before": copy.copy(self._before),
+            "epoch": self._epoch,
+            "begin": self._begin,
+            "updates": self._updates,
+            "asked": self._asked,
+            "penalty": self.penalty,
+            "limits": list(self._resting),
+            "state": copy.deepcopy(self._state),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from what `state_dict` returned.
+
+        Args:
+            state: the saved state; it must be of the same strategy, terms and groups.
+
+        Raises:
+            ValueError: if it is incomplete or of another strategy, other terms or other groups.
+        """
+        units = checked.saved_state(state, self.state_dict(), self.groups)
+        self._initial, self.units = list(state["initial_weights"]), units
+        self._weights, self._before = list(state["weights"]), copy.copy(state["weights_before"])
+        self._epoch, self._begin = state["epoch"], state["begin"]
+        self._updates, self._asked = state["updates"], state["asked"]
+        self.penalty = state["penalty"]
+        self._resting = list(state["limits"])
+        self._state = copy.deepcopy(state["state"])

@@ -1,0 +1,174 @@
+"""Nodes of a domain, and the graph of operators that all snapshots of a dataset share."""
+
+from __future__ import annotations
+
+import functools
+
+import torch
+from scipy.spatial import Delaunay
+from torch import Tensor
+from torch_geometric.data import Data
+
+from pinn_ext.checks import check_choice
+from pinn_ext.schema import ORDERS
+from pinn_ext.systems import System
+from pinn_ext.systems.domains import Geometry
+from solvers.operators import GraphOperators, cloud_graph, grid_graph, reorder, triangulation_graph
+from solvers.rk4 import SemiDiscrete, stable_step
+
+_JITTER = 0.25  # in spacings, to either side
+_SEED = 20260712  # of the jitter alone: all runs train and are validated on the same nodes
+_FLAT = 1e-9  # area in spacings squared below which a triangle is made of rounding
+_SEARCHED = 64  # how far a refusal looks for a number of nodes that would do
+
+
+def space_graph(system: System, name: str, nodes_per_side: int, order: int) -> Data:
+    """Return the graph of a system's domain, with the operators' weights on its edges.
+
+    The distance of neighbours is the shortest side of the box over `nodes_per_side - 1`, on a
+    periodic grid over `nodes_per_side`.
+
+    Args:
+        system: gives the domain and the kind of boundary.
+        name: `"grid"`, regular; `"cloud"`, scattered; or `"triangulation"`, scattered too, but
+            neighbours are joined by triangles and thus not across a hole.
+        nodes_per_side: nodes along a side of the box, at least 3.
+        order: order of accuracy of the operators, one of `schema.ORDERS[name]`.
+
+    Returns:
+        A graph as `solvers.operators.grid_graph` describes it, with `stable_step` `[1]`, the
+        largest stable Runge-Kutta step at the initial data; shared, not to be changed.
+
+    Raises:
+        ValueError: if there is no such graph of this system, or it has too few nodes.
+    """
+    _check(system, name, order)
+    try:
+        return _graph(system, name, nodes_per_side, order)
+    except ValueError:
+        enough = _enough_nodes(system, name, nodes_per_side, order)
+        if enough is None:
+            raise
+    raise ValueError(
+        f"`nodes_per_side` must be at least {enough} for a {name} of order {order} on this "
+        f"domain, got {nodes_per_side}."
+    )
+
+
+def _check(system: System, name: str, order: int) -> None:
+    check_choice("name", name, ORDERS)
+    if order not in ORDERS[name]:
+        raise ValueError(
+            f"`order` must be one of {', '.join(map(str, ORDERS[name]))} for a {name}, "
+            f"got {order!r}."
+        )
+    if system.periodic and name != "grid":
+        raise ValueError(f"`name` must be grid for a periodic system, got {name!r}.")
+    if not system.on_box and name == "grid":
+        raise ValueError(
+            f"`name` must be cloud or triangulation on another domain than the box, got {name!r}."
+        )
+    if system.dimension != 2 and name == "triangulation":
+        raise ValueError(
+            f"`name` must be cloud or grid in another number of dimensions than two, got {name!r}."
+        )
+
+
+# A run asks three times: to check its configuration, to train, and to validate.
+@functools.lru_cache(maxsize=2)
+def _graph(system: System, name: str, nodes: int, order: int) -> Data:
+    with torch.device("cpu"):
+        if name == "grid":
+            shape = (nodes,) * system.dimension
+            graph = grid_graph(
+                shape, system.lower, system.upper, boundary=system.boundary, order=order
+            )
+        else:
+            graph = _scattered_graph(system.geometry, name, nodes, order)
+        graph.stable_step = torch.tensor([_stable_step(system, graph)], dtype=torch.float64)
+    return graph
+
+
+def _scattered_graph(geometry: Geometry, name: str, nodes: int, order: int) -> Data:
+    spacing = geometry.side / (nodes - 1)
+    points, outer = scattered_nodes(geometry, spacing)
+    if outer.all():
+        raise ValueError("`points` must lie inside too, got none.")
+    if name == "cloud":
+        graph = cloud_graph(points, order=order, dirichlet=outer)
+    else:
+        triangles = triangulate(geometry, points, spacing)
+        graph = triangulation_graph(points, triangles, order=order)
+        if not torch.equal(graph.boundary_mask, outer):
+            raise ValueError("`points` must be dense enough to follow the boundary.")
+    graph = reorder(graph)
+    del graph.node_order  # snapshots have no other numbering
+    return graph
+
+
+def _stable_step(system: System, graph: Data) -> float:
+    """Return the largest stable step at the initial data, where it is known before training."""
+    boundary = None if system.periodic else system.data
+    operators = GraphOperators.from_graph(graph, check=False)
+    equation = SemiDiscrete(system.rhs, operators, boundary)
+    state = system.data(graph.pos, torch.zeros_like(graph.pos[:, 0]))
+    return stable_step(equation, state, 0.0, constrain=equation.constrain)
+
+
+def _enough_nodes(system: System, name: str, nodes: int, order: int) -> int | None:
+    for more in range(nodes + 1, _SEARCHED):
+        try:
+            _graph(system, name, more, order)
+        except ValueError:
+            continue
+        return more
+    return None
+
+
+def scattered_nodes(geometry: Geometry, spacing: float) -> tuple[Tensor, Tensor]:
+    """Return nodes on the boundary, equally spaced, and inside, on a jittered grid.
+
+    Inner nodes keep half a spacing from the boundary. Together with boundary nodes at most one
+    spacing apart this makes every piece of the boundary an edge of the Delaunay triangulation, as
+    it lies on the convex hull or has no node in the circle whose diameter it is.
+
+    Args:
+        geometry: the domain.
+        spacing: of the nodes, in units of length.
+
+    Returns:
+        Points `[N, dimension]`, float64, and which of them lie on the boundary `[N]`, bool.
+    """
+    outer = geometry.boundary_nodes(spacing)
+    axes = [
+        torch.arange(low + spacing, high - 0.5 * spacing, spacing, dtype=outer.dtype, device="cpu")
+        for low, high in zip(geometry.lower, geometry.upper, strict=True)
+    ]
+    inner = torch.cartesian_prod(*axes).reshape(-1, len(axes))
+    generator = torch.Generator("cpu").manual_seed(_SEED)
+    shift = (
+        2.0 * torch.rand(inner.shape, generator=generator, dtype=outer.dtype, device="cpu") - 1.0
+    )
+    inner = inner + _JITTER * spacing * shift
+    inner = inner[geometry.depth(inner) >= 0.5 * spacing]
+    points = torch.cat((outer, inner))
+    return points, torch.arange(len(points), device=points.device) < len(outer)
+
+
+def triangulate(geometry: Geometry, points: Tensor, spacing: float) -> Tensor:
+    """Return the Delaunay triangles of nodes that lie in the domain.
+
+    Args:
+        geometry: the domain, in the plane.
+        points: `[N, 2]`, of `scattered_nodes`.
+        spacing: of the nodes, in units of length.
+
+    Returns:
+        Node numbers `[T, 3]`, counterclockwise.
+    """
+    triangles = torch.from_numpy(Delaunay(points.numpy()).simplices).long()
+    corners = points[triangles]
+    (ax, ay), (bx, by) = (corners[:, 1:] - corners[:, :1]).permute(1, 2, 0)
+    area = 0.5 * (ax * by - ay * bx)
+    # Nodes on a straight side make flat triangles outside of it, as rounding moves them.
+    return triangles[geometry.contains(corners.mean(dim=1)) & (area > _FLAT * spacing**2)]

@@ -1,0 +1,226 @@
+"""Snapshot graphs of a system, and the batches that training draws from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+from torch_geometric.data import Batch, Data, InMemoryDataset
+
+from pinn_ext.checks import check_choice, check_number
+from pinn_ext.datasets.node_graphs import space_graph
+from pinn_ext.derivatives.precomputed import Known, differentiate
+from pinn_ext.networks import CONDITIONS, FieldNetwork
+from pinn_ext.networks.hard_conditions import HardConditions
+from pinn_ext.systems import System
+from solvers.operators import GraphOperators
+
+_KNOWN = ("data_part", "data_slope", "data_hessian")
+
+
+class SnapshotGraphs(InMemoryDataset):
+    """Graphs of one set of nodes in space, each at its own time.
+
+    A graph carries `pos` `[n, dimension]`, the edges and weights of the operators, a
+    `boundary_mask` `[n]`, its `time` `[1]`, the largest stable Runge-Kutta step there, and the
+    reference fields `y` `[n, 2]`, which serve validation only. With `conditions="hard"` it also
+    carries the data part of the constrained expression and its derivatives at the nodes.
+
+    Args:
+        system: gives domain, data and reference.
+        num_graphs: how many snapshots.
+        name: of the nodes, `"grid"`, `"cloud"` or `"triangulation"`, see `spaces.space_graph`.
+        order: order of accuracy of the graph's derivatives: 2, 4 or, on a grid, 6.
+        step: length h of the Runge-Kutta step; times are stratified over `[0, final_time - h]`.
+        nodes_per_side: nodes along each axis, from which scattered nodes take their spacing;
+            None takes the system's default.
+        conditions: of the networks that are going to be trained, `"hard"` or `"soft"`.
+        seed: of the times.
+
+    Raises:
+        ValueError: if an argument is out of range, or the system cannot have such a graph.
+    """
+
+    def __init__(
+        self,
+        system: System,
+        num_graphs: int = 100,
+        *,
+        name: str = "grid",
+        order: int = 2,
+        step: float = 1e-2,
+        nodes_per_side: int | None = None,
+        conditions: str = "hard",
+        seed: int = 0,
+    ) -> None:
+        super().__init__(root=None)
+        check_number("num_graphs", num_graphs, 1, integer=True)
+        check_choice("conditions", conditions, CONDITIONS)
+        check_number("step", step, 0, system.final_time, open_low=True, open_high=True)
+        nodes = system.default_nodes if nodes_per_side is None else nodes_per_side
+        check_number("nodes_per_side", nodes, 3, integer=True)
+        self.system, self.step = system, step
+        space = space_graph(system, name, nodes, order)
+        hard = HardConditions(system) if conditions == "hard" else None
+        graphs = []
+        for time in stratified_times(num_graphs, system.final_time - step, seed):
+            graph = space.clone()
+            graph.time = time.reshape(1)
+            graph.y = system.exact(space.pos, time.expand(len(space.pos)))
+            if hard is not None:
+                known = differentiate(hard.data_part, _inputs(space.pos, time.expand(len(graph.y))))
+                for key, part in zip(
+                    _KNOWN, (known.value, known.slope, known.hessian), strict=True
+                ):
+                    graph[key] = part
+            graphs.append(graph)
+        self.data, self.slices = self.collate(graphs)
+
+
+def _inputs(x: Tensor, t: Tensor) -> Tensor:
+    return torch.cat((x, t[:, None]), dim=1)
+
+
+def stratified_times(count: int, end: float, seed: int) -> Tensor:
+    """Return one random time in each of `count` equal parts of `[0, end]`.
+
+    Args:
+        count: number of times.
+        end: end of the interval, dimensionless.
+        seed: of the random numbers.
+
+    Returns:
+        Increasing times `[count]`, float64.
+    """
+    generator = torch.Generator(device="cpu").manual_seed(seed)
+    jitter = torch.rand(count, generator=generator, dtype=torch.float64, device="cpu")
+    return (torch.arange(count, dtype=torch.float64, device="cpu") + jitter) / count * end
+
+
+@dataclass(frozen=True)
+class SnapshotBatch:
+    """What one training step needs of a batch of snapshot graphs, on one device.
+
+    Attributes:
+        inputs: positions and times `[N, dimension + 1]`.
+        operators: graph derivatives of the whole batch.
+        grid: positions `[n, dimension]` of the nodes of one graph.
+        stable_step: largest Runge-Kutta step without sub-steps.
+        known: data part of the constrained expression at the inputs, None for soft conditions.
+    """
+
+    inputs: Tensor
+    operators: GraphOperators
+    grid: Tensor
+    stable_step: float
+    known: Known | None = None
+
+    @classmethod
+    def from_graphs(
+        cls,
+        graphs: Data | Batch | Sequence[Data],
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype | None = None,
+        operators: GraphOperators | None = None,
+    ) -> SnapshotBatch:
+        """Gather graphs into a batch.
+
+        Args:
+            graphs: a torch-geometric graph or batch, or a sequence of graphs.
+            device: where the batch is to lie.
+            dtype: floating-point type; None takes torch's default.
+            operators: of an earlier batch of as many graphs of the same dataset, to be used again
+                as they are; None builds them.
+
+        Returns:
+            The batch.
+
+        Raises:
+            ValueError: if the graphs are no snapshot graphs.
+        """
+        if not isinstance(graphs, Data):
+            graphs = Batch.from_data_list(list(graphs))
+        absent = [key for key in ("time", "stable_step") if key not in graphs]
+        if absent:
+            raise ValueError(f"`batch` must hold snapshot graphs, got graphs without {absent}.")
+        dtype = dtype or torch.get_default_dtype()
+        nodes = graphs.ptr[1] - graphs.ptr[0] if "ptr" in graphs else graphs.num_nodes
+        owner = graphs.batch if "batch" in graphs and graphs.batch is not None else None
+        times = graphs.time.expand(graphs.num_nodes) if owner is None else graphs.time[owner]
+        if operators is None:  # the graphs are our own: checking them would cost in every step
+            operators = GraphOperators.from_graph(graphs, check=False).to(device, dtype)
+        known = Known(*(graphs[key] for key in _KNOWN)) if _KNOWN[0] in graphs else None
+        return cls(
+            inputs=_inputs(graphs.pos, times).to(device, dtype),
+            operators=operators,
+            grid=graphs.pos[: int(nodes)].to(device, dtype),
+            stable_step=float(graphs.stable_step.min()),
+            known=None if known is None else known.to(device, dtype),
+        )
+
+    def answer(self, network: Callable[..., Tensor]) -> Tensor:
+        """Return a network's fields `[N, 2]` at the inputs, by way of `known` if it can use it."""
+        return answer_with(network, self.inputs, self.known)
+
+    @property
+    def graphs(self) -> SnapshotBatch:
+        """Where the Runge-Kutta step is taken: here."""
+        return self
+
+    @property
+    def initial(self) -> Tensor:
+        """Positions `[n, dimension]` where initial data is compared: each node once."""
+        return self.grid
+
+    def on_boundary(self, network: Callable[..., Tensor], outputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the boundary nodes and times `[B, dimension + 1]` and the answer `[B, 2]` there.
+
+        Args:
+            network: not asked again.
+            outputs: its answer `[N, 2]` at the inputs.
+        """
+        mask = self.operators.boundary_mask
+        return self.inputs.detach()[mask], outputs[mask]
+
+    def lower_sides(self) -> list[Tensor]:
+        """Return, for each axis, the nodes `[B, dimension + 1]` that are lowest along it."""
+        at = self.inputs.detach()
+        return [at[column <= column.min()] for column in at.unbind(dim=1)[:-1]]
+
+    def detached(self) -> SnapshotBatch:
+        """Return the batch with fresh inputs, for a step that asks for their gradients."""
+        return replace(self, inputs=self.inputs.detach().clone())
+
+
+def answer_with(network: Callable[..., Tensor], inputs: Tensor, known: Known | None) -> Tensor:
+    """Return a network's fields `[N, 2]` at inputs `[N, D]`, by way of `known` if it can use it.
+
+    Args:
+        network: asked with `known` only if it is a `FieldNetwork`.
+        inputs: positions and times.
+        known: data part of the constrained expression at the inputs, or None.
+    """
+    if known is not None and isinstance(network, FieldNetwork):
+        return network(inputs, known)
+    return network(inputs)
+
+
+def epoch_order(num_graphs: int, batch_size: int, epoch: int, seed: int) -> list[list[int]]:
+    """Return which graphs form the mini-batches of an epoch, each graph once.
+
+    The order depends on nothing but the arguments, so that a resumed run sees the same batches.
+
+    Args:
+        num_graphs: number of graphs.
+        batch_size: graphs in a batch; the last one may be smaller.
+        epoch: number of the epoch, from 0.
+        seed: of the shuffle.
+
+    Returns:
+        Lists of indices into the dataset.
+    """
+    generator = torch.Generator(device="cpu").manual_seed(1_000_003 * seed + epoch)
+    order = torch.randperm(num_graphs, generator=generator, device="cpu").tolist()
+    return [order[start : start + batch_size] for start in range(0, num_graphs, batch_size)]

@@ -1,0 +1,282 @@
+"""Snapshot graphs as DeepXDE data, and a plain network as DeepXDE's network."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import deepxde as dde
+import torch
+from torch import Tensor, nn
+
+from pinn_ext.datasets import SnapshotBatch, SnapshotGraphs, epoch_order
+from pinn_ext.losses.physics_loss import PhysicsLoss, Points
+from solvers.operators import GraphOperators
+
+
+class GraphData(dde.data.Data):
+    """Serves mini-batches of snapshot graphs to `dde.Model` and computes their loss terms.
+
+    DeepXDE draws a batch before the first step, for its first test. It is served again as the
+    batch of that step, so that batches and steps agree: call `peek()` before each `train()` and
+    `begin()` in `on_train_begin`.
+
+    Args:
+        loss: the loss terms.
+        graphs: to train on.
+        validation: snapshots at other times, for DeepXDE's test loss.
+        batch_size: graphs in a mini-batch.
+        seed: of the order of the graphs.
+        device: where the batches lie.
+
+    Attributes:
+        points_return: that each epoch has the same points.
+    """
+
+    points_return = True
+
+    def __init__(
+        self,
+        loss: PhysicsLoss,
+        graphs: SnapshotGraphs,
+        validation: SnapshotGraphs,
+        *,
+        batch_size: int,
+        seed: int = 0,
+        device: Any = "cpu",
+    ) -> None:
+        self.loss, self.graphs = loss, graphs
+        self.batch_size, self.seed, self.device = min(batch_size, len(graphs)), seed, device
+        self._snapshots = [validation[i] for i in range(len(validation))]
+        self.validation = self._gather(self._snapshots)
+        self._operators: dict[int, GraphOperators] = {}
+        self.next_step = 0
+        self._shift = 0
+        self._begun = False
+        self._whole: SnapshotBatch | None = None
+        self._order: tuple[int, list[list[int]]] = (-1, [])
+        self._train = self.validation
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """Number of mini-batches in one pass over all graphs."""
+        return -(-len(self.graphs) // self.batch_size)
+
+    def peek(self) -> None:
+        """Serve the next batch without counting it as a step, until `begin()`."""
+        self._begun = False
+
+    def begin(self) -> None:
+        """From now on each batch belongs to a step."""
+        self._begun = True
+
+    def use_all_graphs(self) -> None:
+        """Serve all graphs in one batch from now on, for L-BFGS."""
+        self._whole = self._training_batch(range(len(self.graphs)))
+
+    def batch_indices(self, step: int) -> list[int]:
+        """Return the graphs in the mini-batch of a step, counted from 0."""
+        epoch, position = divmod(step, self.batches_per_epoch)
+        if self._order[0] != epoch:
+            order = epoch_order(len(self.graphs), self.batch_size, epoch, self.seed)
+            self._order = (epoch, order)
+        return self._order[1][position]
+
+    def train_next_batch(self, batch_size: int | None = None) -> tuple[Tensor, None, None]:
+        """Return the inputs of the next batch; its graphs are kept for `losses_train`."""
+        if self._whole is not None:
+            self._train = self._whole.detached()
+        else:
+            self._train = self._training_batch(self.batch_indices(self.position()))
+            self.next_step += self._begun
+        return self._train.inputs, None, None
+
+    def test(self) -> tuple[Tensor, None, None]:
+        """Return the inputs of the validation snapshots."""
+        return self.validation.inputs, None, None
+
+    def losses_train(
+        self,
+        targets: Any,
+        outputs: Tensor,
+        loss_fn: Any,
+        inputs: Tensor,
+        model: Any,
+        aux: Any = None,
+    ) -> list[Tensor]:
+        """Return the raw loss terms of the batch served last.
+
+        Args:
+            targets: none, residuals are compared with zeros.
+            outputs: of `model.net` at the batch.
+            loss_fn: of zeros and residuals, or a list with one a term; what it returns is
+                returned, so that `value - target` gives the residual vectors.
+            inputs: of the batch.
+            model: holds the network.
+            aux: DeepXDE's, not used.
+
+        Returns:
+            One tensor a term.
+        """
+        return term_losses(self.loss, self._train, outputs, loss_fn, model)
+
+    def losses_test(
+        self,
+        targets: Any,
+        outputs: Tensor,
+        loss_fn: Any,
+        inputs: Tensor,
+        model: Any,
+        aux: Any = None,
+    ) -> list[Tensor]:
+        """Return the raw loss terms of the validation snapshots, as `losses_train` does."""
+        return term_losses(self.loss, self.validation, outputs, loss_fn, model)
+
+    def position(self) -> int:
+        """Return the number of the coming batch: that of the step, unless `go_to` has moved it."""
+        return self.next_step + self._shift
+
+    def go_to(self, position: int) -> None:
+        """Serve the batches from another one on, without a change to the count of steps."""
+        self._shift = position - self.next_step
+
+    def unseen_losses(self, model: Any) -> list[float]:
+        """Return a model's raw losses on the validation snapshots."""
+        return self.loss.values(_plain_network(model), self.validation)
+
+    def condition_terms(self) -> list[int]:
+        """Return the indices of the terms that are conditions rather than equations."""
+        return self.loss.condition_terms()
+
+    def term_field_scales(self) -> list[float]:
+        """Return the size of the field of each term, in the units of the root of its loss."""
+        return self.loss.term_field_scales()
+
+    def equation_blocks(self) -> list[list[int]]:
+        """Return the indices of the terms at the same nodes: equations, then Runge-Kutta steps."""
+        kinds = [[i for i, n in enumerate(self.loss.names) if n[:2] == k] for k in ("PI", "RK")]
+        return [kind for kind in kinds if kind]
+
+    def row_points(self, term: int, inputs: Tensor) -> Tensor:
+        """Return the position and time `[n, d]` that each row of a term belongs to.
+
+        Args:
+            term: index of the term.
+            inputs: of the batch served last.
+
+        Returns:
+            One point a row; the jumps of a periodic box have each point twice, for values and
+            slopes.
+        """
+        batch, kind = self._train, self.loss.names[term][:2]
+        at = batch.inputs.detach()
+        if kind == "PI":
+            return at
+        if kind == "RK":
+            return at[~batch.operators.boundary_mask]
+        if kind == "IC":
+            return torch.cat((batch.initial, torch.zeros_like(batch.initial[:, :1])), dim=1)
+        if self.loss.system.periodic:
+            return torch.cat([part for side in batch.lower_sides() for part in (side, side)])
+        return at[batch.operators.boundary_mask]
+
+    def time_span(self) -> tuple[float, float]:
+        """Return the first and last time of the problem."""
+        return 0.0, self.loss.system.final_time
+
+    def batch_at(self, inputs: Tensor) -> SnapshotBatch | None:
+        """Return the batch that these very inputs were served from, if any."""
+        for batch in (self._train, self.validation):
+            if inputs is batch.inputs:
+                return batch
+        return None
+
+    @property
+    def present_batch(self) -> SnapshotBatch:
+        """The batch served last."""
+        return self._train
+
+    def exact_batch(self, device: Any = "cpu") -> SnapshotBatch:
+        """Return the validation snapshots in float64."""
+        return SnapshotBatch.from_graphs(self._snapshots, device, torch.float64)
+
+    def spread_batch(self, dtype: torch.dtype) -> SnapshotBatch:
+        """Return as many graphs as a mini-batch has, evenly spread over those in training."""
+        chosen = torch.linspace(0, len(self.graphs) - 1, self.batch_size).round().long().tolist()
+        return SnapshotBatch.from_graphs([self.graphs[i] for i in chosen], self.device, dtype)
+
+    def _training_batch(self, indices: Sequence[int]) -> SnapshotBatch:
+        """Return a batch; all graphs have the same nodes, so its number of them says the rest."""
+        known = self._operators.get(len(indices))
+        batch = self._gather([self.graphs[i] for i in indices], known)
+        self._operators[len(indices)] = batch.operators
+        return batch
+
+    def _gather(self, graphs: list[Any], operators: GraphOperators | None = None) -> SnapshotBatch:
+        plain = torch.get_default_device().type == "cpu"
+        with contextlib.nullcontext() if plain else torch.device("cpu"):  # DeepXDE may set a GPU
+            return SnapshotBatch.from_graphs(graphs, self.device, operators=operators)
+
+
+def term_losses(
+    loss: PhysicsLoss, batch: Points, outputs: Tensor, loss_fn: Any, model: Any
+) -> list[Tensor]:
+    """Return what DeepXDE's loss function makes of each residual vector.
+
+    Args:
+        loss: gives the residual vectors.
+        batch: where they are measured.
+        outputs: of `model.net` at the batch.
+        loss_fn: of zeros and residuals, or a list with one a term.
+        model: a DeepXDE model.
+
+    Returns:
+        One tensor a term.
+
+    Raises:
+        ValueError: if there are not as many functions as terms.
+    """
+    residuals = loss.residuals(_plain_network(model), batch, outputs)
+    functions = loss_fn if isinstance(loss_fn, (list, tuple)) else [loss_fn] * len(residuals)
+    if len(functions) != len(residuals):
+        raise ValueError(
+            f"`loss` must be one function or one for each of the {len(residuals)} terms "
+            f"({', '.join(loss.names)}), got {len(functions)}."
+        )
+    return [f(torch.zeros_like(r), r) for f, r in zip(functions, residuals, strict=True)]
+
+
+def _plain_network(model: Any) -> Any:
+    return model.net.module if isinstance(model.net, NetworkAdapter) else model.net
+
+
+class Batches(Protocol):
+    """Data that knows the batches it has served."""
+
+    loss: PhysicsLoss
+
+    def batch_at(self, inputs: Tensor) -> Points | None:
+        """Return the batch that these very inputs were served from, if any."""
+
+
+class NetworkAdapter(dde.nn.NN):
+    """Gives a plain torch module the attributes that DeepXDE asks of its networks.
+
+    Args:
+        module: inputs `[N, d]` to outputs `[N, k]`.
+        data: the batches that are served; what is known at their inputs is made use of.
+    """
+
+    def __init__(self, module: nn.Module, data: Batches) -> None:
+        super().__init__()
+        self.module, self._data = module, data
+
+    def serve_from(self, data: Batches) -> None:
+        """Look for batches in other data from now on."""
+        self._data = data
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return the module's outputs; at a batch, as its loss takes them best."""
+        batch = self._data.batch_at(inputs)
+        return self.module(inputs) if batch is None else self._data.loss.answer(self.module, batch)

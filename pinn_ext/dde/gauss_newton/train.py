@@ -1,0 +1,90 @@
+"""Second-order training of a DeepXDE model, as easy as L-BFGS."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pinn_ext.dde.gauss_newton.loop import GaussNewtonTraining
+
+
+def train_gauss_newton(
+    model: Any,
+    iterations: int = 100,
+    *,
+    tolerance: float = 1e-4,
+    damping: str = "nielsen",
+    geodesic: bool = True,
+    solver: str = "auto",
+    weights: str = "keep",
+    resample_every: int = 0,
+    memory_limit_gb: float | None = None,
+    batch_size: Any = None,
+    display_every: int = 10,
+    disregard_previous_best: bool = False,
+    callbacks: Sequence[Any] | None = None,
+    model_save_path: str | None = None,
+    verbose: int = 1,
+) -> tuple[Any, Any]:
+    """Train a compiled DeepXDE model by damped Gauss-Newton steps on its weighted residuals.
+
+    Use it in place of `model.compile("L-BFGS")` and `model.train()`, best in float64
+    (`dde.config.set_default_float("float64")`), from the start or after Adam. What is minimised is
+    the weighted loss that the model is compiled with, which must be "MSE", and an L2
+    regularisation; external trainable variables are found along with the network. Callbacks are
+    called at every iteration. An iteration takes about the time of one product `J^T J` of the
+    Jacobian, so it is meant for up to some thousand parameters; beyond the memory limit products
+    `J v` are used.
+
+    Args:
+        model: a `dde.Model` after any `model.compile(…)`.
+        iterations: how many steps to accept at most.
+        tolerance: it ends when the loss falls by less than this part of itself in five
+            iterations in a row.
+        damping: rule of the damping, one of `solvers.gauss_newton.DAMPINGS`.
+        geodesic: whether steps are bent along the residuals' second derivative, for one more
+            evaluation each.
+        solver: one of `solvers.gauss_newton.SOLVERS`.
+        weights: `"keep"` leaves the loss weights as they are, those of an `AdaptiveWeights` among
+            the callbacks too; `"balance"` sets them by the curvature of the terms over the first
+            iterations, whatever they were; `"adapt"` lets `AdaptiveWeights` move them after
+            accepted steps.
+        resample_every: draw new points in the domain each so many iterations, 0 for never. Helps
+            where there are few; `dde.callbacks.PDEPointResampler` works as well. Data whose
+            `train_distribution` is the same at each draw (DeepXDE's default is) draw by "pseudo".
+        memory_limit_gb: for Jacobian and matrices, in GiB; None takes half of what is free.
+        batch_size: as in `model.train`.
+        display_every: iterations between two lines of DeepXDE's table, and tests.
+        disregard_previous_best: as in `model.train`.
+        callbacks: DeepXDE's and ours, called as in `model.train`.
+        model_save_path: as in `model.train`.
+        verbose: 0 prints nothing.
+
+    Returns:
+        `losshistory, train_state`, as `model.train` does.
+
+    Raises:
+        ValueError: if an argument is out of range, or the model has no residuals to work on: see
+            `pinn_ext.dde.model.residual_rows`.
+    """
+    training = GaussNewtonTraining(
+        model,
+        tolerance=tolerance,
+        damping=damping,
+        geodesic=geodesic,
+        solver=solver,
+        weights=weights,
+        resample_every=resample_every,
+        memory_limit_gb=memory_limit_gb,
+        batch_size=batch_size,
+        verbose=verbose,
+    )
+    training.run(
+        iterations,
+        display_every=display_every,
+        disregard_previous_best=disregard_previous_best,
+        callbacks=callbacks,
+    )
+    if model_save_path is not None:
+        model.save(model_save_path, verbose=verbose)
+    return model.losshistory, model.train_state

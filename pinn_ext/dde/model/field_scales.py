@@ -1,0 +1,157 @@
+"""How large the fields of a DeepXDE model are, read from its initial and boundary data."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import deepxde as dde
+import torch
+
+from pinn_ext.checks import check_number
+from pinn_ext.measurements import processes
+
+
+def condition_names(data: Any, names: Sequence[str]) -> list[str]:
+    """Return the names of the terms that are conditions or data rather than equations.
+
+    Args:
+        data: of a model.
+        names: of its loss terms, in their order.
+
+    Returns:
+        Some of `names`.
+    """
+    own = getattr(data, "condition_terms", None)
+    if own is not None:
+        held = set(own())
+        return [name for i, name in enumerate(names) if i in held]
+    equation = _equation(data)
+    if equation is None:
+        return list(names)
+    return list(names[len(names) - len(equation.bcs) :])
+
+
+def field_scales(model: Any, names: Sequence[str]) -> list[float]:
+    """Return the size of the field that each term is about: the root mean square of its data.
+
+    Initial, Dirichlet and point data of an output count as its data. The i-th equation is taken to
+    be about the i-th output that has conditions; a single equation is about the largest. An output
+    without data other than 0 has size 1, with a warning.
+
+    Args:
+        model: a compiled DeepXDE model.
+        names: of its loss terms, in their order.
+
+    Returns:
+        One number a term, in the units of the network's outputs.
+
+    Raises:
+        ValueError: if equations and outputs cannot be matched.
+    """
+    own = getattr(model.data, "term_field_scales", None)
+    if own is not None:
+        return own()
+    equation = _equation(model.data)
+    if equation is None:
+        return _of_targets(model, len(names))
+    squares: dict[int, list[torch.Tensor]] = {}
+    start = 0
+    for bc, count in zip(equation.bcs, equation.num_bcs, strict=True):
+        for component, values in _data_of(bc, equation, start, start + count):
+            squares.setdefault(component, []).append(values.double().square().reshape(-1))
+        start += count
+    sizes = {k: torch.cat(parts).mean().sqrt().item() for k, parts in squares.items()}
+    fields = sorted({*sizes, *(k for bc in equation.bcs for k in _components(bc))}) or [0]
+    for k in fields:
+        if not sizes.get(k):
+            warnings.warn(
+                f"Output {k} of the network has no initial or boundary data other than 0: its size "
+                "is taken to be 1 (field_scales says how large each term's field is).",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+            sizes[k] = 1.0
+    equations = len(names) - len(equation.bcs)
+    if equations == 1:
+        of_equations = [max(sizes.values())]
+    elif equations == len(fields):
+        of_equations = [sizes[k] for k in fields]
+    else:
+        raise ValueError(
+            f"`field_scales` must be given for {equations} equations and {len(fields)} fields with "
+            f"conditions: which equation is about which cannot be known. The terms are "
+            f"{', '.join(names)}."
+        )
+    return [*of_equations, *(_size_of(bc, sizes) for bc in equation.bcs)]
+
+
+def check_field_scales(scales: Sequence[float], names: Sequence[str]) -> list[float]:
+    """Return a user's sizes as plain numbers.
+
+    Args:
+        scales: one a term.
+        names: of the terms.
+
+    Returns:
+        The same numbers.
+
+    Raises:
+        ValueError: if there are not as many as terms, or one is not above 0.
+    """
+    terms = f"one number for each of {len(names)} loss terms ({', '.join(names)})"
+    if isinstance(scales, (str, Mapping)) or not isinstance(scales, Iterable):
+        raise ValueError(f"`field_scales` must be a list of {terms}, got {scales!r}.")
+    plain = list(scales)
+    if len(plain) != len(names):
+        raise ValueError(f"`field_scales` must hold {terms}, got {len(plain)}.")
+    return [float(check_number("field_scales", s, 0, open_low=True)) for s in plain]
+
+
+def shared(scales: Sequence[float]) -> list[float]:
+    """Return the root mean square of each size over processes: each has points of its own."""
+    if not processes.is_running():
+        return list(scales)
+    return [math.sqrt(s) for s in processes.mean_of_numbers([scale**2 for scale in scales])]
+
+
+def _equation(data: Any) -> Any:
+    equation = data if isinstance(data, dde.data.PDE) else getattr(data, "pde", None)
+    return equation if isinstance(equation, dde.data.PDE) else None
+
+
+def _of_targets(model: Any, terms: int) -> list[float]:
+    """Return the root mean square of each column of the targets, where there are no equations."""
+    targets = model.train_state.y_train
+    parts = targets if isinstance(targets, (tuple, list)) else [targets]
+    if any(part is None for part in parts) or len(parts) not in (1, terms):
+        return [1.0] * terms
+    sizes = [torch.as_tensor(part).double().square().mean().sqrt().item() or 1.0 for part in parts]
+    return sizes if len(sizes) == terms else sizes * terms
+
+
+def _data_of(bc: Any, data: Any, begin: int, end: int) -> list[tuple[int, torch.Tensor]]:
+    """Return the values that a condition prescribes for outputs, by output."""
+    if isinstance(bc, (dde.icbc.IC, dde.icbc.DirichletBC)):
+        with torch.no_grad():
+            return [(bc.component, bc.func(data.train_x, begin, end, None))]
+    if isinstance(bc, dde.icbc.PointSetBC):
+        values = torch.as_tensor(bc.values)
+        if isinstance(bc.component, int):
+            return [(bc.component, values)]
+        if values.ndim == 2:
+            return [(k, values[:, i]) for i, k in enumerate(bc.component)]
+    return []
+
+
+def _components(bc: Any) -> list[int]:
+    """Return the outputs that a condition names."""
+    component = getattr(bc, "component", [])
+    return [component] if isinstance(component, int) else list(component)
+
+
+def _size_of(bc: Any, sizes: dict[int, float]) -> float:
+    """Return the size of the largest field that a condition is about, of all if it names none."""
+    return max(sizes[k] for k in _components(bc) or sizes)

@@ -1,0 +1,298 @@
+"""The residual rows of a DeepXDE model, whose squared sum is its weighted loss."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import deepxde as dde
+import torch
+from torch import Tensor
+
+from pinn_ext.dde.model.loss_terms import (
+    as_list,
+    check_model,
+    derive_names,
+    difference,
+    trained_tensors,
+    weights_list,
+)
+from pinn_ext.jacobians.residual_jacobian import RowJacobian
+
+
+class NonFiniteRowsError(ValueError):
+    """Residuals hold NaN or infinity where a training is to start, or to go on with new points."""
+
+
+class ModelRows:
+    """Rows `sqrt(w_i / N_i) r_i` of all loss terms of a compiled model, in DeepXDE's order.
+
+    `r_i` are the N_i residuals of term i and `w_i` its loss weight, so that the sum of the squared
+    rows is DeepXDE's weighted loss for the loss "MSE". An L2 regularisation, which DeepXDE
+    leaves to the optimiser, adds a row `sqrt(wd / 2) theta` for each network parameter. With
+    them the rows are the problem that `solvers.gauss_newton` minimises (half of the sum).
+
+    Args:
+        model: a compiled DeepXDE model whose `train_state` holds training points.
+
+    Attributes:
+        tensors: what is trained: network parameters, then external variables.
+        names: of the terms.
+        num_rows: rows of all terms and of the regularisation.
+        curvatures: of each term, the mean of `|d r / d theta|^2` over its residuals at the last
+            linearisation, without the weight; None before one, and for a term of weight 0.
+
+    Raises:
+        ValueError: if the model cannot be written as rows; the message says why.
+    """
+
+    def __init__(self, model: Any) -> None:
+        check_rows(model)
+        self.model = model
+        self.tensors = [t for t in trained_tensors(model) if t.requires_grad]
+        network = [p for p in model.net.parameters() if p.requires_grad]
+        blocks = getattr(model.data, "independent_blocks", None)
+        self._jacobian = RowJacobian(
+            self.vectors, network, self.tensors[len(network) :], blocks() if blocks else 1
+        )
+        regularizer = model.net.regularizer
+        decay = regularizer[1] if regularizer is not None else 0.0
+        self._decay = math.sqrt(decay / 2)
+        self._decayed = sum(p.numel() for p in network) if decay else 0
+        self._buffer: Tensor | None = None
+        self.curvatures: list[float | None] = []
+        self.refresh()
+
+    # ---- points and weights -------------------------------------------------------------------
+
+    def refresh(self) -> None:
+        """Take up the points that `train_state` holds and the weights of the model.
+
+        Raises:
+            NonFiniteRowsError: if a residual is not finite.
+            ValueError: if a term is no mean of squares, or a weight is out of range.
+        """
+        self._jacobian.forget()
+        vectors = [vector.detach() for vector in self.vectors()]
+        self.sizes = [vector.numel() for vector in vectors]
+        self.names = derive_names(self.model.data, len(vectors))
+        self.num_rows = sum(self.sizes) + self._decayed
+        self.reweigh()
+        self._check(vectors)
+
+    def weights_changed(self) -> bool:
+        """Return whether the model's weights are others than those of the rows."""
+        weights = weights_list(self.model.loss_weights, len(self.sizes), self.names)
+        return weights != self.weights
+
+    def reweigh(self) -> None:
+        """Take up the weights of the model."""
+        weights = weights_list(self.model.loss_weights, len(self.sizes), self.names)
+        self.weights = weights
+        self.scales = [
+            math.sqrt(weight / size) if size else 0.0
+            for weight, size in zip(weights, self.sizes, strict=True)
+        ]
+
+    def balanced(self) -> list[float]:
+        """Return weights `1 / sqrt(curvature)`, whatever they were, with the mean they had.
+
+        The trace of `J^T J`, by terms, is what the damping of a Gauss-Newton step is measured by:
+        a term with little of it is hardly seen until late. Full equality, as by the trace of the
+        neural tangent kernel (Wang, Yu and Perdikaris 2022, eq. 6.5), was worse in trials: the
+        square root is half way, by ratios, between it and equal weights.
+        """
+        inverse = [c**-0.5 if c else None for c in self.curvatures]
+        known = [value for value in inverse if value is not None]
+        if not known or not all(map(math.isfinite, known)):
+            return self.weights
+        moved = [w for w, value in zip(self.weights, inverse, strict=True) if value is not None]
+        unit = sum(moved) / sum(known)
+        return [
+            weight if value is None else unit * value
+            for weight, value in zip(self.weights, inverse, strict=True)
+        ]
+
+    def _check(self, vectors: Sequence[Tensor]) -> None:
+        """Refuse a model whose own losses are not the mean squares of the rows."""
+        state = self.model.train_state
+        _, losses = self.model.outputs_losses_train(
+            state.X_train, state.y_train, state.train_aux_vars
+        )
+        for name, vector in zip(self.names, vectors, strict=True):
+            bad = int((~vector.isfinite()).sum())
+            if bad:
+                raise NonFiniteRowsError(
+                    f"The residuals must be finite to start from, got NaN or infinity in {bad} of "
+                    f"{vector.numel()} rows of {name}."
+                )
+        wanted = losses.detach().tolist()
+        rows = [w * _mean_square(v) for w, v in zip(self.weights, vectors, strict=True)]
+        tolerance = 1e-8 if vectors[0].dtype == torch.float64 else 1e-3
+        for name, loss, own in zip(self.names, wanted, rows, strict=True):
+            if math.isfinite(own) and not abs(loss - own) <= tolerance * abs(own) + 1e-30:
+                raise ValueError(
+                    f"Each loss term must be a mean of squared residuals, got {loss:.6g} for "
+                    f"{name} and {own:.6g} as the mean of its squares: compile with loss='MSE', "
+                    "and keep random numbers such as dropout out of network and equation."
+                )
+
+    # ---- the problem that the solver sees -----------------------------------------------------
+
+    def vectors(self) -> list[Tensor]:
+        """Return the residuals `[n]` or `[n, c]` of each term at the present parameters."""
+        model, state = self.model, self.model.train_state
+        net, aux = model.net, state.train_aux_vars
+        net.auxiliary_vars = None if aux is None else torch.as_tensor(aux)
+        net.train(mode=True)
+        inputs = torch.as_tensor(state.X_train).requires_grad_()
+        targets = None if state.y_train is None else torch.as_tensor(state.y_train)
+        extra = [net] if dde.config.autodiff == "forward" else None
+        try:
+            outputs = net(inputs)
+            losses = model.data.losses_train(targets, outputs, difference, inputs, model, aux=extra)
+        finally:
+            dde.gradients.clear()
+        return [vector if vector.ndim else vector.reshape(1) for vector in as_list(losses)]
+
+    def residual(self, x: Tensor) -> Tensor:
+        """Return the rows `[m]` at parameters `[n]`."""
+        self.put(x)
+        for tensor in self.tensors:  # spares the part of the graph that leads to the parameters
+            tensor.requires_grad_(False)
+        try:
+            vectors = self.vectors()
+        finally:
+            for tensor in self.tensors:
+                tensor.requires_grad_(True)
+        return self._rows([vector.detach().reshape(-1) for vector in vectors], x)
+
+    def linearize(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the rows `[m]` and their Jacobian `[m, n]`, which the next call overwrites."""
+        self.put(x)
+        if self._buffer is None or self._buffer.shape != (self.num_rows, len(x)):
+            self._buffer = x.new_empty(self.num_rows, len(x))
+        jacobian = self._buffer
+        terms = sum(self.sizes)
+        vectors = self._jacobian(self.scales, jacobian[:terms])
+        self.curvatures = [
+            torch.linalg.vector_norm(part).item() ** 2 / weight if weight > 0 else None
+            for part, weight in zip(jacobian[:terms].split(self.sizes), self.weights, strict=True)
+        ]
+        if self._decayed:
+            jacobian[terms:].zero_()
+            jacobian[terms:].diagonal().fill_(self._decay)
+        return self._rows(vectors, x), jacobian
+
+    def products(
+        self, x: Tensor
+    ) -> tuple[Tensor, Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]:
+        """Return the rows `[m]` and functions for `J v` and `J^T w`, without forming J."""
+        self.put(x)
+        vectors = self.vectors()
+        rows = torch.cat([s * v.reshape(-1) for s, v in zip(self.scales, vectors, strict=True)])
+        multiplier = torch.zeros_like(rows).requires_grad_()
+        # Linear in the multiplier: its derivative along v is J v.
+        back = _gradients(rows, self.tensors, multiplier, create_graph=True)
+
+        def transposed(w: Tensor) -> Tensor:
+            self.put(x)
+            own = _gradients(rows, self.tensors, w[: len(rows)])
+            if self._decayed:
+                own[: self._decayed] += self._decay * w[len(rows) :]
+            return own
+
+        def forward(v: Tensor) -> Tensor:
+            self.put(x)
+            (product,) = torch.autograd.grad(back, multiplier, v, retain_graph=True)
+            return torch.cat((product, self._decay * v[: self._decayed]))
+
+        return (
+            self._rows([vector.detach().reshape(-1) for vector in vectors], x),
+            forward,
+            transposed,
+        )
+
+    def split(self, rows: Tensor) -> list[Tensor]:
+        """Return the rows of each term, those of the regularisation left out."""
+        return list(rows[: sum(self.sizes)].split(self.sizes))
+
+    def _rows(self, vectors: Sequence[Tensor], x: Tensor) -> Tensor:
+        scaled = [scale * vector for scale, vector in zip(self.scales, vectors, strict=True)]
+        return torch.cat((*scaled, self._decay * x[: self._decayed]))
+
+    # ---- parameters as a vector ---------------------------------------------------------------
+
+    def get(self) -> Tensor:
+        """Return the present parameters as a vector `[n]`, a copy."""
+        return torch.cat([tensor.detach().reshape(-1) for tensor in self.tensors])
+
+    def put(self, x: Tensor) -> None:
+        """Give the model the parameters `[n]`."""
+        start = 0
+        for tensor in self.tensors:
+            part = x[start : start + tensor.numel()]
+            # Through `data`, as the graph of `products` outlives trials: it puts x back for itself.
+            tensor.data.copy_(part.view_as(tensor))
+            start += tensor.numel()
+
+    @property
+    def num_parameters(self) -> int:
+        """How many numbers are trained."""
+        return sum(tensor.numel() for tensor in self.tensors)
+
+    @property
+    def fallback(self) -> str | None:
+        """Why the Jacobian takes a backward pass a row, None where it does not."""
+        return self._jacobian.fallback
+
+
+def check_rows(model: Any) -> None:
+    """Refuse a model that Gauss-Newton cannot train, as far as it shows without evaluating it.
+
+    Args:
+        model: a DeepXDE model.
+
+    Raises:
+        ValueError: if it is not compiled, runs in mixed precision, takes several inputs, has an
+            L1 regularisation or nothing to train.
+    """
+    check_model(model)
+    if dde.config.mixed:
+        raise ValueError(
+            "Gauss-Newton must have one precision throughout, got mixed precision: call "
+            "dde.config.set_default_float('float64')."
+        )
+    if isinstance(model.train_state.X_train, (tuple, list)):
+        raise ValueError(
+            "The network must take one array of inputs, got several (operator learning), which "
+            "have no row a point."
+        )
+    regularizer = model.net.regularizer
+    if regularizer is not None and regularizer[0] != "l2":
+        raise ValueError(
+            "The regularisation must be 'l2' or none, as a sum of absolute values is no sum of "
+            f"squares, got {regularizer[0]!r}."
+        )
+    if not any(tensor.requires_grad for tensor in trained_tensors(model)):
+        raise ValueError("The network must have parameters to train, got only frozen ones.")
+
+
+def _mean_square(vector: Tensor) -> float:
+    return (vector * vector).mean().item()
+
+
+def _gradients(
+    rows: Tensor, leaves: Sequence[Tensor], seed: Tensor, create_graph: bool = False
+) -> Tensor:
+    gradients = torch.autograd.grad(
+        rows,
+        leaves,
+        seed,
+        create_graph=create_graph,
+        retain_graph=True,
+        materialize_grads=True,
+        allow_unused=True,
+    )
+    return torch.cat([gradient.reshape(-1) for gradient in gradients])

@@ -1,0 +1,178 @@
+"""Raw losses of each training step, seen where DeepXDE computes them: no extra pass."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pinn_ext.dde.model.loss_terms import as_list, difference
+from pinn_ext.dde.weighting.point_weights import Heard, PointWeights, listening
+from pinn_ext.measurements import processes
+
+
+class LossRecorder:
+    """Stands in for `data.losses_train` and keeps the raw losses of each training step.
+
+    DeepXDE looks `losses_train` up at every call, so the stand-in survives resampling and
+    compiling again. Its calls from DeepXDE's tests are told apart by parameters that require no
+    gradient. Where an optimiser evaluates the loss several times in a step, the first counts.
+
+    Args:
+        owner: the callback. It is told of the first losses by `on_terms(terms)`, of the finite
+            losses of a step by `on_step(values, terms, residuals)` while their graph is alive and
+            the parameters are still theirs, and of those of a test by `on_test(values)`. Once it
+            is not among the model's callbacks, the recorder takes itself off.
+        data: the model's data.
+        parameters: of the network.
+        point_weights: of the rows of the terms, if any: training steps get weighted losses, while
+            tests and all that is noted here stay raw.
+
+    Attributes:
+        values: raw loss of each term `[k]` in the present step, None before its evaluation.
+        bad_term: index of the first term that is not finite in the present step, or None.
+        seconds: time spent here beside computing the losses.
+    """
+
+    def __init__(
+        self,
+        owner: Any,
+        data: Any,
+        parameters: Sequence[Tensor],
+        point_weights: PointWeights | None = None,
+    ) -> None:
+        self.owner = owner
+        self.data = data
+        self.point_weights = point_weights
+        self._parameters = list(parameters)
+        previous = vars(data).get("losses_train")
+        if isinstance(previous, LossRecorder):  # left behind by an exception
+            previous.remove()
+        self._shadowed = vars(data).get("losses_train")
+        self._original: Callable[..., Any] = data.losses_train
+        data.losses_train = self
+
+        self.values: list[float] | None = None
+        self.bad_term: int | None = None
+        self.seconds = 0.0
+        self._at_work = True
+        self._expecting = False
+        self._met_terms = False
+        self._wants_residuals = False
+
+    def remove(self) -> None:
+        """Put the data's own method back; harmless if that was done before."""
+        self._at_work = self._expecting = False  # even where another stand-in still calls this
+        if vars(self.data).get("losses_train") is self:
+            if self._shadowed is None:
+                del self.data.losses_train
+            else:
+                self.data.losses_train = self._shadowed
+
+    def expect_step(self, with_residuals: bool = False) -> None:
+        """Take the next evaluation as the first of a step.
+
+        Args:
+            with_residuals: whether its residuals are handed over with the losses.
+        """
+        self._expecting = True
+        self._wants_residuals = with_residuals
+        self.values = None
+        self.bad_term = None
+
+    def __call__(
+        self,
+        targets: Any,
+        outputs: Any,
+        loss_fn: Any,
+        inputs: Any,
+        model: Any,
+        aux: Any = None,
+    ) -> Any:
+        """Return the losses as the data computes them, noting their values on the way."""
+        functions = loss_fn
+        heard: list[Heard] = []
+        weighs = self.point_weights is not None and self._at_work
+        if weighs or (self._expecting and self._wants_residuals):
+            functions = listening(loss_fn, heard)
+        losses = self._original(targets, outputs, functions, inputs, model, aux=aux)
+        start = time.perf_counter()
+
+        def weigh(raw: Any, moves: bool = False) -> Any:
+            if not weighs or self.point_weights is None:
+                return raw
+            return self.point_weights.weigh(as_list(raw), heard, inputs, model, moves)
+
+        if self._expecting:  # the one path that every step takes
+            residuals = [h.value - h.target for h in heard] if self._wants_residuals else []
+            losses = self._read(losses, loss_fn, model, residuals, weigh)
+        elif self._at_work:
+            losses = self._other(losses, loss_fn, model, weigh)
+        self.seconds += time.perf_counter() - start
+        return losses
+
+    def _read(
+        self,
+        losses: Any,
+        loss_fn: Any,
+        model: Any,
+        residuals: Sequence[Tensor],
+        weigh: Callable[..., Any],
+    ) -> Any:
+        """Read the losses that a step starts from."""
+        terms = losses if isinstance(losses, list) else [losses]
+        if terms[0].ndim:  # residual vectors
+            if loss_fn is not difference:  # asked for by someone else
+                return losses
+            means = [term.detach().square().mean() for term in terms]
+            self._read(means, loss_fn, model, residuals, lambda raw, moves: raw)
+            return weigh(losses)
+        self._expecting = False
+        # One number at a time is the cheapest on the CPU, one transfer on other devices.
+        if terms[0].is_cpu:
+            values = [term.item() for term in terms]
+        else:
+            values = torch.stack([term.detach() for term in terms]).tolist()
+        self.values = values
+        bad = None
+        if not -math.inf < sum(values) < math.inf:  # None is bad where only the sum has overflowed
+            bad = next((i for i, value in enumerate(values) if not math.isfinite(value)), None)
+        if bad is not None:
+            self.bad_term = bad
+            return self._constants(terms, model)
+        losses = weigh(losses, True)
+        self.owner.on_step(values, as_list(losses), residuals)
+        return losses
+
+    def _other(self, losses: Any, loss_fn: Any, model: Any, weigh: Callable[..., Any]) -> Any:
+        """Take note of a test, and weigh the points of later evaluations within a step."""
+        if model.callbacks is None or self.owner not in model.callbacks.callbacks:
+            self.remove()  # left behind by an exception
+            return losses
+        terms = as_list(losses)
+        if terms[0].ndim and self._met_terms:
+            return weigh(losses) if loss_fn is difference else losses
+        if not self._met_terms:
+            self.owner.on_terms(terms)
+            self._met_terms = True
+        if not any(parameter.requires_grad for parameter in self._parameters):
+            self.owner.on_test([term.item() for term in terms])
+        elif self.bad_term is not None:
+            return self._constants(terms, model)
+        else:
+            losses = weigh(losses)
+        return losses
+
+    def _constants(self, terms: Sequence[Tensor], model: Any) -> list[Tensor]:
+        """Return zeros whose backward pass moves no parameter."""
+        zeros = [torch.zeros_like(term).requires_grad_() for term in terms]
+        # NNCG fails without a second derivative, and processes that train together wait for
+        # each other's gradients: give them zeros.
+        if model.opt_name == "NNCG" or processes.is_running():
+            flat = sum((parameter * parameter).sum() for parameter in self._parameters)
+            zeros[0] = zeros[0] + 0.0 * flat
+        return zeros

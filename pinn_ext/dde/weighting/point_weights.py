@@ -1,0 +1,251 @@
+"""Weights of single points, applied to what DeepXDE's loss functions are given."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from pinn_ext.dde.model import optimizers
+from pinn_ext.dde.model.row_points import blocks_of, row_points, same_inputs, time_span
+from pinn_ext.point_weights.table import PointTable
+from pinn_ext.strategies import PointBlock, PointStrategy
+
+# The tables of each model, for a new callback in a second phase.
+_LAST: weakref.WeakKeyDictionary[Any, tuple[PointStrategy, list[PointTable], int]] = (
+    weakref.WeakKeyDictionary()
+)
+
+
+class Heard(NamedTuple):
+    """One call of a loss function.
+
+    Attributes:
+        function: that was called.
+        target: what it was to compare with.
+        value: what it was to compare, `[n]` or `[n, c]`.
+    """
+
+    function: Callable[..., Any]
+    target: Any
+    value: Any
+
+
+def listening(loss_fn: Any, heard: list[Heard]) -> Any:
+    """Return DeepXDE's loss functions such that they note what they are called with.
+
+    Args:
+        loss_fn: one function, or a list with one a term.
+        heard: gets one entry a call.
+
+    Returns:
+        What stands in for `loss_fn`.
+    """
+
+    def listen(function: Callable[..., Any]) -> Callable[..., Any]:
+        def noting(target: Any, value: Any) -> Any:
+            heard.append(Heard(function, target, value))
+            return function(target, value)
+
+        return noting
+
+    if isinstance(loss_fn, (list, tuple)):
+        return [listen(function) for function in loss_fn]
+    return listen(loss_fn)
+
+
+class PointWeights:
+    """Weighs the points of one model's loss terms; raw losses are left alone.
+
+    A term whose rows get factors f is computed as `loss_fn(f * target, f * value)`: the mean of
+    `(f r)^2` for the loss "MSE". The factors are constants for the gradient. They move at the first
+    evaluation of a step and are frozen under L-BFGS, NNCG and Gauss-Newton, which see the same
+    weighted objective; what never began to move has no effect there.
+
+    Args:
+        strategy: that moves the weights.
+    """
+
+    def __init__(self, strategy: PointStrategy) -> None:
+        self.strategy = strategy
+        self.frozen = False
+        self._tables: list[PointTable] | None = None
+        self._saved: list[dict[str, Any]] | None = None
+        self._num_terms = 0
+        self._batch: Any = None
+        self._seated = False
+
+    def meet(self, model: Any) -> None:
+        """Take up a model at the start of a training.
+
+        Args:
+            model: a compiled DeepXDE model.
+
+        Raises:
+            ValueError: if the strategy needs times that the problem has not, or a second-order
+                training asks for weights that move.
+        """
+        frozen = optimizers.is_second_order(model)
+        if not frozen and optimizers.name_of(model) == "Gauss-Newton":
+            raise ValueError(
+                "`weights` must be 'keep' or 'balance' in Gauss-Newton for strategy "
+                f"{self.strategy.name!r}, which weighs points, got 'adapt'."
+            )
+        if self.strategy.needs_times and time_span(model.data) is None:
+            raise ValueError(
+                f"Strategy {self.strategy.name!r} must have a time-dependent problem (a geometry "
+                f"GeometryXTime), got {type(model.data).__name__} without time."
+            )
+        self.frozen = frozen
+        handed = _LAST.get(model)
+        fresh = self._tables is None and self._saved is None
+        if frozen and fresh and handed is not None and handed[0] == self.strategy:
+            self._tables = handed[1]
+            self._num_terms = handed[2]
+        self._seated = False
+
+    def weigh(
+        self, losses: Sequence[Any], heard: Sequence[Heard], inputs: Any, model: Any, moves: bool
+    ) -> list[Any]:
+        """Return the loss terms, or residual vectors, with the weights of their points.
+
+        Args:
+            losses: as they are without.
+            heard: the calls of the loss functions that gave them.
+            inputs: of the network.
+            model: a compiled DeepXDE model.
+            moves: whether this is the first evaluation of a step.
+
+        Returns:
+            One entry a term.
+
+        Raises:
+            ValueError: if terms and calls do not match, or points cannot be followed.
+        """
+        if len(heard) != len(losses):
+            raise ValueError(
+                "Point weights must have one call of the loss function for each term, got "
+                f"{len(heard)} calls for {len(losses)} terms of {type(model.data).__name__}."
+            )
+        sizes = [_absolute(call) for call in heard]
+        self._seat(sizes, inputs, model)
+        weighed = list(losses)
+        for table in self._tables or []:
+            residuals = torch.stack([sizes[term] for term in table.terms], dim=1)
+            factors = table.factors(residuals, moves and not self.frozen)
+            if factors is not None:
+                for term, own in zip(table.terms, factors.unbind(dim=1), strict=True):
+                    weighed[term] = _apply(heard[term], own)
+        return weighed
+
+    def statistics(self, names: Sequence[str]) -> dict[str, tuple[float, float, float]]:
+        """Return least, mean and largest factor in force, by the names of the weighed terms."""
+        found: dict[int, tuple[float, float, float]] = {}
+        for table in self._tables or []:
+            found |= table.statistics()
+        return {names[term]: found[term] for term in sorted(found)}
+
+    def text(self, names: Sequence[str]) -> str:
+        """Return the statistics on one line: `pde_1=0/0.12/0.5`."""
+        rows = self.statistics(names).items()
+        return ", ".join(f"{name}=" + "/".join(f"{x:.3g}" for x in row) for name, row in rows)
+
+    # ---- following the points -----------------------------------------------------------------
+
+    def _seat(self, sizes: Sequence[Tensor], inputs: Any, model: Any) -> None:
+        """Let the tables follow the batch, if it is another one."""
+        batch = model.train_state.X_train
+        if self._seated and batch is self._batch:
+            return
+        changed = self._batch is not None and not same_inputs(self._batch, batch)
+        self._batch = batch
+        if self._tables is None or self._num_terms != len(sizes):
+            self._num_terms = len(sizes)
+            self._tables = self._new_tables(model.data, sizes)
+            _LAST[model] = (self.strategy, self._tables, len(sizes))
+        span = time_span(model.data)
+        for table in self._tables:
+            residuals = torch.stack([sizes[term] for term in table.terms], dim=1)
+            points = row_points(model.data, table.terms[0], len(sizes), inputs)
+            if points is not None and len(points) != len(residuals):
+                points = None
+            if points is None and (self.strategy.needs_times or (changed and self.strategy.keyed)):
+                what = (
+                    "times are known" if self.strategy.needs_times else "points can be told apart"
+                )
+                raise ValueError(
+                    f"Strategy {self.strategy.name!r} must have data whose {what} when the batch "
+                    f"changes (PDE, TimePDE), got {type(model.data).__name__}."
+                )
+            table.seat(residuals, points, span)
+        self._seated = True
+
+    def _new_tables(self, data: Any, sizes: Sequence[Tensor]) -> list[PointTable]:
+        returning = bool(getattr(data, "points_return", False))
+        tables = []
+        for terms, condition in blocks_of(data, len(sizes)):
+            block = PointBlock(sizes[terms[0]], condition)
+            # Equations with other numbers of rows are at other points.
+            alike = len({len(sizes[term]) for term in terms}) == 1
+            if self.strategy.weighs(block):
+                groups = [terms] if alike else [[term] for term in terms]
+                tables += [PointTable(self.strategy, t, condition, returning) for t in groups]
+        if self._saved is not None:
+            own, saved = ([t.terms for t in tables], [state["terms"] for state in self._saved])
+            if own != saved:
+                raise ValueError(
+                    f"The saved state must have point weights of the terms {own}, got {saved}."
+                )
+            for table, state in zip(tables, self._saved, strict=True):
+                table.load_state_dict(state)
+            self._saved = None
+        return tables
+
+    # ---- saving -------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state as tensors, plain numbers and lists."""
+        tables = self._saved
+        if self._tables is not None:
+            tables = [table.state_dict() for table in self._tables]
+        return {"strategy": self.strategy.name, "tables": tables}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from what `state_dict` returned; the tables are filled at the first batch."""
+        self._saved, self._tables, self._batch = state["tables"], None, None
+        self._seated = False
+
+
+def check_saved(points: PointWeights | None, state: Any) -> None:
+    """Refuse a saved state of other point weights than those at work.
+
+    Args:
+        points: at work, None for a strategy of terms.
+        state: what `PointWeights.state_dict` returned, None for a strategy of terms.
+
+    Raises:
+        ValueError: if one has point weights that the other has not.
+    """
+    own = "none" if points is None else repr(points.strategy.name)
+    saved = "none" if state is None else repr(state["strategy"])
+    if own != saved:
+        raise ValueError(f"The saved state must have point weights of strategy {own}, got {saved}.")
+
+
+def _absolute(call: Heard) -> Tensor:
+    """Return the absolute residual `[n]` of each row, the root mean square over components."""
+    with torch.no_grad():
+        residual = call.value - call.target
+        if residual.ndim < 2:
+            return residual.abs().reshape(-1)
+        rows = residual.reshape(len(residual), -1)
+        return rows.abs()[:, 0] if rows.shape[1] == 1 else rows.square().mean(dim=1).sqrt()
+
+
+def _apply(call: Heard, factors: Tensor) -> Any:
+    """Call a loss function on weighted rows."""
+    own = factors.reshape(-1, *[1] * (call.value.ndim - 1)) if call.value.ndim else factors[0]
+    return call.function(own * call.target, own * call.value)

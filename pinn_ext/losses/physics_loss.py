@@ -1,0 +1,275 @@
+"""The loss terms of a coupled system on snapshot graphs, or on points."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor
+
+from pinn_ext import systems
+from pinn_ext.checks import check_choice
+from pinn_ext.datasets import SnapshotBatch, answer_with
+from pinn_ext.datasets.collocation import PointBatch
+from pinn_ext.derivatives.autograd import differentiates_fields_only, fields_and_derivatives
+from pinn_ext.derivatives.precomputed import Known
+from pinn_ext.derivatives.taylor import OtherFieldError, attach
+from pinn_ext.losses.rk4_mismatch import StepMismatch
+from pinn_ext.networks import CONDITIONS, FieldNetwork, term_scales
+from pinn_ext.systems import System
+
+Points: TypeAlias = SnapshotBatch | PointBatch
+Fields: TypeAlias = tuple[Tensor, ...]
+
+WEIGHT_KEYS = {
+    "PI_loss1": "w1_PI",
+    "PI_loss2": "w2_PI",
+    "RK4_loss1": "w1_rk4",
+    "RK4_loss2": "w2_rk4",
+    "IC_loss1": "w1_IC",
+    "IC_loss2": "w2_IC",
+    "BC_loss1": "w1_BC",
+    "BC_loss2": "w2_BC",
+}
+"""Loss term to its key under `training.loss`, in the order of the terms."""
+
+
+class PhysicsLoss:
+    """Mean squared residuals of a coupled system, one term per field and kind.
+
+    PI: the equation at every node. RK4: the network's next state against a Runge-Kutta step of
+    its present state on the graph. IC and BC: initial and boundary data, if not built into the
+    network. Every term is divided by the square of its field's scale.
+
+    Args:
+        system: the coupled system.
+        conditions: `"hard"` has no IC and BC terms, `"soft"` has.
+        scales: units of u and v.
+        use_rk4: whether there are RK4 terms.
+        step: length h of the Runge-Kutta step.
+        per_unit_time: whether the RK4 mismatch is divided by h.
+        detach: whether the Runge-Kutta end of the mismatch is a constant for the optimiser.
+
+    Raises:
+        ValueError: if `conditions` is neither of the two.
+    """
+
+    def __init__(
+        self,
+        system: System,
+        *,
+        conditions: str = "hard",
+        scales: Sequence[float] = (1.0, 1.0),
+        use_rk4: bool = True,
+        step: float = 1e-2,
+        per_unit_time: bool = True,
+        detach: bool = False,
+    ) -> None:
+        self.conditions = check_choice("conditions", conditions, CONDITIONS)
+        self.system = system
+        self.scales = tuple(scales)
+        self.step = step
+        self.step_mismatch = StepMismatch(
+            system, conditions, step, per_unit_time=per_unit_time, detach=detach
+        )
+        self._by_jets = differentiates_fields_only(system)
+        kinds = ["PI"] + ["RK4"] * use_rk4 + ["IC", "BC"] * (conditions == "soft")
+        self.names = [f"{kind}_loss{i}" for kind in kinds for i in (1, 2)]
+        terms: dict[str, Callable[..., Fields]] = {
+            "PI": self._equation,
+            "RK4": self._runge_kutta,
+            "IC": self._initial,
+            "BC": self._periodicity if system.periodic else self._boundary,
+        }
+        self._terms = [terms[kind] for kind in kinds]
+
+    def condition_terms(self) -> list[int]:
+        """Return the indices of the terms that are initial or boundary conditions."""
+        return [i for i, name in enumerate(self.names) if name.startswith(("IC", "BC"))]
+
+    def term_field_scales(self) -> list[float]:
+        """Return the size of the field of each term, in the unit that its residual is measured in.
+
+        Returns:
+            The root mean square of the field's data over its scale, 1 for one without data.
+        """
+        sizes = [
+            (size or scale) / scale
+            for size, scale in zip(self.system.field_scales(), self.scales, strict=True)
+        ]
+        return [sizes[int(name[-1]) - 1] for name in self.names]
+
+    def answer(self, network: Callable[..., Tensor], batch: Points) -> Tensor:
+        """Return a network's answer as the loss takes it best.
+
+        Args:
+            network: positions and times `[N, dimension + 1]` to fields `[N, 2]`.
+            batch: the points or graphs.
+
+        Returns:
+            The fields `[N, 2]`; they carry their derivatives instead of leading back to the
+            inputs if the network can tell them and the equation asks for no others.
+        """
+        return self._answer(network, batch.inputs, batch.known)
+
+    def _answer(self, network: Any, inputs: Tensor, known: Known | None = None) -> Tensor:
+        if self._by_jets and isinstance(network, FieldNetwork) and network.has_jet:
+            return attach(network.jet(inputs, known))
+        return answer_with(network, inputs, known)
+
+    def __call__(
+        self, network: Callable[[Tensor], Tensor], batch: Points, outputs: Tensor
+    ) -> list[Tensor]:
+        """Return the raw loss terms, the mean squares of `residuals`.
+
+        Args:
+            network: positions and times `[N, dimension + 1]` to fields `[N, 2]`.
+            batch: the points or graphs; its inputs must require gradients.
+            outputs: `answer(network, batch)`, or `network(batch.inputs)` `[N, 2]`.
+
+        Returns:
+            One scalar tensor a term, dimensionless, in the order of `names`.
+        """
+        return [rows.square().mean() for rows in self.residuals(network, batch, outputs)]
+
+    def residuals(
+        self, network: Callable[[Tensor], Tensor], batch: Points, outputs: Tensor
+    ) -> list[Tensor]:
+        """Return the residual vectors, each in units of its field's scale.
+
+        Args:
+            network: positions and times `[N, dimension + 1]` to fields `[N, 2]`.
+            batch: the points or graphs; its inputs must require gradients.
+            outputs: `answer(network, batch)`, or `network(batch.inputs)` `[N, 2]`.
+
+        Returns:
+            One vector a term, in the order of `names`: PI at each point; RK4 at each node that
+            has a stencil of its own; IC at each initial point; BC at each boundary point, or, on a
+            periodic box, the jump of values and then that of slopes at each point of a side.
+        """
+        try:
+            return self._residuals(network, batch, outputs)
+        except OtherFieldError:  # found out late, as the equation branches
+            with torch.enable_grad():
+                return self._residuals(network, batch, batch.answer(network))
+
+    def _residuals(self, network: Any, batch: Points, outputs: Tensor) -> list[Tensor]:
+        vectors: list[Tensor] = []
+        for term in self._terms:
+            for rows, scale in zip(term(network, batch, outputs), self.scales, strict=True):
+                vectors.append(rows if scale == 1.0 else rows / scale)
+        return vectors
+
+    def values(self, network: Callable[..., Tensor], batch: Points) -> list[float]:
+        """Return the raw loss terms of a network as plain numbers, outside of training.
+
+        Args:
+            network: positions and times `[N, dimension + 1]` to fields `[N, 2]`.
+            batch: the points or graphs; it is left as it is.
+
+        Returns:
+            One number a term, in the order of `names`.
+        """
+        batch = batch.detached()
+        batch.inputs.requires_grad_()
+        return [loss.item() for loss in self(network, batch, self.answer(network, batch))]
+
+    def _equation(self, network: Any, batch: Points, outputs: Tensor) -> Fields:
+        u, v, d = fields_and_derivatives(outputs, batch.inputs)
+        du, dv = self.system.rhs(u, v, d)
+        return d.time(u) - du, d.time(v) - dv
+
+    def _runge_kutta(self, network: Any, batch: Points, outputs: Tensor) -> Fields:
+        graphs = batch.graphs
+        if graphs is None:
+            raise ValueError("`batch` must hold graphs for the RK4 terms, got points without.")
+        state = outputs if graphs is batch else graphs.answer(network)
+        later = graphs.inputs.detach().clone()
+        later[:, -1] += self.step
+        return self.step_mismatch(graphs, state, network(later)).unbind(dim=1)
+
+    def _initial(self, network: Any, batch: Points, outputs: Tensor) -> Fields:
+        x = batch.initial
+        t = torch.zeros_like(x[:, 0])
+        answer = network(torch.cat((x, t[:, None]), dim=1))
+        return (answer - self.system.data(x, t)).unbind(dim=1)
+
+    def _boundary(self, network: Any, batch: Points, outputs: Tensor) -> Fields:
+        at, answer = batch.on_boundary(network, outputs)
+        return (answer - self.system.data(at[:, :-1], at[:, -1])).unbind(dim=1)
+
+    def _periodicity(self, network: Any, batch: Points, outputs: Tensor) -> Fields:
+        """Compare values and normal derivatives (times half the box) on opposite sides."""
+        jumps = []
+        ends = zip(self.system.lower, self.system.upper, strict=True)
+        for axis, (side, (low, high)) in enumerate(zip(batch.lower_sides(), ends, strict=True)):
+            near, far = side.clone(), side.clone()
+            near[:, axis], far[:, axis] = low, high
+            # Twice, values from one half and slopes from the other: rows that share no point with
+            # one another have the cheapest Jacobian.
+            sides = torch.cat((near, far, near, far)).requires_grad_()
+            answer = self._answer(network, sides)
+            u, v, d = fields_and_derivatives(answer, sides)
+            slopes = torch.stack([d.gradient(field)[axis] for field in (u, v)], dim=1)
+            lower, upper, *_ = answer.split(len(side))
+            *_, slope, opposite = slopes.split(len(side))
+            jumps += [lower - upper, 0.5 * (high - low) * (slope - opposite)]
+        return torch.cat(jumps).unbind(dim=1)
+
+    def floor(self, batch: SnapshotBatch) -> Tensor:
+        """Return the RK4 terms `[2]` that the exact solution scores on a batch.
+
+        Args:
+            batch: the graphs.
+
+        Returns:
+            Truncation error of the graph operators, in the units of the loss terms.
+        """
+        x, t = batch.inputs[:, :-1], batch.inputs[:, -1]
+        now, later = self.system.exact(x, t), self.system.exact(x, t + self.step)
+        rows = self.step_mismatch(batch, now, later) / now.new_tensor(self.scales)
+        return rows.square().mean(dim=0)
+
+
+def physics_loss(cfg: Any, *, rk4: bool = True) -> PhysicsLoss:
+    """Build the loss that a configuration describes.
+
+    Args:
+        cfg: has `problem`, `dataset.step` and `training.loss`, as in `pinn_ext.schema.Config`.
+        rk4: False leaves the RK4 terms out whatever the configuration says.
+
+    Returns:
+        The loss.
+    """
+    problem, loss = cfg.problem, cfg.training.loss
+    described = (
+        problem.name,
+        problem.boundary,
+        problem.geometry,
+        tuple(dict(problem.parameters).items()),
+    )
+    scales = None if problem.scales is None else tuple(problem.scales)
+    return PhysicsLoss(
+        _system(*described),
+        conditions=problem.conditions,
+        scales=_scales(described, problem.scaling, scales),
+        use_rk4=rk4 and loss.use_rk4,
+        step=cfg.dataset.step,
+        per_unit_time=loss.rk4_per_unit_time,
+        detach=loss.rk4_detach,
+    )
+
+
+@functools.lru_cache(maxsize=32)
+def _system(name: str, boundary: str | None, geometry: str | None, parameters: tuple) -> System:
+    for key in ("boundary", "geometry"):
+        if key in dict(parameters):
+            raise ValueError(f"`problem.{key}` is the key of the {key}, not problem.parameters.")
+    return systems.create(name, geometry=geometry, boundary=boundary, **dict(parameters))
+
+
+@functools.lru_cache(maxsize=32)
+def _scales(described: tuple, scaling: str, scales: tuple | None) -> tuple[float, float]:
+    return term_scales(_system(*described), scaling, scales)

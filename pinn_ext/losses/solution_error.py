@@ -1,0 +1,64 @@
+"""Errors of a network on points that it was never trained on, in physical units."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from pinn_ext.datasets.collocation import sobol_points
+from pinn_ext.networks.hard_conditions import HardConditions
+from pinn_ext.systems import FIELDS, System
+
+NUM_POINTS = 2048
+_SEED = 20260711  # of the error points alone, so that all runs are measured on the same ones
+
+
+class Evaluator:
+    """Relative L2 errors of u and v on quasi-random points of the domain and the time interval.
+
+    Args:
+        system: gives the domain and the exact solution.
+        device: where the points lie.
+        dtype: floating-point type of the points.
+    """
+
+    def __init__(self, system: System, device: torch.device | str, dtype: torch.dtype) -> None:
+        self.system = system
+        points = sobol_points(system, NUM_POINTS, _SEED)
+        self.inputs = points.to(device, dtype)
+        self.reference = system.exact(points[:, :-1], points[:, -1])
+
+    def errors(self, network: Callable[[Tensor], Tensor]) -> dict[str, float]:
+        """Return the relative L2 error of each field.
+
+        Args:
+            network: positions and times `[N, dimension + 1]` to fields `[N, 2]`.
+
+        Returns:
+            `{"u": …, "v": …}`, dimensionless.
+        """
+        with torch.no_grad():
+            answer = network(self.inputs)
+        return self._relative(answer)
+
+    def trivial(self, conditions: str) -> dict[str, float]:
+        """Return the errors of an answer that needs no training.
+
+        Args:
+            conditions: `"hard"`: the constrained expression around a zero network; `"soft"`: the
+                best constant of each field.
+
+        Returns:
+            `{"u": …, "v": …}`, dimensionless.
+        """
+        if conditions == "hard":
+            with torch.no_grad():
+                return self._relative(HardConditions(self.system).data_part(self.inputs))
+        return self._relative(self.reference.mean(dim=0).expand_as(self.reference))
+
+    def _relative(self, answer: Tensor) -> dict[str, float]:
+        difference = answer.detach().to("cpu", torch.float64) - self.reference
+        ratio = difference.norm(dim=0) / self.reference.norm(dim=0)
+        return dict(zip(FIELDS, ratio.tolist(), strict=True))

@@ -1,0 +1,8 @@
+"""What strategies read beside the losses: gradients of the terms, and the tangent kernel.
+
+In come the loss terms of a step with the graph that `backward` will take, out come norms, means
+and inner products of their gradients (`gradients`) or traces per point of the neural tangent
+kernel (`tangent_kernel`), as plain numbers. `meter` decides what is measured when, the same for
+DeepXDE's callback and the aggregator; read it first. `processes` takes means over the processes of
+`torch.distributed`, so that all of them hold the same weights.
+"""

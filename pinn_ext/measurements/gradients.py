@@ -1,0 +1,237 @@
+"""Gradients of loss terms, measured on the graph that a training step has built already."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from pinn_ext.adaptive_weights import AdaptiveLossWeights
+from pinn_ext.adaptive_weights.groups import Unit
+from pinn_ext.checks import check_number
+from pinn_ext.measurements import processes
+from pinn_ext.strategies import Gradients
+
+WHERE = ("all", "last_layer")
+"""Parameters that gradients may be taken of, beside a part of the tensors in (0, 1)."""
+
+
+def chosen_parameters(parameters: Sequence[Tensor], where: str | float, seed: int = 0) -> list[int]:
+    """Return which parameter tensors gradients are measured on.
+
+    Args:
+        parameters: of the network, in their order.
+        where: `"all"`; `"last_layer"`: the last weight matrix and what comes after it; or a number
+            in (0, 1): a random part of the tensors, drawn once, the larger ones as likely as the
+            smaller.
+        seed: of that draw.
+
+    Returns:
+        Indices of tensors that require gradients, at least one.
+
+    Raises:
+        ValueError: if `where` is none of these, or nothing requires gradients.
+    """
+    trained = [i for i, parameter in enumerate(parameters) if parameter.requires_grad]
+    if not trained:
+        raise ValueError("The network must have parameters to train, got only frozen ones.")
+    if where == "all":
+        return trained
+    if where == "last_layer":
+        matrices = [i for i in trained if parameters[i].ndim > 1]
+        first = matrices[-1] if matrices else trained[-1]
+        return [i for i in trained if i >= first]
+    if isinstance(where, str):
+        raise ValueError(
+            f"`gradients_of` must be one of {', '.join(WHERE)}, or a part in (0, 1), got {where!r}."
+        )
+    check_number("gradients_of", where, 0, 1, open_low=True, open_high=True)
+    generator = torch.Generator().manual_seed(seed)
+    count = max(1, round(where * len(trained)))
+    with torch.device("cpu"):
+        order = torch.randperm(len(trained), generator=generator).tolist()
+    return sorted(trained[i] for i in order[:count])
+
+
+def unit_losses(losses: Sequence[Tensor], units: Sequence[Unit]) -> list[Tensor]:
+    """Return the loss of each unit, one scalar tensor each, from those of the terms."""
+    return [
+        sum(
+            (share * losses[i] for i, share in zip(unit.members, unit.shares, strict=True)),
+            start=losses[0].new_zeros(()),
+        )
+        if len(unit.members) > 1
+        else losses[unit.members[0]]
+        for unit in units
+    ]
+
+
+def measure_gradients(
+    losses: Sequence[Tensor],
+    names: Sequence[str],
+    parameters: Sequence[Tensor],
+    *,
+    vectors: bool = False,
+) -> Gradients:
+    """Return sums over the gradient of each loss; the graph stays for the step's own backward pass.
+
+    Parameters that a loss does not depend on have a gradient of zero. Under
+    `torch.distributed` the gradients are averaged over the processes.
+
+    Args:
+        losses: `k` scalar tensors with a graph.
+        names: of the losses, for the message.
+        parameters: the tensors to differentiate by.
+        vectors: whether the gradients themselves are kept.
+
+    Returns:
+        The sums, in float64.
+
+    Raises:
+        ValueError: if a loss has no graph, on any process.
+    """
+    fixed = [name for name, loss in zip(names, losses, strict=True) if not loss.requires_grad]
+    _refuse(
+        f"Each loss term must depend on the network for a strategy that reads gradients, got "
+        f"{fixed[0]!r} without a gradient: give it weight 0, or choose a strategy that reads "
+        "losses only."
+        if fixed
+        else None
+    )
+    flat = [
+        torch.cat(
+            [
+                part.reshape(-1)
+                for part in torch.autograd.grad(
+                    loss, parameters, retain_graph=True, allow_unused=True, materialize_grads=True
+                )
+            ]
+        ).double()
+        for loss in losses
+    ]
+    stacked = processes.mean(torch.stack(flat))
+    sizes = [parameter.numel() for parameter in parameters]
+    parts = stacked.split(sizes, dim=1)
+    absolute = [part.abs() for part in parts]
+    totals, sums, squares, largest = torch.stack(
+        [
+            torch.stack([part.sum(1) for part in parts], 1),
+            torch.stack([part.sum(1) for part in absolute], 1),
+            torch.stack([part.square().sum(1) for part in parts], 1),
+            torch.stack([part.amax(1) for part in absolute], 1),
+        ]
+    ).tolist()  # one transfer
+    matrices = [parameter.ndim > 1 for parameter in parameters]
+    kept = stacked if vectors else None
+    return Gradients(totals, sums, squares, largest, sizes, matrices, kept)
+
+
+def cosines(gradients: Gradients) -> list[list[float]]:
+    """Return the cosine between the gradients of each two losses `[k][k]`, 0 beside a zero one.
+
+    Args:
+        gradients: with their vectors.
+
+    Returns:
+        A symmetric table of numbers in [-1, 1].
+    """
+    vectors = gradients.vectors
+    lengths = torch.linalg.vector_norm(vectors, dim=1, keepdim=True)
+    units = vectors / lengths.clamp_min(torch.finfo(vectors.dtype).tiny)
+    return (units @ units.T).clamp(-1.0, 1.0).tolist()
+
+
+def trace_of_kernel(
+    residuals: Sequence[Tensor],
+    names: Sequence[str],
+    parameters: Sequence[Tensor],
+    *,
+    probes: int,
+    generator: torch.Generator,
+) -> list[float]:
+    """Estimate `(1 / N) sum_p |d r_p / d theta|^2`, the trace per point of a term's tangent kernel.
+
+    Hutchinson's estimate: with signs z, one backward pass gives `|J^T z|^2`, whose expectation is
+    the trace of `K = J J^T`. Its variance is `2 (|K|_F^2 - sum_p K_pp^2)`, so that the relative
+    standard deviation for n probes is at most `sqrt(2 / n) |K|_F / tr K`: 140 % over the square
+    root of n at worst, where a single direction dominates.
+
+    Args:
+        residuals: of each term, N numbers in any shape, with a graph.
+        names: of the terms, for the message.
+        parameters: the tensors to differentiate by.
+        probes: how many vectors of signs.
+        generator: of the signs, on the CPU.
+
+    Returns:
+        One number a term, averaged over the processes of `torch.distributed`.
+
+    Raises:
+        ValueError: if a residual has no graph, on any process.
+    """
+    fixed = [name for name, r in zip(names, residuals, strict=True) if not r.requires_grad]
+    _refuse(
+        f"Each loss term must depend on the network for the tangent kernel, got {fixed[0]!r} "
+        "without a gradient: give it weight 0."
+        if fixed
+        else None
+    )
+    traces = []
+    for residual in residuals:
+        total = 0.0
+        for _ in range(probes):
+            with torch.device("cpu"):
+                signs = torch.randint(0, 2, residual.shape, generator=generator)
+            signs = (2 * signs - 1).to(residual)
+            parts = torch.autograd.grad(
+                residual,
+                parameters,
+                signs,
+                retain_graph=True,
+                allow_unused=True,
+                materialize_grads=True,
+            )
+            total += sum(part.double().square().sum().item() for part in parts)
+        traces.append(total / (probes * max(residual.numel(), 1)))
+    return processes.mean_of_numbers(traces)
+
+
+def unit_traces(
+    residuals: Sequence[Tensor],
+    manager: AdaptiveLossWeights,
+    parameters: Sequence[Tensor],
+    generator: torch.Generator,
+) -> list[float]:
+    """Estimate the trace per point of each unit's tangent kernel, with the strategy's `probes`.
+
+    Args:
+        residuals: of every term `[n, ...]`, with a graph; those of weight 0 are not looked at.
+        manager: of the weights, with its units.
+        parameters: of the network; frozen ones are left out.
+        generator: of the random signs, on the CPU.
+
+    Returns:
+        One number a unit, averaged over the processes of `torch.distributed`.
+
+    Raises:
+        ValueError: if a residual has no graph, on any process.
+    """
+    active = sorted(i for unit in manager.units for i in unit.members)
+    own = trace_of_kernel(
+        [residuals[i] for i in active],
+        [manager.loss_names[i] for i in active],
+        [parameter for parameter in parameters if parameter.requires_grad],
+        probes=getattr(manager.method, "probes", 1),
+        generator=generator,
+    )
+    traces = dict(zip(active, own, strict=True))
+    every = [traces.get(i, 0.0) for i in range(len(residuals))]
+    return [unit.gather(every) for unit in manager.units]
+
+
+def _refuse(fault: str | None) -> None:
+    """Raise on every process if one has a fault: the others would wait for its gradients."""
+    fault = processes.first_fault(fault)
+    if fault is not None:
+        raise ValueError(fault)

@@ -1,0 +1,187 @@
+"""Networks that answer the two fields at positions and times: plain torch modules."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from pinn_ext.checks import check_choice, check_number
+from pinn_ext.derivatives.precomputed import Known
+from pinn_ext.derivatives.taylor import Jet, can_carry, carry
+from pinn_ext.networks.hard_conditions import HardConditions, periodic_features, periodic_slopes
+from pinn_ext.systems import System
+
+ACTIVATIONS = {"tanh": nn.Tanh, "silu": nn.SiLU, "gelu": nn.GELU}
+CONDITIONS = ("hard", "soft")
+SCALINGS = ("fields", "inputs", "none")
+
+
+class FieldNetwork(nn.Module):
+    """Fully connected network `(x, t) -> (u, v)` in physical units.
+
+    Args:
+        system: gives the box, the data and, if not given, the scales.
+        hidden: width of each hidden layer.
+        activation: one of `tanh`, `silu`, `gelu`.
+        conditions: `"hard"` builds initial and boundary data into the output, `"soft"` leaves
+            them to the loss.
+        scaling: `"fields"` puts inputs on [-1, 1] and the network output in units of each
+            field's scale, `"inputs"` only the former, `"none"` neither.
+        scales: size of u and of v; None takes `system.field_scales()`.
+        seed: of the initial parameters (Glorot normal weights, zero biases).
+
+    Raises:
+        ValueError: if an argument is out of range.
+    """
+
+    centre: Tensor
+    half_range: Tensor
+    scales: Tensor
+
+    def __init__(
+        self,
+        system: System,
+        hidden: Sequence[int] = (32, 32, 32),
+        *,
+        activation: str = "tanh",
+        conditions: str = "hard",
+        scaling: str = "fields",
+        scales: Sequence[float] | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        check_choice("activation", activation, ACTIVATIONS)
+        check_choice("conditions", conditions, CONDITIONS)
+        check_choice("scaling", scaling, SCALINGS)
+        if not hidden:
+            raise ValueError("`hidden` must hold at least one width, got an empty list.")
+        for width in hidden:
+            check_number("hidden", width, 1, integer=True)
+        self.system = system
+        self.hard = HardConditions(system) if conditions == "hard" else None
+        self.periodic = conditions == "hard" and system.periodic
+        dtype = torch.get_default_dtype()
+        low = torch.tensor([*system.lower, 0.0], dtype=dtype)
+        high = torch.tensor([*system.upper, system.final_time], dtype=dtype)
+        scaled = scaling != "none"
+        self.register_buffer("centre", (low + high) / 2 if scaled else torch.zeros_like(low))
+        self.register_buffer("half_range", (high - low) / 2 if scaled else torch.ones_like(low))
+        self.register_buffer(
+            "scales", torch.tensor(term_scales(system, scaling, scales), dtype=dtype)
+        )
+        features = system.dimension * (2 if self.periodic else 1) + 1
+        widths = [features, *hidden, 2]
+        layers: list[nn.Module] = []
+        for n_in, n_out in itertools.pairwise(widths):
+            layers += [_empty_linear(n_in, n_out), ACTIVATIONS[activation]()]
+        self.layers = nn.Sequential(*layers[:-1])
+        _glorot(self.layers, seed)
+
+    def forward(self, inputs: Tensor, known: Known | None = None) -> Tensor:
+        """Return the fields.
+
+        Args:
+            inputs: positions and times `[N, dimension + 1]`.
+            known: the data part of hard conditions at the inputs, if it was computed before.
+
+        Returns:
+            u and v `[N, 2]`.
+        """
+        raw = self.layers(self._features(inputs)) * self.scales
+        return raw if self.hard is None else self.hard(inputs, raw, known)
+
+    def jet(self, inputs: Tensor, known: Known | None = None) -> Jet:
+        """Return the fields with their derivatives, in one pass.
+
+        Args:
+            inputs: positions and times `[N, dimension + 1]`.
+            known: the data part of hard conditions at the inputs, if it was computed before.
+
+        Returns:
+            u and v and their derivatives, differentiable in the parameters but not in the inputs.
+        """
+        inputs = inputs.detach()
+        features = self._features(inputs)
+        slopes = self._feature_slopes(features)
+        raw = carry(self.layers, features, slopes, self.system.dimension)
+        if self.hard is None:
+            return raw.times(self.scales)
+        return self.hard.jet(inputs, raw, self.scales, known)
+
+    @property
+    def has_jet(self) -> bool:
+        """Whether `jet` answers what `forward` does: neither has been changed from outside."""
+        plain = type(self).forward is FieldNetwork.forward and type(self).jet is FieldNetwork.jet
+        hooks = self._forward_hooks or self._forward_pre_hooks or "forward" in vars(self)
+        return plain and not hooks and can_carry(self.layers)
+
+    def _features(self, inputs: Tensor) -> Tensor:
+        scaled = (inputs - self.centre) / self.half_range
+        if not self.periodic:
+            return scaled
+        features = periodic_features(self.system, inputs)
+        return torch.cat((features[:, :-1], scaled[:, -1:]), dim=1)
+
+    def _feature_slopes(self, features: Tensor) -> Tensor:
+        """Return derivatives of the features `[dimension + 2, N, n_in]`, the Laplacian last."""
+        axes = self.system.dimension
+        if self.periodic:
+            slopes = periodic_slopes(self.system, features)
+            slopes[axes, :, -1] = 1.0 / self.half_range[-1]
+            return slopes
+        slopes = features.new_zeros(axes + 2, *features.shape)
+        slopes[:-1].diagonal(dim1=0, dim2=2).copy_(1.0 / self.half_range)
+        return slopes
+
+
+def term_scales(
+    system: System, scaling: str, scales: Sequence[float] | None = None
+) -> tuple[float, float]:
+    """Return the units of u and v in which the network answers and residuals are measured.
+
+    Args:
+        system: gives the scales if none are given.
+        scaling: only `"fields"` scales the fields.
+        scales: size of u and of v, positive, or None.
+
+    Returns:
+        Two positive numbers, 1 and 1 unless `scaling` is `"fields"`.
+
+    Raises:
+        ValueError: if `scales` is not two positive numbers, or None and a field has no data but 0.
+    """
+    if scales is not None:
+        if len(scales) != 2:
+            raise ValueError(f"`scales` must hold one number for u and one for v, got {scales}.")
+        for scale in scales:
+            check_number("scales", scale, 0, open_low=True)
+    if scaling != "fields":
+        return 1.0, 1.0
+    u, v = system.field_scales() if scales is None else scales
+    if not (u > 0 and v > 0):
+        raise ValueError(
+            f"`scales` must be given for {system.name}: a field without data has no size, "
+            f"got {u:g} and {v:g}."
+        )
+    return float(u), float(v)
+
+
+def _empty_linear(n_in: int, n_out: int) -> nn.Linear:
+    """Make a layer without drawing its parameters from torch's global generator."""
+    return nn.utils.skip_init(nn.Linear, n_in, n_out, device=torch.get_default_device())
+
+
+def _glorot(layers: nn.Sequential, seed: int) -> None:
+    """Initialise like DeepXDE's "Glorot normal", from an own generator."""
+    generator = torch.Generator(device="cpu").manual_seed(seed)
+    for layer in layers:
+        if isinstance(layer, nn.Linear):
+            n_out, n_in = layer.weight.shape
+            std = (2.0 / (n_in + n_out)) ** 0.5
+            draw = torch.randn(n_out, n_in, generator=generator, device="cpu") * std
+            with torch.no_grad():
+                layer.weight.copy_(draw)
+                layer.bias.zero_()

@@ -1,0 +1,162 @@
+"""Hard conditions: network outputs that meet initial and boundary data by construction."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import torch
+from torch import Tensor, nn
+
+from pinn_ext.derivatives.precomputed import Known, differentiate
+from pinn_ext.derivatives.taylor import Jet
+from pinn_ext.systems import System
+
+
+class HardConditions(nn.Module):
+    """Constrained expression `P f + bubble * N` around a network output N.
+
+    On a box with Dirichlet data, `P f` is the Boolean sum of the projections of the data f onto
+    the initial slice and onto each pair of opposite sides (transfinite interpolation, Gordon
+    1971; theory of functional connections, Mortari 2017), and the bubble vanishes there. On a
+    periodic box only the initial data is left: `f(x, 0) + (t / T) N`. The data is evaluated on
+    the initial slice and on the boundary only.
+
+    Args:
+        system: gives the box, the time interval and the data.
+
+    Raises:
+        ValueError: if the system's domain is not its box.
+    """
+
+    def __init__(self, system: System) -> None:
+        super().__init__()
+        if not system.on_box:
+            raise ValueError(
+                "`conditions` must be soft on another domain than the box, "
+                f"got hard on {system.geometry.name}."
+            )
+        self.system = system
+        axes = 0 if system.periodic else system.dimension
+        # A choice per axis: None keeps the coordinate, 0 and 1 put it on the lower, upper side.
+        # The time axis has one side, its start.
+        choices = [(None, 0, 1)] * axes + [(None, 0)]
+        self._corners = [c for c in itertools.product(*choices) if any(k is not None for k in c)]
+
+    def forward(self, inputs: Tensor, raw: Tensor, known: Known | None = None) -> Tensor:
+        """Return the constrained fields.
+
+        Args:
+            inputs: positions and times `[N, dimension + 1]`.
+            raw: network output in the units of the fields `[N, 2]`.
+            known: the data part at the inputs, if it was computed before.
+
+        Returns:
+            u and v `[N, 2]`.
+        """
+        data = self.data_part(inputs) if known is None else known(inputs)
+        return data + self.bubble(inputs)[:, None] * raw
+
+    def bubble(self, inputs: Tensor) -> Tensor:
+        """Return the factor `[N]` that vanishes at t = 0 and on the boundary, at most 1."""
+        factor = inputs[:, -1] / self.system.final_time
+        if not self.system.periodic:
+            for s in self._box(inputs).unbind(dim=1):  # not prod(): its derivatives are slow
+                factor = factor * (4.0 * s * (1.0 - s))
+        return factor
+
+    def jet(self, inputs: Tensor, raw: Jet, units: Tensor, known: Known | None = None) -> Jet:
+        """Return the constrained fields with their derivatives.
+
+        Args:
+            inputs: positions and times `[N, dimension + 1]`.
+            raw: network output, k = 2.
+            units: what it is multiplied with to be in the units of the fields `[2]`.
+            known: the data part at the inputs, if it was computed before.
+
+        Returns:
+            u and v and their derivatives.
+        """
+        known = differentiate(self.data_part, inputs) if known is None else known
+        # The units go into the factor without gradient: as cheap as can be in the backward pass.
+        return known.jet() + self.bubble_jet(inputs).times(units) * raw
+
+    def bubble_jet(self, inputs: Tensor) -> Jet:
+        """Return the bubble with its derivatives, k = 1."""
+        time = inputs[:, -1] / self.system.final_time
+        first = inputs.new_zeros(inputs.shape[1], len(inputs))
+        first[-1] = 1.0 / self.system.final_time
+        bubble, laplacian = time, torch.zeros_like(time)
+        if not self.system.periodic:
+            ends = zip(self.system.lower, self.system.upper, strict=True)
+            for axis, (s, (low, high)) in enumerate(
+                zip(self._box(inputs).unbind(dim=1), ends, strict=True)
+            ):
+                factor, slope = 4.0 * s * (1.0 - s), (4.0 - 8.0 * s) / (high - low)
+                laplacian = laplacian * factor - 8.0 / (high - low) ** 2 * bubble
+                first = first * factor
+                first[axis] = bubble * slope
+                bubble = bubble * factor
+        return Jet(bubble[:, None], first[..., None], laplacian[:, None])
+
+    def data_part(self, inputs: Tensor) -> Tensor:
+        """Return `P f` `[N, 2]`, the answer of a network that outputs zero."""
+        points, weights = [], []
+        unit = self._box(inputs)
+        for corner in self._corners:
+            moved = list(inputs.unbind(dim=1))
+            weight = torch.ones_like(moved[0])
+            for axis, side in enumerate(corner[:-1]):
+                if side is not None:
+                    end = self.system.upper[axis] if side else self.system.lower[axis]
+                    moved[axis] = torch.full_like(moved[axis], end)
+                    weight = weight * (unit[:, axis] if side else 1.0 - unit[:, axis])
+            if corner[-1] is not None:
+                moved[-1] = torch.zeros_like(moved[-1])
+            fixed_axes = sum(side is not None for side in corner)
+            points.append(torch.stack(moved, dim=1))
+            weights.append(weight if fixed_axes % 2 else -weight)
+        stacked = torch.cat(points)
+        data = self.system.data(stacked[:, :-1], stacked[:, -1])
+        data = data.reshape(len(points), len(inputs), 2)
+        return (torch.stack(weights)[..., None] * data).sum(dim=0)
+
+    def _box(self, inputs: Tensor) -> Tensor:
+        """Return the positions in units of the box, `[N, dimension]` in [0, 1]."""
+        lower = inputs.new_tensor(self.system.lower)
+        return (inputs[:, :-1] - lower) / (inputs.new_tensor(self.system.upper) - lower)
+
+
+def periodic_features(system: System, inputs: Tensor) -> Tensor:
+    """Return features of position that repeat with the box.
+
+    Args:
+        system: gives the box.
+        inputs: positions and times `[N, dimension + 1]`.
+
+    Returns:
+        Cosine and sine of every position over the box and the time as it came,
+        `[N, 2 dimension + 1]`.
+    """
+    lower = inputs.new_tensor(system.lower)
+    angle = 2.0 * math.pi * (inputs[:, :-1] - lower) / (inputs.new_tensor(system.upper) - lower)
+    return torch.cat((torch.cos(angle), torch.sin(angle), inputs[:, -1:]), dim=1)
+
+
+def periodic_slopes(system: System, features: Tensor) -> Tensor:
+    """Return derivatives of `periodic_features`, those of the time feature left zero.
+
+    Args:
+        system: gives the box.
+        features: `[N, 2 dimension + 1]`.
+
+    Returns:
+        `[dimension + 2, N, 2 dimension + 1]`: along each axis, along time, and the Laplacian.
+    """
+    axes = system.dimension
+    slopes = features.new_zeros(axes + 2, *features.shape)
+    for axis, (low, high) in enumerate(zip(system.lower, system.upper, strict=True)):
+        pair, factor = slice(axis, axes + axis + 1, axes), 2.0 * math.pi / (high - low)
+        slopes[axis, :, pair] = features[:, pair].flip(1) * features.new_tensor([-factor, factor])
+        slopes[-1, :, pair] = features[:, pair] * -(factor**2)
+    return slopes

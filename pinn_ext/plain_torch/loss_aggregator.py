@@ -1,0 +1,288 @@
+"""Adaptive loss weights as a module, for training loops without DeepXDE."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pinn_ext.adaptive_weights import AdaptiveLossWeights
+from pinn_ext.adaptive_weights.period import Period
+from pinn_ext.checks import check_names, check_number
+from pinn_ext.measurements import processes
+from pinn_ext.measurements.meter import StatisticsMeter
+from pinn_ext.strategies import Gradients
+
+_MOST_PENDING = 1000  # losses are kept on their device for so many steps at most
+_SAME_STEP = 1000  # calls with one step after which a user hears that it stands still
+
+
+class LossAggregator(nn.Module):
+    """Adds loss terms up with adaptive weights: `total = aggregator(losses, step)`.
+
+    The call is that of PhysicsNeMo-Sym's aggregators. The module has no parameters and leaves the
+    optimiser alone. It sees the raw losses of each training step; after every `period` of them the
+    strategy looks at their means and moves the weights, which act from the next step on. Further
+    calls with the same `step` (a line search, a batch in parts) are weighted alike and not
+    counted; in evaluation mode and under `torch.no_grad` the weights stay as well. A loss that is
+    not finite makes its period unusable: a warning, and nothing changes.
+
+    `state_dict` holds all that an exact continuation needs, the unfinished period included. Under
+    `torch.distributed` the strategy sees the means over the processes, so that all of them hold
+    the same weights; each process has to call it at each step.
+
+    The cost of a step is a stack and a sum of `k` numbers; values leave their device once a
+    period. Strategies that read gradients cost a backward pass a term at the end of a period.
+
+    Args:
+        strategy: one of `pinn_ext.strategies.names()` that moves the weights of terms.
+        names: of the `k` loss terms.
+        parameters: of the network, or the network itself, for strategies that read gradients.
+        period: steps between two updates.
+        initial_weights: weight of each term before the first update by name, None for ones.
+        gradients_of: parameters that gradients are measured on: `"all"`, `"last_layer"`, or a
+            part in (0, 1) for as large a random part of the parameter tensors.
+        total_steps: length of the training, for strategies that plan by it; None if unknown.
+        normalization: scale of the weights, see `AdaptiveLossWeights`; `"total"` keeps the
+            weighted sum at an update, which leaves the moments of Adam valid.
+        max_ratio: largest ratio of two targets, None for no cap.
+        **settings: further arguments of `AdaptiveLossWeights`: `options`, `groups`, `prior`,
+            `ema_alpha`, `weight_beta`, `min_weight`, `max_weight`, `max_change`, `warm_up`, …
+
+    Attributes:
+        weights: the weights in force `[k]`, dimensionless, in the order of `names`; a buffer.
+        manager: the `AdaptiveLossWeights` at work, with its log of `events` and the `penalty` that
+            the strategy's objective holds beside the weighted sum.
+        switches: how often the optimiser has been replaced so far; yours to count, for stages that
+            end when it is.
+
+    Raises:
+        ValueError: if an argument is out of range, or `parameters` is missing.
+
+    >>> aggregator = LossAggregator("equal_init", ["pde", "bc"])
+    >>> total = aggregator({"pde": torch.tensor(4.0), "bc": torch.tensor(1.0)}, step=0)
+    >>> total, aggregator.weights
+    (tensor(5.), tensor([0.6250, 2.5000]))
+    """
+
+    weights: Tensor
+
+    def __init__(
+        self,
+        strategy: str,
+        names: Sequence[str],
+        *,
+        parameters: nn.Module | Iterable[Tensor] | None = None,
+        period: int = 1,
+        initial_weights: Mapping[str, float] | None = None,
+        gradients_of: str | float = "all",
+        total_steps: int | None = None,
+        normalization: str = "total",
+        max_ratio: float | None = 100.0,
+        **settings: Any,
+    ) -> None:
+        super().__init__()
+        if initial_weights is None:
+            initial_weights = dict.fromkeys(names, 1.0) if isinstance(names, Iterable) else {}
+        self.manager = AdaptiveLossWeights(
+            names,
+            initial_weights,
+            strategy,
+            normalization=normalization,
+            max_ratio=max_ratio,
+            **settings,
+        )
+        self.names = self.manager.loss_names
+        self.total_steps = total_steps
+        if total_steps is not None:
+            check_number("total_steps", total_steps, 1, integer=True)
+        elif getattr(self.manager.method, "needs_length", False):
+            raise ValueError(
+                f"`total_steps` must be given for strategy {strategy!r} with stages that end by "
+                "until_fraction, got None."
+            )
+        self._period = Period(check_number("period", period, 1, integer=True))
+        self._pending: list[Tensor] = []
+        self.switches = 0
+        self._epoch = 0
+        self._step: int | None = None
+        self._repeats = 0
+        self._met = False
+        self._settings = {
+            "strategy": strategy,
+            "period": period,
+            "gradients_of": gradients_of,
+            "total_steps": total_steps,
+            "normalization": normalization,
+            "max_ratio": max_ratio,
+            **settings,
+        }
+        self._meter = StatisticsMeter(self.manager, parameters, gradients_of)
+        self.register_buffer("weights", torch.ones(len(self.names)))
+        self._publish()
+
+    def forward(
+        self,
+        losses: Mapping[str, Tensor],
+        step: int,
+        residuals: Mapping[str, Tensor] | None = None,
+    ) -> Tensor:
+        """Return the weighted sum of the losses; in training, take them in too.
+
+        Args:
+            losses: raw (unweighted) loss of every term by name, tensors of shape `[]` with the
+                graph that `backward` will take.
+            step: of the optimiser; it must not fall from call to call.
+            residuals: of every term `[n, ...]` by name, for strategies that read the tangent
+                kernel.
+
+        Returns:
+            `sum_i w_i L_i`, shape `[]`, with the weights in force before this call.
+
+        Raises:
+            ValueError: if a name is missing or unknown, a loss is not one number, the step falls,
+                or what the strategy reads is missing.
+        """
+        stacked = self._stacked(losses)
+        total = torch.sum(stacked * self.weights.to(stacked))
+        if self.training and torch.is_grad_enabled():
+            self._observe(losses, stacked.detach(), step, residuals)
+        return total
+
+    def get_extra_state(self) -> dict[str, Any]:
+        """Return what `state_dict` holds beside the weights, plain numbers, lists and tensors."""
+        self._read_pending()
+        return {
+            "manager": self.manager.state_dict(),
+            "period": self._period.state_dict(),
+            "epoch": self._epoch,
+            "step": self._step,
+            "switches": self.switches,
+            "meter": self._meter.state_dict(),
+        }
+
+    def set_extra_state(self, state: Any) -> None:
+        """Continue from what `get_extra_state` returned; `load_state_dict` calls it.
+
+        Args:
+            state: the saved state.
+
+        Raises:
+            ValueError: if it is incomplete, or of another strategy or other terms.
+        """
+        if not isinstance(state, Mapping):
+            raise ValueError(f"The saved state must be of a LossAggregator, got {state!r}.")
+        check_names("The saved state", self.get_extra_state(), state)
+        self.manager.load_state_dict(state["manager"])
+        self._pending = []
+        self._period.load_state_dict(state["period"])
+        self._epoch, self._step = state["epoch"], state["step"]
+        self.switches = state["switches"]
+        self._meter.load_state_dict(state["meter"])
+        self._met = False
+        self._publish()
+
+    def extra_repr(self) -> str:
+        """Return what `print` shows of it."""
+        return f"{self.manager.strategy!r}, {self.names}, period={self._period.length}"
+
+    # ---- what a step does -----------------------------------------------------------------------
+
+    def _stacked(self, losses: Mapping[str, Tensor]) -> Tensor:
+        """Return the losses in the order of the names `[k]`."""
+        if not isinstance(losses, Mapping):
+            kind = type(losses).__name__
+            raise ValueError(f"`losses` must map each name to a tensor, got a {kind}.")
+        check_names("`losses`", self.names, losses)
+        for name in self.names:
+            loss = losses[name]
+            if not isinstance(loss, Tensor) or loss.ndim:
+                found = list(loss.shape) if isinstance(loss, Tensor) else type(loss).__name__
+                raise ValueError(
+                    f"`losses[{name!r}]` must be a tensor of one number (shape []), got {found}."
+                )
+        return torch.stack([losses[name] for name in self.names])
+
+    @torch.compiler.disable
+    def _observe(
+        self,
+        losses: Mapping[str, Tensor],
+        values: Tensor,
+        step: int,
+        residuals: Mapping[str, Tensor] | None,
+    ) -> None:
+        """Take in the losses of a step; at the end of a period, move the weights."""
+        if not self._is_new(step):
+            return
+        if not self._met:
+            self._check_ranks()
+        missing = self._period.missing() - len(self._pending)
+        gradients, ntk = None, None
+        if missing <= 1 and self.manager.acts_at(self._epoch + 1):
+            gradients, ntk = self._meter.gradients(losses), self._meter.kernel(residuals)
+        self._step = int(step)
+        self._pending.append(values)
+        if missing <= 1:
+            self._end_period(gradients, ntk)
+        elif len(self._pending) >= _MOST_PENDING:
+            self._read_pending()
+
+    def _is_new(self, step: int) -> bool:
+        """Return whether no call has been made with this step or a later one."""
+        check_number("step", step, integer=True)
+        if self._step is None or step > self._step:
+            self._repeats = 0
+            return True
+        if step < self._step:
+            raise ValueError(
+                f"`step` must not fall from call to call, got {step} after {self._step}."
+            )
+        self._repeats += 1
+        if self._repeats == _SAME_STEP:
+            warnings.warn(
+                f"`step` has been {step} in {_SAME_STEP} calls, and weights only move when it "
+                "grows: count the steps of the optimiser.",
+                RuntimeWarning,
+                stacklevel=4,
+            )
+        return False
+
+    def _end_period(self, gradients: Gradients | None, ntk: list[float] | None) -> None:
+        self._read_pending()
+        means = processes.mean_of_numbers(self._period.mean())
+        self._period.clear()
+        self._epoch += 1
+        done = self._epoch * self._period.length
+        self.manager.update(
+            self._epoch,
+            dict(zip(self.names, means, strict=True)),
+            gradients=gradients,
+            ntk=ntk,
+            progress=None if self.total_steps is None else min(done / self.total_steps, 1.0),
+            switches=self.switches,
+        )
+        self._publish()
+
+    def _read_pending(self) -> None:
+        """Bring the losses of the last steps from their device, all at once."""
+        if self._pending:
+            for row in torch.stack(self._pending).tolist():
+                self._period.add(row)
+            self._pending = []
+
+    def _publish(self) -> None:
+        """Make the weights in force the buffer, a fresh one: a backward pass may hold the old."""
+        weights = list(self.manager.get_weights().values())
+        like = self.weights
+        self.weights = torch.tensor(weights, dtype=like.dtype, device=like.device)
+
+    def _check_ranks(self) -> None:
+        """Refuse processes whose weights would part, before the first of their means."""
+        processes.check_same(names=self.names, **self._settings)
+        # Of one checkpoint, or of none; the losses of an unfinished period may differ.
+        begun = self._period.length - self._period.missing()
+        processes.check_same(weights=self.manager.get_weights(), updates=self._epoch, begun=begun)
+        self._met = True

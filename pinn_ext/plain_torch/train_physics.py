@@ -1,0 +1,94 @@
+"""One training step on snapshot graphs, for training loops without DeepXDE."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pinn_ext.adaptive_weights import AdaptiveLossWeights
+from pinn_ext.checks import check_names
+from pinn_ext.datasets import SnapshotBatch
+from pinn_ext.losses.physics_loss import WEIGHT_KEYS, PhysicsLoss, physics_loss
+from pinn_ext.networks import FieldNetwork
+
+
+def train_physics(
+    batch: Any,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    device: torch.device | str,
+    cfg: Any,
+    rk4: bool = True,
+    adaptive_weights: AdaptiveLossWeights | None = None,
+) -> tuple[float, dict[str, float]]:
+    """Take one optimiser step on a batch of snapshot graphs, in a training loop of your own.
+
+    The loss terms and their weighted sum are those that `pinn_ext`'s DeepXDE path trains on. The
+    function reads the weights but never updates them: call `adaptive_weights.update` once an
+    epoch with the means of the raw losses.
+
+    Args:
+        batch: torch-geometric batch of `pinn_ext.datasets.SnapshotGraphs`.
+        model: positions and times `[N, dimension + 1]` to fields `[N, 2]`.
+        optimizer: over the parameters of `model`.
+        device: where model and batch are to lie.
+        cfg: configuration as in `pinn_ext.schema.Config`.
+        rk4: False leaves the RK4 terms out.
+        adaptive_weights: gives the weights by term name; None takes those in `cfg`.
+
+    Returns:
+        The weighted total and the raw loss of every term by name, before the step.
+
+    Raises:
+        ValueError: if the batch holds no snapshot graphs, a term has no weight, or `model` was
+            made for another problem than `cfg`.
+    """
+    loss = physics_loss(cfg, rk4=rk4)
+    _check_parts(loss, model, adaptive_weights)
+    dtype = next(model.parameters()).dtype
+    graphs = SnapshotBatch.from_graphs(batch, device, dtype)
+    model.train()
+    graphs.inputs.requires_grad_()
+    terms = loss(model, graphs, loss.answer(model, graphs))
+    if adaptive_weights is None:
+        values = [getattr(cfg.training.loss, WEIGHT_KEYS[name]) for name in loss.names]
+    else:
+        values = [adaptive_weights.get_weight(name) for name in loss.names]
+    raw = {name: term.item() for name, term in zip(loss.names, terms, strict=True)}
+    total = weighted_total(terms, torch.tensor(values, dtype=dtype, device=device))
+    optimizer.zero_grad()
+    total.backward()
+    optimizer.step()
+    return total.item(), raw
+
+
+def weighted_total(losses: Sequence[Tensor], weights: Tensor) -> Tensor:
+    """Return `sum_i w_i L_i` in DeepXDE's order of operations, so that results are bit-equal.
+
+    Args:
+        losses: `k` scalar tensors.
+        weights: `[k]`.
+
+    Returns:
+        The scalar that is minimised.
+    """
+    stacked = torch.stack(list(losses))
+    stacked *= weights
+    return torch.sum(stacked)
+
+
+def _check_parts(loss: PhysicsLoss, model: Any, weights: AdaptiveLossWeights | None) -> None:
+    if isinstance(model, FieldNetwork):
+        made_for = model.system.name, "soft" if model.hard is None else "hard"
+        wanted = loss.system.name, loss.conditions
+        if made_for != wanted:
+            raise ValueError(
+                f"`model` must be made for problem {wanted[0]} with {wanted[1]} conditions, as "
+                f"`cfg` says, got one for {made_for[0]} with {made_for[1]} conditions."
+            )
+    if weights is not None:
+        held = [name for name in weights.loss_names if name in loss.names]
+        check_names("`adaptive_weights`", loss.names, held)

@@ -1,0 +1,180 @@
+"""The state of the points of one block, which follows them from batch to batch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pinn_ext.dde.model.row_points import keys_of
+from pinn_ext.strategies import PointBlock, PointState, PointStrategy
+
+
+class PointTable:
+    """Holds what a strategy knows of the points of one block.
+
+    Args:
+        strategy: that weighs the points.
+        terms: indices of the loss terms at these points.
+        condition: whether they are a condition.
+        returning: whether points come back that a batch has left out: they are kept then, and
+            dropped otherwise.
+
+    Attributes:
+        updated: whether the strategy has seen residuals.
+    """
+
+    def __init__(
+        self, strategy: PointStrategy, terms: list[int], condition: bool, returning: bool
+    ) -> None:
+        self.strategy, self.terms = strategy, terms
+        self.condition, self.returning = condition, returning
+        self.updated = False
+        self._state: PointState | None = None
+        self._keys: Tensor | None = None  # of all points in the table, None: told by position
+        self._sorted: tuple[Tensor, Tensor] | None = None
+        self._rows: Tensor | None = None  # of the present points, None: all, in their order
+        self._count = 0
+        self._times: Tensor | None = None
+        self._last: Tensor | None = None
+
+    def seat(self, like: Tensor, points: Tensor | None, span: tuple[float, float] | None) -> None:
+        """Take up the points of a batch.
+
+        Args:
+            like: the residuals `[n, m]`.
+            points: coordinates `[n, d]`, the last one time if there is a span; None if unknown.
+            span: first and last time of the problem.
+
+        Raises:
+            ValueError: if points that cannot be told apart have become more or fewer.
+        """
+        n, m = like.shape
+        self._times = None if points is None else points[:, -1]
+        block = PointBlock(like, self.condition, span, self._count)
+        if self._state is None or not self.strategy.keyed:
+            if self._state is None:
+                self._state = self.strategy.init(n, m, block)
+            self._count, self._keys = n, self._new_keys(points)
+            return
+        self._move_to(like.device)
+        keys = self._new_keys(points)
+        if keys is None or self._keys is None:
+            if n != self._count:
+                raise ValueError(
+                    f"Point weights must have as many points as before ({self._count}), got {n}."
+                )
+            self._keys = keys
+            return
+        rows = self._find(keys)
+        missing = rows < 0
+        joining = int(missing.sum())
+        if joining:
+            rows[missing] = torch.arange(self._count, self._count + joining, device=rows.device)
+            new = (
+                self.strategy.init(joining, m, block)
+                if self.returning
+                else self.strategy.newcomers(joining, self._state)
+            )
+            self._state = {
+                key: torch.cat((value, new[key])) if isinstance(value, Tensor) else value
+                for key, value in self._state.items()
+            }
+            self._keys, self._sorted = torch.cat((self._keys, keys[missing])), None
+            self._count += joining
+        if self.returning:
+            self._rows = rows
+        else:
+            self._state, self._keys, self._sorted = self._take(rows), keys, None
+            self._count = n
+
+    def factors(self, abs_residual: Tensor, moves: bool) -> Tensor | None:
+        """Return what the present residuals are multiplied by, and update if that is due.
+
+        Args:
+            abs_residual: absolute residuals `[n, m]`.
+            moves: whether this is the first evaluation of a step that may move the weights.
+
+        Returns:
+            Factors `[n, m]`, None where weights that never began to move are frozen.
+        """
+        if not (moves or self.updated):
+            self._last = None
+            return None
+        state = self._take(self._rows)
+        if moves:
+            later = self.strategy.update(abs_residual, state, self._times)
+            self._put(later)
+            self.updated = True
+            state = later if self.strategy.updates_first else state
+        own = self.strategy.factors(state, self._times)
+        self._last = own.to(abs_residual).expand_as(abs_residual)
+        return self._last
+
+    def statistics(self) -> dict[int, tuple[float, float, float]]:
+        """Return least, mean and largest of the factors used last, by term."""
+        if self._last is None or not len(self._last):
+            return {}
+        rows = torch.stack((self._last.amin(0), self._last.mean(0), self._last.amax(0)), dim=1)
+        return {term: tuple(row) for term, row in zip(self.terms, rows.tolist(), strict=True)}
+
+    # ---- rows of the table --------------------------------------------------------------------
+
+    def _new_keys(self, points: Tensor | None) -> Tensor | None:
+        return keys_of(points) if points is not None and self.strategy.keyed else None
+
+    def _find(self, keys: Tensor) -> Tensor:
+        """Return the row of each key, -1 for a key that is not there."""
+        if self._sorted is None:
+            self._sorted = self._keys.sort()  # type: ignore[union-attr]
+        ordered, order = self._sorted
+        place = torch.searchsorted(ordered, keys).clamp(max=len(ordered) - 1)
+        return torch.where(ordered[place] == keys, order[place], -1)
+
+    def _take(self, rows: Tensor | None) -> PointState:
+        state: PointState = self._state or {}
+        if rows is None:
+            return state
+        return {k: v[rows] if isinstance(v, Tensor) else v for k, v in state.items()}
+
+    def _put(self, state: PointState) -> None:
+        if self._rows is None or self._state is None:
+            self._state = state
+            return
+        for key, value in state.items():
+            if isinstance(value, Tensor):
+                self._state[key][self._rows] = value
+            else:
+                self._state[key] = value
+
+    def _move_to(self, device: torch.device) -> None:
+        if self._keys is not None:
+            self._keys = self._keys.to(device)
+        self._state = {
+            key: value.to(device) if isinstance(value, Tensor) else value
+            for key, value in (self._state or {}).items()
+        }
+
+    # ---- saving -------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state as tensors and plain numbers."""
+        return {
+            "terms": list(self.terms),
+            "state": None if self._state is None else _copied(self._state),
+            "keys": self._keys,
+            "count": self._count,
+            "updated": self.updated,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from what `state_dict` returned."""
+        self._state = None if state["state"] is None else _copied(state["state"])
+        self._keys, self._sorted, self._rows = state["keys"], None, None
+        self._count, self.updated = state["count"], state["updated"]
+
+
+def _copied(state: PointState) -> PointState:
+    """Return a state that no later step writes to."""
+    return {k: v.clone() if isinstance(v, Tensor) else v for k, v in state.items()}

@@ -1,0 +1,186 @@
+"""From a command line to a configuration and a folder, by Hydra; refusals are one sentence."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pinn_ext import schema
+from pinn_ext.program.hydra_errors import one_line, unknown_key
+
+# Hydra's own defaults: seconds are too coarse for runs that start together.
+_HYDRA_FOLDER = "/${now:%Y-%m-%d}/${now:%H-%M-%S}"
+
+
+class Refused(Exception):
+    """The command cannot be carried out; the message is one sentence."""
+
+
+@contextlib.contextmanager
+def refusals() -> Iterator[None]:
+    """Turn what a user can cause into one sentence; anything else is ours and keeps its trace."""
+    try:
+        yield
+    except ValueError as error:
+        raise Refused(str(error)) from None
+    except RuntimeError as error:
+        if type(error).__name__ != "RunError":
+            raise
+        raise Refused(str(error)) from None
+
+
+def register_schema() -> None:
+    """Make the typed schema known to Hydra, under the name that `config.yaml` begins with."""
+    from hydra.core.config_store import ConfigStore
+
+    ConfigStore.instance().store(name="schema", node=schema.Config)
+
+
+def config_dir() -> Path:
+    """Return the folder of the program's own configuration.
+
+    Returns:
+        `configs` inside the installed package, or beside it in a checkout.
+
+    Raises:
+        FileNotFoundError: if there is neither.
+    """
+    package = Path(__file__).resolve().parent.parent
+    for folder in (package / "configs", package.parent / "configs"):
+        if (folder / "config.yaml").is_file():
+            return folder
+    raise FileNotFoundError(f"`configs` must lie in or beside {package}, got neither.")
+
+
+def compose(
+    overrides: Sequence[str], *, search: str | None = None, name: str = "config"
+) -> tuple[Any, Any]:
+    """Compose a configuration without running anything.
+
+    Args:
+        overrides: as on the command line.
+        search: one more folder of configuration groups.
+        name: of the primary configuration file.
+
+    Returns:
+        The configuration, and Hydra's own part of it.
+
+    Raises:
+        Refused: if Hydra cannot compose it; one sentence.
+    """
+    import hydra
+    from omegaconf import OmegaConf, open_dict
+
+    register_schema()
+    own = list(overrides)
+    if search:
+        if not Path(search).is_dir():
+            raise Refused(f"`--config-dir` must be a folder, got {search!r}.")
+        own.append(f"hydra.searchpath=[file://{Path(search).resolve()}]")
+    try:
+        with hydra.initialize_config_dir(
+            str(config_dir()), version_base="1.3", job_name="pinn-ext"
+        ):
+            cfg = hydra.compose(name, own, return_hydra_config=True)
+        hydra_part = cfg.hydra
+        with open_dict(cfg):
+            del cfg["hydra"]
+        values: Any = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+    except Exception as error:
+        raise Refused(one_line(error)) from None
+    if sentence := unknown_key(values):
+        raise Refused(sentence)
+    for key in schema.Config.__dataclass_fields__:
+        if key not in values:
+            raise Refused(f"`{key}` cannot be left out of the configuration.")
+    return cfg, hydra_part
+
+
+def chosen_folder(node: Any) -> Path | None:
+    """Return the output folder that the user asked for.
+
+    Args:
+        node: `hydra.run` or `hydra.sweep`.
+
+    Returns:
+        The folder, None if it is Hydra's default.
+
+    Raises:
+        Refused: if its name is empty.
+    """
+    from omegaconf import OmegaConf
+
+    raw: Any = OmegaConf.to_container(node, resolve=False)
+    if raw["dir"].endswith(_HYDRA_FOLDER):
+        return None
+    if not str(node.dir).strip():
+        raise Refused("The output folder (hydra.run.dir, hydra.sweep.dir) must be a name, got ''.")
+    return Path(node.dir)
+
+
+def new_folder(parent: str, name: str, chosen: Path | None) -> Path:
+    """Make a folder of its own for a run or a sweep.
+
+    Args:
+        parent: where folders without a place of their own go.
+        name: with which their names begin.
+        chosen: the folder that the user asked for, or None.
+
+    Returns:
+        An existing folder that holds no run yet.
+
+    Raises:
+        Refused: if it cannot be made or holds a run.
+    """
+    try:
+        if chosen is not None:
+            chosen.mkdir(parents=True, exist_ok=True)
+            marks = ("checkpoint.pt", "report.json", "multirun.yaml")
+            if any((chosen / mark).exists() for mark in marks):
+                raise Refused(
+                    f"The folder {chosen} must not hold a run yet: choose another one, or go on "
+                    f"with that run by training.resume={chosen}."
+                )
+            return chosen
+        Path(parent).mkdir(parents=True, exist_ok=True)
+        while True:
+            stamp = datetime.now().strftime("%Y%m%d-%H%M%S-%f")
+            folder = Path(parent) / f"{name}-{stamp}"
+            with contextlib.suppress(FileExistsError):
+                folder.mkdir()
+                return folder
+    except OSError as error:
+        where = chosen or parent
+        raise Refused(f"The folder {where} cannot be made ({error.strerror}).") from None
+
+
+def by_hydra(arguments: Sequence[str], task: Callable[[Any], None]) -> int:
+    """Let Hydra carry out a command line.
+
+    Args:
+        arguments: of the command line.
+        task: what Hydra runs with each configuration.
+
+    Returns:
+        The exit status 0; a failure is an exception.
+    """
+    import hydra
+
+    # Hydra would print errors on several lines and exit; so it raises them.
+    before = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
+    sys.argv = [sys.argv[0], *arguments]
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        hydra.main(config_path=str(config_dir()), config_name="config", version_base="1.3")(task)()
+    finally:
+        sys.argv = before[0]
+        if before[1] is None:
+            del os.environ["HYDRA_FULL_ERROR"]
+        else:
+            os.environ["HYDRA_FULL_ERROR"] = before[1]
+    return 0

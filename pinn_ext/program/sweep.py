@@ -1,0 +1,132 @@
+"""Sweeps: several jobs by Hydra, then one table."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+from pinn_ext import schema
+from pinn_ext.program.composition import (
+    Refused,
+    by_hydra,
+    chosen_folder,
+    compose,
+    new_folder,
+    refusals,
+)
+from pinn_ext.program.hydra_errors import one_line
+from pinn_ext.program.progress import say
+
+
+def sweep(options: Any, arguments: list[str]) -> int:
+    """Run the jobs of a sweep and compare them, whatever became of each.
+
+    Args:
+        options: of the command line, as Hydra's parser returns them.
+        arguments: of the command line.
+
+    Returns:
+        The exit status: 0 if all jobs went well, else 1, or 130 or 143 if interrupted.
+
+    Raises:
+        Refused: if a job cannot be composed; then none is started.
+    """
+    from omegaconf import OmegaConf
+
+    from pinn_ext.reports.compare import compare, expand
+
+    try:
+        jobs = expand(options.overrides)
+    except Exception as error:
+        raise Refused(one_line(error)) from None
+    for overrides in jobs:
+        cfg, hydra_part = compose(
+            overrides, search=options.config_dir, name=options.config_name or "config"
+        )
+        if cfg.training.resume is not None:
+            raise Refused("`training.resume` goes on with one run, it cannot be used with -m.")
+    raw: Any = OmegaConf.to_container(hydra_part.sweep, resolve=False)
+    if len(jobs) > 1 and "${hydra.job." not in raw["subdir"]:
+        raise Refused(
+            "`hydra.sweep.subdir` must give each job a folder of its own, such as "
+            f"'${{hydra.job.num}}', got {raw['subdir']!r}."
+        )
+    folder = new_folder("multirun", cfg.experiment.name, chosen_folder(hydra_part.sweep))
+    status = 0
+    former = signal.signal(signal.SIGTERM, _terminate)  # between jobs; each catches its own
+    quoted = str(folder).replace("'", "\\'")
+    try:
+        by_hydra([*arguments, f"hydra.sweep.dir='{quoted}'"], job)
+    except KeyboardInterrupt:
+        status = 130
+    except SystemExit as stop:
+        status = stop.code if isinstance(stop.code, int) else 1
+    except Exception as error:  # a launcher whose workers died, say
+        print(f"pinn-ext: {one_line(error)}", file=sys.stderr)
+        status = 1
+    finally:
+        signal.signal(signal.SIGTERM, former)
+        with refusals():
+            rows, text = compare(folder)
+        say(f"\n{text}")
+    return status or (0 if all(row["status"] == "ok" for row in rows) else 1)
+
+
+def _terminate(number: int, frame: Any) -> None:
+    raise SystemExit(128 + number)
+
+
+def job(cfg: Any) -> None:
+    """Run one job of a sweep; whatever happens, it leaves a report and lets the others run.
+
+    Args:
+        cfg: the job's configuration.
+
+    Raises:
+        KeyboardInterrupt: if it was interrupted, after its report was written.
+        SystemExit: if it was terminated, after its report was written.
+    """
+    import torch
+    from hydra.core.hydra_config import HydraConfig
+
+    from pinn_ext.program.interrupts import Interrupts
+    from pinn_ext.program.run import Info
+
+    own = HydraConfig.get()
+    choices = {k: v for k, v in own.runtime.choices.items() if "hydra" not in k}
+    info = Info(list(own.overrides.task), choices, own.job.num)
+    torch.set_num_threads(1)  # jobs share the cores; threads that wait for each other are slow
+    with Interrupts().caught() as interrupts:
+        content = _attempt(cfg, Path(own.runtime.output_dir), info, interrupts)
+    if content["status"] == "failed":
+        print(f"pinn-ext: job {info.job} failed: {content['message']}", file=sys.stderr)
+    if interrupts.signal == signal.SIGINT:
+        raise KeyboardInterrupt
+    if interrupts.signal:
+        raise SystemExit(interrupts.exit_status)
+
+
+def _attempt(cfg: Any, folder: Path, info: Any, interrupts: Any) -> dict[str, Any]:
+    """Return the report of a job, also of one that raised."""
+    from pinn_ext.program import run
+    from pinn_ext.program.checkpoints import RunError
+    from pinn_ext.reports import report
+
+    try:
+        return run.run(cfg, folder, info=info, interrupts=interrupts)
+    except Exception as error:
+        if not isinstance(error, (ValueError, RunError)):
+            (folder / "error.log").write_text(traceback.format_exc())
+        content = report.failure(
+            one_line(error),
+            strategy=schema.strategy_of(cfg.training.loss.adaptive),
+            problem=cfg.problem.name,
+            seed=cfg.seed,
+            overrides=info.overrides,
+            job=info.job,
+        )
+        report.write(folder, content)
+        return content

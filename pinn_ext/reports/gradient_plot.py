@@ -1,0 +1,79 @@
+"""The picture of how the gradients of the loss terms compare, and where they are in conflict."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+
+from pinn_ext.reports.event_files import pairs_of
+
+_NAMED = 8
+"""Pairs of terms with a line and a name of their own; more could not be told apart."""
+_STYLES = ("-", "--", "-.", ":")
+
+
+def draw(path: str | os.PathLike[str], history: Sequence[Mapping[str, Any]]) -> None:
+    """Draw lengths of the terms' gradients (left) and cosines between them (right).
+
+    The pairs with the smallest mean cosines have names, others are grey. Below 0 two terms are in
+    conflict: a step down one of them goes up the other.
+
+    Args:
+        path: PNG file.
+        history: the `gradient_history` of `AdaptiveWeights(..., diagnostics=True)`, at least one
+            row; where the terms have changed, the rows of the last terms are drawn.
+    """
+    names = history[-1]["names"]
+    rows = [row for row in history if row["names"] == names]
+    at = [row["step"] for row in rows]
+    mark = "." if len(rows) < 30 else ""
+    count = 2 if len(names) > 1 else 1
+    figure, axes = plt.subplots(
+        1, count, figsize=(6 if count == 1 else 13, 4), layout="constrained"
+    )
+    left = axes[0] if count == 2 else axes
+    for i, name in enumerate(names):
+        norms = [row["norms"][i] or math.nan for row in rows]  # 0 has no place on the axis
+        left.semilogy(at, norms, _STYLES[i // 2 % 4], color=f"C{i}", marker=mark, label=name)
+    left.set(ylabel="norm of the raw loss's gradient", title="Gradients")
+    left.legend(fontsize="small", ncols=2)
+    if count == 2:
+        _draw_cosines(axes[1], at, rows, mark)
+        axes[1].set(ylabel="cosine", title="Angles between gradients", ylim=(-1.05, 1.05))
+    for axis in axes if count == 2 else [left]:
+        axis.set_xlabel("training step")
+        axis.grid(True, which="major", color="0.92")
+    figure.savefig(path, dpi=120)
+    plt.close(figure)
+
+
+def _draw_cosines(
+    axis: Any, at: Sequence[int], rows: Sequence[Mapping[str, Any]], mark: str
+) -> None:
+    names = rows[-1]["names"]
+    lines = [
+        (f"{names[a]}, {names[b]}", [row["cosines"][a][b] for row in rows])
+        for a, b in pairs_of(names)
+    ]
+    lines.sort(key=lambda line: sum(line[1]))
+    axis.axhspan(-1.05, 0.0, color="C3", alpha=0.07, linewidth=0)
+    axis.axhline(0.0, color="0.5", linewidth=0.8)
+    for i, (_, cosines) in enumerate(lines[_NAMED:]):
+        label = f"{len(lines) - _NAMED} other pairs" if i == 0 else None
+        axis.plot(at, cosines, color="0.75", linewidth=0.8, label=label, zorder=1)
+    for i, (name, cosines) in enumerate(lines[:_NAMED]):
+        conflict = f" (below 0 in {100 * sum(c < 0 for c in cosines) / len(cosines):.0f} %)"
+        label = name + (conflict if min(cosines) < 0 else " (never below 0)")
+        axis.plot(at, cosines, _STYLES[i // 4 % 4], color=f"C{i}", marker=mark, label=label)
+    axis.text(
+        0.99, 0.02, "conflict", transform=axis.transAxes, color="C3", ha="right", fontsize="small"
+    )
+    axis.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1.01, 1.0))

@@ -1,0 +1,101 @@
+"""The history of a run, one CSV row an epoch, written as the run goes."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pinn_ext.program.checkpoints import RunError
+from pinn_ext.reports.event_files import replace_file
+
+FILE_NAME = "history.csv"
+PHASES = {
+    "epochs": "epoch",
+    "lbfgs": "L-BFGS iteration",
+    "gauss_newton": "Gauss-Newton iteration",
+}
+"""The phases of a run, in their order, and what each of them counts."""
+
+
+class History:
+    """Rows of numbers under fixed column names, appended to a file one by one.
+
+    Args:
+        path: the CSV file.
+        columns: names of the columns; the first, `row`, counts.
+
+    Attributes:
+        rows: all rows so far, each a dict of numbers and strings.
+    """
+
+    def __init__(self, path: Path, columns: Sequence[str]) -> None:
+        self.path, self.columns = path, list(columns)
+        self.rows: list[dict[str, Any]] = []
+
+    def start(self) -> None:
+        """Write the header of a new file."""
+        self._write("w", self._line(self.columns))
+
+    def resume(self, count: int) -> None:
+        """Take up an existing file, without the rows that came after the checkpoint.
+
+        Args:
+            count: number of rows at the time of the checkpoint.
+
+        Raises:
+            RunError: if the file holds fewer rows or other columns.
+        """
+        try:
+            lines = self.path.read_text().splitlines(keepends=True)
+        except (OSError, UnicodeError):
+            lines = []
+        rows = list(csv.reader(line for line in lines if line.endswith("\n")))
+        whole = all(len(row) == len(self.columns) for row in rows[: count + 1])
+        if not rows or rows[0] != self.columns or len(rows) < count + 1 or not whole:
+            raise RunError(
+                f"{self.path} must hold the {count} rows that belong to the checkpoint, "
+                f"got {max(len(rows) - 1, 0)} rows or damaged ones."
+            )
+        kept = rows[: count + 1]
+        self.rows = [
+            {key: _number(value) for key, value in zip(self.columns, row, strict=True)}
+            for row in kept[1:]
+        ]
+        replace_file(self.path, "".join(lines[: count + 1]))
+
+    def append(self, row: Mapping[str, Any]) -> None:
+        """Add a row to memory and file; floats keep all their digits."""
+        self._write("a", self._line([row[column] for column in self.columns]))
+        self.rows.append(dict(row))
+
+    def column(self, name: str) -> list[Any]:
+        """Return one column."""
+        return [row[name] for row in self.rows]
+
+    @staticmethod
+    def _line(values: Sequence[Any]) -> str:
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerow(values)
+        return text.getvalue()
+
+    def _write(self, mode: str, text: str) -> None:
+        try:
+            with open(self.path, mode) as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())  # as the checkpoint, which counts on it
+        except OSError as error:
+            raise RunError(f"{self.path} cannot be written ({error.strerror}).") from error
+
+
+def _number(text: str) -> Any:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text

@@ -1,0 +1,223 @@
+"""Pictures of a run and of a comparison. Drawn into files, never shown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import torch
+from matplotlib.ticker import LogFormatterSciNotation, LogLocator
+from torch import Tensor
+
+from pinn_ext.reports.history import PHASES
+from pinn_ext.systems import FIELDS, System
+
+Rows = Sequence[Mapping[str, Any]]
+_DPI = 120
+_STYLES = ("-", "--", "-.", ":")
+_COLORS = 9
+"""How many settings a comparison tells apart by colour; the rest is grey."""
+
+
+def losses(path: Path, rows: Rows, names: Sequence[str]) -> None:
+    """Draw raw losses, and the errors of both fields, over the run.
+
+    Args:
+        path: PNG file.
+        rows: history of a run.
+        names: of the loss terms.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
+    at = _positions(rows)
+    for i, name in enumerate(names):
+        left.semilogy(at, [r[name] for r in rows], _STYLES[i // 2 % 4], color=f"C{i}", label=name)
+    left.set(ylabel="raw (unweighted) loss", title="Training losses")
+    for i, field in enumerate(FIELDS):
+        right.semilogy(at, [r[f"error_{field}"] for r in rows], color=f"C{i}", label=field)
+    right.set(ylabel="relative L2 error", title="Errors on points never trained on")
+    _finish(figure, (left, right), rows, path)
+
+
+def weights(path: Path, rows: Rows, names: Sequence[str]) -> None:
+    """Draw the loss weights, and the weighted losses, over the run.
+
+    Args:
+        path: PNG file.
+        rows: history of a run.
+        names: of the loss terms.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
+    at = _positions(rows)
+    for i, name in enumerate(names):
+        style = _STYLES[i // 2 % 4]
+        # A term that a phase leaves out has no weight there, and no place on a logarithmic axis.
+        weight = [r[f"weight_{name}"] or math.nan for r in rows]
+        left.semilogy(at, weight, style, color=f"C{i}", label=name)
+        weighted = [w * r[name] for w, r in zip(weight, rows, strict=True)]
+        right.semilogy(at, weighted, style, color=f"C{i}", label=name)
+    left.set(ylabel="weight", title="Loss weights")
+    right.set(ylabel="weight x raw loss", title="Weighted losses")
+    _finish(figure, (left, right), rows, path)
+
+
+def _lengths(rows: Rows) -> dict[str, int]:
+    """Return how long each phase of the run was, in their order; phases without rows left out."""
+    made = {phase: [r["epoch"] for r in rows if r["phase"] == phase] for phase in PHASES}
+    return {phase: max(numbers) for phase, numbers in made.items() if numbers}
+
+
+def _positions(rows: Rows) -> list[float]:
+    """Return where each row stands on the axis: each phase goes on after the one before."""
+    start, starts = 0, {}
+    for phase, length in _lengths(rows).items():
+        starts[phase] = start
+        start += length
+    return [starts[r["phase"]] + r["epoch"] for r in rows]
+
+
+def _finish(figure: Any, axes: Sequence[Any], rows: Rows, path: Path) -> None:
+    lengths = _lengths(rows)
+    for axis in axes:
+        axis.set_xlabel(", then ".join(PHASES[phase] for phase in lengths))
+        start = 0
+        for length in list(lengths.values())[:-1]:
+            start += length
+            axis.axvline(start, color="0.6", linewidth=0.8)
+        axis.grid(True, which="major", color="0.92")
+        axis.legend(fontsize="small", ncols=2)
+    figure.savefig(path, dpi=_DPI)
+    plt.close(figure)
+
+
+def fields(path: Path, system: System, network: Any, per_axis: int = 201) -> None:
+    """Draw u and v beside the reference and their difference, on the domain only.
+
+    In one dimension over space and time, in two over space at the final time.
+
+    Args:
+        path: PNG file.
+        system: the coupled system.
+        network: positions and times `[N, dimension + 1]` to fields `[N, 2]`.
+        per_axis: points along each axis of the pictures.
+    """
+    inputs, extent, labels, title = _field_points(system, per_axis)
+    inside = system.geometry.contains(inputs[:, :-1])[:, None]
+    parameter = next(network.parameters())
+    with torch.no_grad():
+        answer = network(inputs.to(parameter.device, parameter.dtype)).to("cpu", torch.float64)
+    exact = system.exact(inputs[:, :-1], inputs[:, -1])
+    answer, exact = (values.where(inside, math.nan) for values in (answer, exact))
+    figure, axes = plt.subplots(2, 3, figsize=(11, 6), layout="constrained")
+    aspect = "auto" if system.dimension == 1 else "equal"  # time is no length
+    for i, field in enumerate(FIELDS):
+        known, difference = exact[:, i], answer[:, i] - exact[:, i]
+        span = {"vmin": known[inside[:, 0]].min().item(), "vmax": known[inside[:, 0]].max().item()}
+        columns = (
+            (f"{field}, network", answer[:, i], span),
+            (f"{field}, reference", known, span),
+            (f"{field}, network - reference", difference, _symmetric(difference)),
+        )
+        for axis, (name, values, options) in zip(axes[i], columns, strict=True):
+            grid = values.reshape(per_axis, per_axis).T
+            picture = axis.imshow(
+                grid.numpy(), origin="lower", extent=extent, aspect=aspect, **options
+            )
+            axis.set(title=name, xlabel=labels[0], ylabel=labels[1])
+            figure.colorbar(picture, ax=axis, shrink=0.9)
+    figure.suptitle(title)
+    figure.savefig(path, dpi=_DPI)
+    plt.close(figure)
+
+
+def _symmetric(difference: Tensor) -> dict[str, Any]:
+    largest = difference.abs().nan_to_num().max().item() or 1.0
+    return {"vmin": -largest, "vmax": largest, "cmap": "RdBu_r"}
+
+
+def _field_points(system: System, n: int) -> tuple[Tensor, tuple[float, ...], tuple[str, str], str]:
+    """Return points `[n * n, dimension + 1]`, their extent, axis labels and a title.
+
+    Points are the centres of the cells that are painted.
+    """
+    x = _centres(system.lower[0], system.upper[0], n)
+    end = system.final_time
+    if system.dimension == 1:
+        t = _centres(0.0, end, n)
+        extent = (system.lower[0], system.upper[0], 0.0, end)
+        return torch.cartesian_prod(x, t), extent, ("x", "t"), system.name
+    y = _centres(system.lower[1], system.upper[1], n)
+    middle = [
+        torch.tensor([(low + high) / 2], dtype=torch.float64, device="cpu")
+        for low, high in zip(system.lower[2:], system.upper[2:], strict=True)
+    ]
+    final = torch.tensor([end], dtype=torch.float64, device="cpu")
+    points = torch.cartesian_prod(x, y, *middle, final)
+    extent = (system.lower[0], system.upper[0], system.lower[1], system.upper[1])
+    return points, extent, ("x", "y"), f"{system.name} at t = {end:g}"
+
+
+def _centres(low: float, high: float, n: int) -> Tensor:
+    part = (torch.arange(n, dtype=torch.float64, device="cpu") + 0.5) / n
+    return low + part * (high - low)
+
+
+def comparison(
+    path: Path, rows: Rows, histories: Mapping[int, Rows], labels: Mapping[int, str]
+) -> None:
+    """Draw the worst-field error of every run over its epochs, and the final errors.
+
+    Args:
+        path: PNG file.
+        rows: of the comparison table, those that were trained.
+        histories: history of each job.
+        labels: what each job is called.
+    """
+    height = max(4.5, 0.17 * len(rows) + 1.0)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(12, height), layout="constrained")
+    groups = list(dict.fromkeys(_without_seed(labels[row["job"]]) for row in rows))
+    named: set[str] = set()
+    for row in reversed(rows):  # the best ones on top
+        history = histories.get(row["job"], [])
+        group = _without_seed(labels[row["job"]])
+        place = groups.index(group)
+        color, name = (f"C{place}", group) if place < _COLORS else ("0.8", "others")
+        if history:
+            worst = [max(r[f"error_{field}"] for field in FIELDS) for r in history]
+            label = None if name in named else name
+            left.semilogy(_positions(history), worst, color=color, label=label)
+            named.add(name)
+    left.set(xlabel="epoch", ylabel="worst-field relative L2 error", title="Over the runs")
+    left.grid(True, color="0.92")
+    if left.lines:
+        left.legend(*_best_first(left, [*groups[:_COLORS], "others"]), fontsize="small")
+    at = range(len(rows))
+    for field, mark in zip(FIELDS, ("o", "D"), strict=True):
+        right.plot([r[field] for r in rows], at, mark, label=field)
+    right.set_yticks(list(at), [labels[r["job"]] for r in rows], fontsize="small")
+    right.invert_yaxis()
+    right.set(xscale="log", xlabel="relative L2 error", title="At the end, best run on top")
+    right.xaxis.set_minor_locator(LogLocator(subs=(2, 5)))
+    right.xaxis.set_minor_formatter(LogFormatterSciNotation(minor_thresholds=(math.inf, math.inf)))
+    right.grid(True, color="0.92")
+    right.legend(fontsize="small")
+    figure.savefig(path, dpi=_DPI)
+    plt.close(figure)
+
+
+def _without_seed(label: str) -> str:
+    """Return what runs that differ in the seed only have in common."""
+    return " ".join(part for part in label.split(" ") if not part.startswith("seed="))
+
+
+def _best_first(axis: Any, names: Sequence[str]) -> tuple[list[Any], list[str]]:
+    """Return the lines and labels of an axis in the order of `names`."""
+    lines = dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
+    present = [name for name in names if name in lines]
+    return [lines[name] for name in present], present

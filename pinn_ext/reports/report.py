@@ -1,0 +1,242 @@
+"""What a run leaves: configuration, versions, report and pictures."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pinn_ext import schema
+from pinn_ext.program.checkpoints import RunError
+from pinn_ext.reports import gradient_plot, plots
+from pinn_ext.reports.history import PHASES
+from pinn_ext.systems import FIELDS
+
+FILE_NAME = "report.json"
+CONFIG_NAME = "config.yaml"
+_PACKAGES = ("torch", "deepxde", "torch-geometric", "hydra-core", "scipy", "numpy")
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that a run depended on, by name."""
+    from pinn_ext import __version__
+
+    found = {"pinn-ext": __version__, "python": platform.python_version()}
+    for package in _PACKAGES:
+        found[package] = importlib.metadata.version(package)
+    return found
+
+
+def write_config(folder: Path, config: Mapping[str, Any]) -> None:
+    """Write the resolved configuration and the versions, before anything is trained.
+
+    Args:
+        folder: of the run.
+        config: plain dicts, lists, numbers and strings.
+
+    Raises:
+        RunError: if the folder cannot be written.
+    """
+    try:
+        (folder / CONFIG_NAME).write_text(schema.to_yaml(dict(config)))
+        write(folder, versions(), "versions.json")
+    except OSError as error:
+        raise RunError(f"The folder {folder} cannot be written ({error.strerror}).") from error
+
+
+def write(folder: Path, content: Mapping[str, Any], name: str = FILE_NAME) -> None:
+    """Write a JSON file.
+
+    Args:
+        folder: of the run.
+        content: plain dicts, lists, numbers and strings.
+        name: of the file.
+
+    Raises:
+        RunError: if it cannot be written.
+    """
+    try:
+        (folder / name).write_text(json.dumps(content, indent=2) + "\n")
+    except OSError as error:
+        raise RunError(f"{folder / name} cannot be written ({error.strerror}).") from error
+
+
+def failure(message: str, **known: Any) -> dict[str, Any]:
+    """Return the report of a run that could not be trained.
+
+    Args:
+        message: one sentence that says why.
+        **known: what is known of the run all the same.
+
+    Returns:
+        A report with status "failed".
+    """
+    return {**known, "status": "failed", "message": message}
+
+
+def best_epoch(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> int | None:
+    """Return the epoch with the smallest raw sum, each term over its first value.
+
+    Args:
+        rows: history of a run.
+        names: of the loss terms.
+
+    Returns:
+        Its number, None without epochs.
+    """
+    rows = [row for row in rows if row["phase"] == "epochs"]
+    if not rows:
+        return None
+    unit = {name: rows[0][name] or 1.0 for name in names}
+    return min(rows, key=lambda row: sum(row[name] / unit[name] for name in names))["epoch"]
+
+
+def summary(content: Mapping[str, Any], folder: Path) -> str:
+    """Return the closing lines of a run.
+
+    Args:
+        content: its report.
+        folder: where everything lies.
+
+    Returns:
+        A small table of errors per field, and where to look.
+    """
+    lines = ["", f"Relative L2 error after {_length(content)} (points never trained on):"]
+    lines.append(f"  {'field':8}{'network':>11}{'trivial answer':>17}")
+    for field in FIELDS:
+        error, trivial = content["relative_l2"][field], content["relative_l2_trivial"][field]
+        lines.append(f"  {field:8}{error:11.2e}{trivial:17.2e}")
+    last = content["raw_losses_last"] or {}
+    floors = [
+        f"{field} {content['rk4_floor'][field]:.1e} (network {last[name]:.1e})"
+        for field, name in zip(FIELDS, ("RK4_loss1", "RK4_loss2"), strict=True)
+        if name in last
+    ]
+    if floors:
+        lines.append(f"RK4 loss of the exact solution on these graphs: {', '.join(floors)}")
+    if content.get("penalty"):
+        lines.append(
+            f"Penalty of {content['strategy']} beside the weighted losses: {content['penalty']:.3e}"
+        )
+    seconds, share = content["seconds_training"], content["seconds_weighting"]
+    lines.append(f"Training took {seconds:.1f} s, {share:.2f} s of it for the weights.")
+    if content.get("choice"):
+        lines += _choice(content)
+    if content.get("gauss_newton_ended"):
+        lines.append(f"Gauss-Newton ended: {content['gauss_newton_ended']}.")
+    if content["message"]:
+        lines.append(f"Training failed: {content['message']}")
+    elif content["status"] != "ok":
+        lines.append(f"Interrupted; go on with training.resume={folder}")
+    lines.append(f"Results: {folder}")
+    return "\n".join(lines)
+
+
+def _choice(content: Mapping[str, Any]) -> list[str]:
+    """Return what was chosen, and what fixed weights would have cost."""
+    seconds = sum(row["seconds"] for row in content["pilots"])
+    lines = [f"Chosen: {content['choice']}.", f"The pilots took {seconds:.1f} s of the training."]
+    if content["seconds_fixed"]:
+        lines[-1] += (
+            f" With fixed weights the {content['epochs']} epochs would take about "
+            f"{content['seconds_fixed']:.1f} s (by their pilot; training=default makes that run)."
+        )
+    return lines
+
+
+def seconds_of_fixed(rows: Sequence[Mapping[str, Any]], period: int, epochs: int) -> float | None:
+    """Return how long a run with fixed weights would take.
+
+    Args:
+        rows: of the pilots.
+        period: iterations in an epoch.
+        epochs: in the run.
+
+    Returns:
+        Seconds, by the pace of the first pilot of `fixed`; None without one.
+    """
+    for row in rows:
+        if row["candidate"] == "fixed" and row["round"] == 1:
+            return row["seconds"] * epochs * period / row["iterations"]
+    return None
+
+
+def _length(content: Mapping[str, Any]) -> str:
+    counts = {
+        "epoch": content["epochs"],
+        "L-BFGS iteration": content["lbfgs_iterations"],
+        "Gauss-Newton iteration": content["gauss_newton_iterations"],
+    }
+    parts = [f"{n} {unit}{'s' * (n != 1)}" for unit, n in counts.items() if n]
+    return " and ".join(parts) or "0 epochs"
+
+
+def of_history(rows: Sequence[Mapping[str, Any]], initial: Mapping[str, float]) -> dict[str, Any]:
+    """Return what a report says of losses and weights.
+
+    Args:
+        rows: history of the run.
+        initial: weight of each term at the start, by name.
+
+    Returns:
+        Part of the report.
+    """
+    names = list(initial)
+    made = {phase: [r["epoch"] for r in rows if r["phase"] == phase] for phase in PHASES}
+    return {
+        "epochs": max(made["epochs"], default=0),
+        "lbfgs_iterations": max(made["lbfgs"], default=0),
+        "gauss_newton_iterations": max(made["gauss_newton"], default=0),
+        "terms": names,
+        "raw_losses_first": {n: rows[0][n] for n in names} if rows else None,
+        "raw_losses_last": {n: rows[-1][n] for n in names} if rows else None,
+        "weights_last": {n: rows[-1][f"weight_{n}"] if rows else initial[n] for n in names},
+        "best_epoch": best_epoch(rows, names),
+    }
+
+
+def of_network(part: Any) -> dict[str, Any]:
+    """Return what a report says of the network.
+
+    Args:
+        part: the `Parts` of the run.
+
+    Returns:
+        Errors per field, those of an answer without training, and the floor of the RK4 terms.
+    """
+    conditions = "hard" if part.network.hard is not None else "soft"
+    with torch.no_grad(), torch.device("cpu"):
+        floor = part.loss.floor(part.data.exact_batch())  # in float64, free of rounding
+    return {
+        "relative_l2": part.evaluator.errors(part.network),
+        "relative_l2_trivial": part.evaluator.trivial(conditions),
+        "rk4_floor": dict(zip(FIELDS, floor.tolist(), strict=True)),
+    }
+
+
+def draw(folder: Path, content: Mapping[str, Any], part: Any) -> None:
+    """Draw losses, weights, fields and, where they were measured, gradients into the run's folder.
+
+    Args:
+        folder: of the run.
+        content: its report.
+        part: its `Parts`.
+
+    Raises:
+        RunError: if a picture cannot be written.
+    """
+    rows = part.log.history.rows
+    try:
+        if rows:
+            plots.losses(folder / "losses.png", rows, content["terms"])
+            plots.weights(folder / "weights.png", rows, content["terms"])
+        if part.weights.gradient_history:
+            gradient_plot.draw(folder / "gradients.png", part.weights.gradient_history)
+        plots.fields(folder / "fields.png", part.loss.system, part.network)
+    except OSError as error:
+        raise RunError(f"A picture in {folder} cannot be written ({error.strerror}).") from error

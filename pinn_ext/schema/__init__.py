@@ -1,0 +1,56 @@
+"""The configuration: its keys with types and defaults, and the refusal of impossible values.
+
+`keys` has one dataclass a group (`Config`, `Training`, …), which Hydra types and completes; it is
+the list of all keys. `validation` refuses values before any work is done, in one sentence that
+names the full key.
+"""
+
+from pinn_ext.schema.keys import (
+    DAMPINGS,
+    FREE_KEYS,
+    GEOMETRIES,
+    GN_WEIGHTS,
+    ORDERS,
+    Adaptive,
+    Config,
+    Dataset,
+    Experiment,
+    GaussNewton,
+    Loss,
+    Network,
+    Problem,
+    Training,
+    adaptive_settings,
+    as_dict,
+    callback_settings,
+    from_dict,
+    select,
+    strategy_of,
+    to_yaml,
+    validate,
+)
+
+__all__ = [
+    "DAMPINGS",
+    "FREE_KEYS",
+    "GEOMETRIES",
+    "GN_WEIGHTS",
+    "ORDERS",
+    "Adaptive",
+    "Config",
+    "Dataset",
+    "Experiment",
+    "GaussNewton",
+    "Loss",
+    "Network",
+    "Problem",
+    "Training",
+    "adaptive_settings",
+    "as_dict",
+    "callback_settings",
+    "from_dict",
+    "select",
+    "strategy_of",
+    "to_yaml",
+    "validate",
+]

@@ -1,0 +1,44 @@
+"""The strategies that a controller chooses among."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pinn_ext.checks import check_choice
+from pinn_ext.strategies.base.terms import Strategy
+
+
+def member(
+    what: str,
+    name: Any,
+    options: Mapping[str, Any] | None = None,
+    *,
+    barred: Sequence[str] = (),
+    **settings: float,
+) -> Strategy:
+    """Build a strategy that a controller may hand the weights to.
+
+    Args:
+        what: where its name stands, for messages.
+        name: of a strategy that weighs loss terms.
+        options: of that strategy.
+        barred: names that are not allowed here.
+        **settings: that strategies share, see `pinn_ext.strategies.create`.
+
+    Returns:
+        The strategy.
+
+    Raises:
+        ValueError: if it is no such strategy, or the options are not its own or out of range.
+    """
+    from pinn_ext import strategies
+
+    legal = [own for own in strategies.term_names() if own not in barred]
+    check_choice(f"{what}.strategy", name, legal)
+    try:
+        method = strategies.create(name, options, **settings)
+    except ValueError as error:
+        raise ValueError(str(error).replace("`options", f"`{what}.options", 1)) from None
+    assert isinstance(method, Strategy)  # as its name is among `term_names`
+    return method

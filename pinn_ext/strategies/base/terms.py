@@ -1,0 +1,154 @@
+"""What every weighting strategy is: a pure function of a small statistic of the loss terms."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar, NamedTuple
+
+from pinn_ext.strategies.base.gradients import Gradients
+
+State = dict[str, Any]
+"""Plain numbers and lists of numbers, so that it can be saved, restored and read by hand."""
+
+STATISTICS = ("losses", "gradients", "gradient_vectors", "ntk", "field_scales")
+"""What a strategy may ask for in `needs`."""
+
+
+class Statistics(NamedTuple):
+    """What a strategy may look at in one update; what it does not ask for may be None.
+
+    Attributes:
+        losses: raw (unweighted) loss of each term `[k]`, finite and not negative.
+        weights: the weights in force `[k]`, dimensionless.
+        gradients: of the raw losses with respect to the network's parameters.
+        ntk: mean over the points of a term of `|d r / d theta|^2`, r its residual, `[k]`: the
+            trace of its block of the neural tangent kernel, per point.
+        field_scales: size of the field that each term is about `[k]`, in the units that the square
+            root of the term's loss is measured in.
+        conditions: whether each term is an initial or boundary condition, or data `[k]`.
+        update: number of this update, from 1.
+        progress: part of the training that is over, in [0, 1]; None where its length is unknown.
+        switches: how often the optimiser has been compiled anew so far.
+    """
+
+    losses: Sequence[float]
+    weights: Sequence[float] | None = None
+    gradients: Gradients | None = None
+    ntk: Sequence[float] | None = None
+    field_scales: Sequence[float] | None = None
+    conditions: Sequence[bool] | None = None
+    update: int = 1
+    progress: float | None = None
+    switches: int = 0
+
+
+class Proposal(NamedTuple):
+    """What a strategy answers.
+
+    Attributes:
+        targets: the weights it wants `[k]`, dimensionless, not negative and not all zero; their
+            common scale is free.
+        blend: whether the targets are mixed into the present weights or replace them.
+        penalty: what the method's objective holds beside the weighted sum of the losses, such as
+            the log-variances of Kendall et al.; it is reported, as no weight can carry it.
+        note: why the weights move just now, for the log of events; None for an ordinary update.
+        blend_beta: part of the old weights that is kept, None for the strategy's own.
+    """
+
+    targets: Sequence[float]
+    blend: bool
+    penalty: float = 0.0
+    note: str | None = None
+    blend_beta: float | None = None
+
+
+class Strategy(ABC):
+    """A weighting method: hyperparameters frozen in the object, state passed in and out.
+
+    Attributes:
+        name: the name users write.
+        moves: what it moves: `"terms"`, or `"points"`, or nothing at all (`""`).
+        needs: the statistics it reads, among `STATISTICS`.
+        blend_beta: part of the old weights that is kept when its targets are blended in, unless
+            the user says otherwise.
+        equalizes: whether its first update makes all weighted losses equal.
+        permutation_equivariant: whether reordering the terms only reorders the weights.
+        equal_treatment: whether terms that cannot be told apart get the same target.
+        limited: whether ratio cap and clamps hold its weights; they are made for weights that
+            follow noisy statistics, not for those that are given or follow from data.
+        scale_invariant: whether a common factor on all losses leaves the ratios of the targets.
+    """
+
+    name: ClassVar[str]
+    moves: ClassVar[str] = "terms"
+    needs: ClassVar[frozenset[str]] = frozenset({"losses"})
+    blend_beta: ClassVar[float] = 0.9
+    equalizes: ClassVar[bool] = False
+    permutation_equivariant: ClassVar[bool] = True
+    equal_treatment: ClassVar[bool] = True
+    limited: ClassVar[bool] = True
+    scale_invariant: ClassVar[bool] = False
+
+    @abstractmethod
+    def init(self, initial_weights: Sequence[float]) -> State:
+        """Return the state before the first update; `initial_weights` is `[k]`."""
+
+    @abstractmethod
+    def update(self, statistics: Statistics, state: State) -> tuple[Proposal | None, State]:
+        """Return the proposed weights, or None to keep the present ones, and the next state."""
+
+    def news(self, before: State, after: State) -> str | None:
+        """Return what a change of state means to a user, for the log of events.
+
+        It is asked after each update, also where the weights stay.
+
+        Args:
+            before: the state that the update began with.
+            after: the state that it answered.
+
+        Returns:
+            A sentence without its full stop, None where there is nothing to say.
+        """
+        return None
+
+
+def inverse(losses: Sequence[float], eps: float) -> list[float]:
+    """Return `1 / (L_i + eps)` for each loss, the weights that equalise the weighted losses."""
+    return [1.0 / (loss + eps) for loss in losses]
+
+
+def moving_average(
+    average: Sequence[float], losses: Sequence[float], ema_alpha: float
+) -> list[float]:
+    """Return `a m_i + (1 - a) L_i`, the exponential moving average after one more loss."""
+    return [
+        ema_alpha * mean + (1.0 - ema_alpha) * loss
+        for mean, loss in zip(average, losses, strict=True)
+    ]
+
+
+def softmax(exponents: Sequence[float]) -> list[float]:
+    """Return `exp(x_i) / sum_j exp(x_j)`, free of overflow; infinite exponents share all of it."""
+    largest = max(exponents)
+    if math.isinf(largest):
+        shares = [float(x == largest) for x in exponents]
+    else:
+        shares = [math.exp(x - largest) for x in exponents]
+    total = sum(shares)
+    return [share / total for share in shares]
+
+
+def over(numerator: float, denominators: Sequence[float], most: float = 1e100) -> list[float]:
+    """Return `numerator / d_i` for each, no more than `most`: a zero asks for all there is.
+
+    Args:
+        numerator: not negative.
+        denominators: not negative, zeros among them.
+        most: what stands for infinity; the limits on weights are far below it.
+
+    Returns:
+        Finite numbers, not negative.
+    """
+    return [min(numerator / d, most) if d > 0.0 else most for d in denominators]

@@ -1,0 +1,159 @@
+"""What a coupled system of two fields u and v is: equation, domain, data, exact solution."""
+
+from __future__ import annotations
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar, Protocol
+
+import torch
+from torch import Tensor
+
+from pinn_ext.checks import check_choice
+from pinn_ext.systems import domains
+
+FIELDS = ("u", "v")
+
+
+class Derivatives(Protocol):
+    """Spatial derivatives of a field, from automatic differentiation or from a graph."""
+
+    def laplacian(self, field: Tensor) -> Tensor:
+        """Return the Laplacian `[N]` of a field `[N]`."""
+
+    def gradient(self, field: Tensor) -> Sequence[Tensor]:
+        """Return the components `[N]` of the gradient of a field `[N]`."""
+
+
+class System(ABC):
+    """A coupled system `du/dt, dv/dt = rhs(u, v)` on a domain, for times in `[0, final_time]`.
+
+    The domain is the system's box, or lies in it if `on` said so.
+    All quantities are dimensionless. The equation stands in `rhs` alone: the residual of the
+    network and the Runge-Kutta step on a graph call it with different derivatives.
+
+    Attributes:
+        name: the name users write.
+        boundaries: the kinds of boundary that the system can have, the default first.
+        default_nodes: nodes along each side of a snapshot graph, unless the user says otherwise.
+        lower: smallest coordinate along each axis.
+        upper: largest coordinate along each axis.
+        final_time: end of the time interval.
+        boundary: `"dirichlet"` or `"periodic"`.
+    """
+
+    name: ClassVar[str]
+    boundaries: ClassVar[tuple[str, ...]]
+    default_nodes: ClassVar[int]
+
+    lower: tuple[float, ...]
+    upper: tuple[float, ...]
+    final_time: float = 1.0
+    boundary: str
+    _geometry: domains.Geometry | None = None
+
+    @property
+    def dimension(self) -> int:
+        """Number of space dimensions."""
+        return len(self.lower)
+
+    @property
+    def periodic(self) -> bool:
+        """Whether opposite sides of the box are the same points."""
+        return self.boundary == "periodic"
+
+    @property
+    def geometry(self) -> domains.Geometry:
+        """The domain in space."""
+        return self._geometry or domains.Box(self.lower, self.upper)
+
+    @property
+    def on_box(self) -> bool:
+        """Whether the domain is the whole box."""
+        return isinstance(self.geometry, domains.Box)
+
+    def on(self, name: str) -> System:
+        """Return the same system on another domain, with its boundary data there.
+
+        Args:
+            name: one of `pinn_ext.systems.domains.names()`.
+
+        Returns:
+            A copy; the system itself stays as it is.
+
+        Raises:
+            ValueError: if there is no such domain in this number of dimensions, or the system is
+                periodic, which needs the box.
+        """
+        domain = domains.create(name, self.lower, self.upper)
+        if self.periodic and not isinstance(domain, domains.Box):
+            raise ValueError(
+                f"`problem.geometry` must be square or null for a periodic system, got {name!r}."
+            )
+        system = copy.copy(self)
+        system._geometry = domain
+        return system
+
+    @abstractmethod
+    def rhs(self, u: Tensor, v: Tensor, d: Derivatives) -> tuple[Tensor, Tensor]:
+        """Return `(du/dt, dv/dt)`, each `[N]`, from the fields `[N]` and their derivatives."""
+
+    @abstractmethod
+    def exact(self, x: Tensor, t: Tensor) -> Tensor:
+        """Return the exact u and v `[N, 2]` at positions `[N, dimension]` and times `[N]`."""
+
+    def data(self, x: Tensor, t: Tensor) -> Tensor:
+        """Return the initial and boundary data `[N, 2]`; asked only at t = 0 or on the boundary."""
+        return self.exact(x, t)
+
+    def field_scales(self, per_axis: int = 33) -> tuple[float, float]:
+        """Return the size of each field, from its initial and boundary data.
+
+        Args:
+            per_axis: sample points along each axis and along time.
+
+        Returns:
+            Root mean square of u and of v over the initial slice and the Dirichlet boundary.
+        """
+        x, t = self._data_points(per_axis)
+        u, v = (self.data(x, t) ** 2).mean(dim=0).sqrt().tolist()
+        return u, v
+
+    def _data_points(self, per_axis: int) -> tuple[Tensor, Tensor]:
+        """Return points `[M, dimension]` and times `[M]` where initial and boundary data hold."""
+        sides = [
+            torch.linspace(low, high, per_axis, dtype=torch.float64, device="cpu")
+            for low, high in zip(self.lower, self.upper, strict=True)
+        ]
+        times = torch.linspace(0.0, self.final_time, per_axis, dtype=torch.float64, device="cpu")
+        start = torch.cartesian_prod(*sides).reshape(-1, self.dimension)
+        start = start[self.geometry.contains(start)]
+        if self.periodic:
+            return start, times.new_zeros(len(start))
+        faces = self.geometry.boundary_samples(per_axis)
+        x = torch.cat((start, faces.repeat_interleave(per_axis, dim=0)))
+        return x, torch.cat((times.new_zeros(len(start)), times.repeat(len(faces))))
+
+
+def columns(u: Tensor, v: Tensor) -> Tensor:
+    """Return the fields `[N]` side by side as a state `[N, 2]`."""
+    return torch.stack((u, v), dim=-1)
+
+
+def check_boundary(cls: type[System], boundary: str | None) -> str:
+    """Return the boundary to use: the system's default for None.
+
+    Args:
+        cls: the system.
+        boundary: what the user asked for, or None.
+
+    Returns:
+        One of the system's boundaries.
+
+    Raises:
+        ValueError: if the system has no such boundary.
+    """
+    if boundary is None:
+        return cls.boundaries[0]
+    return check_choice(f"boundary of {cls.name}", boundary, cls.boundaries)

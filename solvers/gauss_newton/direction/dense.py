@@ -1,0 +1,222 @@
+"""Where a step goes: damped least squares with one Jacobian, through the smaller of two matrices.
+
+Each class solves `min |J s + b|^2 + damping |s|_D^2` for a row vector b, D a positive diagonal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from .gram import gram, scaled_outer_gram, triangular_solve
+from .orthogonal import Orthogonal
+
+# A refinement leaves about `rounding / damping` of the step. Where it leaves more than the first of
+# these, orthogonal factors take over; below the second the next one would change nothing.
+_CONTRACTION, _ENOUGH = 0.1, 1e-4
+_REFINEMENTS = 3
+# Smallest dampings, in units of rounding: from the first on Cholesky factors serve, whatever the
+# Jacobian (tried for 50 to 800 columns). Small matrices have orthogonal factors at no cost.
+_CHOLESKY_LEAST, _LEAST, _SMALL = 512, 2, 64
+_TINY = 1e-300
+
+
+@dataclass(frozen=True)
+class Solved:
+    """A direction.
+
+    Attributes:
+        step: [n], s.
+        forward: [m], J s.
+        fallback: "qr" or "svd" where Cholesky factors did not serve, else None.
+    """
+
+    step: Tensor
+    forward: Tensor
+    fallback: str | None = None
+
+
+class Direction(Protocol):
+    """The linear algebra of one linearisation.
+
+    Attributes:
+        column_squares: [n], squared lengths of the columns of J.
+        scale: [n], D; the caller sets it once, before the first direction.
+        least: Smallest damping that makes sense.
+    """
+
+    column_squares: Tensor
+    scale: Tensor
+    least: float
+
+    def transposed(self, rows: Tensor) -> Tensor:
+        """Compute J^T w, [m] -> [n]."""
+
+    def solve(self, rows: Tensor, damping: float) -> Solved | None:
+        """Solve `min |J s + rows|^2 + damping |s|_D^2`; None where no way leads there."""
+
+
+class _Dense:
+    """What both matrices share: factors that are kept, and orthogonal ones to fall back on.
+
+    Args:
+        jacobian: [m, n], not modified, not copied.
+        orthogonal: Whether there is memory for the orthogonal factors.
+    """
+
+    column_squares: Tensor
+    scale: Tensor
+
+    def __init__(self, jacobian: Tensor, orthogonal: bool = True) -> None:
+        self.jacobian = jacobian
+        self._gram: Tensor | None = None
+        self._factored: tuple[float, Tensor | None] | None = None
+        self._orthogonal = Orthogonal(jacobian) if orthogonal else None
+        small = orthogonal and min(jacobian.shape) <= _SMALL
+        self.least = (_LEAST if small else _CHOLESKY_LEAST) * torch.finfo(jacobian.dtype).eps
+
+    def transposed(self, rows: Tensor) -> Tensor:
+        """Compute J^T w, [m] -> [n]."""
+        return self.jacobian.mT @ rows
+
+    def solve(self, rows: Tensor, damping: float) -> Solved | None:
+        """Solve `min |J s + rows|^2 + damping |s|_D^2`; None where no way leads there.
+
+        Args:
+            rows: [m].
+            damping: Dimensionless, not negative.
+
+        Returns:
+            The direction.
+        """
+        if self._factored is None or self._factored[0] != damping:
+            self._factored = damping, self._factor(damping)
+        factor = self._factored[1]
+        solved = None if factor is None else self._refined(factor, rows, damping)
+        if solved is not None or self._orthogonal is None:
+            return solved
+        step, word = self._orthogonal.solve(rows, damping, self.scale)
+        if not bool(step.isfinite().all()):
+            return None
+        return Solved(step, self.jacobian @ step, word)
+
+    def _factor(self, damping: float) -> Tensor | None:
+        matrix = self._matrix(damping)
+        factor, info = torch.linalg.cholesky_ex(matrix)
+        if int(info):
+            return None
+        if damping == 0:
+            # Rounding may hide that a column depends on others; the step would not be shortest.
+            eps = torch.finfo(matrix.dtype).eps
+            pivots = factor.diagonal().square() / matrix.diagonal()
+            if float(pivots.min()) <= 100 * len(matrix) * eps:
+                return None
+        return factor
+
+    def _matrix(self, damping: float) -> Tensor:
+        # The matrix stays where it is: only its diagonal is written.
+        raise NotImplementedError
+
+    def _refined(self, factor: Tensor, rows: Tensor, damping: float) -> Solved | None:
+        raise NotImplementedError
+
+    def _needs_none(self, damping: float) -> bool:
+        # Above this damping rounding spoils less than its square root of the step.
+        return damping > torch.finfo(self.jacobian.dtype).eps ** 0.5
+
+
+class Primal(_Dense):
+    """Through J^T J: for at least as many rows as parameters.
+
+    Steps by Cholesky factors of `J^T J + damping D` are refined with J itself, as in the corrected
+    seminormal equations: Bjorck, Numerical Methods for Least Squares Problems (1996), section
+    2.4.6. Without that, a direction would lose twice as many digits as J has reason to.
+
+    Example:
+        >>> solver = Primal(torch.tensor([[3.0], [4.0]]))
+        >>> solver.solve(torch.tensor([3.0, 4.0]), 0.0).step.tolist()
+        [-1.0]
+    """
+
+    def __init__(self, jacobian: Tensor, orthogonal: bool = True) -> None:
+        super().__init__(jacobian, orthogonal)
+        self._gram = gram(jacobian)
+        self.column_squares = self._gram.diagonal().clone()
+        self.scale = torch.ones_like(self.column_squares)
+
+    def _matrix(self, damping: float) -> Tensor:
+        diagonal = torch.add(self.column_squares, self.scale, alpha=damping)
+        # A parameter without effect stays where it is, without damping too.
+        diagonal = torch.where(self.column_squares > 0, diagonal, self.scale)
+        matrix = self._gram if self._gram is not None else gram(self.jacobian)
+        matrix.diagonal().copy_(diagonal)
+        return matrix
+
+    def _refined(self, factor: Tensor, rows: Tensor, damping: float) -> Solved | None:
+        gradient = self.transposed(rows)
+        step = triangular_solve(factor, gradient).neg_()
+        forward = self.jacobian @ step
+        if self._needs_none(damping):
+            return Solved(step, forward)
+        damped, roots = damping * self.scale, self.scale.sqrt()
+        for _ in range(_REFINEMENTS):
+            # What is left of the rows first: where they fit well, far less is lost to rounding.
+            rest = self.transposed(rows + forward).add_(damped * step)
+            change = triangular_solve(factor, rest).neg_()
+            ratio = float((roots * change).norm()) / max(float((roots * step).norm()), _TINY)
+            if not ratio <= _CONTRACTION:
+                return None
+            step, forward = step + change, forward + self.jacobian @ change
+            if ratio <= _ENOUGH:
+                break
+        return Solved(step, forward)
+
+
+class Dual(_Dense):
+    """Through J D^-1 J^T: for fewer rows than parameters.
+
+    `s = -D^-1 J^T y` with `(J D^-1 J^T + damping) y = rows`; without damping it is the step that is
+    shortest in D.
+
+    Example:
+        >>> Dual(torch.tensor([[3.0, 4.0]])).solve(torch.tensor([5.0]), 0.0).step.tolist()
+        [-0.6000000238418579, -0.800000011920929]
+    """
+
+    def __init__(self, jacobian: Tensor, orthogonal: bool = True) -> None:
+        super().__init__(jacobian, orthogonal)
+        self.column_squares = torch.linalg.vector_norm(jacobian, dim=0).square_()
+        self.scale = torch.ones_like(self.column_squares)
+
+    def _matrix(self, damping: float) -> Tensor:
+        if self._gram is None:
+            self._gram = scaled_outer_gram(self.jacobian, self.scale.reciprocal())
+            self._diagonal = self._gram.diagonal().clone()
+        self._gram.diagonal().copy_(self._diagonal + damping)
+        return self._gram
+
+    def _refined(self, factor: Tensor, rows: Tensor, damping: float) -> Solved | None:
+        y = triangular_solve(factor, rows)
+        step = self._step(y)
+        forward = self.jacobian @ step
+        if self._needs_none(damping):
+            return Solved(step, forward)
+        roots = self.scale.sqrt()
+        for _ in range(_REFINEMENTS):
+            y = y + triangular_solve(factor, rows + forward - damping * y)
+            # Judged by the step: of y, what J^T takes to zero may be large and does not matter.
+            before, step = step, self._step(y)
+            change = float((roots * (step - before)).norm())
+            ratio = change / max(float((roots * before).norm()), _TINY)
+            if not ratio <= _CONTRACTION:
+                return None
+            forward = self.jacobian @ step
+            if ratio <= _ENOUGH:
+                break
+        return Solved(step, forward)
+
+    def _step(self, y: Tensor) -> Tensor:
+        return self.transposed(y).div_(self.scale).neg_()

@@ -1,0 +1,74 @@
+"""Where a step goes, by products with the Jacobian alone: for those too large for memory."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..problem import Product
+from .dense import Solved
+from .lsmr import lsmr
+
+_PROBES = 8
+
+
+class MatrixFree:
+    """Damped least squares by LSMR on `J D^-1/2`.
+
+    The lengths of the columns are estimated by products of J^T with random signs, the same ones
+    each time: Bekas, Kokiopoulou and Saad, An estimator for the diagonal of a matrix (2007).
+
+    Args:
+        forward: v -> J v, [n] -> [m].
+        backward: w -> J^T w, [m] -> [n].
+        rows: [m], whose length, dtype and device the probes take.
+
+    Attributes:
+        column_squares: [n], estimates of the squared lengths of the columns of J.
+        scale: [n], D.
+        least: Smallest damping that makes sense.
+        tolerance: Relative accuracy of a direction.
+
+    Example:
+        >>> a = torch.tensor([[3.0], [4.0]])
+        >>> solver = MatrixFree(lambda v: a @ v, lambda w: a.T @ w, torch.tensor([3.0, 4.0]))
+        >>> solver.solve(torch.tensor([3.0, 4.0]), 0.0).step.tolist()
+        [-1.0]
+    """
+
+    tolerance = 1e-3
+
+    def __init__(self, forward: Product, backward: Product, rows: Tensor) -> None:
+        self._forward, self._backward = forward, backward
+        # Drawn on the CPU by a generator of its own: the same on all devices, and no global state.
+        generator = torch.Generator().manual_seed(0)
+        signs = 2 * torch.randint(0, 2, (_PROBES, rows.shape[0]), generator=generator) - 1
+        squares = [backward(probe.to(rows)).square() for probe in signs]
+        self.column_squares = torch.stack(squares).mean(0)
+        self.scale = torch.ones_like(self.column_squares)
+        self.least = 2 * torch.finfo(rows.dtype).eps
+
+    def transposed(self, rows: Tensor) -> Tensor:
+        """Compute J^T w, [m] -> [n]."""
+        return self._backward(rows)
+
+    def solve(self, rows: Tensor, damping: float) -> Solved | None:
+        """Solve `min |J s + rows|^2 + damping |s|_D^2` to the tolerance.
+
+        Args:
+            rows: [m].
+            damping: Dimensionless, not negative.
+
+        Returns:
+            The direction.
+        """
+        roots = self.scale.rsqrt()
+        found = lsmr(
+            lambda v: self._forward(roots * v),
+            lambda w: roots * self._backward(w),
+            -rows,
+            damp=damping**0.5,
+            tolerance=self.tolerance,
+        )
+        step = roots * found.x
+        return Solved(step, self._forward(step))

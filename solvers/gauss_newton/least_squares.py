@@ -1,0 +1,174 @@
+"""Nonlinear least squares in torch: Levenberg-Marquardt and Gauss-Newton.
+
+`least_squares` minimises a function's residuals. `Stepper` makes one step at a time, on a `Problem`
+that brings its own Jacobian and may change in between.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from . import residual_functions
+from .damping import gain_ratio
+from .damping.gain_ratio import GainRatio, LineSearch, Nielsen, TargetRatio
+from .damping.rule import Rule
+from .direction import memory
+from .iteration import Iteration, Limits
+from .problem import NonFiniteJacobianError, Problem, ProductProblem
+from .robust_loss import Loss
+from .scaling import Scale
+from .solution import Solution, Status
+from .step import Step
+from .stepper import Stepper
+
+__all__ = [
+    "DAMPINGS",
+    "SOLVERS",
+    "GainRatio",
+    "LineSearch",
+    "Loss",
+    "Nielsen",
+    "NonFiniteJacobianError",
+    "Problem",
+    "ProductProblem",
+    "Rule",
+    "Solution",
+    "Status",
+    "Step",
+    "Stepper",
+    "TargetRatio",
+    "least_squares",
+]
+
+DAMPINGS = tuple(gain_ratio.names())
+"""Names of the rules that say how far a step goes."""
+
+SOLVERS = ("auto", *memory.PATHS)
+"""Names of the ways to a direction: through J^T J, through J J^T, by products alone."""
+
+Vector = Tensor | np.ndarray | Sequence[float] | float
+_METHODS = {"lm": "nielsen", "gauss_newton": "line_search"}
+
+
+def least_squares(
+    residual: Callable[[Tensor], Any],
+    x0: Vector,
+    jac: str | Callable[[Tensor], Any] | None = None,
+    *,
+    method: str = "lm",
+    ftol: float | None = 1e-8,
+    xtol: float | None = 1e-8,
+    gtol: float | None = 1e-8,
+    x_scale: Scale = "jac",
+    loss: str = "linear",
+    f_scale: float = 1.0,
+    max_nfev: int | None = None,
+    max_iterations: int | None = None,
+    damping: str | Rule | None = None,
+    geodesic: bool | None = None,
+    solver: str = "auto",
+    memory_limit_gb: float | None = None,
+    chunk_rows: int | None = None,
+    diff_step: float | None = None,
+    callback: Callable[[Solution], Any] | None = None,
+) -> Solution:
+    """Minimise half the sum of squares of a residual vector, or of a robust loss of it.
+
+    The arguments that `scipy.optimize.least_squares` has too mean the same. It computes in float32
+    or float64, on the CPU or a GPU, as x0 says; there may be fewer rows than parameters, and
+    parameters without effect.
+
+    Args:
+        residual: x [n] -> [m], in torch operations unless `jac` says otherwise.
+        x0: [n], the start; float64 unless it is a float32 tensor or array. Not modified.
+        jac: None or "func" differentiates the residual; "2-point" and "3-point" take finite
+            differences, for residuals that use NumPy, say; a function x -> [m, n] brings its own.
+        method: "lm", or "gauss_newton": without damping, by a line search.
+        ftol: Ends when a step changes the cost by less than this part of it; None for never.
+        xtol: Ends when a step changes x by less than this part of it, in the norm of the damping.
+        gtol: Ends when each `|J_j . r|` is at most this part of `|J_j| |r|`.
+        x_scale: "jac" scales parameters by the columns of J; else their scales, a number or [n].
+        loss: "linear", "soft_l1", "huber", "cauchy" or "arctan".
+        f_scale: Size of a residual beyond which a robust loss counts it for less.
+        max_nfev: Largest number of residual evaluations; 100 (n + 1) if None. 0 returns the start.
+        max_iterations: Largest number of steps; None for any. 0 returns the start.
+        damping: One of `DAMPINGS` or a rule, such as `TargetRatio(initial=0.1)`.
+        geodesic: Bend steps along the second derivative of the residual, for one more evaluation
+            each; None does for "lm".
+        solver: One of `SOLVERS`; "auto" takes the smaller of the two matrices, and products alone
+            where there is no room for the Jacobian.
+        memory_limit_gb: Memory for the Jacobian and what is made of it, in GiB; None takes half of
+            what is free.
+        chunk_rows: Rows of the Jacobian that are differentiated at a time; None chooses.
+        diff_step: Step of finite differences in units of `|x|`; None chooses.
+        callback: Called with a `Solution` after each step; ends the iteration by StopIteration or
+            an answer that is true.
+
+    Returns:
+        The solution. Ctrl-C ends the iteration and keeps the last accepted step.
+
+    Raises:
+        ValueError: If an argument is not as above, or a residual or its derivative is not finite
+            at the start.
+        MemoryError: If the limit leaves no room for any solver, with what each of them needs.
+
+    Example:
+        >>> t = torch.tensor([0.0, 1.0, 2.0], dtype=torch.float64)
+        >>> data = 2.0 * torch.exp(-0.5 * t)
+        >>> fit = least_squares(lambda x: x[0] * torch.exp(-x[1] * t) - data, [1.0, 1.0])
+        >>> fit.x.round(decimals=6).tolist(), fit.success
+        ([2.0, 0.5], True)
+    """
+    x = _start(x0)
+    rule = _rule(method, damping)
+    if solver not in SOLVERS:
+        raise ValueError(f"`solver` must be one of {', '.join(SOLVERS)}, got {solver!r}.")
+    limits = Limits(
+        ftol=0.0 if ftol is None else ftol,
+        xtol=0.0 if xtol is None else xtol,
+        gtol=0.0 if gtol is None else gtol,
+        max_nfev=100 * (x.numel() + 1) if max_nfev is None else max_nfev,
+        max_iterations=math.inf if max_iterations is None else max_iterations,
+    )
+    stepper = Stepper(
+        residual_functions.make(residual, x, jac, chunk_rows, diff_step),
+        x,
+        direction=solver,
+        damping=rule,
+        geodesic=method == "lm" if geodesic is None else geodesic,
+        x_scale=x_scale,
+        memory_limit_gb=memory_limit_gb,
+        loss=Loss(loss, f_scale),
+    )
+    return Iteration(stepper, limits.above(torch.finfo(x.dtype).eps), callback).run()
+
+
+def _start(x0: Vector) -> Tensor:
+    x = x0.detach() if isinstance(x0, Tensor) else torch.from_numpy(np.array(x0))
+    if not (x.is_floating_point() or x.is_complex()):
+        x = x.to(torch.float64)
+    if x.dtype not in (torch.float32, torch.float64):
+        raise ValueError(f"`x0` must be float32 or float64, got {x.dtype}.")
+    x = x[None] if x.ndim == 0 else x
+    if x.ndim != 1 or not x.numel():
+        raise ValueError(f"`x0` must be a vector of at least one number, got {list(x.shape)}.")
+    bad = int((~x.isfinite()).sum())
+    if bad:
+        raise ValueError(f"`x0` must be finite, got NaN or infinity in {bad} of {x.numel()}.")
+    return x.clone()
+
+
+def _rule(method: str, damping: str | Rule | None) -> str | Rule:
+    if method not in _METHODS:
+        raise ValueError(f"`method` must be one of {', '.join(_METHODS)}, got {method!r}.")
+    if damping is None:
+        return _METHODS[method]
+    if method == "gauss_newton":
+        raise ValueError(f"`damping` must be None for method='gauss_newton', got {damping!r}.")
+    return damping

@@ -1,0 +1,119 @@
+"""The linear model of a problem at one point: directions, promises, and the second derivative."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from .damping.rule import Attempt
+from .direction.dense import Direction, Solved
+from .robust_loss import Loss
+from .scaling import length
+
+Residual = Callable[[Tensor], Tensor]
+
+_AHEAD = 0.1  # of the step, where the second directional derivative is taken
+_BEND = 0.75  # largest correction, twice over, in units of the step
+
+
+class Linearization:
+    """A cost and its Gauss-Newton model at x.
+
+    Args:
+        x: [n].
+        residual: [m] there.
+        loss: Turns residuals into the cost.
+        direction: The linear algebra, its scale set.
+        weights: [m], factors of the rows that the loss asks for, or None for 1.
+
+    Attributes:
+        gradient: [n], of the cost.
+        optimality: Largest |J_j . r| / |J_j| over the columns that are not zero.
+        least: Smallest damping that makes sense.
+    """
+
+    def __init__(
+        self, x: Tensor, residual: Tensor, loss: Loss, direction: Direction, weights: Tensor | None
+    ) -> None:
+        self._x, self._residual, self._loss = x, residual, loss
+        self._cost = loss.cost(residual)
+        self._direction, self._weights = direction, weights
+        self.least = direction.least
+        self._rows = loss.rows(residual)[0]
+        self._solved: tuple[float, Solved | None] | None = None
+        self.gradient = direction.transposed(self._rows)
+        columns = direction.column_squares
+        used = columns > 0
+        self.optimality = float(torch.where(used, self.gradient.abs() / columns.sqrt(), 0.0).max())
+        self._measure = torch.where(used, direction.scale, 0.0)
+        self._x_length = length(x, self._measure)
+
+    def solve(self, damping: float) -> Solved | None:
+        """Find a direction, or return the last one where the damping is the same.
+
+        Args:
+            damping: Relative to D, dimensionless.
+
+        Returns:
+            The direction, or None where no way leads there.
+        """
+        if self._solved is None or self._solved[0] != damping:
+            self._solved = damping, self._direction.solve(self._rows, damping)
+        return self._solved[1]
+
+    def attempt(
+        self, evaluate: Residual, damping: float, fraction: float, geodesic: bool
+    ) -> Attempt:
+        """Take a step and compare what it brings with what the model promises.
+
+        Args:
+            evaluate: x -> residual.
+            damping: Relative to D, dimensionless.
+            fraction: Part of the direction to take.
+            geodesic: Whether to bend a whole step.
+
+        Returns:
+            The step and its end; rejected if that is not finite.
+        """
+        solved = self.solve(damping)
+        if solved is None:
+            return Attempt(damping, fraction)
+        slope = -float(torch.dot(self.gradient, solved.step))
+        square = float(torch.dot(solved.forward, solved.forward))
+        step = solved.step * fraction
+        if geodesic and fraction == 1.0:
+            step = self._bent(evaluate, solved, damping)
+        residual = evaluate(self._x + step)
+        attempt = Attempt(
+            damping,
+            fraction,
+            step,
+            residual,
+            cost=self._loss.cost(residual),
+            reduction=self._loss.reduction(self._residual, residual),
+            predicted=fraction * slope - 0.5 * fraction**2 * square,
+            relative=length(step, self._measure) / max(self._x_length, 1e-300),
+            fallback=solved.fallback,
+        )
+        eps = torch.finfo(step.dtype).eps
+        tiny = attempt.predicted <= 2 * eps * self._cost or attempt.relative <= eps
+        return attempt.give_up() if tiny and not attempt.accepted else attempt
+
+    def _bent(self, evaluate: Residual, solved: Solved, damping: float) -> Tensor:
+        # Geodesic acceleration: Transtrum and Sethna, Improvements to the Levenberg-Marquardt
+        # algorithm (2012), eq. (8) to (15), the second derivative as a difference of residuals.
+        # A correction that is too large is left out: the straight step is still a step.
+        ahead = evaluate(self._x + _AHEAD * solved.step) - self._residual
+        if self._weights is not None:
+            ahead = ahead * self._weights
+        curvature = (2 / _AHEAD) * (ahead / _AHEAD - solved.forward)
+        if not bool(curvature.isfinite().all()):
+            return solved.step
+        second = self._direction.solve(curvature, damping)
+        if second is None:
+            return solved.step
+        bend = 0.5 * second.step
+        limit = _BEND * length(solved.step, self._measure)
+        return solved.step + bend if 2 * length(bend, self._measure) <= limit else solved.step

@@ -1,0 +1,144 @@
+"""From a problem to its linear model: the path to a direction, scales, accuracy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from .direction import memory
+from .direction.dense import Direction, Dual, Primal
+from .direction.matrix_free import MatrixFree
+from .linear_model import Linearization
+from .problem import NonFiniteJacobianError, Problem, Product, ProductProblem
+from .robust_loss import Loss
+from .scaling import Scaling, length
+
+
+class Linearizer:
+    """Linearises problems, and remembers what one linearisation has for the next.
+
+    Args:
+        loss: Turns residuals into the cost.
+        scaling: Gives the scales of the parameters.
+        wanted: "auto", "primal", "dual" or "matrix_free".
+        memory_limit_gb: Memory to use at most, in GiB; half of what is free if None.
+
+    Attributes:
+        path: The path that was chosen.
+    """
+
+    def __init__(
+        self, loss: Loss, scaling: Scaling, wanted: str, memory_limit_gb: float | None
+    ) -> None:
+        self._loss, self._scaling = loss, scaling
+        self._wanted, self._limit = wanted, memory_limit_gb
+        self._first_gradient: float | None = None
+
+    def choose(self, problem: Problem, x: Tensor) -> None:
+        """Choose the path before anything is allocated.
+
+        Args:
+            problem: What will be linearised.
+            x: [n], of its dtype and device.
+        """
+        self.path, self._room = memory.choose(
+            problem.num_rows,
+            x.numel(),
+            x.element_size(),
+            x.device,
+            self._wanted,
+            self._limit,
+            matrix_free=isinstance(problem, ProductProblem),
+            robust=self._loss.name != "linear",
+        )
+
+    def __call__(self, problem: Problem, x: Tensor, residual: Tensor) -> Linearization:
+        """Linearise a problem.
+
+        Args:
+            problem: The one that the path was chosen for.
+            x: [n].
+            residual: [m] there.
+
+        Returns:
+            The linear model.
+
+        Raises:
+            NonFiniteJacobianError: If the Jacobian is not finite.
+        """
+        rows, weights = self._loss.rows(residual)
+        direction = self._direction(problem, x, rows, weights)
+        columns = direction.column_squares
+        bad = int((~columns.isfinite()).sum())
+        if bad:
+            raise NonFiniteJacobianError(
+                "The Jacobian must be finite, and its squares too, got NaN or infinity in "
+                f"{bad} of {x.numel()} columns."
+            )
+        direction.scale = self._scaling.update(columns)
+        model = Linearization(x, residual, self._loss, direction, weights)
+        if isinstance(direction, MatrixFree):
+            direction.tolerance = self._tolerance(model.gradient, direction.scale)
+        return model
+
+    def _direction(
+        self, problem: Problem, x: Tensor, rows: Tensor, weights: Tensor | None
+    ) -> Direction:
+        if self.path == "matrix_free" and isinstance(problem, ProductProblem):
+            _, forward, backward = problem.products(x)
+            return MatrixFree(*_weighted(forward, backward, weights), rows)
+        jacobian = problem.linearize(x)[1].detach()
+        if weights is not None:
+            jacobian = jacobian * weights[:, None]
+        return (Primal if self.path == "primal" else Dual)(jacobian, self._room)
+
+    def _tolerance(self, gradient: Tensor, scale: Tensor) -> float:
+        # An inexact Newton method: directions become more accurate as the gradient falls, as in
+        # Eisenstat and Walker, Choosing the forcing terms in an inexact Newton method (1996).
+        norm = length(gradient, scale.reciprocal())
+        if self._first_gradient is None:
+            self._first_gradient = norm
+        ratio = norm / self._first_gradient if self._first_gradient > 0 else 1.0
+        return min(0.1, max(ratio**0.5, 1e-8))
+
+    def relax(self) -> None:
+        """Let scales go that are larger than the present ones."""
+        self._scaling.relax()
+
+    def multiply(self, factor: float) -> None:
+        """Follow a common factor on all rows.
+
+        Args:
+            factor: Square of it, positive.
+        """
+        self._scaling.multiply(factor)
+        if self._first_gradient is not None:
+            self._first_gradient *= factor**0.5
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what is remembered."""
+        largest = self._scaling.largest
+        return {
+            "scale": None if largest is None else largest.clone(),
+            "first_gradient": self._first_gradient,
+        }
+
+    def load_state_dict(self, state: dict[str, Any], like: Tensor) -> None:
+        """Remember what another one did.
+
+        Args:
+            state: From `state_dict`.
+            like: [n], whose dtype and device to take.
+        """
+        scale = state["scale"]
+        self._scaling.largest = None if scale is None else scale.to(like).clone()
+        self._first_gradient = state["first_gradient"]
+
+
+def _weighted(
+    forward: Product, backward: Product, weights: Tensor | None
+) -> tuple[Product, Product]:
+    if weights is None:
+        return forward, backward
+    return (lambda v: weights * forward(v)), (lambda w: backward(weights * w))

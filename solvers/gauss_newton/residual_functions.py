@@ -1,0 +1,242 @@
+"""Residual functions with their Jacobians: the caller's, finite differences, or by torch.func."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .autodiff import Derivatives
+from .problem import Product
+
+Residual = Callable[[Tensor], Any]
+Jacobian = Callable[[Tensor], Any]
+
+_METHODS = ("func", "2-point", "3-point")
+
+
+class _Rows:
+    # What all problems share: a residual that is checked, and remembered at the last x, as the
+    # Jacobian is wanted there more often than not.
+
+    def __init__(self, function: Residual, x: Tensor) -> None:
+        self._function = function
+        self._last = x, self._first(x)
+        self.num_rows = self._last[1].numel()
+
+    def _first(self, x: Tensor) -> Tensor:
+        return _vector(self._function(x.clone()), x).detach()
+
+    def checked(self, x: Tensor) -> Tensor:
+        value = _vector(self._function(x), x)
+        if value.numel() != self.num_rows:
+            raise ValueError(f"`residual` must keep {self.num_rows} rows, got {value.numel()}.")
+        return value
+
+    def residual(self, x: Tensor) -> Tensor:
+        """Compute the residual [m] at x [n].
+
+        Args:
+            x: [n], not modified.
+
+        Returns:
+            [m], without gradient.
+        """
+        if not torch.equal(self._last[0], x):
+            # A copy, as the caller's function may write to what it is given.
+            self._last = x, self.checked(x.clone()).detach()
+        return self._last[1]
+
+
+class FunctionProblem(_Rows):
+    """A residual in torch operations.
+
+    Args:
+        function: x [n] -> residual [m].
+        x: [n], where to look at it first.
+        chunk_rows: Rows of the Jacobian at a time; None chooses.
+
+    Raises:
+        ValueError: If the residual does not depend on x by torch operations.
+    """
+
+    def __init__(self, function: Residual, x: Tensor, chunk_rows: int | None = None) -> None:
+        super().__init__(function, x)
+        if chunk_rows is not None and not chunk_rows >= 1:
+            raise ValueError(f"`chunk_rows` must be at least 1, got {chunk_rows}.")
+        self._derivatives = Derivatives(self.checked, self.num_rows, x.numel(), chunk_rows)
+
+    def _first(self, x: Tensor) -> Tensor:
+        leaf = x.clone().requires_grad_()
+        try:
+            value = _vector(self._function(leaf), x)
+            known = value.requires_grad
+        except (RuntimeError, TypeError) as error:
+            if "numpy" not in str(error):
+                raise
+            known = False
+        if not known:
+            raise ValueError(
+                "`residual` must be made of torch operations on x for jac='func', got a result "
+                "that torch cannot differentiate; pass jac='2-point' or a function."
+            )
+        return value.detach()
+
+    def linearize(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute the residual [m] and its Jacobian [m, n].
+
+        Args:
+            x: [n].
+
+        Returns:
+            Both, without gradient.
+        """
+        return self.residual(x), self._derivatives.jacobian(x)
+
+    def products(self, x: Tensor) -> tuple[Tensor, Product, Product]:
+        """Compute the residual [m] and return v -> J v and w -> J^T w.
+
+        Args:
+            x: [n].
+
+        Returns:
+            The residual and both products.
+        """
+        return (self.residual(x), *self._derivatives.products(x))
+
+
+class CallableProblem(_Rows):
+    """A residual with a function for its Jacobian.
+
+    Args:
+        function: x [n] -> residual [m]; may use NumPy.
+        jacobian: x [n] -> [m, n], tensor or array.
+        x: [n], where to look at the residual first.
+    """
+
+    def __init__(self, function: Residual, jacobian: Jacobian, x: Tensor) -> None:
+        super().__init__(function, x)
+        self._jacobian = jacobian
+
+    def linearize(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute the residual [m] and its Jacobian [m, n].
+
+        Args:
+            x: [n].
+
+        Returns:
+            Both, without gradient.
+
+        Raises:
+            ValueError: If the caller's Jacobian has another shape.
+        """
+        jacobian = torch.as_tensor(self._jacobian(x.clone()), dtype=x.dtype, device=x.device)
+        wanted = [self.num_rows, x.numel()]
+        if list(jacobian.shape) != wanted:
+            raise ValueError(f"`jac` must return shape {wanted}, got {list(jacobian.shape)}.")
+        return self.residual(x), jacobian.detach()
+
+
+class DifferenceProblem(_Rows):
+    """A residual with finite differences for its Jacobian.
+
+    Args:
+        function: x [n] -> residual [m]; may use NumPy.
+        x: [n], where to look at it first.
+        central: Differences to both sides, of twice the cost and higher order.
+        relative: Step in units of |x|, or of a hundredth of the start (of 1 if that is 0) where x
+            is smaller; None takes the square root of rounding, or its cube root for central
+            differences.
+
+    Raises:
+        ValueError: If the step is not positive.
+    """
+
+    def __init__(
+        self, function: Residual, x: Tensor, central: bool, relative: float | None = None
+    ) -> None:
+        super().__init__(function, x)
+        if relative is not None and not (relative > 0 and math.isfinite(relative)):
+            raise ValueError(f"`diff_step` must be a positive, finite number, got {relative}.")
+        self._central = central
+        eps = torch.finfo(x.dtype).eps
+        self._relative = relative or eps ** (1 / 3 if central else 1 / 2)
+        # Parameters have sizes of their own, and a step from near 0 must not vanish.
+        self._least = 1e-2 * torch.where(x == 0, 1.0, x.abs())
+
+    def linearize(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute the residual [m] and its Jacobian [m, n].
+
+        Args:
+            x: [n].
+
+        Returns:
+            Both.
+        """
+        base = self.residual(x)
+        columns = x.new_empty(x.numel(), self.num_rows)
+        for j, step in enumerate((self._relative * torch.maximum(x.abs(), self._least)).tolist()):
+            ahead, behind = x.clone(), x.clone()
+            ahead[j] += step
+            if self._central:
+                behind[j] -= step
+            low = self.checked(behind.clone()).detach() if self._central else base
+            high = self.checked(ahead.clone()).detach()
+            columns[j] = (high - low) / (ahead[j] - behind[j])  # the width as it was rounded
+        return base, columns.mT
+
+
+def _vector(value: Any, x: Tensor) -> Tensor:
+    if not isinstance(value, Tensor):
+        value = torch.as_tensor(value, dtype=x.dtype, device=x.device)
+    if value.ndim == 0:
+        value = value[None]
+    if value.ndim != 1 or not value.numel():
+        raise ValueError(
+            f"`residual` must return a vector of at least one row, got shape {list(value.shape)}."
+        )
+    if value.dtype != x.dtype or value.device != x.device:
+        raise ValueError(
+            f"`residual` must return {x.dtype} on {x.device} like `x0`, "
+            f"got {value.dtype} on {value.device}."
+        )
+    return value
+
+
+def make(
+    function: Residual,
+    x: Tensor,
+    jac: str | Jacobian | None,
+    chunk_rows: int | None = None,
+    diff_step: float | None = None,
+) -> FunctionProblem | CallableProblem | DifferenceProblem:
+    """Pair a residual with its Jacobian.
+
+    Args:
+        function: x [n] -> residual [m].
+        x: [n], the start.
+        jac: None or "func", "2-point", "3-point", or a function x -> [m, n].
+        chunk_rows: Rows of the Jacobian at a time.
+        diff_step: Relative step of finite differences.
+
+    Returns:
+        The problem.
+
+    Raises:
+        ValueError: If there is no such way to a Jacobian.
+
+    Example:
+        >>> x = torch.tensor([3.0], dtype=torch.float64)
+        >>> make(lambda x: x**2, x, "3-point").linearize(x)[1].round(decimals=6).tolist()
+        [[6.0]]
+    """
+    if callable(jac):
+        return CallableProblem(function, jac, x)
+    if jac is None or jac == "func":
+        return FunctionProblem(function, x, chunk_rows)
+    if jac in ("2-point", "3-point"):
+        return DifferenceProblem(function, x, jac == "3-point", diff_step)
+    raise ValueError(f"`jac` must be a function or one of {', '.join(_METHODS)}, got {jac!r}.")

@@ -1,0 +1,69 @@
+"""What one step of a minimisation did."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from .damping.rule import Attempt
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one step did.
+
+    Attributes:
+        accepted: Whether x has moved.
+        cost: Cost at the new x.
+        cost_before: Cost at the old one.
+        predicted: Fall of the cost that the linear model promised.
+        gain_ratio: Fall of the cost in units of the predicted one.
+        damping: Damping of the last trial, relative to D, dimensionless.
+        step_norm: |s| of the last trial, in units of the parameters.
+        relative_step: |s| / |x|, in the norm of D.
+        gradient_norm: Optimality at the old x.
+        trials: Steps that were tried.
+        fallback: "qr" or "svd" where Cholesky factors did not serve, else None.
+        futile: No step at all can bring more than rounding.
+    """
+
+    accepted: bool
+    cost: float
+    cost_before: float
+    predicted: float
+    gain_ratio: float
+    damping: float
+    step_norm: float
+    relative_step: float
+    gradient_norm: float
+    trials: int
+    fallback: str | None = None
+    futile: bool = False
+
+    @classmethod
+    def of(cls, attempts: list[Attempt], cost: float, gradient_norm: float) -> Step:
+        """Describe a step by its trials, the last of which was taken or given up.
+
+        Args:
+            attempts: All trials.
+            cost: Cost before them.
+            gradient_norm: Optimality before them.
+
+        Returns:
+            The description.
+        """
+        last = attempts[-1]
+        return cls(
+            accepted=last.accepted,
+            cost=last.cost if last.accepted else cost,
+            cost_before=cost,
+            predicted=last.predicted,
+            gain_ratio=last.gain_ratio,
+            damping=last.damping,
+            step_norm=math.nan if last.step is None else float(last.step.norm()),
+            relative_step=last.relative,
+            gradient_norm=gradient_norm,
+            trials=len(attempts),
+            fallback=last.fallback,
+            futile=last.futile,
+        )

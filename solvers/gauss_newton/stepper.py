@@ -1,0 +1,258 @@
+"""One step of damped least squares at a time, on a problem that may change in between."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from .damping import gain_ratio
+from .damping.rule import Attempt, Rule
+from .linear_model import Linearization
+from .linearizer import Linearizer
+from .problem import NonFiniteJacobianError, Problem
+from .robust_loss import Loss
+from .scaling import Scale, Scaling
+from .step import Step
+
+_TRUSTED = 0.5  # gain ratio from which the model is good enough for a bolder step
+_RETREATS, _RETREAT = 10, 1e3  # how often, and the factor of the damping
+
+
+@dataclass(frozen=True)
+class _Point:
+    x: Tensor
+    residual: Tensor
+    cost: float
+
+
+class Stepper:
+    """Minimises a problem step by step.
+
+    The direction says where a step goes (damped least squares through J^T J, J J^T or products
+    alone), the rule of the damping says how far. Levenberg-Marquardt and Gauss-Newton differ in the
+    rule only.
+
+    Args:
+        problem: What is minimised.
+        x: [n], float32 or float64, the start; not modified.
+        direction: "auto", "primal", "dual" or "matrix_free".
+        damping: A rule or its name: "nielsen", "gain_ratio", "target" or "line_search".
+        geodesic: Bend steps along the second directional derivative, for one more evaluation of
+            the residual each.
+        x_scale: "jac", a number or [n]: see `Scaling`.
+        memory_limit_gb: Memory to use at most, in GiB; half of what is free if None.
+        loss: Robust loss of the residuals.
+
+    Attributes:
+        gradient_norm: Optimality, largest `|J_j . r| / |J_j|`, where J was computed last.
+        nfev: Evaluations of the residual.
+        njev: Evaluations of the Jacobian.
+        max_nfev: No trial is made beyond so many evaluations; None for any number.
+
+    Raises:
+        ValueError: If an argument is not as above, or the residual is not finite at the start.
+        MemoryError: If there is no room for any direction.
+
+    Example:
+        >>> import torch
+        >>> class Line:
+        ...     num_rows = 2
+        ...     matrix = torch.tensor([[1.0, 0.0], [0.0, 2.0]], dtype=torch.float64)
+        ...     def residual(self, x): return self.matrix @ x - 2.0
+        ...     def linearize(self, x): return self.residual(x), self.matrix
+        >>> stepper = Stepper(Line(), torch.zeros(2, dtype=torch.float64))
+        >>> step = stepper.step()
+        >>> step.accepted, round(step.gain_ratio, 6), stepper.x.round(decimals=2).tolist()
+        (True, 1.0, [2.0, 1.0])
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        x: Tensor,
+        *,
+        direction: str = "auto",
+        damping: str | Rule = "nielsen",
+        geodesic: bool = True,
+        x_scale: Scale = "jac",
+        memory_limit_gb: float | None = None,
+        loss: Loss | None = None,
+    ) -> None:
+        self._rule = gain_ratio.find(damping)
+        self._memory = self._rule.start()
+        self._loss = Loss() if loss is None else loss
+        self._geodesic = geodesic
+        scaling = Scaling(x_scale, x)
+        self._linearizer = Linearizer(self._loss, scaling, direction, memory_limit_gb)
+        self.nfev = self.njev = self._retreats = 0
+        self.max_nfev: int | None = None
+        self.gradient_norm = math.nan
+        self._install(problem, x.detach().clone())
+
+    @property
+    def x(self) -> Tensor:
+        """Parameters [n] of the last accepted step."""
+        return self._point.x
+
+    @property
+    def residual(self) -> Tensor:
+        """Residual [m] there."""
+        return self._point.residual
+
+    @property
+    def cost(self) -> float:
+        """Cost there."""
+        return self._point.cost
+
+    @property
+    def linearized(self) -> bool:
+        """Whether the Jacobian at x is known, to which `gradient_norm` then belongs."""
+        return self._model is not None
+
+    @property
+    def path(self) -> str:
+        """The direction that was chosen: "primal", "dual" or "matrix_free"."""
+        return self._linearizer.path
+
+    @property
+    def damping(self) -> float:
+        """Damping that the next step starts with, relative to D, dimensionless."""
+        return float(self._memory["damping"])
+
+    def _install(self, problem: Problem, x: Tensor) -> None:
+        self._linearizer.choose(problem, x)
+        self.problem = problem
+        residual = self._evaluate(x)
+        bad = int((~residual.isfinite()).sum())
+        if bad:
+            raise ValueError(
+                f"`residual` must be finite at the start, got NaN or infinity in {bad} of "
+                f"{residual.numel()} rows."
+            )
+        cost = self._loss.cost(residual)
+        if not math.isfinite(cost):
+            raise ValueError("`residual` must have a finite sum of squares at the start.")
+        self._model: Linearization | None = None
+        self._before: _Point | None = None
+        # After `load_state_dict`, the cost where the state was saved, perhaps with other rows.
+        self._saved_cost: float | None = None
+        self._point = _Point(x, residual, cost)
+
+    def replace(self, problem: Problem) -> None:
+        """Go on with other rows (points, weights) at the same x; the relative damping is kept.
+
+        Args:
+            problem: What is minimised from now on.
+
+        Raises:
+            ValueError: If its residual is not finite.
+        """
+        before = self.cost if self._saved_cost is None else self._saved_cost
+        self._install(problem, self.x)
+        # At the same x, a common factor on all rows shows in the cost; other changes hardly do.
+        ratio = self.cost / before if before > 0 else 0.0
+        if 0 < ratio < math.inf:
+            self._linearizer.multiply(ratio)
+
+    def linearize(self) -> Linearization:
+        """Compute the Jacobian at x, if that has not been done, and what follows from it.
+
+        Returns:
+            The linear model at x.
+
+        Raises:
+            NonFiniteJacobianError: If the Jacobian is not finite.
+        """
+        while self._model is None:
+            self.njev += 1
+            try:
+                model = self._linearizer(self.problem, self.x, self.residual)
+            except NonFiniteJacobianError:
+                if not self._retreat():
+                    raise
+            else:
+                self.gradient_norm = model.optimality
+                self._model = model
+        return self._model
+
+    def _retreat(self) -> bool:
+        # Back to where the Jacobian was finite, with more damping, so that the next step ends
+        # elsewhere; not for ever.
+        if self._before is None or self._retreats >= _RETREATS or self.damping == 0:
+            return False
+        self._retreats += 1
+        self._point, self._before = self._before, None
+        self._memory = {**self._memory, "damping": self.damping * _RETREAT}
+        return True
+
+    def step(self) -> Step:
+        """Linearise if x has moved, then try steps until one is accepted or none can be.
+
+        Returns:
+            What was done. A trial that is not finite is rejected.
+
+        Raises:
+            NonFiniteJacobianError: If the Jacobian is not finite.
+        """
+        model = self.linearize()
+        before = self._point
+
+        def attempt(damping: float, fraction: float) -> Attempt:
+            if self.max_nfev is not None and self.nfev >= self.max_nfev:
+                return Attempt(damping, fraction, futile=True)
+            return model.attempt(self._evaluate, damping, fraction, self._geodesic)
+
+        attempts, self._memory = self._rule.search(attempt, self._memory, model.least)
+        last = attempts[-1]
+        self._saved_cost = None
+        if last.accepted and last.step is not None and last.residual is not None:
+            self._model, self._before = None, before
+            if last.damping <= model.least and last.gain_ratio > _TRUSTED:
+                self._linearizer.relax()
+            self._point = _Point(before.x + last.step, last.residual, last.cost)
+        return Step.of(attempts, before.cost, self.gradient_norm)
+
+    def _evaluate(self, x: Tensor) -> Tensor:
+        self.nfev += 1
+        return self.problem.residual(x).detach()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what continues the iteration: plain numbers, lists and tensors.
+
+        Returns:
+            A dictionary for `load_state_dict` of a stepper on the same problem.
+        """
+        return {
+            "x": self.x.clone(),
+            "cost": self.cost,
+            "memory": dict(self._memory),
+            **self._linearizer.state_dict(),
+            "nfev": self.nfev,
+            "njev": self.njev,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a state; on the CPU to the same bits.
+
+        Args:
+            state: From `state_dict`.
+
+        Raises:
+            ValueError: If it belongs to another number of parameters or another rule.
+        """
+        x = state["x"].to(self.x)
+        if x.shape != self.x.shape:
+            raise ValueError(f"`state` must hold {self.x.numel()} parameters, got {x.numel()}.")
+        if set(state["memory"]) != set(self._rule.start()):
+            raise ValueError(
+                f"`state` must hold the memory of {type(self._rule).__name__}, "
+                f"got {', '.join(sorted(state['memory']))}."
+            )
+        self._install(self.problem, x.clone())
+        self._memory = dict(state["memory"])
+        self._linearizer.load_state_dict(state, x)
+        self._saved_cost = state["cost"]
+        self.nfev, self.njev = state["nfev"], state["njev"]

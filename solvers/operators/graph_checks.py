@@ -1,0 +1,92 @@
+"""What is wrong with a graph, or not likely to be meant."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from torch import Tensor
+
+from .neighbour_tables import Entries
+
+REAL = (torch.float32, torch.float64)
+
+
+class GraphWarning(UserWarning):
+    """A graph is legal but unlikely to be meant."""
+
+
+def edge_problem(
+    edge_index: Tensor, laplacian: Tensor, gradient: Tensor, pos: Tensor
+) -> str | None:
+    """Say what is wrong with edges, their weights or positions, or None; the caller raises."""
+    if edge_index.ndim != 2 or edge_index.shape[0] != 2 or pos.ndim != 2 or not pos.shape[0]:
+        return (
+            "`edge_index` must have shape [2, E] and `pos` [N, d] with N > 0, "
+            f"got {list(edge_index.shape)} and {list(pos.shape)}."
+        )
+    if pos.dtype not in REAL:
+        return f"`graph` must be float32 or float64, got {pos.dtype}."
+    (num_nodes, dimension), num_edges = pos.shape, edge_index.shape[1]
+    if laplacian.shape != (num_edges,) or gradient.shape != (num_edges, dimension):
+        return (
+            f"`edge_laplacian` must have shape [{num_edges}] and `edge_gradient` "
+            f"[{num_edges}, {dimension}], got {list(laplacian.shape)} and {list(gradient.shape)}."
+        )
+    if not laplacian.dtype == gradient.dtype == pos.dtype:
+        return (
+            f"`edge_laplacian` and `edge_gradient` must be {pos.dtype} like `pos`, "
+            f"got {laplacian.dtype} and {gradient.dtype}."
+        )
+    if num_edges:
+        low, high = (int(end) for end in edge_index.aminmax())
+        if low < 0 or high >= num_nodes:
+            return f"`edge_index` must lie in [0, {num_nodes}), got {low} to {high}."
+    if loops := int((edge_index[0] == edge_index[1]).sum()):
+        return f"`edge_index` must have no self loops, got {loops}."
+    return None
+
+
+def mask_problem(mask: Tensor, num_nodes: int) -> str | None:
+    """Say what is wrong with a mask of boundary nodes, or None; the caller raises."""
+    if mask.dtype != torch.bool or mask.shape != (num_nodes,):
+        return (
+            f"`boundary_mask` must be bool of shape [{num_nodes}], got {mask.dtype} of shape "
+            f"{list(mask.shape)}."
+        )
+    return None
+
+
+def warn_of(edges: Entries, graph: Any) -> None:
+    """Warn of nodes without edges, of edges given twice and of a graph in several parts."""
+    n = edges.num_nodes
+    if n == 1:
+        return
+    free = ~graph.boundary_mask
+    alone = free & (torch.bincount(edges.target, minlength=n) == 0)
+    if count := int(alone.sum()):
+        first = int(alone.nonzero()[0])
+        _warn(f"{count} nodes have no edges, the first is node {first}: derivatives there are 0.")
+    matrix = sp.csr_matrix(
+        (
+            np.ones(edges.source.numel(), dtype=np.int8),
+            (edges.target.cpu().numpy(), edges.source.cpu().numpy()),
+        ),
+        (n, n),
+    )
+    if twice := edges.source.numel() - matrix.nnz:
+        _warn(f"{twice} edges are given twice: their weights add up.")
+    # Pieces of fixed nodes only, such as the corners of a grid, are of no account.
+    _, piece = sp.csgraph.connected_components(matrix, directed=False)
+    graphs = graph.batch.cpu().numpy() if getattr(graph, "batch", None) is not None else 0 * piece
+    used = free.cpu().numpy() & ~alone.cpu().numpy()
+    pieces = len(np.unique(piece[used]))
+    if pieces > len(np.unique(graphs[used])):
+        _warn(f"The graph is in {pieces} pieces that know nothing of each other.")
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text, GraphWarning, stacklevel=4)

@@ -1,0 +1,369 @@
+"""Laplacian and gradient of node fields, with adjoint, matrices and fluxes."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from torch import Tensor
+
+from .fluxes import Fluxes, fluxes_of
+from .graph_checks import REAL, edge_problem, mask_problem, warn_of
+from .neighbour_tables import (
+    SMALL,
+    Entries,
+    Layout,
+    Pattern,
+    Weights,
+    apply,
+    apply_with_adjoint,
+    node_major,
+)
+
+_KEYS = ("pos", "edge_index", "edge_laplacian", "edge_gradient", "boundary_mask", "operator_order")
+
+
+@dataclass(frozen=True, eq=False)
+class GraphOperators:
+    """Laplacian and gradient of node fields, as tables of neighbours.
+
+    `(L u)_i = sum_j w_ij (u_j - u_i)`, so constants lie in the kernel exactly; the sums of a node
+    are made in the order of its edges, so a batch gives the numbers of each graph alone, bit for
+    bit. Slopes given on a Neumann boundary count as 0 unless `SemiDiscrete` is told of them. Large
+    fields are differentiated by the tables of the transposed operator.
+
+    Build it by `from_graph`.
+
+    Attributes:
+        pattern: The neighbours of each node.
+        laplacian_weights: In 1 / length^2.
+        gradient_weights: One a space dimension, in 1 / length.
+        pos: [N, d] node positions.
+        boundary_mask: [N] bool, True at nodes whose values come from boundary data.
+        order: Order of accuracy (the lowest of a batch).
+        fluxes: Slopes given on Neumann boundaries, None without any.
+
+    Example:
+        >>> from solvers.operators import grid_graph
+        >>> d = GraphOperators.from_graph(grid_graph([4], [0.0], [3.0], boundary="dirichlet"))
+        >>> d.laplacian(d.pos[:, 0] ** 2).tolist(), d.gradient(d.pos[:, 0] ** 2)[0].tolist()
+        ([0.0, 2.0, 2.0, 0.0], [0.0, 2.0, 4.0, 0.0])
+    """
+
+    pattern: Pattern
+    laplacian_weights: Weights
+    gradient_weights: tuple[Weights, ...]
+    pos: Tensor
+    boundary_mask: Tensor
+    order: int
+    fluxes: Fluxes | None = None
+    # What is derived from the tables once it is asked for: the adjoint, the spectrum's reach.
+    derived: dict[str, Any] = field(default_factory=dict, repr=False, init=False)
+
+    @classmethod
+    def from_graph(cls, graph: Any, *, check: bool = True) -> GraphOperators:
+        """Build the operators of a graph or of a batch of graphs.
+
+        Args:
+            graph: torch-geometric Data or Batch with the attributes that `grid_graph` sets; those
+                that begin with `flux_` may be missing.
+            check: Warn (`GraphWarning`) of nodes without edges, of edges given twice and of a
+                graph in several parts. What cannot be computed with is refused in any case.
+
+        Returns:
+            Operators on the device and in the dtype of the graph's weights.
+
+        Raises:
+            ValueError: If an attribute is missing or misshapen, of another type than float32 or
+                float64, or an edge is out of range or a self loop.
+        """
+        if missing := [key for key in _KEYS if key not in graph]:
+            raise ValueError(f"`graph` must have {', '.join(_KEYS)}, got no {', '.join(missing)}.")
+        values = graph.edge_laplacian, graph.edge_gradient
+        problem = edge_problem(graph.edge_index, *values, graph.pos)
+        if problem := problem or mask_problem(graph.boundary_mask, len(graph.pos)):
+            raise ValueError(problem)
+        source, target = graph.edge_index
+        edges, laplacian, gradient = Entries.sort(source, target, len(graph.pos), *values)
+        if check:
+            warn_of(edges, graph)
+        order = graph.operator_order
+        layout = Layout(edges)
+        return cls(
+            layout.pattern,
+            layout.weights(laplacian),
+            tuple(layout.weights(column) for column in gradient.unbind(1)),
+            graph.pos,
+            graph.boundary_mask,
+            # torch-geometric batches a plain int as one tensor entry per graph.
+            int(order.min()) if isinstance(order, Tensor) else int(order),
+            fluxes_of(graph),
+        )
+
+    @property
+    def num_nodes(self) -> int:
+        """Number of nodes N."""
+        return self.pos.shape[0]
+
+    @property
+    def dimension(self) -> int:
+        """Number of space dimensions d."""
+        return self.pos.shape[1]
+
+    @property
+    def num_edges(self) -> int:
+        """Number of directed edges with a weight other than zero."""
+        return int(self._edges()[0].source.numel())
+
+    def laplacian(self, field: Tensor) -> Tensor:
+        """Laplacian of a field.
+
+        Args:
+            field: [N], in the dtype of the operators.
+
+        Returns:
+            [N], in units of the field / length^2; 0 at Dirichlet boundary nodes.
+
+        Raises:
+            ValueError: If the field has another shape, dtype or device than the operators.
+        """
+        self._check(field)
+        return self._apply(field, None)
+
+    def gradient(self, field: Tensor) -> tuple[Tensor, ...]:
+        """Gradient of a field.
+
+        Args:
+            field: [N], in the dtype of the operators.
+
+        Returns:
+            d tensors [N], in units of the field / length; 0 at Dirichlet boundary nodes.
+
+        Raises:
+            ValueError: If the field has another shape, dtype or device than the operators.
+        """
+        self._check(field)
+        return tuple(self._apply(field, axis) for axis in range(self.dimension))
+
+    def laplacian_adjoint(self, field: Tensor) -> Tensor:
+        """Transpose of the Laplacian (without boundary values and fluxes), applied to a field.
+
+        Args:
+            field: [N], in the dtype of the operators.
+
+        Returns:
+            [N], such that `(laplacian_adjoint(a) * b).sum() == (a * laplacian(b)).sum()`.
+
+        Raises:
+            ValueError: If the field has another shape, dtype or device than the operators.
+        """
+        self._check(field)
+        return apply(field, self.adjoint.pattern, self.adjoint.laplacian_weights)
+
+    def gradient_adjoint(self, components: Sequence[Tensor]) -> Tensor:
+        """Transpose of the gradient, applied to a vector field.
+
+        Args:
+            components: d fields [N].
+
+        Returns:
+            [N], minus a divergence inside of the domain, times its weights in the sum.
+
+        Raises:
+            ValueError: If there are not d components or one is misshapen.
+        """
+        if len(components) != self.dimension:
+            raise ValueError(
+                f"`components` must be {self.dimension} fields, got {len(components)}."
+            )
+        parts = []
+        for component, weights in zip(components, self.adjoint.gradient_weights, strict=True):
+            self._check(component)
+            parts.append(apply(component, self.adjoint.pattern, weights))
+        return functools.reduce(torch.add, parts)
+
+    def to_scipy(self, axis: int | None = None) -> sp.csr_matrix:
+        """Matrix of the Laplacian, or of one component of the gradient.
+
+        Args:
+            axis: Component of the gradient; None is the Laplacian.
+
+        Returns:
+            [N, N] sparse matrix in the operators' float type.
+
+        Raises:
+            ValueError: If there is no such axis.
+        """
+        if axis is not None and not 0 <= axis < self.dimension:
+            raise ValueError(f"`axis` must be None or 0 to {self.dimension - 1}, got {axis}.")
+        edges, laplacian, gradient = self._edges()
+        values = laplacian if axis is None else gradient[:, axis]
+        return _matrix(edges, values)
+
+    def mass_weights(self) -> Tensor:
+        """Weights of the mean over the domain that diffusion keeps without flux, or periodic.
+
+        They are the left null vector of the Laplacian: `(m * laplacian(u)).sum() == 0` for all u.
+
+        Returns:
+            [N], dimensionless, of sum 1.
+
+        Raises:
+            ValueError: If there are Dirichlet nodes or the graph is not in one piece, as no such
+                mean is kept then, or not a single one.
+        """
+        if given := int(self.boundary_mask.sum()):
+            raise ValueError(f"`graph` must have no Dirichlet nodes to keep a mean, got {given}.")
+        matrix = self.to_scipy().astype(np.float64)
+        parts, _ = sp.csgraph.connected_components(matrix, directed=False)
+        if parts > 1:
+            raise ValueError(f"`graph` must be in one piece to keep one mean, got {parts} pieces.")
+        # The border fixes the sum: one sparse factorisation, exact for a one-dimensional kernel.
+        ones = sp.csr_matrix(np.ones((1, self.num_nodes)))
+        bordered = sp.bmat([[matrix.T, ones.T], [ones, None]], format="csc")
+        right = np.zeros(self.num_nodes + 1)
+        right[-1] = 1.0
+        mean = sp.linalg.spsolve(bordered, right)[:-1]
+        return torch.from_numpy(mean).to(self.pos)
+
+    def to(
+        self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
+    ) -> GraphOperators:
+        """Copy to a device and a floating-point type; indices and mask keep their type.
+
+        Args:
+            device: Target device; None keeps it.
+            dtype: float32 or float64, of weights and positions; None keeps it.
+
+        Returns:
+            New operators, sharing whatever did not change.
+
+        Raises:
+            ValueError: If `dtype` is another type.
+        """
+        if dtype is not None and dtype not in REAL:
+            raise ValueError(
+                f"`dtype` must be a floating-point type, float32 or float64, got {dtype}."
+            )
+
+        def move(tensor: Tensor) -> Tensor:
+            return tensor.to(device, dtype if tensor.is_floating_point() else None)
+
+        return _mapped(self, move)
+
+    def node_major(self) -> GraphOperators:
+        """The same tables, laid out as compiled steps want them."""
+        if self.pattern.neighbours.numel() > SMALL:
+            return self  # large tables were laid out so when they were made
+        tables = self.laplacian_weights, *self.gradient_weights
+        return replace(
+            self,
+            pattern=_mapped(self.pattern, _node_major),
+            laplacian_weights=_mapped(tables[0], _node_major),
+            gradient_weights=tuple(_mapped(table, _node_major) for table in tables[1:]),
+        )
+
+    @property
+    def adjoint(self) -> GraphOperators:
+        """Operators whose tables are those of the transposed ones; made once."""
+        if "adjoint" not in self.derived:
+            self.derived["adjoint"] = self._transpose()
+        return self.derived["adjoint"]
+
+    def _transpose(self) -> GraphOperators:
+        edges, laplacian, gradient = self._edges()
+
+        def centre(values: Tensor) -> Tensor:
+            return values.new_zeros(self.num_nodes).index_add(0, edges.target, values)
+
+        swapped, w, g = Entries.sort(
+            edges.target, edges.source, self.num_nodes, laplacian, gradient
+        )
+        layout = Layout(swapped)
+        columns = zip(g.unbind(1), gradient.unbind(1), strict=True)
+        return replace(
+            self,
+            pattern=layout.pattern,
+            laplacian_weights=layout.weights(w, centre(laplacian)),
+            gradient_weights=tuple(layout.weights(t, centre(column)) for t, column in columns),
+        )
+
+    def _apply(self, field: Tensor, axis: int | None) -> Tensor:
+        weights = self.laplacian_weights if axis is None else self.gradient_weights[axis]
+        compiling = torch.compiler.is_compiling()
+        wanted = compiling or self.pattern.neighbours.numel() > SMALL
+        if not (wanted and field.requires_grad and torch.is_grad_enabled()):
+            return apply(field, self.pattern, weights)
+        # While it compiles, torch must not have to follow how the adjoint is made.
+        adjoint = self.derived.get("adjoint") if compiling else self.adjoint
+        if adjoint is None:
+            return apply(field, self.pattern, weights)
+        back = adjoint.laplacian_weights if axis is None else adjoint.gradient_weights[axis]
+        return apply_with_adjoint(field, (self.pattern, weights), (adjoint.pattern, back))
+
+    def _edges(self) -> tuple[Entries, Tensor, Tensor]:
+        """The edges with any weight, their Laplacian [E] and gradient [E, d] weights."""
+        p, every = self.pattern, (self.laplacian_weights, *self.gradient_weights)
+        n = self.num_nodes
+        target = torch.arange(n, device=self.pos.device).expand_as(p.neighbours)
+        tables = [(p.neighbours, target, [w.main.expand_as(p.neighbours) for w in every])]
+        if p.slot is not None and p.rows is not None and p.long_neighbours is not None:
+            rows = p.rows.long().expand_as(p.long_neighbours)
+            tables.append((p.long_neighbours, rows, [w.long for w in every]))  # type: ignore[misc]
+        kept = []
+        for source, to, weights in tables:
+            values = torch.stack(weights, -1)
+            used = (values != 0).any(-1)
+            if p.slot is not None and source is p.neighbours:
+                used &= p.slot == 0  # long rows are whole in the other table
+            used = used.t()  # by node, so that each node's order stays
+            kept.append((source.t()[used].long(), to.t()[used], values.transpose(0, 1)[used]))
+        source, to, values = (torch.cat(part) for part in zip(*kept, strict=True))
+        edges, values = Entries.sort(source, to, n, values)
+        return edges, values[:, 0], values[:, 1:]
+
+    def _check(self, field: Tensor) -> None:
+        if field.shape != self.pos.shape[:1]:
+            raise ValueError(
+                f"`field` must have shape [{self.num_nodes}], got {list(field.shape)}."
+            )
+        if field.dtype != self.pos.dtype:
+            raise ValueError(
+                f"`field` must be {self.pos.dtype} like the operators (see `to`), "
+                f"got {field.dtype}."
+            )
+        if field.device != self.pos.device:
+            raise ValueError(
+                f"`field` must be on {self.pos.device} like the operators (see `to`), "
+                f"got {field.device}."
+            )
+
+
+def _node_major(tensor: Tensor) -> Tensor:
+    return node_major(tensor) if tensor.ndim == 2 else tensor
+
+
+def _mapped(value: Any, function: Callable[[Tensor], Tensor]) -> Any:
+    """Apply a function to every tensor in nested tuples and dataclasses."""
+    if isinstance(value, Tensor):
+        return function(value)
+    if isinstance(value, tuple):
+        return tuple(_mapped(v, function) for v in value)
+    if is_dataclass(value) and not isinstance(value, type):
+        parts = {f.name: _mapped(getattr(value, f.name), function) for f in fields(value) if f.init}
+        return replace(value, **parts)
+    return value
+
+
+def _matrix(edges: Entries, values: Tensor) -> sp.csr_matrix:
+    n = edges.num_nodes
+    row, column = edges.target.cpu().numpy(), edges.source.cpu().numpy()
+    weights = values.detach().cpu().numpy()
+    off = sp.csr_matrix((weights, (row, column)), (n, n))
+    centre = np.bincount(row, weights, n).astype(weights.dtype)
+    return (off - sp.diags(centre, format="csr")).tocsr()

@@ -1,0 +1,73 @@
+"""A Runge-Kutta step as one compiled function of the two fields."""
+
+from __future__ import annotations
+
+import logging
+import types
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .explicit_step import advance
+from .semidiscrete import Fields, SemiDiscrete
+from .state import Time
+from .tableaus import Tableau
+
+log = logging.getLogger("solvers")
+
+
+class CompiledStep:
+    """One step of a system by `torch.compile`, which fuses gathers, reaction and stage update.
+
+    Compiled at the first call, and once more at the first that asks for gradients. Where that
+    fails, `usable` turns False and one line is logged.
+
+    Args:
+        system: The system; its tables are laid out anew if they are small.
+        tableau: The method.
+    """
+
+    def __init__(self, system: SemiDiscrete, tableau: Tableau) -> None:
+        self.usable = True
+        own = system.on(system.operators.node_major())
+        self._operators = own.operators
+
+        def step(u: Tensor, v: Tensor, time: Tensor, h: Tensor) -> Fields:
+            return advance(tableau, own.rates, own.impose, (u, v), time, h)
+
+        # A code object of its own: torch counts recompilations by code, and few are allowed.
+        code = step.__code__.replace(co_name=f"step_{id(self)}")
+        named = types.FunctionType(code, step.__globals__, "step", None, step.__closure__)
+        self._step = torch.compile(named, fullgraph=True, dynamic=False, options=_options())
+
+    def __call__(self, fields: Fields, time: Time, step: float) -> Fields | None:
+        """The fields one step later, or None where the step cannot be compiled."""
+        u, v = fields
+        try:
+            if torch.is_grad_enabled() and (u.requires_grad or v.requires_grad):
+                _ = self._operators.adjoint  # made before torch follows the step
+            # As tensors, so that other times and steps are no reason to compile again.
+            now = torch.as_tensor(time, dtype=torch.float64, device=u.device)
+            h = torch.as_tensor(step, dtype=torch.float64, device=u.device)
+            return self._step(u, v, now, h)
+        except Exception as error:
+            # No compiler, or a right-hand side that torch cannot trace. What is wrong with the
+            # system itself is raised again by the step that is taken instead.
+            self.usable = False
+            reason = str(error).strip() or type(error).__name__
+            log.warning("The step cannot be compiled, going on without: %s", reason.splitlines()[0])
+            return None
+
+
+def _options() -> dict[str, Any]:
+    """What speeds the step up, as far as this release of torch knows it."""
+    config = torch._inductor.config
+    options: dict[str, Any] = {}
+    # Indices were checked when the tables were built; checking again costs a fifth of a step.
+    if hasattr(config, "assert_indirect_indexing"):
+        options["assert_indirect_indexing"] = False
+    # Multiply and add in one instruction: differences of equal values are exact zeros all the same.
+    if hasattr(config.cpp, "enable_floating_point_contract_flag"):
+        options["cpp.enable_floating_point_contract_flag"] = "fast"
+    return options

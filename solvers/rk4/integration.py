@@ -1,0 +1,156 @@
+"""Many steps: which ones, with which states kept, and what to do when one fails."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from .progress_bar import Bar
+from .semidiscrete import Fields
+from .stability import substeps
+from .state import NonFiniteStateError
+from .stepper import Stepper
+
+_SNAP = 1e-9  # of a step: times this close are one time
+
+
+@dataclass
+class Plan:
+    """Whole steps, and the places in them where states are asked for.
+
+    Attributes:
+        time: Start.
+        step: Length of a step.
+        count: Number of steps.
+        saves: Number of states asked for; None for the last one only.
+        at: For each step, fractions in (0, 1] and the numbers of the saves there; step -1 is the
+            start.
+    """
+
+    time: float
+    step: float
+    count: int
+    saves: int | None
+    at: dict[int, list[tuple[float, int]]] = field(default_factory=dict)
+
+    @classmethod
+    def make(
+        cls, time: float, end: float, step: float, save_at: Sequence[float] | Tensor | None
+    ) -> Plan:
+        """Plan the steps from `time` to `end`.
+
+        Args:
+            time: Start.
+            end: `time` plus a whole number of steps.
+            step: Length of a step, positive.
+            save_at: Ascending times, or None.
+
+        Returns:
+            The plan.
+
+        Raises:
+            ValueError: If a time is out of range or the saves are not in ascending order.
+        """
+        if not end > time:
+            raise ValueError(f"`end` must be greater than `time` {time}, got {end}.")
+        count = round((end - time) / step)
+        if count < 1 or abs((end - time) / step - count) > 1e-6 * max(1, count):
+            raise ValueError(
+                f"`end` must be `time` {time} plus a whole number of steps of {step}, got {end}."
+            )
+        if save_at is None:
+            return cls(time, step, count, None)
+        times = [float(t) for t in save_at]
+        plan = cls(time, step, count, len(times))
+        if not times:
+            raise ValueError("`save_at` must hold at least one time, got none.")
+        for k, (t, before) in enumerate(zip(times, [-math.inf, *times], strict=False)):
+            if t <= before:
+                raise ValueError(f"`save_at` must be ascending, got {before} before {t}.")
+            place = (t - time) / step
+            if not -_SNAP <= place <= count * (1 + 1e-6) + _SNAP:
+                raise ValueError(f"`save_at` must lie in [{time}, {end}], got {t}.")
+            whole = round(place)
+            near = min(whole, count) if abs(place - whole) <= _SNAP * max(1, count) else None
+            inside = math.floor(place) if near is None else near - 1
+            plan.at.setdefault(inside, []).append((1.0 if near is not None else place % 1.0, k))
+        return plan
+
+    def pieces(self, i: int) -> list[tuple[float, float, list[int]]]:
+        """The parts of step i: from and to a fraction of it, and the saves at the end of each."""
+        ends = dict.fromkeys([*(f for f, _ in self.at.get(i, ())), 1.0])
+        cuts = itertools.pairwise([0.0, *ends])
+        return [(a, b, [k for f, k in self.at.get(i, ()) if f == b]) for a, b in cuts]
+
+
+def march(
+    stepper: Stepper,
+    state: Tensor,
+    plan: Plan,
+    limit: float,
+    checkpoint_every: int | None,
+    progress: bool | None,
+) -> Tensor:
+    """Take the steps of a plan; see `solvers.rk4.integrate`."""
+    fields = stepper.split(state)
+    saved: dict[int, Tensor] = {}
+    if start := plan.at.get(-1):
+        saved |= {k: stepper.join(stepper.impose(plan.time, fields)) for _, k in start}
+    block = checkpoint_every or (math.isqrt(plan.count) if plan.count > 16 else plan.count)
+    with Bar(plan.count, progress) as bar:
+        for first in range(0, plan.count, block):
+            steps = range(first, min(first + block, plan.count))
+
+            def run(*fields: Tensor, steps: range = steps) -> tuple[Fields, dict[int, Tensor]]:
+                return _run(stepper, fields, plan, limit, steps, bar)
+
+            # Of the state, or of whatever the right-hand side depends on: who knows.
+            if torch.is_grad_enabled() and len(steps) < plan.count:
+                fields, new = checkpoint(
+                    run, *fields, use_reentrant=False, preserve_rng_state=False
+                )
+            else:
+                fields, new = run(*fields)
+            saved |= new
+    if plan.saves is None:
+        return stepper.join(fields)
+    return torch.stack([saved[k] for k in range(plan.saves)])
+
+
+def _run(
+    stepper: Stepper, fields: Fields, plan: Plan, limit: float, steps: range, bar: Bar
+) -> tuple[Fields, dict[int, Tensor]]:
+    saved: dict[int, Tensor] = {}
+    for i in steps:
+        for a, b, saves in plan.pieces(i):
+            length = (b - a) * plan.step
+            parts = substeps(length, limit)
+            for j in range(parts):
+                # From the index, not by adding up: the times keep no rounding of earlier steps.
+                now = plan.time + (i + a + (b - a) * j / parts) * plan.step
+                fields = stepper(fields, now, length / parts)
+                _check(fields, plan, i, now + length / parts, length / parts, limit)
+            if saves:
+                saved |= dict.fromkeys(saves, stepper.join(fields))
+        bar.done(i + 1)
+    return fields, saved
+
+
+def _check(fields: Fields, plan: Plan, i: int, time: float, step: float, limit: float) -> None:
+    # The sum is finite unless a value is not, or values overflow in it: then look closer.
+    if all(math.isfinite(float(f.detach().sum())) for f in fields):
+        return
+    bad = torch.stack([~torch.isfinite(f.detach()).view(len(f), -1).all(1) for f in fields]).any(0)
+    if not bool(bad.any()):
+        return
+    node = int(bad.nonzero()[0])
+    raise NonFiniteStateError(
+        f"The state is not finite after step {i + 1} of {plan.count}, time {time:g}, at node "
+        f"{node} and {int(bad.sum())} in all (sub-step {step:g}, limit {limit:g})."
+    )

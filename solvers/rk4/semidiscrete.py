@@ -1,0 +1,194 @@
+"""A coupled system, discretised in space: the right-hand side of an ordinary system in time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from .state import Time, state_problem, time_problem
+
+if TYPE_CHECKING:
+    from ..operators import GraphOperators
+
+__all__ = ["SemiDiscrete"]
+
+Fields = tuple[Tensor, ...]
+
+
+class SemiDiscrete:
+    """Rates of change of the state `[N, 2]` of a two-field system on a graph.
+
+    Dirichlet boundary nodes have rate zero; `constrain` puts the boundary data there, and the
+    time-stepping functions call it at the time of every stage: the interior nodes then solve an
+    ordinary system that depends on time, of which a Runge-Kutta method loses no order. Without
+    `boundary`, these nodes keep the values they have.
+
+    Args:
+        rhs: `rhs(u, v, d) -> (du/dt, dv/dt)` with u, v [N]; d supplies `laplacian`, `gradient`.
+        operators: Derivatives on the graph, passed to `rhs` as d.
+        boundary: `boundary(x [m, d], t [m]) -> [m, 2]`, values of u, v at Dirichlet nodes.
+        flux: `flux(x [m, d], n [m, d], t [m]) -> [m, 2]`, slopes of u, v along the outward normals
+            n of the Neumann boundary, in units of the field / length; None is no flux. With it,
+            `rhs` may differentiate u and v themselves but not other fields made from them.
+
+    Raises:
+        ValueError: If `flux` is given and the operators have no Neumann boundary.
+
+    Example:
+        >>> from solvers.operators import GraphOperators, grid_graph
+        >>> d = GraphOperators.from_graph(grid_graph([3], [0.0], [2.0], boundary="dirichlet"))
+        >>> heat = SemiDiscrete(
+        ...     lambda u, v, d: (d.laplacian(u), v), d, lambda x, t: torch.stack([t, t], 1)
+        ... )
+        >>> state = heat.constrain(5.0, torch.ones(3, 2, dtype=torch.float64))
+        >>> heat(5.0, state).tolist()
+        [[0.0, 0.0], [8.0, 1.0], [0.0, 0.0]]
+    """
+
+    def __init__(
+        self,
+        rhs: Callable[[Tensor, Tensor, GraphOperators], tuple[Tensor, Tensor]],
+        operators: GraphOperators,
+        boundary: Callable[[Tensor, Tensor], Tensor] | None = None,
+        flux: Callable[[Tensor, Tensor, Tensor], Tensor] | None = None,
+    ) -> None:
+        """See the class."""
+        if flux is not None and operators.fluxes is None:
+            raise ValueError("`flux` must come with a Neumann boundary, got operators without one.")
+        self.rhs = rhs
+        self.operators = operators
+        self.boundary = boundary
+        self.flux = flux
+        self._nodes = operators.boundary_mask.nonzero().flatten()
+        self._points = operators.pos[self._nodes]
+        self._free = (~operators.boundary_mask).to(operators.pos.dtype)
+        # Of the time-stepping functions: a compiled step for each method.
+        self.compiled_steps: dict[Any, Any] = {}
+
+    def __call__(self, time: Time, state: Tensor) -> Tensor:
+        """Rates of change of the state.
+
+        Args:
+            time: Time, a number or [N]; the system itself depends on it by its fluxes only.
+            state: [N, 2], columns u and v.
+
+        Returns:
+            [N, 2], in units of the state / time; zero at Dirichlet boundary nodes.
+
+        Raises:
+            ValueError: If the state or what `rhs` returns has the wrong shape.
+        """
+        if problem := self.problem(time, state):
+            raise ValueError(problem)
+        return torch.stack(self.rates(time, (state[:, 0], state[:, 1])), 1)
+
+    def constrain(self, time: Time, state: Tensor) -> Tensor:
+        """Put the boundary data at the boundary nodes.
+
+        Args:
+            time: Time, a number or [N].
+            state: [N, 2], not modified.
+
+        Returns:
+            [N, 2]; `state` itself if there are no boundary nodes or no `boundary`.
+
+        Raises:
+            ValueError: If the state, the time or what `boundary` returns has the wrong shape.
+        """
+        if problem := self.problem(time, state):
+            raise ValueError(problem)
+        fields = state[:, 0], state[:, 1]
+        imposed = self.impose(time, fields)
+        return state if imposed is fields else torch.stack(imposed, 1)
+
+    def on(self, operators: GraphOperators) -> SemiDiscrete:
+        """The same system with other operators."""
+        return SemiDiscrete(self.rhs, operators, self.boundary, self.flux)
+
+    def rates(self, time: Time, fields: Fields) -> Fields:
+        """As the call, on the columns (u, v), each [N], kept apart; `time` is not checked."""
+        u, v = fields
+        d = self.operators if self.flux is None else _WithFlux(self, time, fields)
+        rates = tuple(self.rhs(u, v, d))  # type: ignore[arg-type]
+        shapes = [list(rate.shape) for rate in rates]
+        if shapes != [list(u.shape)] * 2:
+            raise ValueError(f"`rhs` must return two tensors {list(u.shape)}, got {shapes}.")
+        if not self._nodes.numel():
+            return rates
+        if torch.compiler.is_compiling():  # a choice would become a branch around the sums
+            return tuple(rate * self._free for rate in rates)
+        return tuple(rate.masked_fill(self.operators.boundary_mask, 0.0) for rate in rates)
+
+    def impose(self, time: Time, fields: Fields) -> Fields:
+        """As `constrain`, on the columns (u, v), each [N], kept apart."""
+        count = self._nodes.numel()
+        if self.boundary is None or not count:
+            return fields
+        values = self.boundary(self._points, self._times(time, self._nodes, fields[0]))
+        if values.shape != (count, 2):
+            raise ValueError(
+                f"`boundary` must return shape [{count}, 2], got {list(values.shape)}."
+            )
+        values = values.to(fields[0])
+        return tuple(f.index_copy(0, self._nodes, values[:, i]) for i, f in enumerate(fields))
+
+    def slopes(self, time: Time, like: Tensor) -> Tensor:
+        """Given slopes [m, 2] of the Neumann boundary at a time."""
+        fluxes = self.operators.fluxes
+        if self.flux is None or fluxes is None:
+            raise ValueError("`flux` must be given for the system to have slopes, got None.")
+        points = self.operators.pos[fluxes.nodes]
+        values = self.flux(points, fluxes.normals, self._times(time, fluxes.nodes, like))
+        if values.shape != (len(points), 2):
+            raise ValueError(
+                f"`flux` must return shape [{len(points)}, 2], got {list(values.shape)}."
+            )
+        return values.to(like)
+
+    def problem(self, time: Time, state: Tensor) -> str | None:
+        """Say what is wrong with a time or a state, or None; the caller raises."""
+        num_nodes, device = self.operators.num_nodes, self.operators.pos.device
+        if state.shape[:1] != (num_nodes,):
+            return f"`state` must have shape [{num_nodes}, 2], got {list(state.shape)}."
+        if state.device != device:
+            return f"`state` must be on {device} like the operators, got {state.device}."
+        return state_problem(state) or time_problem(time, num_nodes)
+
+    def _times(self, time: Time, nodes: Tensor, like: Tensor) -> Tensor:
+        """One time for each of some nodes, in the positions' type."""
+        if isinstance(time, Tensor):
+            return time.expand(like.shape[0])[nodes].to(self._points)
+        return self._points.new_full((nodes.numel(),), float(time))
+
+
+class _WithFlux:
+    """The operators of a graph together with the slopes of u and v at one time."""
+
+    def __init__(self, system: SemiDiscrete, time: Time, fields: Fields) -> None:
+        self._operators = system.operators
+        self._fields = fields
+        self._slopes = system.slopes(time, fields[0]).unbind(1)
+
+    def laplacian(self, field: Tensor) -> Tensor:
+        """Laplacian [N] of u or v."""
+        return self._operators.fluxes.to_laplacian(  # type: ignore[union-attr]
+            self._operators.laplacian(field), self._slope_of(field)
+        )
+
+    def gradient(self, field: Tensor) -> tuple[Tensor, ...]:
+        """Gradient of u or v, d components [N]."""
+        return self._operators.fluxes.to_gradient(  # type: ignore[union-attr]
+            self._operators.gradient(field), self._slope_of(field)
+        )
+
+    def _slope_of(self, field: Tensor) -> Tensor:
+        for own, slope in zip(self._fields, self._slopes, strict=True):
+            if field is own:
+                return slope
+        raise ValueError(
+            "`rhs` must differentiate u and v themselves where `flux` is given, as it says nothing "
+            "of other fields, got another field."
+        )

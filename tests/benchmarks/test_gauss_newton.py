@@ -1,0 +1,125 @@
+"""The benchmarks of Gauss-Newton run on small sizes; their figures make sense."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
+
+
+def run(script, *arguments):
+    # The user's site, cache and limits are kept; only DeepXDE's greeting goes to the terminal.
+    return subprocess.run(
+        [sys.executable, str(FOLDER / script), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, "DDE_BACKEND": "pytorch"},
+    )
+
+
+def rows_of(tmp_path, script, *arguments):
+    out = tmp_path / "out.json"
+    done = run(script, *arguments, "--threads", "1", "--out", str(out))
+    assert done.returncode == 0, done.stdout + done.stderr
+    content = json.loads(out.read_text("utf-8"))
+    assert content["machine"]["threads"] == 1
+    rows = content["rows"]
+    assert all(row.keys() == rows[0].keys() for row in rows), "rows of one table"
+    assert all(not isinstance(value, (dict, list)) for row in rows for value in row.values())
+    return rows
+
+
+def test_methods_on_the_same_model(tmp_path):
+    options = ("--seconds", "1", "--seeds", "1", "--cases", "coupled_burgers")
+    rows = rows_of(
+        tmp_path, "gauss_newton.py", *options, "--methods", "gauss_newton,adam,adam_lbfgs"
+    )
+    assert [row["method"] for row in rows] == 2 * ["gauss_newton", "adam", "adam_lbfgs"]
+    assert [row["seed"] for row in rows] == 3 * [0] + 3 * ["median"]
+    assert len({row["trivial"] for row in rows}) == 1, "one start for all"
+    for row, median in zip(rows[:3], rows[3:], strict=True):
+        assert 0 < row["worst"] == max(row["error_u"], row["error_v"]) == median["worst"]
+        assert row["seconds"] >= 1 and row["iterations"] >= 1 and row["loss"] > 0
+    first, *others = (row["worst"] for row in rows[3:])
+    assert rows[3]["ratio"] == min(others) / first
+
+
+@pytest.mark.slow
+def test_every_case_and_method(tmp_path):
+    rows = rows_of(tmp_path, "gauss_newton.py", "--seconds", "2", "--seeds", "1")
+    medians = [row for row in rows if row["seed"] == "median"]
+    assert len(medians) == 5 * 4
+    assert all(row["worst"] < 3 for row in medians)
+
+
+def test_the_same_residual_in_scipy(tmp_path):
+    rows = rows_of(
+        tmp_path,
+        "gauss_newton_scipy.py",
+        *("--seconds", "1", "--seeds", "1", "--parameters", "100", "--cases", "brusselator_hard"),
+        *("--methods", "ours,scipy_lm"),
+    )
+    assert [row["method"] for row in rows[:2]] == ["ours", "scipy_lm"]
+    assert [row["note"] for row in rows] == 4 * [None]
+    assert len({(row["parameters"], row["rows"], row["start"]) for row in rows}) == 1
+    for row in rows:
+        assert row["lowest"] <= row["target"] <= row["start"]
+        assert row["seconds_to_target"] <= row["seconds"]
+        assert row["njev"] >= 1
+        if row["ratio"] is not None:
+            assert row["ratio_least"] <= row["ratio"] <= row["ratio_most"]
+    assert (rows[0]["target"], rows[0]["ratio_njev"]) == (rows[0]["lowest"], 1.0)
+
+
+def check_iterations(rows):
+    for row in rows:
+        assert row["note"] is None and row["iterations"] == 2
+        parts = ("jacobian", "residuals", "matrix", "solves", "lsmr")
+        mean = sum(row[f"{part}_seconds"] for part in parts)
+        assert row["seconds_per_iteration"] > 0 and mean > 0
+
+
+def test_iterations_through_either_matrix(tmp_path):
+    rows = rows_of(
+        tmp_path,
+        "gauss_newton_scaling.py",
+        *("--sizes", "100", "--few-rows", "300", "--iterations", "2", "--seconds", "5"),
+    )
+    assert [row["path"] for row in rows] == ["primal", "dual"]
+    check_iterations(rows)
+    assert rows[0]["rows"] > rows[0]["parameters"] and rows[1]["rows"] < rows[1]["parameters"]
+
+
+def test_iterations_without_a_matrix(tmp_path):
+    rows = rows_of(
+        tmp_path,
+        "gauss_newton_scaling.py",
+        *("--sizes", "300", "--few-rows", "", "--iterations", "2", "--seconds", "5"),
+        *("--memory-limit-gb", "0.003"),
+    )
+    assert [row["path"] for row in rows] == ["matrix_free"]
+    check_iterations(rows)
+    assert rows[0]["ratio_to_jtj"] is None and rows[0]["lsmr_seconds"] > 0
+
+
+@pytest.mark.parametrize(
+    ("script", "flag", "value", "legal"),
+    [
+        ("gauss_newton.py", "--methods", "newton", "gauss_newton, adam"),
+        ("gauss_newton.py", "--seeds", "0", "at least 1"),
+        ("gauss_newton_scipy.py", "--cases", "heat", "brusselator_hard"),
+        ("gauss_newton_scipy.py", "--seconds", "-1", "positive"),
+        ("gauss_newton_scaling.py", "--sizes", "3", "at least 20"),
+    ],
+)
+def test_bad_arguments_end_in_one_line(script, flag, value, legal):
+    done = run(script, flag, value)
+    assert done.returncode == 1
+    line = done.stderr.splitlines()[-1]
+    assert line.startswith(f"`{flag}` must be ") and legal in line and value in line
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,189 @@
+"""Sweeps and the comparison: every job has a row, whatever became of it."""
+
+import csv
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pinn_ext.cli import main
+from pinn_ext.reports import compare
+from tests.program.conftest import SMALL
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def rows_of(folder):
+    return json.loads((folder / "comparison.json").read_text())
+
+
+def test_three_strategies(run):
+    done = run(
+        "-m",
+        *SMALL,
+        "training=default,adaptive_equal_init,adaptive_ema",
+        "experiment.name=adaptive_comparison",
+        "training.epochs=2",
+    )
+    assert done.status == 0, done.err
+    assert done.folder.name.startswith("adaptive_comparison-")
+    names = {path.name for path in done.folder.iterdir()}
+    files = {"comparison.csv", "comparison.json", "comparison.png", "multirun.yaml"}
+    assert names == {"0", "1", "2", *files}
+    rows = rows_of(done.folder)
+    assert {row["strategy"] for row in rows} == {"fixed", "equal_init", "ema"}
+    assert all(row["status"] == "ok" for row in rows)
+    assert [row["worst"] for row in rows] == sorted(max(row["u"], row["v"]) for row in rows)
+    assert {row["overrides"] for row in rows} == {
+        "training=default",
+        "training=adaptive_equal_init",
+        "training=adaptive_ema",
+    }
+    with open(done.folder / "comparison.csv") as file:
+        assert [line["strategy"] for line in csv.DictReader(file)] == [r["strategy"] for r in rows]
+    assert "Relative L2 errors, the smallest worst field first:" in done.out
+    assert "wins here" in done.out or "win here" in done.out
+    shutil.rmtree(done.folder / "0")
+    (done.folder / "comparison.json").unlink()
+    assert main(["compare", str(done.folder)]) == 1
+    lost = rows_of(done.folder)[-1]
+    assert (lost["status"], lost["overrides"], lost["u"]) == ("lost", "training=default", None)
+
+
+def test_a_failing_job_hides_no_other(run):
+    done = run("-m", *SMALL, "training.epochs=1", "training.optimizer=adam,adamw,sgd")
+    assert done.status == 1
+    assert [row["status"] for row in rows_of(done.folder)] == ["ok", "ok", "failed"]
+    assert "pinn-ext: job 1 failed: `training.weight_decay` must be > 0" in done.err
+    assert "job 1 failed: `training.weight_decay` must be > 0" in done.out
+    assert "Traceback" not in done.err
+
+
+def test_an_error_of_ours_leaves_its_trace_in_the_job(run, monkeypatch):
+    from pinn_ext.reports import plots
+
+    monkeypatch.setattr(plots, "losses", lambda *_: 1 / 0)
+    done = run("-m", *SMALL, "training.epochs=1", "seed=0,1")
+    assert done.status == 1 and "division by zero" in done.err
+    assert "ZeroDivisionError" in (done.folder / "0" / "error.log").read_text()
+    assert [row["status"] for row in rows_of(done.folder)] == ["failed", "failed"]
+
+
+def test_seeds_are_gathered(run):
+    done = run("-m", *SMALL, "training=default,adaptive_ema", "seed=0,1", "training.epochs=1")
+    assert done.status == 0
+    assert "Worst-field error over the seeds:" in done.out
+    table = done.out.split("over the seeds:\n")[1].splitlines()[:3]
+    assert [line.split()[1] for line in table] == ["runs", "2", "2"]
+
+
+def test_a_sweep_goes_where_it_is_told(run, tmp_path):
+    done = run("-m", *SMALL, "training.epochs=1", "seed=0,1", "hydra.sweep.dir=there")
+    assert done.status == 0 and (tmp_path / "there/1/report.json").exists()
+    again = run("-m", *SMALL, "training.epochs=1", "seed=0,1", "hydra.sweep.dir=there")
+    assert again.status == 2 and "must not hold a run yet" in again.err
+
+
+def test_a_resumed_job_keeps_its_place_in_the_comparison(run, tmp_path):
+    done = run("-m", *SMALL, "training=default,adaptive_ema", "hydra.sweep.dir=all")
+    before = rows_of(tmp_path / "all")
+    assert done.status == 0
+    assert run("training.resume=all/0", "training.epochs=4").status == 0
+    (tmp_path / "all" / "stranger").mkdir()
+    shutil.copy(tmp_path / "all/1/report.json", tmp_path / "all/stranger")
+    content = json.loads((tmp_path / "all/stranger/report.json").read_text())
+    content["job"] = None
+    (tmp_path / "all/stranger/report.json").write_text(json.dumps(content))
+    assert run("compare", "all").status == 0
+    after = rows_of(tmp_path / "all")
+    assert {(r["job"], r["overrides"]) for r in after} == {
+        (r["job"], r["overrides"]) for r in before
+    }
+
+
+def test_folders_with_odd_names(run, tmp_path):
+    done = run("-m", *SMALL, "training.epochs=1", "seed=0,1", "hydra.sweep.dir='a=b, c'")
+    assert done.status == 0 and (tmp_path / "a=b, c" / "1" / "report.json").exists()
+
+
+def test_sigterm_between_jobs_leaves_a_table(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, ROOT / "main.py", "-m", *SMALL, "seed=0,1,2", "hydra.sweep.dir=all"],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    for line in process.stdout:
+        if "#0 :" in line:
+            break
+    process.send_signal(signal.SIGTERM)
+    text = process.stdout.read()
+    assert process.wait(timeout=120) == 143, text
+    assert len(rows_of(tmp_path / "all")) == 3 and "lost" in text
+
+
+def test_single_runs_can_be_compared(run, tmp_path):
+    for name in ("default", "adaptive_ema"):
+        run(*SMALL, f"training={name}", "training.epochs=1")
+    done = run("compare", tmp_path / "outputs")
+    assert done.status == 0 and done.out.count("training=") == 2
+
+
+def test_joblib_launcher(tmp_path):
+    """Two processes; a job that raises and one that is well."""
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    arguments = ["-m", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", *SMALL]
+    done = subprocess.run(
+        [sys.executable, ROOT / "main.py", *arguments, "training.optimizer=adam,adamw"],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 1, done.stderr
+    (folder,) = (tmp_path / "multirun").iterdir()
+    assert [row["status"] for row in rows_of(folder)] == ["ok", "failed"]
+
+
+def row(job, strategy, worst, status="ok"):
+    return {"strategy": strategy, "median": worst, "runs": 1, "overrides": "", "job": job}
+
+
+@pytest.mark.parametrize(
+    ("groups", "start"),
+    [
+        (
+            [row(0, "fixed", 1e-3), row(1, "ema", 2e-3)],
+            "Fixed weights win here: worst-field error 1.00e-03",
+        ),
+        (
+            [row(0, "fixed", 1e-3), row(1, "ema", 1e-3)],
+            "Fixed and adaptive weights (ema) end alike",
+        ),
+        (
+            [row(0, "fixed", 4e-3), row(1, "ema", 2e-3), row(2, "equal_init", 3e-3)],
+            "ema wins here: worst-field error 2.00e-03, 2.0 times smaller than 4.00e-03",
+        ),
+        ([row(1, "ema", 2e-3)], ""),
+        ([row(0, "fixed", 2e-3)], ""),
+    ],
+)
+def test_verdict(groups, start):
+    assert compare.verdict(groups).startswith(start)
+    assert bool(compare.verdict(groups)) == bool(start)
+
+
+def test_planned_jobs_are_hydras():
+    assert compare.expand(["training=a,b", "seed=range(0,2)"]) == [
+        ["training=a", "seed=0"],
+        ["training=a", "seed=1"],
+        ["training=b", "seed=0"],
+        ["training=b", "seed=1"],
+    ]

@@ -1,0 +1,59 @@
+"""The Python blocks of README.md and docs/*.md run, file by file, from top to bottom."""
+
+import os
+import re
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+FENCE = re.compile(
+    r"^(?P<indent> *)(?P<ticks>`{3,})(?P<info>[^`\n]*)\n(?P<body>.*?)^(?P=indent)(?P=ticks) *$",
+    re.MULTILINE | re.DOTALL,
+)
+
+
+def runnable(text):
+    """Return the blocks marked exactly `python` as one script that keeps the line numbers."""
+    lines = []
+    for block in FENCE.finditer(text):
+        if block["info"].split() == ["python"]:
+            start = text.count("\n", 0, block.start("body"))
+            lines += [""] * (start - len(lines))
+            lines += textwrap.dedent(block["body"]).splitlines()
+    return "\n".join(lines) + "\n" if lines else ""
+
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+WITH_CODE = [page for page in PAGES if page.exists() and runnable(page.read_text("utf-8"))]
+
+
+def test_blocks_are_joined_on_their_own_lines_and_others_are_left_out():
+    text = (
+        "# Title\n```python\na = 1\n```\ntext\n```python no-run\n1 / 0\n```\n"
+        "```bash\nmake\n```\n- item\n\n  ```python\n  assert a == 1\n  ```\n"
+    )
+    script = runnable(text)
+    assert script.split("\n")[2] == "a = 1"
+    assert script.split("\n")[14] == "assert a == 1"
+    assert "1 / 0" not in script and "make" not in script
+    assert runnable("no code\n") == ""
+
+
+@pytest.mark.parametrize("page", WITH_CODE, ids=lambda page: page.name)
+def test_page_runs(page, tmp_path):
+    script = tmp_path / f"{page.stem}_blocks.py"
+    script.write_text(runnable(page.read_text("utf-8")), "utf-8")
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": path, "MPLBACKEND": "Agg", "PYTHONUTF8": "1"},
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, f"{page.name}:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"

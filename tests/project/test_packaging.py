@@ -1,0 +1,138 @@
+"""What pyproject.toml says agrees with the tree, constraints.txt, setup.cfg and the Makefile."""
+
+import ast
+import configparser
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = Path(__file__).resolve().parents[2]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+PROJECT = PYPROJECT["project"]
+SETUPTOOLS = PYPROJECT["tool"]["setuptools"]
+# Distributions whose import name is another than their own.
+IMPORT_NAMES = {"hydra-core": "hydra", "scikit-fem": "skfem", "py-pde": "pde"}
+
+
+def distribution(requirement):
+    """Return the normalised name that a requirement line starts with."""
+    return re.sub(r"[-_.]+", "-", re.match(r"[\w.-]+", requirement)[0]).lower()
+
+
+def packages_in_tree():
+    """Return the dotted names of all folders that belong into the wheel."""
+    code = {
+        ".".join(file.parent.relative_to(ROOT).parts)
+        for room in ("pinn_ext", "solvers")
+        for file in (ROOT / room).rglob("*.py")
+    }
+    data = {
+        ".".join(("pinn_ext", *file.parent.relative_to(ROOT).parts))
+        for file in (ROOT / "configs").rglob("*.yaml")
+    }
+    return code, data
+
+
+REQUIREMENTS = [
+    *PROJECT["dependencies"],
+    *(line for extra in PROJECT["optional-dependencies"].values() for line in extra),
+]
+CONSTRAINTS = [
+    line
+    for line in (ROOT / "constraints.txt").read_text("utf-8").splitlines()
+    if line and not line.startswith("#")
+]
+
+
+def test_setup_cfg_holds_no_metadata():
+    parser = configparser.ConfigParser()
+    parser.read(ROOT / "setup.cfg", "utf-8")
+    assert parser.sections() == ["flake8"]
+
+
+@pytest.mark.parametrize("requirement", REQUIREMENTS)
+def test_direct_dependency_is_constrained(requirement):
+    assert distribution(requirement) in {distribution(line) for line in CONSTRAINTS}
+
+
+@pytest.mark.parametrize("line", CONSTRAINTS)
+def test_constraint_is_an_exact_public_version(line):
+    assert re.fullmatch(r"[\w.-]+==[\w.]+(; python_version (>=|<) \"3\.\d+\")?", line)
+
+
+def test_torch_is_not_capped():
+    (torch,) = (line for line in PROJECT["dependencies"] if distribution(line) == "torch")
+    assert not set("<=~!,") & set(torch.replace(">=", ""))
+
+
+def test_every_package_of_the_tree_is_listed():
+    code, data = packages_in_tree()
+    assert code <= set(SETUPTOOLS["packages"])
+    assert data <= set(SETUPTOOLS["packages"])
+
+
+def test_every_listed_package_is_a_folder():
+    for name in SETUPTOOLS["packages"]:
+        folder = name.removeprefix("pinn_ext.") if name.startswith("pinn_ext.configs") else name
+        assert (ROOT / folder.replace(".", "/")).is_dir(), name
+
+
+def test_every_folder_with_yaml_is_shipped():
+    _, data = packages_in_tree()
+    shipped = {name for name, globs in SETUPTOOLS["package-data"].items() if "*.yaml" in globs}
+    assert data and data <= shipped
+
+
+def test_configs_hold_only_yaml():
+    others = [p for p in (ROOT / "configs").rglob("*") if p.is_file() and p.suffix != ".yaml"]
+    assert not others
+
+
+def test_version_is_a_literal_that_setuptools_can_read():
+    tree = ast.parse((ROOT / "pinn_ext" / "version.py").read_text("utf-8"))
+    values = [
+        node.value.value
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        and isinstance(node.value, ast.Constant)
+        and "__version__" in [getattr(target, "id", None) for target in node.targets]
+    ]
+    assert len(values) == 1 and re.fullmatch(r"\d+\.\d+\.\d+(\.?\w+)?", values[0])
+
+
+def test_third_party_imports_are_declared():
+    declared = {
+        IMPORT_NAMES.get(name, name.replace("-", "_")) for name in map(distribution, REQUIREMENTS)
+    }
+    known = declared | set(sys.stdlib_module_names) | {"pinn_ext", "solvers"}
+    for room in ("pinn_ext", "solvers"):
+        for file in (ROOT / room).rglob("*.py"):
+            for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+                if isinstance(node, ast.Import):
+                    names = [alias.name for alias in node.names]
+                elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                    names = [node.module]
+                else:
+                    continue
+                unknown = {name.split(".")[0] for name in names} - known
+                assert not unknown, f"{file.relative_to(ROOT)}:{node.lineno} imports {unknown}"
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", ".ci/run"])
+def test_make_targets_named_in_the_documents_exist(page):
+    text = (ROOT / page).read_text("utf-8")
+    targets = set(re.findall(r"^([a-z][a-z-]*)(?=[a-z -]*:(?!=))", makefile(), re.MULTILINE))
+    named = set(re.findall(r"(?:`|^|\$ )make ((?!PYTHON)[a-z][a-z-]*)", text, re.MULTILINE))
+    assert named <= targets, f"{page} names targets that the Makefile lacks"
+    assert {"train", "test", "test-all", "lint", "docs", "wheel-check", "clean"} <= targets
+
+
+def makefile():
+    return (ROOT / "Makefile").read_text("utf-8")

@@ -1,0 +1,179 @@
+"""Plans of successive halving, scores, and the course of a tournament: no model anywhere."""
+
+import itertools
+import json
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pinn_ext.strategies.auto import successive_halving
+from pinn_ext.strategies.auto.race import Tournament
+
+quick = settings(max_examples=200, deadline=None, derandomize=True, database=None)
+LABELS = ["fixed", "field_scale", "equal_init", "ema"]
+
+
+@quick
+@given(
+    candidates=st.integers(1, 12),
+    periods=st.integers(5, 400),
+    part=st.floats(0.05, 0.5),
+    factor=st.integers(2, 4),
+)
+def test_plans(candidates, periods, part, factor):
+    rounds = successive_halving.plan(candidates, periods, part, factor)
+    if candidates == 1:
+        assert rounds == []
+        return
+    spent = 1 + sum(one.candidates * one.periods for one in rounds)  # one period is common
+    assert spent <= max(3, part * periods + 1e-6)
+    assert all(one.periods >= 1 for one in rounds)
+    assert 2 <= rounds[0].candidates <= candidates
+    for one, after in itertools.pairwise(rounds):
+        assert after.candidates == -(-one.candidates // factor)
+    assert rounds[-1].candidates <= factor
+    # Nobody is left out for whom there would be room, and no room is left for a longer round.
+    if rounds[0].candidates < candidates:
+        sizes, count = 0, rounds[0].candidates + 1
+        while count > 1:
+            sizes, count = sizes + count, -(-count // factor)
+        assert 1 + sizes > part * periods
+    assert spent + min(one.candidates for one in rounds) > part * periods - 1e-6
+
+
+def test_two_candidates_at_ten_periods_and_at_the_least():
+    for periods in range(successive_halving.LEAST, 11):
+        assert successive_halving.plan(4, periods) == [(2, 1)]
+    assert successive_halving.plan(4, 20) == [(3, 1), (2, 1)]
+    assert successive_halving.plan(4, 24) == [(4, 1), (2, 1)]
+    assert successive_halving.plan(4, 50) == [(4, 2), (2, 3)]
+
+
+def test_scores():
+    start, scales, conditions = [4.0, 2.0], [2.0, 0.5], [False, True]
+    # (1 / 4 + 10 * 1 / 0.25) / (4 / 4 + 10 * 2 / 0.25)
+    score = successive_halving.scaled_score([1.0, 1.0], start, scales, conditions)
+    assert score == pytest.approx(40.25 / 81)
+    assert successive_halving.scaled_score([1.0, 1.0], [0.0, 0.0]) == 2.0
+    assert successive_halving.geometric_score([1.0, 8.0], start) == pytest.approx(1.0)
+    assert successive_halving.geometric_score([1.0, 8.0], [4.0, 0.0]) == pytest.approx(0.25)
+    for bad in (math.nan, math.inf):
+        assert successive_halving.scaled_score([bad, 1.0], start) == math.inf
+        assert successive_halving.geometric_score([bad, 1.0], start) == math.inf
+
+
+@quick
+@given(
+    losses=st.lists(st.floats(0, 1e100), min_size=1, max_size=5),
+    factor=st.sampled_from([2.0, 1e-3, 1e6]),
+)
+def test_scores_do_not_see_a_common_unit(losses, factor):
+    start = [1.0 + i for i in range(len(losses))]
+    own = successive_halving.scaled_score(losses, start)
+    other = successive_halving.scaled_score(
+        [factor * x for x in losses], [factor * x for x in start]
+    )
+    assert other == pytest.approx(own, rel=1e-9)
+
+
+def test_ranking_leaves_out_what_is_not_finite():
+    assert successive_halving.ranking([2.0, math.nan, 1.0, math.inf, 1.0]) == [2, 4, 0]
+
+
+def play(tournament, score, broken=()):
+    """Return the candidates in the order of their blocks, and how long each was."""
+    blocks = []
+    while tournament.chosen is None:
+        if tournament.next is not None:
+            tournament.live, tournament.next = tournament.next, None
+        if tournament.live in broken:
+            tournament.broken[tournament.live] = "loss term a is not finite at step 3"
+        length = 1
+        while not tournament.period_over():
+            length += 1
+        blocks.append((tournament.live, length))
+        tournament.judge(score(tournament.live, tournament.own[tournament.live]))
+    return blocks
+
+
+def begun(periods=50):
+    tournament = Tournament(LABELS, 10)
+    tournament.begin([0, 1, 2, 3], periods, 0.3, 2)
+    tournament.common_period_over()
+    return tournament
+
+
+def test_a_tournament():
+    tournament = begun()
+    assert (tournament.pilots, tournament.periods, tournament.periods_of_others) == (6, 15, 9)
+    scores = {0: 0.5, 1: 0.4, 2: 0.9, 3: 0.1}
+    blocks = play(tournament, lambda c, own: scores[c])
+    assert blocks == [(0, 2), (1, 2), (2, 2), (3, 2), (1, 3), (3, 3)]
+    assert tournament.chosen == 3 and tournament.next is None and not tournament.under_way
+    assert tournament.own == [3, 6, 3, 6]
+    assert "4.000e-01" in tournament.reason and "field_scale" in tournament.reason
+    rows = [(r["candidate"], r["round"], r["iterations"], r["kept"]) for r in tournament.rows]
+    assert rows == [
+        ("fixed", 1, 30, False),
+        ("field_scale", 1, 30, True),
+        ("equal_init", 1, 30, False),
+        ("ema", 1, 30, True),
+        ("field_scale", 2, 60, False),
+        ("ema", 2, 60, True),
+    ]
+    assert tournament.rows[0]["why"] == "place 3 of 4"
+
+
+def test_those_for_whom_there_is_no_room_are_named():
+    tournament = begun(10)
+    play(tournament, lambda c, own: 1.0)
+    assert tournament.chosen == 0 and tournament.next == 0  # of equals, the first
+    left_out = [row for row in tournament.rows if row["round"] == 0]
+    assert [row["candidate"] for row in left_out] == ["equal_init", "ema"]
+    assert "room for 2 candidates" in left_out[0]["why"]
+
+
+def test_who_breaks_down_is_out():
+    tournament = begun()
+    blocks = play(tournament, lambda c, own: 1.0, broken={1, 2, 3})
+    assert blocks == [(0, 2), (1, 1), (2, 1), (3, 1)]  # one finished: nothing more to find out
+    assert tournament.chosen == 0
+    assert tournament.rows[1]["score"] is None and "not finite" in tournament.rows[1]["why"]
+    tournament = begun()
+    play(tournament, lambda c, own: math.nan)
+    assert tournament.chosen == 0 and "no pilot" in tournament.reason
+
+
+def test_the_last_one_cannot_be_lost():
+    tournament = begun()
+    assert tournament.can_lose()
+    tournament.broken |= {1: "", 2: "", 3: ""}
+    assert not tournament.can_lose()
+
+
+def test_nothing_to_choose_from():
+    tournament = Tournament(LABELS, 10)
+    tournament.begin([0], 50, 0.3, 2)
+    assert tournament.chosen == 0 and not tournament.under_way
+
+
+@pytest.mark.parametrize("at", range(1, 15))
+def test_the_middle_of_a_tournament_survives_saving(at):
+    scores = {0: 0.5, 1: 0.4, 2: 0.9, 3: 0.1}
+    whole, one = begun(), begun()
+    play(whole, lambda c, own: scores[c])
+    for _ in range(at):
+        if one.next is not None:
+            one.live, one.next = one.next, None
+        if one.under_way and one.period_over():
+            one.judge(scores[one.live])
+    state = one.state_dict()
+    other = Tournament(LABELS, 10)
+    other.load_state_dict(state)
+    assert json.dumps(other.state_dict()) == json.dumps(state)
+    play(other, lambda c, own: scores[c])
+    assert other.rows == whole.rows and other.chosen == whole.chosen
+    with pytest.raises(ValueError, match="must be of the candidates a, got fixed"):
+        Tournament(["a"], 10).load_state_dict(state)

@@ -1,0 +1,280 @@
+"""Every system and boundary: exact solution, graph order, data, hard conditions, refusals."""
+
+import itertools
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from pinn_ext import systems
+from pinn_ext.derivatives.autograd import AutogradDerivatives
+from pinn_ext.networks.hard_conditions import HardConditions
+from solvers.operators import GraphOperators, grid_graph
+
+torch.set_num_threads(1)
+F64 = torch.float64
+ROOT = Path(__file__).resolve().parents[2]
+# A new system joins every test below by being registered, once for each of its boundaries.
+CASES = [
+    (name, boundary) for name in systems.names() for boundary in systems.create(name).boundaries
+]
+# Parameters other than the defaults that must be exact too; one line for a system that has some.
+PARAMETERS = [
+    ("brusselator", "dirichlet", {"side": 0.7}),
+    ("coupled_burgers", "dirichlet", {"amplitude": 1.3}),
+    ("linear_reaction_diffusion", "periodic", {"a": 1.5, "b": -0.4, "diffusion": 0.2}),
+]
+every = pytest.mark.parametrize(("name", "boundary"), CASES)
+by_dirichlet = pytest.mark.parametrize(
+    ("name", "boundary"), [case for case in CASES if case[1] == "dirichlet"]
+)
+
+
+def random_inputs(system, count=300, seed=0):
+    """Return positions and times `[count, dimension + 1]` in the box."""
+    generator = torch.Generator().manual_seed(seed)
+    unit = torch.rand(count, system.dimension + 1, generator=generator, dtype=F64)
+    low = torch.tensor([*system.lower, 0.0], dtype=F64)
+    high = torch.tensor([*system.upper, system.final_time], dtype=F64)
+    return low + unit * (high - low)
+
+
+def exact(system, inputs):
+    return system.exact(inputs[:, :-1], inputs[:, -1])
+
+
+def relative(error, reference):
+    """Return the relative L2 error of each field."""
+    return (error.norm(dim=0) / reference.norm(dim=0)).tolist()
+
+
+@pytest.mark.parametrize(
+    ("name", "boundary", "parameters"), [(*case, {}) for case in CASES] + PARAMETERS
+)
+def test_the_exact_solution_is_exact(name, boundary, parameters):
+    system = systems.create(name, boundary=boundary, **parameters)
+    inputs = random_inputs(system).requires_grad_()
+    u, v = exact(system, inputs).unbind(dim=1)
+    d = AutogradDerivatives(inputs)
+    for field, rate in zip((u, v), system.rhs(u, v, d), strict=True):
+        size = (d.time(field).abs().max() + d.laplacian(field).abs().max()).item()
+        assert size > 0
+        assert (d.time(field) - rate).abs().max().item() / size < 1e-10
+
+
+class Slopes:
+    """Derivatives of pretended fields: gradient 10 times, Laplacian 100 times the field."""
+
+    def gradient(self, field):
+        return (10 * field,)
+
+    def laplacian(self, field):
+        return 100 * field
+
+
+@pytest.mark.parametrize(
+    ("name", "boundary", "rates"),
+    [
+        # u = 2, v = 3: u_x = 20, v_x = 30, lap u = 200, lap v = 300, (u v)_x = 120, u^2 v = 12.
+        ("brusselator", "dirichlet", (0 + 12 - 2 * 2 + 200 / 4, 2 - 12 + 300 / 4)),
+        ("coupled_burgers", "periodic", (200 + 2 * 40 - 120, 300 + 2 * 90 - 120)),
+        ("coupled_burgers", "dirichlet", (200 - 2 * 40 - 120 / 2, 300 - 4 * 90 - 120 / 4)),
+        ("linear_reaction_diffusion", "periodic", (100 - 0.11 * 2 + 3, 150 - 0.1 * 3)),
+    ],
+)
+def test_the_right_hand_side_by_hand(name, boundary, rates):
+    system = systems.create(name, boundary=boundary)
+    u, v = torch.tensor([2.0], dtype=F64), torch.tensor([3.0], dtype=F64)
+    assert torch.cat(system.rhs(u, v, Slopes())).tolist() == pytest.approx(rates, rel=1e-12)
+
+
+@every
+def test_the_right_hand_side_on_graphs_has_order_two(name, boundary):
+    system = systems.create(name, boundary=boundary)
+    sizes = (17, 25, 37, 55) if system.dimension == 1 else (9, 13, 19, 28)
+    if boundary == "dirichlet" and system.dimension == 1:  # a front needs finer grids
+        sizes = tuple(4 * n for n in sizes)
+    errors, spacings = [], []
+    for n in sizes:
+        grid = grid_graph((n,) * system.dimension, system.lower, system.upper, boundary=boundary)
+        time = torch.full((len(grid.pos), 1), 0.3, dtype=F64)
+        inputs = torch.cat((grid.pos, time), dim=1).requires_grad_()
+        fields = exact(system, inputs)
+        rate = torch.stack([AutogradDerivatives(inputs).time(f) for f in fields.unbind(1)], dim=1)
+        u, v = fields.detach().unbind(dim=1)
+        d = GraphOperators.from_graph(grid)
+        inner = ~grid.boundary_mask
+        error = (torch.stack(system.rhs(u, v, d), dim=1) - rate)[inner]
+        errors.append(relative(error, rate[inner]))
+        spacings.append(1.0 / (n if system.periodic else n - 1))
+    for field in (0, 1):
+        column = [row[field] for row in errors]
+        order = np.polyfit(np.log(spacings), np.log(column), 1)[0]
+        assert order == pytest.approx(2.0, abs=0.25), column
+
+
+@every
+def test_values_on_the_faces(name, boundary):
+    system = systems.create(name, boundary=boundary)
+    inputs = random_inputs(system)
+    start = inputs.clone()
+    start[:, -1] = 0.0
+    faces = []
+    for axis, (low, high) in enumerate(zip(system.lower, system.upper, strict=True)):
+        pair = [inputs.clone(), inputs.clone()]
+        pair[0][:, axis], pair[1][:, axis] = low, high
+        faces.append(pair)
+    for points in [start, *itertools.chain(*faces)]:
+        torch.testing.assert_close(
+            system.data(points[:, :-1], points[:, -1]), exact(system, points), rtol=1e-12, atol=0
+        )
+    if system.periodic:
+        for axis, pair in enumerate(faces):
+            low, high = (points.requires_grad_() for points in pair)
+            for field in (0, 1):
+                f, g = exact(system, low)[:, field], exact(system, high)[:, field]
+                torch.testing.assert_close(f, g, rtol=0, atol=1e-12)
+                slopes = [
+                    AutogradDerivatives(p).gradient(h)[axis] for p, h in ((low, f), (high, g))
+                ]
+                torch.testing.assert_close(*slopes, rtol=0, atol=1e-12)
+
+
+# ---- hard conditions ------------------------------------------------------------------------
+
+
+@every
+def test_hard_conditions_hold_for_any_network(name, boundary):
+    system = systems.create(name, boundary=boundary)
+    hard = HardConditions(system)
+    raw = 100 * torch.randn(300, 2, generator=torch.Generator().manual_seed(1), dtype=F64)
+    places = [(-1, 0.0)]
+    if not system.periodic:
+        for axis in range(system.dimension):
+            places += [(axis, system.lower[axis]), (axis, system.upper[axis])]
+    for axis, value in places:
+        points = random_inputs(system, seed=2)
+        points[:, axis] = value
+        wanted = exact(system, points)
+        scale = float(wanted.abs().max())
+        torch.testing.assert_close(hard(points, raw), wanted, rtol=0, atol=1e-12 * scale)
+
+
+@every
+def test_the_network_counts_everywhere_else(name, boundary):
+    system = systems.create(name, boundary=boundary)
+    hard = HardConditions(system)
+    inputs = random_inputs(system)
+    bubble = hard.bubble(inputs)
+    assert bool(((bubble > 0) & (bubble <= 1)).all())
+    raw = torch.ones(len(inputs), 2, dtype=F64)
+    difference = hard(inputs, raw) - hard(inputs, 0 * raw)
+    torch.testing.assert_close(difference, bubble[:, None] * raw, rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(hard(inputs, 0 * raw), hard.data_part(inputs))
+    top = torch.tensor([[*((a + b) / 2 for a, b in zip(system.lower, system.upper, strict=True)),
+                         system.final_time]], dtype=F64)  # fmt: skip
+    assert float(hard.bubble(top)) == pytest.approx(1.0, rel=1e-12)
+
+
+@every
+def test_data_is_asked_at_the_start_and_on_the_boundary_only(name, boundary, monkeypatch):
+    system = systems.create(name, boundary=boundary)
+    asked = []
+    data = system.data
+
+    def spy(x, t):
+        asked.append((x.detach(), t.detach()))
+        return data(x, t)
+
+    monkeypatch.setattr(system, "data", spy)
+    HardConditions(system)(random_inputs(system), torch.zeros(300, 2, dtype=F64))
+    system.field_scales()
+    assert asked
+    low, high = (torch.tensor(end, dtype=F64) for end in (system.lower, system.upper))
+    for x, t in asked:
+        legal = t == 0
+        if not system.periodic:
+            legal |= ((x == low) | (x == high)).any(dim=1)
+        assert bool(legal.all())
+
+
+@pytest.mark.parametrize(("side", "row"), [(2.0, (2.5e-2, 2.2e-2)), (1.0, (2e-3, 2e-3))])
+def test_the_trivial_row_of_the_brusselator(side, row):
+    """What a network that answers zero scores under hard conditions, to be beaten."""
+    system = systems.create("brusselator", side=side)
+    axes = [torch.linspace(0, end, 41, dtype=F64) for end in (side, side, 1.0)]
+    inputs = torch.cartesian_prod(*axes)
+    wanted = exact(system, inputs)
+    errors = relative(HardConditions(system).data_part(inputs) - wanted, wanted)
+    assert errors == pytest.approx(row, rel=0.15)
+
+
+# ---- scales, names, parameters --------------------------------------------------------------
+
+
+@every
+def test_field_scales_are_the_size_of_the_fields(name, boundary):
+    system = systems.create(name, boundary=boundary)
+    fields = exact(system, random_inputs(system, 2000)).abs()
+    scales = system.field_scales()
+    assert len(scales) == 2 and all(isinstance(scale, float) for scale in scales)
+    for scale, fine, values in zip(scales, system.field_scales(65), fields.unbind(1), strict=True):
+        assert 0.3 * float(values.square().mean().sqrt()) < scale <= 1.1 * float(values.max())
+        assert scale == pytest.approx(fine, rel=0.05)
+
+
+def test_field_scales_by_hand():
+    u, v = systems.create("linear_reaction_diffusion").field_scales(65)
+    assert u == pytest.approx(2 / math.sqrt(2), rel=0.02)  # 2 cos x at the start
+    assert v == pytest.approx(0.01 / math.sqrt(2), rel=0.02)
+
+
+@pytest.mark.parametrize("name", systems.names())
+def test_every_system_has_its_command_line(name):
+    text = (ROOT / "configs" / "problem" / f"{name}.yaml").read_text("utf-8")
+    assert f"name: {name}\n" in text
+
+
+@every
+def test_a_system_describes_itself(name, boundary):
+    system = systems.create(name, boundary=boundary)
+    assert (system.name, system.boundary) == (name, boundary)
+    assert system.periodic == (boundary == "periodic")
+    assert len(system.lower) == len(system.upper) == system.dimension
+    assert all(low < high for low, high in zip(system.lower, system.upper, strict=True))
+    assert systems.create(name).boundary == system.boundaries[0]
+    for dtype in (torch.float32, F64):
+        assert exact(system, random_inputs(system, 5).to(dtype)).dtype == dtype
+
+
+@by_dirichlet
+def test_exact_accepts_single_and_many_points(name, boundary):
+    system = systems.create(name, boundary=boundary)
+    inputs = random_inputs(system, 7)
+    one = torch.cat([exact(system, row[None]) for row in inputs])
+    torch.testing.assert_close(one, exact(system, inputs))
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "message"),
+    [
+        ("brusselater", {}, r"`problem.name` must be one of brusselator, .*mean 'brusselator'"),
+        (
+            "brusselator",
+            {"sides": 1.0},
+            r"`parameter of brusselator` must be one of boundary, side",
+        ),
+        ("brusselator", {"boundary": "periodic"}, "`boundary of brusselator`.*dirichlet, got 'per"),
+        ("brusselator", {"side": 0.0}, "`side` must be a finite number > 0, got 0"),
+        ("brusselator", {"side": True}, "`side` must be"),
+        ("coupled_burgers", {"amplitude": -1.0}, "`amplitude` must be a finite number > 0"),
+        ("coupled_burgers", {"boundary": "neumann"}, "one of dirichlet, periodic, got 'neumann'"),
+        ("linear_reaction_diffusion", {"a": 0.1, "b": 0.1}, "`a` and `b` must differ"),
+        ("linear_reaction_diffusion", {"diffusion": math.inf}, "`diffusion` must be a finite"),
+    ],
+)
+def test_bad_names_and_parameters(name, parameters, message):
+    with pytest.raises(ValueError, match=message):
+        systems.create(name, **parameters)
