@@ -91,6 +91,24 @@ def _range(low: float, high: float, open_low: bool, open_high: bool) -> str:
     return f" in {'(' if open_low else '['}{low:g}, {high:g}{')' if open_high else ']'}"
 
 
+def check_switch(what: str, value: Any) -> bool:
+    """Return `value` if it is true or false.
+
+    Args:
+        what: name of the argument, as the user writes it.
+        value: what the user gave.
+
+    Returns:
+        `value` itself.
+
+    Raises:
+        ValueError: if it is neither.
+    """
+    if not isinstance(value, bool):
+        raise ValueError(f"`{what}` must be true or false, got {value!r}.")
+    return value
+
+
 def check_names(what: str, wanted: Iterable[str], given: Iterable[str]) -> None:
     """Refuse `given` unless it holds exactly the names in `wanted`.
 

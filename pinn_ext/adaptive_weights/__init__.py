@@ -18,5 +18,6 @@ that the callback and the aggregator share.
 from pinn_ext.adaptive_weights.events import Event
 from pinn_ext.adaptive_weights.limits import NORMALIZATIONS
 from pinn_ext.adaptive_weights.manager import AdaptiveLossWeights
+from pinn_ext.adaptive_weights.settings import WeightSettings
 
-__all__ = ["NORMALIZATIONS", "AdaptiveLossWeights", "Event"]
+__all__ = ["NORMALIZATIONS", "AdaptiveLossWeights", "Event", "WeightSettings"]

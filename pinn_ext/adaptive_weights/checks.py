@@ -10,27 +10,27 @@ from typing import Any
 from pinn_ext.adaptive_weights.groups import Unit, units_of
 from pinn_ext.adaptive_weights.limits import WeightLimits
 from pinn_ext.checks import check_choice, check_names, check_number
-from pinn_ext.strategies import Auto, Gradients, PointStrategy, Proposal, Statistics, Strategy
+from pinn_ext.strategies import Gradients, Method, PointStrategy, Proposal, Statistics, Strategy
 
 # ---- arguments: each function returns the value it has checked ----------------------------------
 
 
-def loss_names(given: Any) -> list[str]:
-    """Return distinct names as a list."""
+def loss_names(given: Any, what: str = "loss_names") -> list[str]:
+    """Return distinct names as a list; `what` is the argument that they were given as."""
     if isinstance(given, str) or not isinstance(given, Iterable):
-        raise ValueError(f"`loss_names` must be a list of names, got {given!r}.")
+        raise ValueError(f"`{what}` must be a list of names, got {given!r}.")
     names = list(given)
     if not all(isinstance(name, str) and name for name in names):
-        raise ValueError(f"`loss_names` must be a list of names, got {given!r}.")
+        raise ValueError(f"`{what}` must be a list of names, got {given!r}.")
     if not names:
-        raise ValueError("`loss_names` must hold at least one name, got an empty list.")
+        raise ValueError(f"`{what}` must hold at least one name, got an empty list.")
     twins = sorted({name for name in names if names.count(name) > 1})
     if twins:
-        raise ValueError(f"`loss_names` must be distinct, got {twins} more than once.")
+        raise ValueError(f"`{what}` must be distinct, got {twins} more than once.")
     return names
 
 
-def of_terms(strategy: Strategy | PointStrategy | Auto) -> Strategy:
+def of_terms(strategy: Method) -> Strategy:
     """Return a strategy that weighs terms, not points, and does not choose among others."""
     if isinstance(strategy, Strategy):
         return strategy
@@ -70,7 +70,7 @@ def scales(given: Any, names: Sequence[str], strategy: Strategy) -> list[float] 
 
 def conditions(given: Any, names: Sequence[str]) -> list[bool]:
     """Return of each term whether it is a condition."""
-    if isinstance(given, str):
+    if isinstance(given, str) or not isinstance(given, Iterable):
         raise ValueError(f"`conditions` must be a list of names, got {given!r}.")
     for name in given:
         check_choice("conditions", name, names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -91,12 +92,17 @@ class HeldWeights:
         """Return a copy of the present weights, by name."""
         return dict(zip(self.loss_names, self._weights, strict=True))
 
-    def settle(self) -> None:
+    def confirm(self) -> None:
         """Take the weights in force as good ones: there is nothing to go back to any more.
 
         An update with finite losses does it by itself, as these losses were reached under them.
         """
         self._before = None
+
+    def settle(self) -> None:
+        """Do the same under the former name of `confirm`."""
+        warnings.warn("settle() is now called confirm().", DeprecationWarning, stacklevel=2)
+        self.confirm()
 
     def roll_back(self, why: str) -> bool:
         """Go back to the weights before the last update, unless an epoch under it went well.

@@ -34,12 +34,14 @@ class Unit:
         return sum(weights[i] for i in self.members) / len(self.members)
 
 
-def check_groups(groups: _Groups | None, names: Sequence[str]) -> dict[str, list[str]]:
+def check_groups(
+    groups: _Groups | None, names: Sequence[str] | None = None
+) -> dict[str, list[str]]:
     """Return groups as plain lists.
 
     Args:
         groups: names of terms by name of the group, or None.
-        names: of all terms.
+        names: of all terms, None where they are not known yet.
 
     Returns:
         The groups, empty if there are none.
@@ -59,7 +61,7 @@ def check_groups(groups: _Groups | None, names: Sequence[str]) -> dict[str, list
                 f"`groups[{group!r}]` must be a list of names of loss terms, got {members!r}."
             )
         for term in members:
-            if term not in names:
+            if names is not None and term not in names:
                 raise ValueError(
                     f"`groups[{group!r}]` must name loss terms among {', '.join(names)}, "
                     f"got {term!r}."
@@ -70,7 +72,7 @@ def check_groups(groups: _Groups | None, names: Sequence[str]) -> dict[str, list
                     f"{group!r}."
                 )
             owner[term] = group
-        if group in names and group not in members:
+        if group in (names or ()) and group not in members:
             raise ValueError(
                 f"`groups` must have names that are no other loss term's, got {group!r} for "
                 f"{list(members)}."

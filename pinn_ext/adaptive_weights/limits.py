@@ -27,12 +27,12 @@ class WeightLimits:
         ValueError: if a value is out of range.
     """
 
-    min_weight: float = 1e-4
-    max_weight: float = 1e4
-    weight_beta: float = 0.9
-    normalization: str = "initial"
-    max_ratio: float | None = None
-    max_change: float | None = None
+    min_weight: float
+    max_weight: float
+    weight_beta: float
+    normalization: str
+    max_ratio: float | None
+    max_change: float | None
 
     def __post_init__(self) -> None:
         """Refuse values out of range."""

@@ -10,13 +10,10 @@ from typing import Any
 
 from pinn_ext import strategies
 from pinn_ext.adaptive_weights import checks as checked
-from pinn_ext.adaptive_weights.events import Event, HeldWeights, limit_events
+from pinn_ext.adaptive_weights.events import HeldWeights, limit_events
 from pinn_ext.adaptive_weights.groups import Unit, check_groups, units_of
-from pinn_ext.adaptive_weights.limits import NORMALIZATIONS, WeightLimits
-from pinn_ext.checks import check_choice, check_number
+from pinn_ext.adaptive_weights.settings import DEFAULTS, WeightSettings
 from pinn_ext.strategies import Gradients, Proposal, Statistics, Strategy
-
-__all__ = ["NORMALIZATIONS", "AdaptiveLossWeights", "Event"]
 
 
 class AdaptiveLossWeights(HeldWeights):
@@ -70,43 +67,89 @@ class AdaptiveLossWeights(HeldWeights):
         self,
         loss_names: Sequence[str],
         initial_weights: Mapping[str, float],
-        strategy: str = "equal_init",
-        ema_alpha: float = 0.9,
-        update_frequency: int = 1,
-        eps: float = 1e-8,
-        min_weight: float = 1e-4,
-        max_weight: float = 1e4,
+        strategy: str = DEFAULTS.strategy,
+        ema_alpha: float = DEFAULTS.ema_alpha,
+        update_frequency: int = DEFAULTS.update_frequency,
+        eps: float = DEFAULTS.eps,
+        min_weight: float = DEFAULTS.min_weight,
+        max_weight: float = DEFAULTS.max_weight,
         *,
         options: Mapping[str, Any] | None = None,
-        weight_beta: float | None = None,
-        normalization: str = "initial",
-        max_ratio: float | None = None,
-        max_change: float | None = None,
+        weight_beta: float | None = DEFAULTS.weight_beta,
+        normalization: str = DEFAULTS.normalization,
+        max_ratio: float | None = DEFAULTS.max_ratio,
+        max_change: float | None = DEFAULTS.max_change,
         groups: Mapping[str, Sequence[str]] | None = None,
-        prior: bool = False,
-        warm_up: int = 0,
-        freeze_after: int | None = None,
+        prior: bool = DEFAULTS.prior,
+        warm_up: int = DEFAULTS.warm_up,
+        freeze_after: int | None = DEFAULTS.freeze_after,
         field_scales: Mapping[str, float] | None = None,
         conditions: Sequence[str] = (),
     ) -> None:
+        settings = WeightSettings(
+            strategy,
+            options,
+            ema_alpha=ema_alpha,
+            update_frequency=update_frequency,
+            eps=eps,
+            min_weight=min_weight,
+            max_weight=max_weight,
+            weight_beta=weight_beta,
+            normalization=normalization,
+            max_ratio=max_ratio,
+            max_change=max_change,
+            groups=groups,
+            prior=prior,
+            warm_up=warm_up,
+            freeze_after=freeze_after,
+        )
+        self._set_up(loss_names, initial_weights, settings, field_scales, conditions)
+
+    @classmethod
+    def from_settings(
+        cls,
+        loss_names: Sequence[str],
+        initial_weights: Mapping[str, float],
+        settings: WeightSettings,
+        *,
+        field_scales: Mapping[str, float] | None = None,
+        conditions: Sequence[str] = (),
+    ) -> AdaptiveLossWeights:
+        """Return weights that move by settings which are made and checked already.
+
+        Args:
+            loss_names: as in the constructor.
+            initial_weights: as in the constructor.
+            settings: all that belongs to no term in particular.
+            field_scales: as in the constructor.
+            conditions: as in the constructor.
+
+        Returns:
+            The weights.
+
+        Raises:
+            ValueError: if names, weights or scales do not fit the settings or one another.
+        """
+        own = cls.__new__(cls)
+        own._set_up(loss_names, initial_weights, settings, field_scales, conditions)
+        return own
+
+    def _set_up(
+        self,
+        loss_names: Sequence[str],
+        initial_weights: Mapping[str, float],
+        settings: WeightSettings,
+        field_scales: Mapping[str, float] | None,
+        conditions: Sequence[str],
+    ) -> None:
         self.loss_names = checked.loss_names(loss_names)
-        check_choice("strategy", strategy, strategies.names())
-        # Python's own numbers, as those of numpy would end up in the state.
-        self.ema_alpha = float(check_number("ema_alpha", ema_alpha, 0, 1, open_high=True))
-        frequency = check_number("update_frequency", update_frequency, 1, integer=True)
-        self.update_frequency = int(frequency)
-        self.eps = float(check_number("eps", eps, 1e-100))
-        shared = {"ema_alpha": self.ema_alpha, "eps": self.eps}
-        self._strategy = checked.of_terms(strategies.create(strategy, options, **shared))
-        self._own_beta = weight_beta is not None
-        beta = weight_beta if self._own_beta else self._strategy.blend_beta
-        limits = (min_weight, max_weight, beta, normalization, max_ratio, max_change)
-        self.limits = WeightLimits(*map(checked.plain, limits))
-        if not self._strategy.limited:
-            self.limits = self.limits.lifted()
-        self.groups = check_groups(groups, self.loss_names)
-        self.prior = bool(prior)
-        self.warm_up, self.freeze_after = checked.span(warm_up, freeze_after)
+        self.settings = settings
+        self._strategy = checked.of_terms(settings.method)
+        self.ema_alpha, self.eps = settings.ema_alpha, settings.eps
+        self.update_frequency, self.limits = settings.update_frequency, settings.limits
+        self.groups = check_groups(settings.groups, self.loss_names)
+        self.prior = settings.prior
+        self.warm_up, self.freeze_after = settings.warm_up, settings.freeze_after
         self._scales = checked.scales(field_scales, self.loss_names, self._strategy)
         self._conditions = checked.conditions(conditions, self.loss_names)
         self._initial = checked.initial_weights(
@@ -212,7 +255,7 @@ class AdaptiveLossWeights(HeldWeights):
             checked.statistics(self._strategy, self.units, gradients, ntk)
         self._enter(epoch)
         if not bad:
-            self.settle()
+            self.confirm()
         why = bad
         if acts:
             statistics = self._statistics(losses, gradients, ntk, progress, switches)
@@ -285,9 +328,9 @@ class AdaptiveLossWeights(HeldWeights):
 
     def _take(self, state: strategies.State) -> None:
         """Go on from the state that an update has answered, and note what it means."""
-        news = self._strategy.news(self._state, state)
-        if news:
-            self._note("note", news)
+        change = self._strategy.describe_change(self._state, state)
+        if change:
+            self._note("note", change)
         self._state = state
         self._asked += 1
 
@@ -296,7 +339,7 @@ class AdaptiveLossWeights(HeldWeights):
     ) -> tuple[list[float], list[str]] | None:
         """Return the weights of the units within the limits, and what each rests on."""
         initial, limits = [unit.initial for unit in self.units], self.limits
-        if proposal.blend_beta is not None and not self._own_beta:
+        if proposal.blend_beta is not None and self.settings.weight_beta is None:
             limits = replace(limits, weight_beta=proposal.blend_beta)
         return limits.apply(
             [float(target) for target in proposal.targets],

@@ -9,6 +9,7 @@ from typing import Any
 from pinn_ext.checks import check_choice
 from pinn_ext.strategies.auto import Auto
 from pinn_ext.strategies.base.gradients import Gradients
+from pinn_ext.strategies.base.method import Method
 from pinn_ext.strategies.base.points import PointBlock, PointState, PointStrategy
 from pinn_ext.strategies.base.terms import STATISTICS, Proposal, State, Statistics, Strategy
 from pinn_ext.strategies.causal import Causal
@@ -37,6 +38,7 @@ __all__ = [
     "STATISTICS",
     "Auto",
     "Gradients",
+    "Method",
     "PointBlock",
     "PointState",
     "PointStrategy",
@@ -118,9 +120,7 @@ def option_names(name: str) -> list[str]:
     return [field.name for field in fields(cls) if field.name not in _SHARED]
 
 
-def create(
-    name: str, options: Mapping[str, Any] | None = None, **settings: Any
-) -> Strategy | PointStrategy | Auto:
+def create(name: str, options: Mapping[str, Any] | None = None, **settings: Any) -> Method:
     """Build the strategy called `name`.
 
     Args:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from pinn_ext.strategies.base.terms import (
+    EMA_ALPHA,
+    EPS,
     Proposal,
     State,
     Statistics,
@@ -28,8 +30,8 @@ class Ema(Strategy):
         eps: added to each average, in the units of the losses.
     """
 
-    ema_alpha: float = 0.9
-    eps: float = 1e-8
+    ema_alpha: float = EMA_ALPHA
+    eps: float = EPS
     name: ClassVar[str] = "ema"
     scale_invariant: ClassVar[bool] = True
 

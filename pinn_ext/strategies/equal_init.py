@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pinn_ext.strategies.base.terms import Proposal, State, Statistics, Strategy, inverse
+from pinn_ext.strategies.base.terms import EPS, Proposal, State, Statistics, Strategy, inverse
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class EqualInit(Strategy):
         eps: added to each loss, in the units of the losses.
     """
 
-    eps: float = 1e-8
+    eps: float = EPS
     name: ClassVar[str] = "equal_init"
     equalizes: ClassVar[bool] = True
     scale_invariant: ClassVar[bool] = True

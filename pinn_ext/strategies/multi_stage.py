@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from pinn_ext.checks import check_choice, check_number
 from pinn_ext.strategies.base.members import member
-from pinn_ext.strategies.base.terms import Proposal, State, Statistics, Strategy
+from pinn_ext.strategies.base.terms import EMA_ALPHA, EPS, Proposal, State, Statistics, Strategy
 
 ENDS = ("until_epoch", "until_fraction", "until_drop", "until_switch")
 """What may end a stage; each but the last has one of them."""
@@ -72,12 +72,10 @@ class MultiStage(Strategy):
     """
 
     stages: Sequence[Mapping[str, Any]] = _DEFAULT
-    ema_alpha: float = 0.9
-    eps: float = 1e-8
+    ema_alpha: float = EMA_ALPHA
+    eps: float = EPS
     name: ClassVar[str] = "multi_stage"
     scale_invariant: ClassVar[bool] = True
-    exact: ClassVar[bool] = False  # of the tangent kernel, where a stage reads it
-    probes: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         """Refuse a list that is no sequence of stages; declare what its strategies declare."""
@@ -87,8 +85,7 @@ class MultiStage(Strategy):
             "needs": frozenset(drops).union(*(method.needs for method in methods)),
             "moves": "terms" if any(method.moves for method in methods) else "",
             "equalizes": methods[0].equalizes,
-            "exact": any(getattr(method, "exact", False) for method in methods),
-            "probes": max(getattr(method, "probes", 1) for method in methods),
+            "probes": max(method.probes for method in methods),
         }
         for key in ("permutation_equivariant", "equal_treatment", "scale_invariant"):
             declared[key] = all(getattr(method, key) for method in methods)
@@ -99,6 +96,11 @@ class MultiStage(Strategy):
     def parts(self) -> list[Stage]:
         """The stages with their strategies."""
         return read_stages(self.stages, ema_alpha=self.ema_alpha, eps=self.eps)
+
+    @property
+    def exact(self) -> bool:
+        """Whether a stage wants the tangent kernel without an estimate."""
+        return any(part.method.exact for part in self.parts)
 
     @property
     def needs_length(self) -> bool:
@@ -154,7 +156,7 @@ class MultiStage(Strategy):
             proposal = proposal._replace(blend_beta=method.blend_beta)
         return proposal, state
 
-    def news(self, before: State, after: State) -> str | None:
+    def describe_change(self, before: State, after: State) -> str | None:
         """Say that a stage has begun."""
         if after["stage"] == before["stage"]:
             return None

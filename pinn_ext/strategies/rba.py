@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from pinn_ext.checks import check_choice, check_number
-from pinn_ext.strategies.base.points import PointBlock, PointState, PointStrategy, check_switch
+from pinn_ext.checks import check_choice, check_number, check_switch
+from pinn_ext.strategies.base.points import PointBlock, PointState, PointStrategy
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -170,8 +170,8 @@ def test_weights_under_which_an_epoch_went_well_are_not_rolled_back():
     assert weights.roll_back("soon") and list(weights.get_weights().values()) == [1.0, 1.0]
     weights = manager()
     feed(weights, 1, 1.0, 0.2)
-    weights.settle()
-    assert not weights.roll_back("settled")
+    weights.confirm()
+    assert not weights.roll_back("confirmed")
 
 
 # ---- events -------------------------------------------------------------------------------------

@@ -67,12 +67,13 @@ class Pilots:
     def name(self) -> str:
         """Name of the strategy that was chosen, `"auto"` before the choice."""
         chosen = self.tournament.chosen
-        return "auto" if chosen is None else self.method.settings[chosen]["strategy"]
+        return "auto" if chosen is None else self.method.field[chosen].name
 
     def weights(self, candidate: int | None = None) -> ModelWeights:
         """Return the weights of a candidate before they meet a model, of the present by default."""
         candidate = self.tournament.live if candidate is None else candidate
-        settings = {**self._settings, **self.method.settings[candidate]}
+        own = self.method.field[candidate]
+        settings = {**self._settings, "strategy": own.name, "options": own.options}
         if candidate in self.tournament.broken:  # it sits out the rest of its period
             settings |= {"strategy": "fixed", "options": None}
         return ModelWeights(settings, self._names, lambda _: None)

@@ -5,17 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from pinn_ext.checks import check_choice, check_number
 from pinn_ext.strategies.base.members import member
-from pinn_ext.strategies.base.terms import Strategy
+from pinn_ext.strategies.base.terms import EMA_ALPHA, EPS, Strategy
 
 DEFAULT = ("fixed", "field_scale", "equal_init", "ema")
 """The candidates, unless a user says otherwise; one more name is one more pilot."""
 ALWAYS = ("fixed", "field_scale")
 """Those that take part whatever a user lists, and stay where there is room for two."""
 SCORES = ("scaled", "geometric")
+
+
+class Candidate(NamedTuple):
+    """A strategy that takes part.
+
+    Attributes:
+        name: of the strategy.
+        options: of the strategy.
+        method: the strategy itself.
+    """
+
+    name: str
+    options: dict[str, Any]
+    method: Strategy
 
 
 @dataclass(frozen=True)
@@ -49,13 +63,13 @@ class Auto:
     condition_factor: float = 10.0
     score_points: int = 500
     seed: int = 0
-    ema_alpha: float = 0.9
-    eps: float = 1e-8
+    ema_alpha: float = EMA_ALPHA
+    eps: float = EPS
     name: ClassVar[str] = "auto"
     moves: ClassVar[str] = ""
     needs: ClassVar[frozenset[str]] = frozenset()
     blend_beta: ClassVar[float] = 0.9
-    equalizes: ClassVar[bool] = False
+    limited: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         """Refuse values out of range and candidates that are none."""
@@ -65,48 +79,46 @@ class Auto:
         check_number("options.condition_factor", self.condition_factor, 0, open_low=True)
         check_number("options.score_points", self.score_points, 10, integer=True)
         check_number("options.seed", self.seed, 0, 2**32 - 1, integer=True)
-        needs = frozenset().union(*(method.needs for method in self._methods))
+        needs = frozenset().union(*(candidate.method.needs for candidate in self.field))
         object.__setattr__(self, "needs", needs)  # of this object, before that of the class
 
     @cached_property
-    def settings(self) -> list[dict[str, Any]]:
-        """`strategy` and `options` of each candidate, `ALWAYS` first."""
+    def field(self) -> list[Candidate]:
+        """Everyone who takes part, `ALWAYS` first."""
         given = self.candidates
         if isinstance(given, (str, Mapping)) or not isinstance(given, Sequence):
             raise ValueError(f"`options.candidates` must be a list of strategies, got {given!r}.")
-        rows: list[dict[str, Any]] = []
+        found: list[Candidate] = []
         for i, candidate in enumerate(given):
-            rows.append(self._read(f"options.candidates[{i}]", candidate))
-            if rows[-1] in rows[:-1]:
-                raise ValueError(f"`options.candidates` must be distinct, got {rows[-1]} twice.")
-        names = [row["strategy"] for row in rows]
-        rows = [{"strategy": n, "options": {}} for n in ALWAYS if n not in names] + rows
-        return sorted(rows, key=lambda row: (*ALWAYS, row["strategy"]).index(row["strategy"]))
+            own = self._read(f"options.candidates[{i}]", candidate)
+            if any(own[:2] == other[:2] for other in found):
+                row = {"strategy": own.name, "options": own.options}
+                raise ValueError(f"`options.candidates` must be distinct, got {row} twice.")
+            found.append(own)
+        names = [candidate.name for candidate in found]
+        missing = [name for name in ALWAYS if name not in names]
+        found = [self._read("options.candidates", name) for name in missing] + found
+        return sorted(found, key=lambda own: (*ALWAYS, own.name).index(own.name))
 
-    def _read(self, what: str, candidate: Any) -> dict[str, Any]:
-        """Return `strategy` and `options` of what a user has listed."""
+    def _read(self, what: str, candidate: Any) -> Candidate:
+        """Return what a user has listed, built."""
         row = candidate if isinstance(candidate, Mapping) else {"strategy": candidate}
         for key in row:
             check_choice(what, key, ("strategy", "options"))
-        name, options = row.get("strategy"), dict(row.get("options") or {})
+        name, options = row.get("strategy"), row.get("options") or {}
         method = member(what, name, options, ema_alpha=self.ema_alpha, eps=self.eps)
         if "ntk" in method.needs:
             raise ValueError(
                 f"`{what}` must not read tangent kernels, which pilots do not share, got {name!r}."
             )
-        return {"strategy": name, "options": options}
+        return Candidate(method.name, dict(options), method)
 
     @cached_property
     def labels(self) -> list[str]:
         """What the candidates are called: their names, with the options where names repeat."""
-        names = [row["strategy"] for row in self.settings]
+        names = [candidate.name for candidate in self.field]
         labels = []
-        for row in self.settings:
-            own = ", ".join(f"{key}={value}" for key, value in row["options"].items())
-            name = row["strategy"]
+        for name, options, _ in self.field:
+            own = ", ".join(f"{key}={value}" for key, value in options.items())
             labels.append(f"{name} ({own})" if own and names.count(name) > 1 else name)
         return labels
-
-    @property
-    def _methods(self) -> list[Strategy]:
-        return [member("", row["strategy"], row["options"]) for row in self.settings]

@@ -42,6 +42,7 @@ class PointStrategy(ABC):
         name: the name users write.
         moves: what it moves, `"points"`.
         needs: statistics of the terms that it reads: none.
+        blend_beta, limited: of the terms' weights, which stay as they are.
         needs_times: whether it must know the time of each point.
         keyed: whether points have a state of their own, which has to follow them.
         updates_first: whether the factors of a step already contain the residuals of that step.
@@ -51,6 +52,8 @@ class PointStrategy(ABC):
     name: ClassVar[str]
     moves: ClassVar[str] = "points"
     needs: ClassVar[frozenset[str]] = frozenset()
+    blend_beta: ClassVar[float] = 0.9
+    limited: ClassVar[bool] = True
     needs_times: ClassVar[bool] = False
     keyed: ClassVar[bool] = True
     updates_first: ClassVar[bool] = True
@@ -91,24 +94,6 @@ class PointStrategy(ABC):
                 if key == "lambdas":
                     joined[key] += value.mean(dim=0)
         return joined
-
-
-def check_switch(what: str, value: Any) -> bool:
-    """Return `value` if it is true or false.
-
-    Args:
-        what: name of the argument, as the user writes it.
-        value: what the user gave.
-
-    Returns:
-        `value` itself.
-
-    Raises:
-        ValueError: if it is neither.
-    """
-    if not isinstance(value, bool):
-        raise ValueError(f"`{what}` must be true or false, got {value!r}.")
-    return value
 
 
 def check_increasing(what: str, values: Any) -> tuple[float, ...]:

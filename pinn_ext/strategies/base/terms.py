@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar, NamedTuple
@@ -11,6 +12,12 @@ from pinn_ext.strategies.base.gradients import Gradients
 
 State = dict[str, Any]
 """Plain numbers and lists of numbers, so that it can be saved, restored and read by hand."""
+
+EMA_ALPHA = 0.9
+"""Part of the old loss average that is kept at an update, unless a user says otherwise."""
+
+EPS = 1e-8
+"""What is added to a loss before it is inverted, in the units of the losses, likewise."""
 
 STATISTICS = ("losses", "gradients", "gradient_vectors", "ntk", "field_scales")
 """What a strategy may ask for in `needs`."""
@@ -79,6 +86,9 @@ class Strategy(ABC):
         limited: whether ratio cap and clamps hold its weights; they are made for weights that
             follow noisy statistics, not for those that are given or follow from data.
         scale_invariant: whether a common factor on all losses leaves the ratios of the targets.
+        exact: whether the tangent kernel is to be measured without an estimate.
+        probes: random vectors that an estimate of the tangent kernel takes.
+        needs_length: whether the length of the training must be known.
     """
 
     name: ClassVar[str]
@@ -90,6 +100,28 @@ class Strategy(ABC):
     equal_treatment: ClassVar[bool] = True
     limited: ClassVar[bool] = True
     scale_invariant: ClassVar[bool] = False
+    probes: int = 1
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Let a class of a user that still has the former method `news` take part."""
+        super().__init_subclass__(**options)
+        if "news" in vars(cls):
+            warnings.warn(
+                f"{cls.__name__}.news is now called describe_change.",
+                DeprecationWarning,
+                stacklevel=2,
+            )
+            cls.describe_change = cls.news  # type: ignore[attr-defined, method-assign]
+
+    @property
+    def exact(self) -> bool:
+        """Whether the tangent kernel is to be measured without an estimate."""
+        return False
+
+    @property
+    def needs_length(self) -> bool:
+        """Whether the length of the training must be known."""
+        return False
 
     @abstractmethod
     def init(self, initial_weights: Sequence[float]) -> State:
@@ -99,7 +131,7 @@ class Strategy(ABC):
     def update(self, statistics: Statistics, state: State) -> tuple[Proposal | None, State]:
         """Return the proposed weights, or None to keep the present ones, and the next state."""
 
-    def news(self, before: State, after: State) -> str | None:
+    def describe_change(self, before: State, after: State) -> str | None:
         """Return what a change of state means to a user, for the log of events.
 
         It is asked after each update, also where the weights stay.

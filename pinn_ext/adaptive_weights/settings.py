@@ -1,0 +1,109 @@
+"""How adaptive weights are to move: every setting with its default, checked once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import InitVar, dataclass, field, fields, replace
+from typing import Any
+
+from pinn_ext import strategies
+from pinn_ext.adaptive_weights import checks as checked
+from pinn_ext.adaptive_weights.groups import check_groups
+from pinn_ext.adaptive_weights.limits import WeightLimits
+from pinn_ext.checks import check_choice, check_number, check_switch
+from pinn_ext.strategies import Method, PointStrategy, Strategy
+from pinn_ext.strategies.base.terms import EMA_ALPHA, EPS
+
+
+@dataclass(frozen=True)
+class WeightSettings:
+    """The settings of `AdaptiveLossWeights` that belong to no loss term in particular.
+
+    What each one means stands there. An object is checked when it is made and has built its
+    strategy by then, so whoever holds one need do neither.
+
+    Attributes:
+        method: the strategy, an immutable object.
+        limits: ratio cap, scale, blend, largest change and clamps.
+
+    Raises:
+        ValueError: if a value is out of range.
+    """
+
+    strategy: str = "equal_init"
+    options: Mapping[str, Any] | None = None
+    ema_alpha: float = EMA_ALPHA
+    update_frequency: int = 1
+    eps: float = EPS
+    min_weight: float = 1e-4
+    max_weight: float = 1e4
+    weight_beta: float | None = None
+    normalization: str = "initial"
+    max_ratio: float | None = None
+    max_change: float | None = None
+    groups: Mapping[str, Sequence[str]] | None = None
+    prior: bool = False
+    warm_up: int = 0
+    freeze_after: int | None = None
+    built: InitVar[Strategy | None] = None
+    method: Method = field(init=False, repr=False, compare=False)
+    limits: WeightLimits = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self, built: Strategy | None) -> None:
+        """Refuse values out of range, and build what follows from them."""
+        check_choice("strategy", self.strategy, strategies.names())
+        # Python's own numbers, as those of numpy would end up in the state.
+        self._set(
+            "ema_alpha", float(check_number("ema_alpha", self.ema_alpha, 0, 1, open_high=True))
+        )
+        frequency = check_number("update_frequency", self.update_frequency, 1, integer=True)
+        self._set("update_frequency", int(frequency))
+        self._set("eps", float(check_number("eps", self.eps, 1e-100)))
+        shared = {"ema_alpha": self.ema_alpha, "eps": self.eps}
+        self._set("method", built or strategies.create(self.strategy, self.options, **shared))
+        self._set("limits", self._limits())
+        self._set("groups", check_groups(self.groups))
+        check_switch("prior", self.prior)
+        warm_up, freeze_after = checked.span(self.warm_up, self.freeze_after)
+        self._set("warm_up", warm_up)
+        self._set("freeze_after", freeze_after)
+
+    def _set(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)  # the object is not frozen before it is whole
+
+    def _limits(self) -> WeightLimits:
+        beta = self.method.blend_beta if self.weight_beta is None else self.weight_beta
+        given = (self.min_weight, self.max_weight, beta, self.normalization)
+        limits = WeightLimits(*map(checked.plain, (*given, self.max_ratio, self.max_change)))
+        return limits if self.method.limited else limits.lifted()
+
+    def with_strategy(
+        self, name: str, options: Mapping[str, Any] | None = None, built: Strategy | None = None
+    ) -> WeightSettings:
+        """Return the same settings for another strategy.
+
+        Args:
+            name: of the strategy.
+            options: of the strategy.
+            built: the strategy itself, if it is there already.
+
+        Returns:
+            Settings of their own.
+        """
+        return replace(self, strategy=name, options=options, built=built)
+
+    def of_terms(self) -> WeightSettings:
+        """Return settings that weigh terms: these, or `fixed` where the strategy weighs points."""
+        return self.with_strategy("fixed") if isinstance(self.method, PointStrategy) else self
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the values by name, as they can be given to `WeightSettings`."""
+        return {item.name: getattr(self, item.name) for item in fields(self) if item.init}
+
+
+DEFAULTS = WeightSettings()
+"""Those of the class `AdaptiveLossWeights`: exactly the formulas of the methods."""
+
+FOR_TRAINING = replace(DEFAULTS, normalization="total", max_ratio=100.0)
+"""Those of everything that trains: an update keeps the weighted sum, which leaves the moments of
+Adam valid, and weights that follow a moving average do not run away from one another."""
