@@ -35,6 +35,12 @@ class Period:
         self._add_up()
         return [total / self._count for total in self._sums or []]
 
+    def close(self) -> list[float]:
+        """Return the mean of each loss over the period `[k]`, and start the next one."""
+        means = self.mean()
+        self.clear()
+        return means
+
     def state_dict(self) -> dict[str, Any]:
         """Return the state as plain numbers and lists."""
         self._add_up()

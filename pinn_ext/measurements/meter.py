@@ -1,128 +1,171 @@
-"""Measures what strategies read beside the losses, in loops that hand over tensors by name."""
+"""What is measured in a step, and when: statistics that strategies read beside the losses."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from pinn_ext.adaptive_weights import AdaptiveLossWeights
-from pinn_ext.checks import check_names
 from pinn_ext.measurements.gradients import (
     chosen_parameters,
+    cosines,
     measure_gradients,
     unit_losses,
-    unit_traces,
 )
+from pinn_ext.measurements.tangent_kernel import unit_traces
 from pinn_ext.strategies import Gradients
 
-_GRADIENTS = frozenset({"gradients", "gradient_vectors"})
+GRADIENTS = frozenset({"gradients", "gradient_vectors"})
+"""Statistics that take a backward pass a term."""
 
 
-class StatisticsMeter:
-    """Takes gradients and tangent kernels from the graph of losses and residuals.
+class Meter:
+    """Takes gradients and tangent kernels from the graph that a step has built.
+
+    `prepare` says before a step what it has to measure, `take` measures it while the graph of the
+    step is alive, and the attributes hold what was found until `clear`.
 
     Args:
-        manager: of the weights; its `needs` say what is measured.
-        parameters: of the network, or the network itself, None where nothing is measured.
-        gradients_of: parameters that gradients are measured on, see
-            `term_gradients.chosen_parameters`.
+        where: parameters that gradients are taken of, see `gradients.chosen_parameters`.
+        diagnose: whether lengths and angles of the gradients are kept at each measurement, also
+            for strategies that do not ask for them.
+
+    Attributes:
+        gradients: of the last measurement, None where none was asked for.
+        ntk: likewise, the traces per point of the units.
+        diagnosis: likewise, `{"names": [k], "norms": [k], "cosines": [k][k]}` if `diagnose`.
+        wants_residuals: whether the step under way has to hand over its residuals.
+        needs_of_others: statistics to take at the end of a period beside those of the strategy.
+
+    Raises:
+        ValueError: if `where` or `diagnose` is out of range.
+    """
+
+    def __init__(self, where: str | float = "all", diagnose: bool = False) -> None:
+        chosen_parameters([torch.zeros(1, requires_grad=True)], where)  # refuses a bad one
+        self.where, self.diagnose = where, diagnose
+        self.generator = torch.Generator().manual_seed(0)  # of the kernel's random signs
+        self.needs_of_others: frozenset[str] = frozenset()
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget the last measurement; nothing is wanted any more."""
+        self.gradients: Gradients | None = None
+        self.ntk: list[float] | None = None
+        self.diagnosis: dict[str, Any] | None = None
+        self.wants_residuals = self._due = False
+        self._needs: frozenset[str] = frozenset()
+
+    def prepare(self, manager: AdaptiveLossWeights | None, acts: bool) -> None:
+        """Find out what the coming step, the last of a period, has to measure.
+
+        Args:
+            manager: of the weights.
+            acts: whether the strategy will look at this period.
+        """
+        self.clear()
+        if manager is None:
+            return
+        self._needs = (manager.needs if acts else frozenset()) | self.needs_of_others
+        self.wants_residuals = "ntk" in self._needs
+        self._due = bool(self._needs & (GRADIENTS | {"ntk"})) or self.diagnose
+
+    def take(
+        self,
+        manager: AdaptiveLossWeights | None,
+        terms: Sequence[Tensor],
+        residuals: Sequence[Tensor],
+        parameters: Sequence[Tensor],
+    ) -> None:
+        """Measure what the present step was prepared for.
+
+        Args:
+            manager: of the weights.
+            terms: raw loss of each term, with the graph of the step.
+            residuals: of each term `[n, ...]`, if they were wanted.
+            parameters: of the network.
+
+        Raises:
+            ValueError: if a term does not depend on the network, or has no residual of its own.
+        """
+        if not self._due or manager is None:
+            return
+        if self.diagnose or self._needs & GRADIENTS:
+            self._take_gradients(manager, terms, parameters)
+        if self.wants_residuals:
+            if len(residuals) != len(terms):
+                raise ValueError(
+                    f"Each of {len(terms)} loss terms must be the loss of one residual for the "
+                    f"tangent kernel, got {len(residuals)} residuals: choose a strategy that reads "
+                    "gradients."
+                )
+            self.ntk = unit_traces(residuals, manager, parameters, self.generator)
+
+    def _take_gradients(
+        self, manager: AdaptiveLossWeights, terms: Sequence[Tensor], parameters: Sequence[Tensor]
+    ) -> None:
+        chosen = [parameters[i] for i in chosen_parameters(parameters, self.where)]
+        names = [unit.name for unit in manager.units]
+        losses = unit_losses(terms, manager.units)
+        if not self._needs & GRADIENTS:
+            # Nobody but the reader asks: a term that no parameter moves has gradient 0.
+            losses = [t if t.requires_grad else t + 0.0 * chosen[0].sum() for t in losses]
+        vectors = self.diagnose or "gradient_vectors" in self._needs
+        self.gradients = found = measure_gradients(losses, names, chosen, vectors=vectors)
+        if self.diagnose:
+            self.diagnosis = {"names": names, "norms": found.norms, "cosines": cosines(found)}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state of the random signs."""
+        return {"generator": self.generator.get_state()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from what `state_dict` returned."""
+        # On the CPU, wherever `torch.load(map_location=...)` has put it.
+        self.generator.set_state(state["generator"].cpu())
+
+
+def check_parameters(
+    given: nn.Module | Iterable[Tensor] | None,
+    manager: AdaptiveLossWeights,
+    where: str | float = "all",
+) -> list[Tensor]:
+    """Return the parameters that a strategy's statistics are measured on.
+
+    Args:
+        given: a network, or its parameters, or None.
+        manager: of the weights; its `needs` say what will be measured.
+        where: which of them gradients are taken of, see `gradients.chosen_parameters`.
+
+    Returns:
+        The parameters, none where nothing is measured.
 
     Raises:
         ValueError: if the strategy reads gradients and there are no parameters, or wants an exact
             tangent kernel.
     """
-
-    def __init__(
-        self,
-        manager: AdaptiveLossWeights,
-        parameters: nn.Module | Iterable[Tensor] | None,
-        gradients_of: str | float = "all",
-    ) -> None:
-        self._manager = manager
-        self._reads_gradients = bool(manager.needs & _GRADIENTS)
-        self._reads_kernel = "ntk" in manager.needs
-        self._generator = torch.Generator().manual_seed(0)  # of the kernel's random signs
-        self._parameters = _as_list(parameters)
-        self._chosen: list[Tensor] = []
-        chosen_parameters([torch.zeros(1, requires_grad=True)], gradients_of)  # refuses a bad one
-        if self._reads_kernel and getattr(manager.method, "exact", False):
-            raise ValueError(
-                f"`options` must not ask {manager.strategy!r} for an exact tangent kernel outside "
-                "the callback pinn_ext.AdaptiveWeights, which can write the model as rows."
-            )
-        if self._reads_gradients or self._reads_kernel:
-            if not self._parameters:
-                raise ValueError(
-                    f"`parameters` must be the network or its parameters for strategy "
-                    f"{manager.strategy!r}, which reads gradients, got none."
-                )
-            indices = chosen_parameters(self._parameters, gradients_of)
-            self._chosen = [self._parameters[i] for i in indices]
-
-    def gradients(self, losses: Mapping[str, Tensor]) -> Gradients | None:
-        """Return the sums over each unit's gradient, None where the strategy reads none.
-
-        Args:
-            losses: raw loss of every term by name, scalars with a graph.
-
-        Returns:
-            Of the units of the manager, the means over the processes of `torch.distributed`.
-        """
-        if not self._reads_gradients:
-            return None
-        units = self._manager.units
-        return measure_gradients(
-            unit_losses([losses[name] for name in self._manager.loss_names], units),
-            [unit.name for unit in units],
-            self._chosen,
-            vectors="gradient_vectors" in self._manager.needs,
-        )
-
-    def kernel(self, residuals: Mapping[str, Tensor] | None) -> list[float] | None:
-        """Return the trace per point of each unit's tangent kernel, None where it is not read.
-
-        Args:
-            residuals: of every term `[n, ...]` by name, with a graph.
-
-        Returns:
-            One number a unit.
-
-        Raises:
-            ValueError: if the residuals are missing.
-        """
-        if not self._reads_kernel:
-            return None
-        manager = self._manager
-        if residuals is None:
-            raise ValueError(
-                f"`residuals` must be given for strategy {manager.strategy!r}, which reads the "
-                "tangent kernel, got none: aggregator(losses, step, residuals)."
-            )
-        check_names("`residuals`", manager.loss_names, residuals)
-        ordered = [residuals[name] for name in manager.loss_names]
-        return unit_traces(ordered, manager, self._parameters, self._generator)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the state of the random signs, if there are any."""
-        return {"generator": self._generator.get_state() if self._reads_kernel else None}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue from what `state_dict` returned."""
-        if self._reads_kernel:
-            # On the CPU, wherever `torch.load(map_location=...)` has put it.
-            self._generator.set_state(state["generator"].cpu())
-
-
-def _as_list(parameters: nn.Module | Iterable[Tensor] | None) -> list[Tensor]:
-    if isinstance(parameters, nn.Module):
-        return list(parameters.parameters())
-    tensors = [] if parameters is None else list(parameters)
+    if isinstance(given, nn.Module):
+        given = given.parameters()
+    tensors = [] if given is None else list(given)
     for tensor in tensors:
         if not isinstance(tensor, Tensor):
             raise ValueError(
                 f"`parameters` must be a module or tensors, got a {type(tensor).__name__}."
             )
+    if "ntk" in manager.needs and manager.method.exact:
+        raise ValueError(
+            f"`options` must not ask {manager.strategy!r} for an exact tangent kernel outside "
+            "the callback pinn_ext.AdaptiveWeights, which can write the model as rows."
+        )
+    if not manager.needs & (GRADIENTS | {"ntk"}):
+        return tensors
+    if not tensors:
+        raise ValueError(
+            f"`parameters` must be the network or its parameters for strategy "
+            f"{manager.strategy!r}, which reads gradients, got none."
+        )
+    chosen_parameters(tensors, where)  # refuses a network without any to train
     return tensors

@@ -11,10 +11,11 @@ from torch import Tensor, nn
 
 from pinn_ext.adaptive_weights import AdaptiveLossWeights
 from pinn_ext.adaptive_weights.period import Period
+from pinn_ext.adaptive_weights.settings import FOR_TRAINING
+from pinn_ext.adaptive_weights.updater import Updater
 from pinn_ext.checks import check_names, check_number
 from pinn_ext.measurements import processes
-from pinn_ext.measurements.meter import StatisticsMeter
-from pinn_ext.strategies import Gradients
+from pinn_ext.measurements.meter import Meter, check_parameters
 
 _MOST_PENDING = 1000  # losses are kept on their device for so many steps at most
 _SAME_STEP = 1000  # calls with one step after which a user hears that it stands still
@@ -80,8 +81,8 @@ class LossAggregator(nn.Module):
         initial_weights: Mapping[str, float] | None = None,
         gradients_of: str | float = "all",
         total_steps: int | None = None,
-        normalization: str = "total",
-        max_ratio: float | None = 100.0,
+        normalization: str = FOR_TRAINING.normalization,
+        max_ratio: float | None = FOR_TRAINING.max_ratio,
         **settings: Any,
     ) -> None:
         super().__init__()
@@ -99,7 +100,7 @@ class LossAggregator(nn.Module):
         self.total_steps = total_steps
         if total_steps is not None:
             check_number("total_steps", total_steps, 1, integer=True)
-        elif getattr(self.manager.method, "needs_length", False):
+        elif self.manager.method.needs_length:
             raise ValueError(
                 f"`total_steps` must be given for strategy {strategy!r} with stages that end by "
                 "until_fraction, got None."
@@ -107,7 +108,6 @@ class LossAggregator(nn.Module):
         self._period = Period(check_number("period", period, 1, integer=True))
         self._pending: list[Tensor] = []
         self.switches = 0
-        self._epoch = 0
         self._step: int | None = None
         self._repeats = 0
         self._met = False
@@ -120,7 +120,9 @@ class LossAggregator(nn.Module):
             "max_ratio": max_ratio,
             **settings,
         }
-        self._meter = StatisticsMeter(self.manager, parameters, gradients_of)
+        self._meter = Meter(gradients_of)
+        self._measured_on = check_parameters(parameters, self.manager, gradients_of)
+        self._updater = Updater(self.manager, processes.mean_of_numbers)
         self.register_buffer("weights", torch.ones(len(self.names)))
         self._publish()
 
@@ -158,10 +160,10 @@ class LossAggregator(nn.Module):
         return {
             "manager": self.manager.state_dict(),
             "period": self._period.state_dict(),
-            "epoch": self._epoch,
+            "epoch": self._updater.epoch,
             "step": self._step,
             "switches": self.switches,
-            "meter": self._meter.state_dict(),
+            "meter": self._meter.state_dict() if self._reads_kernel else {"generator": None},
         }
 
     def set_extra_state(self, state: Any) -> None:
@@ -179,9 +181,10 @@ class LossAggregator(nn.Module):
         self.manager.load_state_dict(state["manager"])
         self._pending = []
         self._period.load_state_dict(state["period"])
-        self._epoch, self._step = state["epoch"], state["step"]
+        self._updater.epoch, self._step = state["epoch"], state["step"]
         self.switches = state["switches"]
-        self._meter.load_state_dict(state["meter"])
+        if self._reads_kernel:
+            self._meter.load_state_dict(state["meter"])
         self._met = False
         self._publish()
 
@@ -220,15 +223,35 @@ class LossAggregator(nn.Module):
         if not self._met:
             self._check_ranks()
         missing = self._period.missing() - len(self._pending)
-        gradients, ntk = None, None
-        if missing <= 1 and self.manager.acts_at(self._epoch + 1):
-            gradients, ntk = self._meter.gradients(losses), self._meter.kernel(residuals)
+        if missing <= 1:
+            self._measure(losses, residuals)
         self._step = int(step)
         self._pending.append(values)
         if missing <= 1:
-            self._end_period(gradients, ntk)
+            self._end_period()
         elif len(self._pending) >= _MOST_PENDING:
             self._read_pending()
+
+    @property
+    def _reads_kernel(self) -> bool:
+        return "ntk" in self.manager.needs
+
+    def _measure(
+        self, losses: Mapping[str, Tensor], residuals: Mapping[str, Tensor] | None
+    ) -> None:
+        """Measure what the strategy reads at the end of the period, while the graph is alive."""
+        self._meter.prepare(self.manager, self._updater.acts_next())
+        rows: list[Tensor] = []
+        if self._meter.wants_residuals:
+            if residuals is None:
+                raise ValueError(
+                    f"`residuals` must be given for strategy {self.manager.strategy!r}, which "
+                    "reads the tangent kernel, got none: aggregator(losses, step, residuals)."
+                )
+            check_names("`residuals`", self.names, residuals)
+            rows = [residuals[name] for name in self.names]
+        terms = [losses[name] for name in self.names]
+        self._meter.take(self.manager, terms, rows, self._measured_on)
 
     def _is_new(self, step: int) -> bool:
         """Return whether no call has been made with this step or a later one."""
@@ -250,20 +273,17 @@ class LossAggregator(nn.Module):
             )
         return False
 
-    def _end_period(self, gradients: Gradients | None, ntk: list[float] | None) -> None:
+    def _end_period(self) -> None:
         self._read_pending()
-        means = processes.mean_of_numbers(self._period.mean())
-        self._period.clear()
-        self._epoch += 1
-        done = self._epoch * self._period.length
-        self.manager.update(
-            self._epoch,
-            dict(zip(self.names, means, strict=True)),
-            gradients=gradients,
-            ntk=ntk,
+        done = (self._updater.epoch + 1) * self._period.length
+        self._updater.update(
+            self._period.close(),
+            gradients=self._meter.gradients,
+            ntk=self._meter.ntk,
             progress=None if self.total_steps is None else min(done / self.total_steps, 1.0),
             switches=self.switches,
         )
+        self._meter.clear()
         self._publish()
 
     def _read_pending(self) -> None:
@@ -284,5 +304,7 @@ class LossAggregator(nn.Module):
         processes.check_same(names=self.names, **self._settings)
         # Of one checkpoint, or of none; the losses of an unfinished period may differ.
         begun = self._period.length - self._period.missing()
-        processes.check_same(weights=self.manager.get_weights(), updates=self._epoch, begun=begun)
+        processes.check_same(
+            weights=self.manager.get_weights(), updates=self._updater.epoch, begun=begun
+        )
         self._met = True

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pinn_ext.dde.model.row_points import keys_of
+from pinn_ext.point_weights.keys import keys_of
 from pinn_ext.strategies import PointBlock, PointState, PointStrategy
 
 
@@ -39,7 +39,9 @@ class PointTable:
         self._times: Tensor | None = None
         self._last: Tensor | None = None
 
-    def seat(self, like: Tensor, points: Tensor | None, span: tuple[float, float] | None) -> None:
+    def load_batch(
+        self, like: Tensor, points: Tensor | None, span: tuple[float, float] | None
+    ) -> None:
         """Take up the points of a batch.
 
         Args:

@@ -288,7 +288,7 @@ def test_weights_may_be_arrays_tensors_whole_numbers_or_zero(problem):
     for weights in (np.array([1, 2, 0]), torch.tensor([1.0, 2.0, 0.0]), [1, 2, 0], (1, 2, 0)):
         adaptive = AdaptiveWeights("ema", period=2, verbose=0)
         model = problem.train(problem.heat(loss_weights=weights), adaptive, iterations=4)
-        assert adaptive._weights.first == [1.0, 2.0, 0.0]
+        assert adaptive._state.weights.first == [1.0, 2.0, 0.0]
         assert weights_of(model)[2] == 0.0  # a term that is only watched
 
 

@@ -224,7 +224,7 @@ def callback_that_chooses(rank):
     model = share_gradients(model_of(rank))
     adaptive = AdaptiveWeights("auto", period=2, verbose=0)
     train(model, adaptive, 60)
-    pilots = adaptive._pilots.tournament
+    pilots = adaptive._pilots.race
     scores = [row["score"] for row in pilots.rows]
     return [pilots.chosen, scores, numbers(model.net.parameters()), weights_of(adaptive)]
 

@@ -11,9 +11,9 @@ from pinn_ext.measurements.gradients import (
     chosen_parameters,
     cosines,
     measure_gradients,
-    trace_of_kernel,
     unit_losses,
 )
+from pinn_ext.measurements.tangent_kernel import trace_of_kernel
 
 NAMES = ["pde", "wall", "start"]
 

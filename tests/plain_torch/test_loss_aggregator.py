@@ -11,7 +11,8 @@ import torch
 from torch._dynamo.utils import counters
 
 from pinn_ext import AdaptiveLossWeights, AdaptiveWeights, LossAggregator, strategies
-from pinn_ext.measurements.gradients import measure_gradients, trace_of_kernel
+from pinn_ext.measurements.gradients import measure_gradients
+from pinn_ext.measurements.tangent_kernel import trace_of_kernel
 from pinn_ext.strategies import Strategy
 from tests.strategies.made_up import MADE_UP
 

@@ -1,4 +1,4 @@
-"""Raw losses on points that a training never sees, to judge it by."""
+"""Raw losses on held-out points, which a training never sees."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _HELD_BACK = 10
 _SEED = 7919  # far from the seeds that users count from 0
 
 
-class UnseenPoints:
+class HeldOutPoints:
     """Measures the raw losses of a model on points of their own, drawn once.
 
     Points are drawn from the geometry where the data has one; of a `DataSet`, a tenth is held back

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-import torch
-
+from pinn_ext.adaptive_weights import WeightSettings
 from pinn_ext.checks import check_names
-from pinn_ext.dde.auto.score import Judge
+from pinn_ext.dde.auto.score import HeldOutScore
 from pinn_ext.dde.messages import pilots_table
 from pinn_ext.dde.model import state as model_state
 from pinn_ext.dde.weighting.model_weights import ModelWeights
+from pinn_ext.dde.weighting.training_state import TrainingState
 from pinn_ext.strategies import Gradients
-from pinn_ext.strategies.auto import Auto, successive_halving
-from pinn_ext.strategies.auto.race import Tournament
+from pinn_ext.strategies.auto import Auto
+from pinn_ext.strategies.auto.race import Race
+from pinn_ext.strategies.auto.successive_halving import LEAST
 
 
 class Pilots:
@@ -31,30 +31,39 @@ class Pilots:
     had trained alone from the start.
 
     Args:
-        method: which candidates there are, and how they are judged.
-        settings: keyword arguments of `AdaptiveLossWeights`; `strategy` and `options` are theirs.
+        settings: of the weights, with the strategy `auto`; candidates have the same but for their
+            own strategy.
         names: of the loss terms, None derives them.
+        scales: sizes of the fields by term, None takes them from the model's data.
         period: iterations between two updates.
         say: called with each line for the user.
 
     Attributes:
-        tournament: whose turn it is, and the rows of the report.
+        method: which candidates there are, and how they are compared.
+        race: whose turn it is, and the rows of the report.
+        state: of the training, set by whoever made it, before its first step.
         lines: what was said and not yet taken by `take_lines`.
     """
 
+    state: TrainingState
+
     def __init__(
         self,
-        method: Auto,
-        settings: dict[str, Any],
+        settings: WeightSettings,
         names: Sequence[str] | None,
+        scales: Sequence[float] | None,
         period: int,
         say: Callable[[str], None],
     ) -> None:
-        self.method, self.period = method, period
-        self.tournament = Tournament(method.labels, period)
+        assert isinstance(settings.method, Auto)  # whoever makes pilots has looked
+        self.method = method = settings.method
+        self.period = period
+        self.race = Race(method.labels, period)
         self.lines: list[str] = []
-        self._settings, self._names, self._tell = settings, names, say
-        self._judge = Judge(method)
+        self._names, self._scales, self._tell = names, scales, say
+        self._settings = [settings.with_strategy(*candidate) for candidate in method.field]
+        self._resting = settings.with_strategy("fixed")
+        self._score = HeldOutScore(method)
         self._waiting: dict[int, dict[str, Any]] = {}
         self._start: dict[str, Any] | None = None
         self._first: list[float] = []
@@ -66,127 +75,120 @@ class Pilots:
     @property
     def name(self) -> str:
         """Name of the strategy that was chosen, `"auto"` before the choice."""
-        chosen = self.tournament.chosen
+        chosen = self.race.chosen
         return "auto" if chosen is None else self.method.field[chosen].name
 
     def weights(self, candidate: int | None = None) -> ModelWeights:
-        """Return the weights of a candidate before they meet a model, of the present by default."""
-        candidate = self.tournament.live if candidate is None else candidate
-        own = self.method.field[candidate]
-        settings = {**self._settings, "strategy": own.name, "options": own.options}
-        if candidate in self.tournament.broken:  # it sits out the rest of its period
-            settings |= {"strategy": "fixed", "options": None}
-        return ModelWeights(settings, self._names, lambda _: None)
-
-    def progress(self, step: int, total: int | None) -> float | None:
-        """Return which part of its own training the present candidate has made.
+        """Return the weights of a candidate before they start on a model, by default the present's.
 
         Args:
-            step: how many steps the whole training has made.
-            total: how many it will have made at its end, None if that is not known.
+            candidate: its number.
+
+        Returns:
+            Weights of its strategy; of `fixed` for one that has dropped out, and sits out the rest
+            of its period.
+        """
+        candidate = self.race.live if candidate is None else candidate
+        own = self._resting if candidate in self.race.broken else self._settings[candidate]
+        return ModelWeights(own, self._names, self._scales, lambda _: None)
+
+    def progress(self) -> float | None:
+        """Return which part of its own training the present candidate has made.
 
         Returns:
             The part as if the candidate trained alone, and went on with what is left once it is
-            chosen.
+            chosen; None where the length of the training is not known.
         """
-        course = self.tournament
-        if course.under_way:
-            ended = course.own[course.live] + (not self._replaying)
+        race, step, total = self.race, self.state.model.train_state.step, self.state.total_steps
+        if race.under_way:
+            ended = race.own[race.live] + (not self._replaying)
             own = self._begun + ended * self.period
-            return min(own / (self._total - course.periods_of_others * self.period), 1.0)
+            return min(own / (self._total - race.periods_of_others * self.period), 1.0)
         return min((step - self._offset) / (total - self._offset), 1.0) if total else None
 
     # ---- what the callback tells --------------------------------------------------------------
 
-    def attach(self, model: Any) -> None:
-        """Get ready for a `train()`, before its first batch."""
-        if self.tournament.chosen is None:
-            self._judge.attach(model)
+    def hold_out(self, model: Any) -> None:
+        """Have points for the scores before the first batch of a `train()`."""
+        if self.race.chosen is None:
+            self._score.hold_out(model)
 
-    def detach(self, owner: Any) -> None:
+    def end(self) -> None:
         """Put the winner into the model, if that is still to be done, and leave the data alone."""
-        if self.tournament.chosen is not None:
-            self._swap(owner)
-        self._judge.detach()
+        if self.race.chosen is not None:
+            self._swap()
+        self._score.give_back()
 
-    def before_step(self, owner: Any) -> None:
+    def before_step(self) -> None:
         """Begin, or swap in the candidate whose block comes next.
-
-        Args:
-            owner: the callback.
 
         Raises:
             ValueError: if the training is too short for pilots, or its length is not known.
         """
-        course = self.tournament
-        if not course.rounds and course.chosen is None:
-            self._begin(owner)
-        elif self._common is not None and self._start is None and course.under_way:
+        race, state = self.race, self.state
+        if not race.rounds and race.chosen is None:
+            self._begin()
+        elif self._common is not None and self._start is None and race.under_way:
             # After all that other callbacks have done at the end of the common period.
-            state = {"model": model_state.take(owner.model), "meter": owner._meter.state_dict()}
-            self._start = {**state, "common": self._common}
-        self._swap(owner)
-        owner._guard.quiet = self._start is not None and course.can_lose()
+            self._start = {**state.save(with_weights=False), "common": self._common}
+        self._swap()
+        if state.guard is not None:
+            state.guard.quiet = self._start is not None and race.can_drop()
 
-    def after_period(self, owner: Any, losses: Sequence[float]) -> None:
-        """Count a period of the present candidate; judge it at the end of its block.
+    def after_period(self, losses: Sequence[float]) -> None:
+        """Count a period of the present candidate; score it at the end of its block.
 
         Args:
-            owner: the callback.
             losses: mean raw losses of the period.
         """
-        course = self.tournament
-        if course.under_way and self._common is None:
-            gradients = owner._meter.gradients
-            self._common = {
-                "losses": list(losses),
-                "gradients": None if gradients is None else asdict(gradients),
-            }
-            owner._meter.needs_of_others = frozenset()
-            course.common_period_over()
-        elif course.under_way and course.period_over():
-            broken = course.broken.get(course.live)
-            course.judge(
-                float("inf") if broken else self._judge.score(owner.model),
+        race, meter = self.race, self.state.meter
+        if race.under_way and self._common is None:
+            gradients = None if meter.gradients is None else asdict(meter.gradients)
+            self._common = {"losses": list(losses), "gradients": gradients}
+            meter.needs_of_others = frozenset()
+            race.common_period_over()
+        elif race.under_way and race.period_over():
+            broken = race.broken.get(race.live)
+            race.record_score(
+                float("inf") if broken else self._score.of(self.state.model),
                 round(time.perf_counter() - self._since, 3),
             )
-            row = course.rows[-1]
-            number = sum(row["round"] > 0 for row in course.rows)
+            row = race.rows[-1]
+            number = sum(row["round"] > 0 for row in race.rows)
             score = "no score" if row["score"] is None else f"score {row['score']:.3e}"
             self._say(
-                f"Pilot {number} of {course.pilots} ({course.present}): {score} after "
+                f"Pilot {number} of {race.pilots} ({race.present}): {score} after "
                 f"{row['iterations']} iterations" + (f" ({broken})" if broken else "")
             )
-            if course.chosen is not None:
-                self._say_choice(owner)
+            if race.chosen is not None:
+                self._say_choice()
 
-    def lose(self, owner: Any, why: str) -> list[float] | None:
+    def drop_candidate(self, why: str) -> list[float] | None:
         """Take the present candidate out of the race, as its training has broken down.
 
         The model goes back to the end of the common period and trains with the initial weights
         until the period is over, so that periods stay whole; nothing of that is kept.
 
         Args:
-            owner: the callback.
             why: what has happened.
 
         Returns:
             Raw losses of the state that it goes back to; None if no other candidate is left: then
             the training has to end.
         """
-        course = self.tournament
-        if self._start is None or not course.can_lose():
+        race = self.race
+        if self._start is None or not race.can_drop():
             return None
-        course.broken.setdefault(course.live, why)
-        self._note(owner, "pilot", f"{course.present} is out: {why}")
-        self._put(owner, course.live, None)
+        race.broken.setdefault(race.live, why)
+        self._note("pilot", f"{race.present} is out: {why}")
+        self._put(race.live, None)
         return list(self._start["common"]["losses"])
 
-    def conclude(self, owner: Any, why: str) -> None:
+    def choose_current(self, why: str) -> None:
         """Go on with the candidate at work, as there can be no more pilots."""
-        if self.tournament.under_way:
-            self.tournament.choose(self.tournament.live, f"it was at work when {why}")
-            self._say_choice(owner)
+        if self.race.under_way:
+            self.race.choose_current(self.race.live, f"it was at work when {why}")
+            self._say_choice()
 
     def take_lines(self) -> list[str]:
         """Return what was said since the last call."""
@@ -195,99 +197,87 @@ class Pilots:
 
     # ---- the steps in between -----------------------------------------------------------------
 
-    def _begin(self, owner: Any) -> None:
-        model, course, method = owner.model, self.tournament, self.method
+    def _begin(self) -> None:
+        state, race, method = self.state, self.race, self.method
+        model = state.model
         self._begun = step = model.train_state.step
-        self._total, self._first = self._length(owner), list(owner._weights.first)
-        usable = self._usable(owner)
-        course.begin(usable, (self._total - step) // self.period, method.budget_part, method.factor)
-        if course.chosen is not None:
-            self._judge.detach()
-            return self._say_choice(owner)
-        self._judge.meet(model, owner._weights.names, self._first, self._settings["field_scales"])
-        needs = [self.weights(candidate).needs for candidate in course.running]
-        owner._meter.needs_of_others = frozenset().union(*needs)
+        self._total, self._first = self._length(), list(state.weights.first)
+        usable = self._usable()
+        race.begin(usable, (self._total - step) // self.period, method.budget_part, method.factor)
+        if race.chosen is not None:
+            self._score.give_back()
+            return self._say_choice()
+        self._score.start_on(model, state.weights.names, self._first, self._scales)
+        needs = [method.field[candidate].method.needs for candidate in race.running]
+        state.meter.needs_of_others = frozenset().union(*needs)
         return self._say(
-            f"{course.pilots} pilots of {len(course.running)} candidates take "
-            f"{course.periods * self.period} of {self._total - step} iterations"
+            f"{race.pilots} pilots of {len(race.running)} candidates take "
+            f"{race.periods * self.period} of {self._total - step} iterations"
         )
 
-    def _length(self, owner: Any) -> int:
+    def _length(self) -> int:
         """Return at which step the training will end."""
-        total = owner._budget.total if owner._budget else None
-        left = (total or 0) - owner.model.train_state.step
-        least = successive_halving.LEAST * self.period
+        total = self.state.total_steps
+        left = (total or 0) - self.state.model.train_state.step
+        least = LEAST * self.period
         if total is None or left < least:
             raise ValueError(
-                f"`iterations` must be at least {least} for strategy 'auto' "
-                f"({successive_halving.LEAST} periods of {self.period}, three of them for its "
-                f"pilots), got {'none' if total is None else left}."
+                f"`iterations` must be at least {least} for strategy 'auto' ({LEAST} "
+                f"periods of {self.period}, three of them for its pilots), "
+                f"got {'none' if total is None else left}."
             )
         return total
 
-    def _usable(self, owner: Any) -> list[int]:
+    def _usable(self) -> list[int]:
         """Return the candidates that fit the model; note of the others why they do not."""
-        usable = []
+        model, usable = self.state.model, []
         for candidate in range(len(self.method.labels)):
             try:
-                self._meet(owner, self.weights(candidate))
+                self.weights(candidate).start_from(model, self._first)
                 usable.append(candidate)
             except ValueError as error:
                 why = f"it cannot be used here: {str(error).rstrip('.')}"
-                self.tournament.leave_out(candidate, why)
-        owner._weights.hand_over(owner.model)
+                self.race.leave_out(candidate, why)
+        self.state.weights.assign_to(model)
         return usable
 
-    def _meet(self, owner: Any, weights: ModelWeights) -> None:
-        """Let a candidate's weights start from the initial ones."""
-        owner.model.loss_weights = list(self._first)
-        weights.meet(owner.model, [torch.zeros(())] * len(self._first))
+    def _swap(self) -> None:
+        """Put the next candidate's state into the model, if it is its turn.
 
-    def _swap(self, owner: Any) -> None:
-        """Put the next candidate's state into the model, if it is its turn."""
-        course = self.tournament
-        to, course.next = course.next, None
-        if to is not None and to != course.live:
-            if course.under_way and course.live not in course.broken:
-                self._waiting[course.live] = {
-                    "model": model_state.take(owner.model),
-                    "meter": owner._meter.state_dict(),
-                    "weights": owner._weights.state_dict(),
-                }
-            self._put(owner, to, self._waiting.pop(to, None))
-        if to is not None and course.under_way:
-            self._note(owner, "pilot", f"{course.present}, round {course.round + 1}, begins")
+        This waits for the beginning of a step: at the end of the one before, other callbacks may
+        still change what the present candidate has to keep, such as its points.
+        """
+        race = self.race
+        to, race.next = race.next, None
+        if to is not None and to != race.live:
+            if race.under_way and race.live not in race.broken:
+                self._waiting[race.live] = self.state.save()
+            self._put(to, self._waiting.pop(to, None))
+        if to is not None and race.under_way:
+            self._note("pilot", f"{race.present}, round {race.round + 1}, begins")
             self._since = time.perf_counter()
-        if course.chosen is not None and self._start is not None:
+        if race.chosen is not None and self._start is not None:
             self._waiting, self._start = {}, None
-            self._judge.detach()
+            self._score.give_back()
 
-    def _put(self, owner: Any, candidate: int, state: dict[str, Any] | None) -> None:
-        """Give the model a candidate's state, for None that of the start."""
-        own = state or self._start or {}
-        model_state.put_back(owner.model, own["model"])
-        owner._meter.load_state_dict(own["meter"])
-        self.tournament.live = candidate
-        weights = self.weights()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # of field scales: said at the start
-            if state is None:
-                self._meet(owner, weights)
-            else:
-                weights.load_state_dict(state["weights"], owner.model)
-        owner._weights = weights
-        owner._guard.forget()
-        if state is None and candidate not in self.tournament.broken:
-            self._replay(owner, own["common"])
+    def _put(self, candidate: int, saved: dict[str, Any] | None) -> None:
+        """Give the model a candidate's state, for None that of the common start."""
+        own = saved or self._start or {}
+        self.race.live = candidate
+        self.state.restore(own, self.weights(), self._first)
+        if saved is None and candidate not in self.race.broken:
+            self._replay(own["common"])
 
-    def _replay(self, owner: Any, common: dict[str, Any]) -> None:
+    def _replay(self, common: dict[str, Any]) -> None:
         """Make the candidate's first update, from what was measured in the common period."""
         gradients = common["gradients"]
-        owner._meter.gradients = None if gradients is None else Gradients(**gradients)
         self._replaying = True
-        owner._update(common["losses"], owner._guard)
+        self.state.first_update(
+            common["losses"],
+            None if gradients is None else Gradients(**gradients),
+            self.progress(),
+        )
         self._replaying = False
-        owner._meter.clear()
 
     # ---- what is said and saved ---------------------------------------------------------------
 
@@ -295,19 +285,19 @@ class Pilots:
         self.lines.append(text)
         self._tell(text)
 
-    def _say_choice(self, owner: Any) -> None:
-        course = self.tournament
-        winner = course.chosen or 0
-        own = self._begun + course.own[winner] * self.period
-        self._offset = owner.model.train_state.step - own
-        self._say(pilots_table(course.rows))
-        self._say(f"chosen: {course.labels[winner]}, as {course.reason}")
-        self._note(owner, "chosen", f"{course.labels[winner]}, as {course.reason}")
+    def _say_choice(self) -> None:
+        race = self.race
+        winner = race.chosen or 0
+        own = self._begun + race.own[winner] * self.period
+        self._offset = self.state.model.train_state.step - own
+        self._say(pilots_table(race.rows))
+        self._say(f"chosen: {race.labels[winner]}, as {race.reason}")
+        self._note("chosen", f"{race.labels[winner]}, as {race.reason}")
 
-    def _note(self, owner: Any, what: str, why: str) -> None:
-        course, step = self.tournament, owner.model.train_state.step
-        row = {"step": step, "epoch": course.own[course.live], "term": "", "what": what}
-        owner.events.append({**row, "why": why})
+    def _note(self, what: str, why: str) -> None:
+        race, step = self.race, self.state.model.train_state.step
+        row = {"step": step, "epoch": race.own[race.live], "term": "", "what": what}
+        self.state.events.append({**row, "why": why})
 
     def state_dict(self, model: Any) -> dict[str, Any]:
         """Return all that is needed to go on, the states of waiting candidates included.
@@ -320,8 +310,8 @@ class Pilots:
         """
         position = None if model is None else model_state.data_state(model.data)
         return {
-            "tournament": self.tournament.state_dict(),
-            "judge": self._judge.state_dict(),
+            "tournament": self.race.state_dict(),
+            "judge": self._score.state_dict(),
             "waiting": {c: _plain(state) for c, state in self._waiting.items()},
             "start": None if self._start is None else _plain(self._start),
             "common": self._common,
@@ -343,8 +333,8 @@ class Pilots:
             ValueError: if the state is incomplete or of other candidates.
         """
         check_names("The saved state of the pilots", self.state_dict(None), state)
-        self.tournament.load_state_dict(state["tournament"])
-        self._judge.load_state_dict(state["judge"])
+        self.race.load_state_dict(state["tournament"])
+        self._score.load_state_dict(state["judge"])
         self._waiting, self._start = dict(state["waiting"]), state["start"]
         self._common = state["common"]
         self._first, self._total = list(state["first"]), state["total"]

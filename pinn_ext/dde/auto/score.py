@@ -1,4 +1,4 @@
-"""Scores of candidate strategies, from raw losses on unseen points."""
+"""Scores of candidate strategies, from raw losses on held-out points."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from pinn_ext.dde.auto.held_out import UnseenPoints
+from pinn_ext.dde.auto.held_out import HeldOutPoints
 from pinn_ext.dde.model.field_scales import (
     check_field_scales,
     condition_names,
@@ -17,14 +17,14 @@ from pinn_ext.measurements import processes
 from pinn_ext.strategies.auto import Auto, successive_halving
 
 
-class Judge:
-    """Compares the raw losses on unseen points with those before the first step.
+class HeldOutScore:
+    """Compares the raw losses on held-out points with those before the first step.
 
     Args:
         method: says by which score, and on how many points.
 
     Attributes:
-        start: raw losses before the first step `[k]`, None before `meet`.
+        start: raw losses before the first step `[k]`, None before `start_on`.
     """
 
     def __init__(self, method: Auto) -> None:
@@ -33,20 +33,20 @@ class Judge:
         self._active: list[int] = []
         self._scales: list[float] = []
         self._conditions: list[bool] = []
-        self._unseen: UnseenPoints | None = None
+        self._points: HeldOutPoints | None = None
 
-    def attach(self, model: Any) -> None:
+    def hold_out(self, model: Any) -> None:
         """Have points, before the model draws its first batch of a `train()`."""
-        if self._unseen is None:
-            self._unseen = UnseenPoints(model, self.method.score_points, self.method.seed)
+        if self._points is None:
+            self._points = HeldOutPoints(model, self.method.score_points, self.method.seed)
 
-    def detach(self) -> None:
+    def give_back(self) -> None:
         """Give points that were held back to the training again."""
-        if self._unseen is not None:
-            self._unseen.give_back()
-            self._unseen = None
+        if self._points is not None:
+            self._points.give_back()
+            self._points = None
 
-    def meet(
+    def start_on(
         self,
         model: Any,
         names: Sequence[str],
@@ -69,7 +69,7 @@ class Judge:
         self._scales = shared(given)
         self.start = self._losses(model)
 
-    def score(self, model: Any) -> float:
+    def of(self, model: Any) -> float:
         """Return how good a model is, smaller is better."""
         losses, start = self._of_active(self._losses(model)), self._of_active(self.start or [])
         if self.method.score == "geometric":
@@ -83,8 +83,8 @@ class Judge:
         )
 
     def _losses(self, model: Any) -> list[float]:
-        self.attach(model)
-        measured = self._unseen.losses(model) if self._unseen else []
+        self.hold_out(model)
+        measured = self._points.losses(model) if self._points else []
         return list(processes.mean_of_numbers(measured))
 
     def _of_active(self, values: Sequence[Any]) -> list[Any]:

@@ -14,7 +14,7 @@ from pinn_ext.checks import check_choice, check_number
 from pinn_ext.dde.messages import weights_text
 from pinn_ext.dde.model import optimizers
 from pinn_ext.dde.model.residual_rows import ModelRows, NonFiniteRowsError, check_rows
-from pinn_ext.dde.model.row_points import same_inputs
+from pinn_ext.point_weights.keys import same_inputs
 from solvers.gauss_newton import DAMPINGS, SOLVERS, NonFiniteJacobianError, Stepper
 
 WEIGHTS = ("keep", "balance", "adapt")

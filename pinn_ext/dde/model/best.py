@@ -14,7 +14,7 @@ class BestModel:
     """Keeps the parameters with the smallest sum of raw losses, each over its first value.
 
     Attributes:
-        step: how many steps the training had made then, None before the first offer.
+        step: how many steps the training had made then, None before the first record.
         score: their sum, dimensionless; the number of terms at the start.
     """
 
@@ -24,7 +24,9 @@ class BestModel:
         self.score = math.inf
         self.parameters: list[Tensor] = []
 
-    def offer(self, step: int, losses: Sequence[float], parameters: Sequence[Tensor]) -> None:
+    def record_if_best(
+        self, step: int, losses: Sequence[float], parameters: Sequence[Tensor]
+    ) -> None:
         """Keep `parameters` if their raw losses, all finite, are the best so far.
 
         Args:
@@ -48,7 +50,7 @@ class BestModel:
         """Copy the best parameters into `live`.
 
         Args:
-            live: the tensors to overwrite, in the order in which they were offered.
+            live: the tensors to overwrite, in the order in which they were recorded.
 
         Returns:
             The step they belong to.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,12 +10,11 @@ import deepxde as dde
 import torch
 from torch import Tensor
 
+from pinn_ext.dde.model.notes import notes_of
+
 # Optimiser state that is linear, or quadratic, in the gradients (names as in torch.optim).
 _LINEAR = ("exp_avg", "exp_inf", "momentum_buffer", "grad_avg")
 _QUADRATIC = ("exp_avg_sq", "max_exp_avg_sq", "square_avg", "sum")
-
-# Models in a Gauss-Newton training, and whether their weights are to stay as they are.
-_AT_WORK: weakref.WeakKeyDictionary[Any, bool] = weakref.WeakKeyDictionary()
 
 
 @contextlib.contextmanager
@@ -30,16 +28,16 @@ def gauss_newton_at_work(model: Any, frozen: bool) -> Iterator[None]:
     Yields:
         Nothing.
     """
-    _AT_WORK[model] = frozen
+    notes_of(model).gauss_newton = frozen
     try:
         yield
     finally:
-        del _AT_WORK[model]
+        notes_of(model).gauss_newton = None
 
 
 def name_of(model: Any) -> str:
     """Return what makes the model's steps: Gauss-Newton, or the compiled optimiser's name."""
-    if model in _AT_WORK:
+    if notes_of(model).gauss_newton is not None:
         return "Gauss-Newton"
     return model.opt_name if isinstance(model.opt_name, str) else type(model.opt_name).__name__
 
@@ -54,8 +52,9 @@ def is_second_order(model: Any) -> bool:
         True for L-BFGS and NNCG, by name or as an object: a weight that moves would mix the
         curvature of two objectives; for Gauss-Newton, as its training says.
     """
-    if model in _AT_WORK:
-        return _AT_WORK[model]
+    frozen = notes_of(model).gauss_newton
+    if frozen is not None:
+        return frozen
     return (
         model.opt_name in ("L-BFGS", "L-BFGS-B", "NNCG")
         or isinstance(model.opt, torch.optim.LBFGS)
@@ -65,7 +64,7 @@ def is_second_order(model: Any) -> bool:
 
 def runs_in_blocks(model: Any) -> bool:
     """Return whether DeepXDE calls callbacks once per block of L-BFGS iterations."""
-    return model not in _AT_WORK and model.opt_name in ("L-BFGS", "L-BFGS-B")
+    return notes_of(model).gauss_newton is None and model.opt_name in ("L-BFGS", "L-BFGS-B")
 
 
 def lbfgs_iterations(model: Any) -> int:

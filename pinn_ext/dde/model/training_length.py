@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 
-class Budget:
+class TrainingLength:
     """Reads the number of iterations where `model.train()` passes it on to its loop.
 
     DeepXDE does not tell callbacks of it. The stand-in for the loop takes itself off when it is

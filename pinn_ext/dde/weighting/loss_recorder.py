@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,6 +13,24 @@ from torch import Tensor
 from pinn_ext.dde.model.loss_terms import as_list, difference
 from pinn_ext.dde.weighting.point_weights import Heard, PointWeights, listening
 from pinn_ext.measurements import processes
+
+
+class Listeners(NamedTuple):
+    """Who is told of the losses that a recorder sees.
+
+    Attributes:
+        first_losses: called once a training with the terms `[k]`, before DeepXDE weighs them.
+        step: called in each step whose losses are finite with their values `[k]`, the terms and
+            the residuals that were wanted, while their graph is alive and the parameters are
+            still theirs.
+        test: called with the values of a DeepXDE test.
+        present: whether the callback is still among those of the model.
+    """
+
+    first_losses: Callable[[Sequence[Tensor]], None]
+    step: Callable[[list[float], Sequence[Tensor], Sequence[Tensor]], None]
+    test: Callable[[list[float]], None]
+    present: Callable[[], bool]
 
 
 class LossRecorder:
@@ -23,10 +41,8 @@ class LossRecorder:
     gradient. Where an optimiser evaluates the loss several times in a step, the first counts.
 
     Args:
-        owner: the callback. It is told of the first losses by `on_terms(terms)`, of the finite
-            losses of a step by `on_step(values, terms, residuals)` while their graph is alive and
-            the parameters are still theirs, and of those of a test by `on_test(values)`. Once it
-            is not among the model's callbacks, the recorder takes itself off.
+        listeners: functions that are called with what it sees. Once their callback is not among
+            the model's, the recorder takes itself off.
         data: the model's data.
         parameters: of the network.
         point_weights: of the rows of the terms, if any: training steps get weighted losses, while
@@ -40,12 +56,12 @@ class LossRecorder:
 
     def __init__(
         self,
-        owner: Any,
+        listeners: Listeners,
         data: Any,
         parameters: Sequence[Tensor],
         point_weights: PointWeights | None = None,
     ) -> None:
-        self.owner = owner
+        self._listeners = listeners
         self.data = data
         self.point_weights = point_weights
         self._parameters = list(parameters)
@@ -145,22 +161,23 @@ class LossRecorder:
             self.bad_term = bad
             return self._constants(terms, model)
         losses = weigh(losses, True)
-        self.owner.on_step(values, as_list(losses), residuals)
+        # Of the raw terms, also where points are weighted: their graph is a part of the other.
+        self._listeners.step(values, terms, residuals)
         return losses
 
     def _other(self, losses: Any, loss_fn: Any, model: Any, weigh: Callable[..., Any]) -> Any:
         """Take note of a test, and weigh the points of later evaluations within a step."""
-        if model.callbacks is None or self.owner not in model.callbacks.callbacks:
+        if not self._listeners.present():
             self.remove()  # left behind by an exception
             return losses
         terms = as_list(losses)
         if terms[0].ndim and self._met_terms:
             return weigh(losses) if loss_fn is difference else losses
         if not self._met_terms:
-            self.owner.on_terms(terms)
+            self._listeners.first_losses(terms)
             self._met_terms = True
         if not any(parameter.requires_grad for parameter in self._parameters):
-            self.owner.on_test([term.item() for term in terms])
+            self._listeners.test([term.item() for term in terms])
         elif self.bad_term is not None:
             return self._constants(terms, model)
         else:

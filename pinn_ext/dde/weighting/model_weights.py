@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from pinn_ext import strategies
-from pinn_ext.adaptive_weights import AdaptiveLossWeights
+from pinn_ext.adaptive_weights import AdaptiveLossWeights, WeightSettings
+from pinn_ext.adaptive_weights import checks as checked
+from pinn_ext.adaptive_weights.groups import check_groups
+from pinn_ext.adaptive_weights.updater import Updater
 from pinn_ext.checks import check_names
 from pinn_ext.dde.messages import weights_text
-from pinn_ext.dde.model import optimizers
 from pinn_ext.dde.model.field_scales import (
     check_field_scales,
     condition_names,
@@ -21,50 +21,52 @@ from pinn_ext.dde.model.field_scales import (
     shared,
 )
 from pinn_ext.dde.model.loss_terms import derive_names, weights_list
+from pinn_ext.dde.model.notes import notes_of
 from pinn_ext.measurements import processes
-
-# The last weights of each model, for a new callback after the model was compiled again.
-_LAST: weakref.WeakKeyDictionary[Any, list[float]] = weakref.WeakKeyDictionary()
 
 
 class ModelWeights:
     """Keeps `model.loss_weights` equal to what `AdaptiveLossWeights` says.
 
     Args:
-        settings: keyword arguments of `AdaptiveLossWeights`.
+        settings: of the weights; their strategy weighs terms.
         names: of the loss terms, None derives them from the model's data.
+        scales: size of the field of each term, None takes it from the model's data; only for
+            strategies that ask for it.
         say: called with each line for the user.
 
     Attributes:
-        manager: the `AdaptiveLossWeights` at work, None before the first losses.
+        settings: as given.
         first: the weights that the training started from.
         taken_up: whether they come from the training of another callback.
 
     Raises:
-        ValueError: if a setting or a name is out of range.
+        ValueError: if a name is out of range.
     """
 
     def __init__(
-        self, settings: dict[str, Any], names: Sequence[str] | None, say: Callable[[str], None]
+        self,
+        settings: WeightSettings,
+        names: Sequence[str] | None,
+        scales: Sequence[float] | None,
+        say: Callable[[str], None],
     ) -> None:
-        # Refuse bad arguments here, not after the first pass over the network.
-        groups = settings["groups"] or {}
-        grouped = [term for members in groups.values() for term in members]
-        trial = (list(dict.fromkeys(grouped)) or ["term"]) if names is None else names
-        start = dict.fromkeys(trial, settings["min_weight"])
-        scales = dict.fromkeys(trial, 1.0)
-        AdaptiveLossWeights(trial, start, **{**settings, "field_scales": scales})
-        self._settings = settings
-        self._names = None if names is None else list(names)
-        self._say = say
-        self.manager: AdaptiveLossWeights | None = None
+        if names is not None:  # refused here, not after the first pass over the network
+            names = checked.loss_names(names, "names")
+            check_groups(settings.groups, names)
+        self.settings, self._names, self._scales, self._say = settings, names, scales, say
         self.first: list[float] = []
         self.taken_up = False
-        self._epoch = 0
-        self._jump = 1.0
+        self._updater: Updater | None = None
         self._assigned: Tensor | None = None
+        self._saved = {"epoch": 0, "jump": 1.0}  # of a state from before the first losses
 
-    def meet(self, model: Any, terms: Sequence[Tensor]) -> bool:
+    @property
+    def manager(self) -> AdaptiveLossWeights | None:
+        """The `AdaptiveLossWeights` at work, None before the first losses."""
+        return None if self._updater is None else self._updater.manager
+
+    def start_on(self, model: Any, terms: Sequence[Tensor]) -> bool:
         """Take up a model whose first losses of a training are known.
 
         Weights of an earlier training go on; those that `compile` dropped are put back; those
@@ -75,15 +77,14 @@ class ModelWeights:
             terms: its loss terms, numbers.
 
         Returns:
-            Whether the weights start anew.
+            Whether the weights start from the beginning.
 
         Raises:
             ValueError: if names, weights or losses do not fit each other.
         """
         num_terms = len(terms)
         names = self._names or derive_names(model.data, num_terms)
-        settings = {key: self._settings[key] for key in self._settings if key != "field_scales"}
-        processes.check_same(names=list(names), num_terms=num_terms, **settings)
+        processes.check_same(names=list(names), num_terms=num_terms, **self.settings.as_dict())
         if len(names) != num_terms:
             raise ValueError(
                 f"`names` must hold one name for each of {num_terms} loss terms, got {names}."
@@ -91,11 +92,25 @@ class ModelWeights:
         shapes = {name: list(term.shape) for name, term in zip(names, terms, strict=True)}
         if any(shapes.values()):
             raise ValueError(f"Each loss term must be one number (shape []), got {shapes}.")
-        anew = not self._goes_on(model, names)
-        if anew:
+        starts = not self._goes_on(model, names)
+        if starts:
             self._start(model, names)
-        processes.check_same(loss_weights=self.values(), updates=self._epoch)
-        return anew
+        updates = 0 if self._updater is None else self._updater.epoch
+        processes.check_same(loss_weights=self.values(), updates=updates)
+        return starts
+
+    def start_from(self, model: Any, weights: Sequence[float]) -> None:
+        """Take up a model with weights `[k]` of its own; as `start_on`, without its losses.
+
+        Args:
+            model: a compiled DeepXDE model.
+            weights: one number a term.
+
+        Raises:
+            ValueError: if they do not fit the settings.
+        """
+        model.loss_weights = list(weights)
+        self.start_on(model, [torch.zeros(())] * len(weights))
 
     def _goes_on(self, model: Any, names: Sequence[str]) -> bool:
         """Return whether the weights are those of an earlier training; put them back if need be."""
@@ -103,35 +118,24 @@ class ModelWeights:
         if self.manager is None or self.manager.loss_names != names:
             return False
         if given is None:
-            self._assign(model, self.manager)
+            self.assign_to(model)
             self._say(f"weights that compile() dropped are back: {self.text()}")
         return given is None or given is self._assigned
 
     def _start(self, model: Any, names: list[str]) -> None:
         """Start from the weights that the model has, or was left with by another callback."""
         given, num_terms = model.loss_weights, len(names)
-        handed = _LAST.get(model) if given is None else None
+        handed = notes_of(model).loss_weights if given is None else None
         if handed is not None and len(handed) != num_terms:
             handed = None
         self.first = handed or weights_list(given, num_terms, names)
-        self._epoch = 0
-        self.manager = self._manager(names, self.first, model)
-        self._assign(model, self.manager)
+        self._updater = self._new_updater(names, self.first, model)
+        self.assign_to(model)
         self.taken_up = handed is not None
-
-    def hand_over(self, model: Any) -> None:
-        """Give a model the weights in force, as another object has set it others."""
-        if self.manager is not None:
-            self._assign(model, self.manager)
-
-    @property
-    def needs(self) -> frozenset[str]:
-        """The statistics that the strategy reads."""
-        return strategies.create(self._settings["strategy"], self._settings["options"]).needs
 
     def acts_next(self) -> bool:
         """Return whether the strategy will look at the period under way."""
-        return self.manager is not None and self.manager.acts_at(self._epoch + 1)
+        return self._updater is not None and self._updater.acts_next()
 
     def update(self, model: Any, losses: Sequence[float], **statistics: Any) -> float:
         """Show the strategy a period and give the model the weights it answers.
@@ -144,27 +148,16 @@ class ModelWeights:
         Returns:
             By which factor the weighted sum of these losses has changed.
         """
-        if self.manager is None:
+        if self._updater is None:
             return 1.0
-        self._epoch += 1
-        self._jump = 1.0
-        old = self.values()
-        losses = processes.mean_of_numbers(losses)
-        named = dict(zip(self.manager.loss_names, losses, strict=True))
-        self.manager.update(self._epoch, named, **statistics)
-        new = self.values()
-        if new == old:
-            return 1.0
-        self._assign(model, self.manager)
-        before = sum(weight * loss for weight, loss in zip(old, losses, strict=True))
-        after = sum(weight * loss for weight, loss in zip(new, losses, strict=True))
-        self._jump = after / before if before > 0 else 1.0
-        return self._jump
+        if self._updater.update(losses, **statistics):
+            self.assign_to(model)
+        return self._updater.jump
 
-    def settle(self) -> None:
+    def confirm(self) -> None:
         """Take the weights in force as good: a period under them went well."""
         if self.manager is not None:
-            self.manager.settle()
+            self.manager.confirm()
 
     def roll_back(self, model: Any, why: str) -> float:
         """Give the model the weights before the last update, if no period under it went well.
@@ -176,10 +169,11 @@ class ModelWeights:
         Returns:
             By which factor the weighted sum of the losses has changed.
         """
-        if self.manager is None or not self.manager.roll_back(why):
+        jump = None if self._updater is None else self._updater.roll_back(why)
+        if jump is None:
             return 1.0
-        self._assign(model, self.manager)
-        return 1.0 / self._jump if self._jump > 0.0 else 1.0
+        self.assign_to(model)
+        return jump
 
     def take_events(self, step: int) -> list[dict[str, Any]]:
         """Return what has happened since the last call, one plain row an event."""
@@ -196,18 +190,45 @@ class ModelWeights:
 
     def values(self) -> list[float]:
         """Return the weights in force, in the order of the terms."""
-        return list(self.manager.get_weights().values()) if self.manager else []
+        return [] if self._updater is None else self._updater.weights()
 
     def text(self) -> str:
         """Return the weights in force on one line."""
         return weights_text(self.manager.get_weights()) if self.manager else ""
 
+    def assign_to(self, model: Any) -> None:
+        """Give a model its weights as a fresh tensor on the network's device."""
+        if self._updater is None:
+            return
+        weights, parameter = self._updater.weights(), next(model.net.parameters())
+        self._assigned = torch.tensor(weights, dtype=parameter.dtype, device=parameter.device)
+        model.loss_weights = self._assigned
+        notes_of(model).loss_weights = weights
+
+    def _new_updater(self, names: Sequence[str], weights: Sequence[float], model: Any) -> Updater:
+        scales = None
+        if "field_scales" in self.settings.method.needs:
+            given = field_scales(model, names) if self._scales is None else self._scales
+            sizes = shared(check_field_scales(given, names))
+            scales = dict(zip(names, sizes, strict=True))
+        manager = AdaptiveLossWeights.from_settings(
+            names,
+            dict(zip(names, weights, strict=True)),
+            self.settings,
+            field_scales=scales,
+            conditions=condition_names(model.data, names),
+        )
+        return Updater(manager, processes.mean_of_numbers)
+
+    # ---- saving -------------------------------------------------------------------------------
+
     def state_dict(self) -> dict[str, Any]:
         """Return the state as plain numbers and lists."""
+        own = self._updater
+        counts = self._saved if own is None else {"epoch": own.epoch, "jump": own.jump}
         return {
-            "manager": None if self.manager is None else self.manager.state_dict(),
-            "epoch": self._epoch,
-            "jump": self._jump,
+            "manager": None if own is None else own.manager.state_dict(),
+            **counts,
             "first_weights": list(self.first),
         }
 
@@ -225,55 +246,15 @@ class ModelWeights:
         saved = state["manager"]
         if saved is not None:
             names = saved["loss_names"]
-            for key, own in (
-                ("strategy", self._settings["strategy"]),
-                ("loss_names", self._names or names),
-            ):
+            wanted = {"strategy": self.settings.strategy, "loss_names": self._names or names}
+            for key, own in wanted.items():
                 if saved[key] != own:
                     raise ValueError(
                         f"The saved state must have {key} {own!r}, got {saved[key]!r}."
                     )
-            manager = self._manager(names, saved["initial_weights"], model)
-            manager.load_state_dict(saved)
-            self.manager = manager
-            self._assign(model, manager)
-        self._epoch, self._jump = state["epoch"], state["jump"]
+            updater = self._new_updater(names, saved["initial_weights"], model)
+            updater.manager.load_state_dict(saved)
+            updater.epoch, updater.jump = state["epoch"], state["jump"]
+            self._updater = updater
+            self.assign_to(model)
         self.first = list(state["first_weights"])
-
-    def _manager(
-        self, names: Sequence[str], weights: Sequence[float], model: Any
-    ) -> AdaptiveLossWeights:
-        start = dict(zip(names, weights, strict=True))
-        settings = {**self._settings, "conditions": condition_names(model.data, names)}
-        if "field_scales" in strategies.create(settings["strategy"], settings["options"]).needs:
-            given = settings["field_scales"]
-            scales = field_scales(model, names) if given is None else given
-            scales = shared(check_field_scales(scales, names))
-            settings["field_scales"] = dict(zip(names, scales, strict=True))
-        else:
-            settings["field_scales"] = None
-        return AdaptiveLossWeights(names, start, **settings)
-
-    def _assign(self, model: Any, manager: AdaptiveLossWeights) -> None:
-        """Give the model its weights as a fresh tensor on the network's device."""
-        weights = list(manager.get_weights().values())
-        parameter = next(model.net.parameters())
-        self._assigned = torch.tensor(weights, dtype=parameter.dtype, device=parameter.device)
-        model.loss_weights = self._assigned
-        _LAST[model] = weights
-
-
-def rescale_moments(model: Any, jump: float) -> bool:
-    """Scale the optimiser's moments after a jump of the weighted sum by more than 2.
-
-    Args:
-        model: a compiled DeepXDE model.
-        jump: factor by which the weighted sum has changed.
-
-    Returns:
-        Whether the moments were scaled.
-    """
-    if 0.5 <= jump <= 2.0 or jump <= 0.0:
-        return False
-    optimizers.rescale_moments(model.opt, jump)
-    return True

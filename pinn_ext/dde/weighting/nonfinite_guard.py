@@ -13,7 +13,7 @@ from pinn_ext.dde.weighting.step_snapshot import Snapshot
 _GRADIENT = "a gradient is not finite although the losses are"
 
 
-class Guard:
+class NonFiniteGuard:
     """Tells whether a step has left finite parameters, and undoes it if not.
 
     Two snapshots take turns: the one taken after a sound step is the state before the next.

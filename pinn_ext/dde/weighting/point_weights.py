@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -10,14 +9,11 @@ import torch
 from torch import Tensor
 
 from pinn_ext.dde.model import optimizers
-from pinn_ext.dde.model.row_points import blocks_of, row_points, same_inputs, time_span
+from pinn_ext.dde.model.notes import notes_of
+from pinn_ext.dde.model.row_points import blocks_of, row_points, time_span
+from pinn_ext.point_weights.keys import same_inputs
 from pinn_ext.point_weights.table import PointTable
 from pinn_ext.strategies import PointBlock, PointStrategy
-
-# The tables of each model, for a new callback in a second phase.
-_LAST: weakref.WeakKeyDictionary[Any, tuple[PointStrategy, list[PointTable], int]] = (
-    weakref.WeakKeyDictionary()
-)
 
 
 class Heard(NamedTuple):
@@ -76,9 +72,9 @@ class PointWeights:
         self._saved: list[dict[str, Any]] | None = None
         self._num_terms = 0
         self._batch: Any = None
-        self._seated = False
+        self._loaded = False
 
-    def meet(self, model: Any) -> None:
+    def start_on(self, model: Any) -> None:
         """Take up a model at the start of a training.
 
         Args:
@@ -100,12 +96,12 @@ class PointWeights:
                 f"GeometryXTime), got {type(model.data).__name__} without time."
             )
         self.frozen = frozen
-        handed = _LAST.get(model)
+        handed = notes_of(model).point_weights
         fresh = self._tables is None and self._saved is None
         if frozen and fresh and handed is not None and handed[0] == self.strategy:
             self._tables = handed[1]
             self._num_terms = handed[2]
-        self._seated = False
+        self._loaded = False
 
     def weigh(
         self, losses: Sequence[Any], heard: Sequence[Heard], inputs: Any, model: Any, moves: bool
@@ -131,7 +127,7 @@ class PointWeights:
                 f"{len(heard)} calls for {len(losses)} terms of {type(model.data).__name__}."
             )
         sizes = [_absolute(call) for call in heard]
-        self._seat(sizes, inputs, model)
+        self._load_batch(sizes, inputs, model)
         weighed = list(losses)
         for table in self._tables or []:
             residuals = torch.stack([sizes[term] for term in table.terms], dim=1)
@@ -155,17 +151,17 @@ class PointWeights:
 
     # ---- following the points -----------------------------------------------------------------
 
-    def _seat(self, sizes: Sequence[Tensor], inputs: Any, model: Any) -> None:
+    def _load_batch(self, sizes: Sequence[Tensor], inputs: Any, model: Any) -> None:
         """Let the tables follow the batch, if it is another one."""
         batch = model.train_state.X_train
-        if self._seated and batch is self._batch:
+        if self._loaded and batch is self._batch:
             return
         changed = self._batch is not None and not same_inputs(self._batch, batch)
         self._batch = batch
         if self._tables is None or self._num_terms != len(sizes):
             self._num_terms = len(sizes)
             self._tables = self._new_tables(model.data, sizes)
-            _LAST[model] = (self.strategy, self._tables, len(sizes))
+            notes_of(model).point_weights = (self.strategy, self._tables, len(sizes))
         span = time_span(model.data)
         for table in self._tables:
             residuals = torch.stack([sizes[term] for term in table.terms], dim=1)
@@ -180,8 +176,8 @@ class PointWeights:
                     f"Strategy {self.strategy.name!r} must have data whose {what} when the batch "
                     f"changes (PDE, TimePDE), got {type(model.data).__name__}."
                 )
-            table.seat(residuals, points, span)
-        self._seated = True
+            table.load_batch(residuals, points, span)
+        self._loaded = True
 
     def _new_tables(self, data: Any, sizes: Sequence[Tensor]) -> list[PointTable]:
         returning = bool(getattr(data, "points_return", False))
@@ -216,7 +212,7 @@ class PointWeights:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from what `state_dict` returned; the tables are filled at the first batch."""
         self._saved, self._tables, self._batch = state["tables"], None, None
-        self._seated = False
+        self._loaded = False
 
 
 def check_saved(points: PointWeights | None, state: Any) -> None:

@@ -10,7 +10,7 @@ from pinn_ext.checks import check_names
 from pinn_ext.strategies.auto import successive_halving
 
 
-class Tournament:
+class Race:
     """Rounds of pilots by successive halving: blocks, scores, and the choice at the end.
 
     Args:
@@ -84,7 +84,7 @@ class Tournament:
         """
         self.rounds = successive_halving.plan(len(usable), periods, part, factor)
         if not self.rounds:
-            self.choose(usable[0], "there is no other candidate")
+            self.choose_current(usable[0], "there is no other candidate")
             return
         self.running = list(usable[: self.rounds[0].candidates])
         for candidate in usable[len(self.running) :]:
@@ -106,7 +106,7 @@ class Tournament:
         self.done += 1
         return self.done >= self.rounds[self.round].periods or self.live in self.broken
 
-    def judge(self, score: float, seconds: float = 0.0) -> None:
+    def record_score(self, score: float, seconds: float = 0.0) -> None:
         """End the present candidate's block; see to it whose turn comes next.
 
         Args:
@@ -123,11 +123,11 @@ class Tournament:
         else:
             self._end_round()
 
-    def can_lose(self) -> bool:
+    def can_drop(self) -> bool:
         """Return whether another candidate is left should the present one break down."""
         return self.under_way and any(c != self.live and c not in self.broken for c in self.running)
 
-    def choose(self, winner: int, reason: str) -> None:
+    def choose_current(self, winner: int, reason: str) -> None:
         """End the pilots."""
         self.chosen, self.reason = winner, reason
         self.next = winner if winner != self.live else None
@@ -143,9 +143,9 @@ class Tournament:
                 row["kept"] = places[row["candidate"]] <= len(kept)
                 row["why"] = f"place {places[row['candidate']]} of {len(self.running)}"
         if not kept:  # none has a finite score: the first is as good as any
-            self.choose(self.running[0], "no pilot ended with finite losses")
+            self.choose_current(self.running[0], "no pilot ended with finite losses")
         elif len(kept) == 1:
-            self.choose(kept[0], self._reason(order))
+            self.choose_current(kept[0], self._reason(order))
         else:
             self.round, self.turn = self.round + 1, 0
             self.running = sorted(kept)

@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 import torch
 
-from pinn_ext.dde.auto.held_out import UnseenPoints
+from pinn_ext.dde.auto.held_out import HeldOutPoints
 from pinn_ext.dde.model import state as model_state
 
 
 def test_losses_are_those_of_the_equation_on_other_points(problem):
     model = problem.heat(loss_weights=[2.0, 3.0, 4.0])
     before = np.random.get_state()[1].tolist(), torch.get_rng_state()
-    unseen = UnseenPoints(model, 4000, seed=0)
+    unseen = HeldOutPoints(model, 4000, seed=0)
     losses = unseen.losses(model)
     assert np.random.get_state()[1].tolist() == before[0]
     assert torch.equal(torch.get_rng_state(), before[1])
@@ -21,8 +21,8 @@ def test_losses_are_those_of_the_equation_on_other_points(problem):
     answer = model.predict(np.hstack((x, 0 * x)))
     assert losses[2] == pytest.approx(((np.sin(np.pi * x) - answer) ** 2).mean(), rel=0.05)
     assert unseen.losses(model) == losses
-    assert UnseenPoints(model, 4000, seed=0).losses(model) == losses
-    assert UnseenPoints(model, 4000, seed=1).losses(model) != losses
+    assert HeldOutPoints(model, 4000, seed=0).losses(model) == losses
+    assert HeldOutPoints(model, 4000, seed=1).losses(model) != losses
 
 
 def test_measuring_leaves_no_trace(problem):
@@ -32,7 +32,7 @@ def test_measuring_leaves_no_trace(problem):
     next(frozen.parameters()).requires_grad_(False)
     data, weights = model.data, model.loss_weights
     known = [len(bc.func.__closure__[0].cell_contents) for bc in data.bcs]
-    assert len(UnseenPoints(model, 50, 0).losses(model)) == 3  # without that of the L1 term
+    assert len(HeldOutPoints(model, 50, 0).losses(model)) == 3  # without that of the L1 term
     assert model.data is data and model.loss_weights is weights
     assert not next(frozen.parameters()).requires_grad
     assert [len(bc.func.__closure__[0].cell_contents) for bc in data.bcs] == known
@@ -48,7 +48,7 @@ def test_conditions_that_random_points_miss_are_measured_where_they_are(problem)
     )
     model = dde.Model(data, problem.net())
     model.compile("adam", lr=1e-2, verbose=0)
-    losses = UnseenPoints(model, 50, 0).losses(model)
+    losses = HeldOutPoints(model, 50, 0).losses(model)
     answers = model.predict(np.array([[0.5], [0.25]], dtype=np.float32))[:, 0]
     assert losses[1:] == pytest.approx([(answers[0] - 0.5) ** 2, (answers[1] - 1) ** 2], rel=1e-5)
 
@@ -83,4 +83,4 @@ def test_other_data_is_refused(problem):
     line = dde.geometry.TimeDomain(0, 1)
     data = dde.data.IDE(line, integral, [], 3, kernel=lambda x, s: x, num_domain=4)
     with pytest.raises(ValueError, match=r"auto can judge models on .*, got IDE: choose another"):
-        UnseenPoints(dde.Model(data, problem.net()), 10, 0)
+        HeldOutPoints(dde.Model(data, problem.net()), 10, 0)

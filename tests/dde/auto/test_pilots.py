@@ -30,7 +30,7 @@ def favour(monkeypatch, name):
     """Let a candidate's blocks have the best score, whatever its losses are."""
 
     def score(self, model):
-        return 0.1 if watched.tournament.present == name else 1.0
+        return 0.1 if watched.race.present == name else 1.0
 
     created = Pilots.__init__
 
@@ -41,7 +41,7 @@ def favour(monkeypatch, name):
 
     watched = None
     monkeypatch.setattr(Pilots, "__init__", watching)
-    monkeypatch.setattr("pinn_ext.dde.auto.score.Judge.score", score)
+    monkeypatch.setattr("pinn_ext.dde.auto.score.HeldOutScore.of", score)
 
 
 def everything(model):
@@ -128,7 +128,7 @@ def test_external_variables_and_progress_are_the_candidate_s_own(problem, monkey
     model = made()
     chooser = auto(options={"candidates": [candidate]})
     problem.train(model, chooser, iterations=60)
-    plan = chooser._pilots.tournament
+    plan = chooser._pilots.race
     found = everything(model)
     alone = made()
     single = AdaptiveWeights("multi_stage", period=2, verbose=0, options=candidate["options"])
@@ -159,7 +159,7 @@ def test_a_candidate_may_read_gradients(problem, monkeypatch):
     model, chooser = fresh(problem), auto(options={"candidates": ["lengths"]})
     problem.train(model, chooser, iterations=60)
     assert chooser.strategy == "lengths"
-    others = 2 * chooser._pilots.tournament.periods_of_others
+    others = 2 * chooser._pilots.race.periods_of_others
     alone, single = fresh(problem), AdaptiveWeights("lengths", period=2, verbose=0)
     problem.train(alone, single, iterations=60 - others)
     same(everything(model), everything(alone))

@@ -17,8 +17,8 @@ def test_best_is_the_smallest_sum_of_losses_over_their_first_values():
         best.restore(live)
     for step, losses in enumerate([[4.0, 100.0], [8.0, 10.0], [1.0, 300.0], [1.0, 30.0]]):
         live[0].fill_(step)
-        best.offer(step, losses, live)
-    best.offer(9, [float("nan"), 0.0], live)
+        best.record_if_best(step, losses, live)
+    best.record_if_best(9, [float("nan"), 0.0], live)
     assert (best.step, best.score) == (3, pytest.approx(0.55))
     live[0].fill_(-1.0)
     assert best.restore(live) == 3 and live[0].tolist() == [3.0, 3.0]

@@ -11,7 +11,7 @@ import torch
 import pinn_ext
 from pinn_ext import AdaptiveWeights, strategies
 from pinn_ext.adaptive_weights import AdaptiveLossWeights
-from pinn_ext.dde.weighting import kernel_meter as meters
+from pinn_ext.measurements import meter as meters
 
 OF_GRADIENTS = [
     name

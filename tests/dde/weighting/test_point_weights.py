@@ -11,7 +11,8 @@ import pinn_ext
 from pinn_ext import AdaptiveWeights, strategies
 from pinn_ext.dde.model.loss_terms import difference
 from pinn_ext.dde.model.residual_rows import ModelRows
-from pinn_ext.dde.model.row_points import keys_of, row_points
+from pinn_ext.dde.model.row_points import row_points
+from pinn_ext.point_weights.keys import keys_of
 from pinn_ext.point_weights.table import PointTable
 
 POINTS = ["causal", "rba", "sa_pinn"]
@@ -165,8 +166,8 @@ def test_surviving_points_keep_their_weights_and_new_ones_start_at_the_mean(prob
     seen = []
 
     class Watching(PointTable):
-        def seat(self, *args):
-            super().seat(*args)
+        def load_batch(self, *args):
+            super().load_batch(*args)
             seen.append(self._state["lambdas"][:, 0].clone())
 
     for table in adaptive._points._tables:
@@ -200,13 +201,13 @@ def test_tables_keep_points_that_return():
     points = torch.rand(6, 2, dtype=torch.float64)
     ones = torch.ones(3, 1, dtype=torch.float64)
     for rows in ([0, 1, 2], [3, 4, 5], [2, 0, 3]):
-        table.seat(ones, points[rows], None)
+        table.load_batch(ones, points[rows], None)
         table.factors(ones, moves=True)
     assert table._count == 6
     assert table._state["lambdas"][:, 0].tolist() == [0.75, 0.5, 0.75, 0.75, 0.5, 0.5]
     again = PointTable(strategy, [0], False, returning=True)
     again.load_state_dict(table.state_dict())
-    again.seat(ones, points[[5, 1, 0]], None)
+    again.load_batch(ones, points[[5, 1, 0]], None)
     assert again.factors(ones, moves=False)[:, 0].tolist() == [0.5, 0.5, 0.75]
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pinn_ext.strategies.auto import successive_halving
-from pinn_ext.strategies.auto.race import Tournament
+from pinn_ext.strategies.auto.race import Race
 
 quick = settings(max_examples=200, deadline=None, derandomize=True, database=None)
 LABELS = ["fixed", "field_scale", "equal_init", "ema"]
@@ -94,12 +94,12 @@ def play(tournament, score, broken=()):
         while not tournament.period_over():
             length += 1
         blocks.append((tournament.live, length))
-        tournament.judge(score(tournament.live, tournament.own[tournament.live]))
+        tournament.record_score(score(tournament.live, tournament.own[tournament.live]))
     return blocks
 
 
 def begun(periods=50):
-    tournament = Tournament(LABELS, 10)
+    tournament = Race(LABELS, 10)
     tournament.begin([0, 1, 2, 3], periods, 0.3, 2)
     tournament.common_period_over()
     return tournament
@@ -148,13 +148,13 @@ def test_who_breaks_down_is_out():
 
 def test_the_last_one_cannot_be_lost():
     tournament = begun()
-    assert tournament.can_lose()
+    assert tournament.can_drop()
     tournament.broken |= {1: "", 2: "", 3: ""}
-    assert not tournament.can_lose()
+    assert not tournament.can_drop()
 
 
 def test_nothing_to_choose_from():
-    tournament = Tournament(LABELS, 10)
+    tournament = Race(LABELS, 10)
     tournament.begin([0], 50, 0.3, 2)
     assert tournament.chosen == 0 and not tournament.under_way
 
@@ -168,12 +168,12 @@ def test_the_middle_of_a_tournament_survives_saving(at):
         if one.next is not None:
             one.live, one.next = one.next, None
         if one.under_way and one.period_over():
-            one.judge(scores[one.live])
+            one.record_score(scores[one.live])
     state = one.state_dict()
-    other = Tournament(LABELS, 10)
+    other = Race(LABELS, 10)
     other.load_state_dict(state)
     assert json.dumps(other.state_dict()) == json.dumps(state)
     play(other, lambda c, own: scores[c])
     assert other.rows == whole.rows and other.chosen == whole.chosen
     with pytest.raises(ValueError, match="must be of the candidates a, got fixed"):
-        Tournament(["a"], 10).load_state_dict(state)
+        Race(["a"], 10).load_state_dict(state)

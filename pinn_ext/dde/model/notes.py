@@ -1,0 +1,34 @@
+"""What this package notes on a `dde.Model`, for callbacks and trainings that come later."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+_ATTRIBUTE = "pinn_ext_notes"
+
+
+@dataclass
+class ModelNotes:
+    """Kept on the model, so that it is seen there, and goes with it.
+
+    Attributes:
+        loss_weights: those in force last `[k]`; a new callback takes them up after the model was
+            compiled again, which drops DeepXDE's own.
+        point_weights: what the last point weights were: strategy, tables, number of loss terms.
+        gauss_newton: whether loss weights must stay, while Gauss-Newton makes the steps instead of
+            the compiled optimiser; None otherwise.
+    """
+
+    loss_weights: list[float] | None = None
+    point_weights: tuple[Any, Any, int] | None = None
+    gauss_newton: bool | None = None
+
+
+def notes_of(model: Any) -> ModelNotes:
+    """Return the notes on a model, which are empty at first."""
+    notes = vars(model).get(_ATTRIBUTE)
+    if notes is None:
+        notes = ModelNotes()
+        setattr(model, _ATTRIBUTE, notes)
+    return notes
