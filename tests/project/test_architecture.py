@@ -1,6 +1,7 @@
 """Imports run down the floors of `docs/floors.py`, their picture is fresh, and faces stay light."""
 
 import os
+import re
 import subprocess
 import sys
 from graphlib import TopologicalSorter
@@ -138,6 +139,15 @@ def test_the_picture_is_that_of_the_imports():
     assert fresh, (
         "the imports have changed: run `python docs/draw_floors.py` and look at the picture"
     )
+
+
+@pytest.mark.parametrize("page", ["docs/architecture.md", "CONTRIBUTING.md"])
+def test_paths_named_in_the_documents_exist(page):
+    text = (ROOT / page).read_text("utf-8")
+    named = {path for path in re.findall(r"`([\w.<>/]+)`", text) if "/" in path}
+    assert len(named) > 5
+    missing = {path for path in named if not any(ROOT.glob(re.sub(r"<\w+>", "*", path)))}
+    assert not missing
 
 
 @pytest.mark.parametrize(
