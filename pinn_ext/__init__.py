@@ -45,13 +45,13 @@ _HOMES = {
     "train_gauss_newton": "pinn_ext.dde.gauss_newton",
     "train_physics": "pinn_ext.plain_torch.train_physics",
 }
-_ROOMS = ("strategies", "systems")
+_PACKAGES = ("strategies", "systems")
 
 
 def __getattr__(name: str) -> Any:
     """Load a public name when it is first used, so that `import pinn_ext` stays light."""
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name]), name)
-    if name in _ROOMS:
+    if name in _PACKAGES:
         return importlib.import_module(f"pinn_ext.{name}")
     raise AttributeError(f"module 'pinn_ext' has no attribute {name!r}")

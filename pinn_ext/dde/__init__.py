@@ -1,4 +1,4 @@
-"""The only room that imports DeepXDE, with its PyTorch backend."""
+"""The only package that imports DeepXDE, with its PyTorch backend."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class DbMtl(Strategy):
     The authors average the gradients themselves over steps and move along the averages, which no
     weights can do; weights by the length of an average would raise the terms whose gradients
     cancel over time. Here `beta` averages the *lengths*, from zero as theirs do. Its statistic
-    costs one backward pass a term at an update.
+    costs one backward pass per term at an update.
 
     Attributes:
         beta: part of the old average of the lengths that is kept at an update, in [0, 1).

@@ -16,7 +16,7 @@ class GradientBalance(Strategy):
 
     All weighted gradients are then equally long. (Wang, Sankaran, Wang and Perdikaris 2023, arXiv
     2308.08468, algorithm 1; the scheme "grad_norm" of their program jaxpi, which keeps 0.9 of the
-    old weight and updates every 1000 steps.) Its statistic costs one backward pass a term at an
+    old weight and updates every 1000 steps.) Its statistic costs one backward pass per term at an
     update.
 
     Attributes:

@@ -23,8 +23,8 @@ class GradNorm(Strategy):
     `r_i` is the inverse training rate of term i: its loss over its first loss, divided by the mean
     of this over the terms. (Chen, Badrinarayanan, Lee and Rabinovich 2018, ICML, eq. 1 and 2 and
     algorithm 1, which uses the gradient by the last shared layer: `gradients_of="last_layer"`.)
-    The weights are its own, from the ratios of the initial ones. Its statistic costs one backward
-    pass a term at an update.
+    The weights are part of its state and start in the ratios of the initial ones. Its statistic
+    costs one backward pass per term at an update.
 
     Attributes:
         alpha: how strongly slow terms are pulled along, dimensionless.

@@ -19,7 +19,7 @@ class InverseDirichlet(Strategy):
     The mean of a gradient's entries is often close to zero, and the ratio close to that of the
     lengths. (Maddu, Sturm, Müller and Sbalzarini 2022, Mach. Learn.: Sci. Technol. 3, 015026; the
     authors' program keeps half of the old weight and updates every 5 steps.) Its statistic costs
-    one backward pass a term at an update.
+    one backward pass per term at an update.
 
     Attributes:
         variant: `"paper"`: the largest deviation of all is the reference, so that no weight is

@@ -25,7 +25,7 @@ class LrAnnealing(Strategy):
     unweighted one settles at. (Wang, Teng and Perdikaris 2021, SIAM J. Sci. Comput. 43, eq. 2.30;
     eq. 40 of arXiv 2001.04536; their code updates every 10 steps.)
 
-    Its statistic costs one backward pass a term at an update.
+    Its statistic costs one backward pass per term at an update.
 
     Attributes:
         variant: `"code"`, the authors' program: the largest entry among weight matrices over the

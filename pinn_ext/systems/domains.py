@@ -123,7 +123,7 @@ class Disk(Geometry):
 
 
 class Annulus(Disk):
-    """The disk without a hole of 0.4 times its radius."""
+    """The disk with a hole of 0.4 times its radius."""
 
     name: ClassVar[str] = "annulus"
     hole: ClassVar[float] = _HOLE

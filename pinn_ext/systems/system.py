@@ -29,7 +29,7 @@ class Derivatives(Protocol):
 class System(ABC):
     """A coupled system `du/dt, dv/dt = rhs(u, v)` on a domain, for times in `[0, final_time]`.
 
-    The domain is the system's box, or lies in it if `on` said so.
+    The domain is the system's box, or the one in it that `on` was asked for.
     All quantities are dimensionless. The equation stands in `rhs` alone: the residual of the
     network and the Runge-Kutta step on a graph call it with different derivatives.
 

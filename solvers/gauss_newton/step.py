@@ -19,8 +19,8 @@ class Step:
         predicted: Fall of the cost that the linear model promised.
         gain_ratio: Fall of the cost in units of the predicted one.
         damping: Damping of the last trial, relative to D, dimensionless.
-        step_norm: |s| of the last trial, in units of the parameters.
-        relative_step: |s| / |x|, in the norm of D.
+        step_norm: `|s|` of the last trial, in units of the parameters.
+        relative_step: `|s| / |x|`, in the norm of D.
         gradient_norm: Optimality at the old x.
         trials: Steps that were tried.
         fallback: "qr" or "svd" where Cholesky factors did not serve, else None.
