@@ -11,6 +11,7 @@ import numpy as np
 from deepxde.icbc.boundary_conditions import npfunc_range_autocache
 
 from pinn_ext import random_state
+from pinn_ext.dde.model.data_protocol import described
 from pinn_ext.dde.weighting.loss_recorder import LossRecorder
 
 _HELD_BACK = 10
@@ -22,7 +23,7 @@ class HeldOutPoints:
     """Measures the raw losses of a model on points of their own, drawn once.
 
     Points are drawn from the geometry where the data has one; of a `DataSet`, a tenth is held back
-    from the training until `give_back`. Data with a method `unseen_losses(model)` measures them
+    from the training until `give_back`. Data with a method `held_out_losses(model)` measures them
     itself. A condition on a user's own points (`PointSetBC`) has no others: it is measured there.
 
     Args:
@@ -37,8 +38,9 @@ class HeldOutPoints:
     def __init__(self, model: Any, count: int, seed: int) -> None:
         self._data = data = model.data
         self._kept: tuple[Any, Any] | None = None
-        if hasattr(data, "unseen_losses"):
-            self.losses: Callable[[Any], list[float]] = data.unseen_losses
+        own = described(data).held_out_losses
+        if own is not None:
+            self.losses: Callable[[Any], list[float]] = own
         elif isinstance(data, dde.data.PDE) and not isinstance(data, (dde.data.IDE, dde.data.FPDE)):
             self._drawn = _drawn(data, count, seed)
             self.losses = self._of_drawn

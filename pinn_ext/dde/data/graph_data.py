@@ -11,11 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from pinn_ext.datasets import SnapshotBatch, SnapshotGraphs, epoch_order
+from pinn_ext.dde.model.data_protocol import DescribedData
 from pinn_ext.losses.physics_loss import PhysicsLoss, Points
 from solvers.operators import GraphOperators
 
 
-class GraphData(dde.data.Data):
+class GraphData(dde.data.Data, DescribedData):
     """Serves mini-batches of snapshot graphs to `dde.Model` and computes their loss terms.
 
     DeepXDE draws a batch before the first step, for its first test. It is served again as the
@@ -141,7 +142,7 @@ class GraphData(dde.data.Data):
         """Serve the batches from another one on, without a change to the count of steps."""
         self._shift = position - self.next_step
 
-    def unseen_losses(self, model: Any) -> list[float]:
+    def held_out_losses(self, model: Any) -> list[float]:
         """Return a model's raw losses on the validation snapshots."""
         return self.loss.values(_plain_network(model), self.validation)
 

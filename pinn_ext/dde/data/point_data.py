@@ -12,10 +12,11 @@ from torch import Tensor
 from pinn_ext.datasets import SnapshotBatch
 from pinn_ext.datasets.collocation import PointBatch
 from pinn_ext.dde.data.graph_data import term_losses
+from pinn_ext.dde.model.data_protocol import DescribedData
 from pinn_ext.losses.physics_loss import PhysicsLoss
 
 
-class PointData(dde.data.Data):
+class PointData(dde.data.Data, DescribedData):
     """Serves one set of points to `dde.Model` until it is asked for another.
 
     Args:

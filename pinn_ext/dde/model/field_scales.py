@@ -11,6 +11,7 @@ import deepxde as dde
 import torch
 
 from pinn_ext.checks import check_number
+from pinn_ext.dde.model.data_protocol import described
 from pinn_ext.measurements import processes
 
 
@@ -24,9 +25,8 @@ def condition_names(data: Any, names: Sequence[str]) -> list[str]:
     Returns:
         Some of `names`.
     """
-    own = getattr(data, "condition_terms", None)
-    if own is not None:
-        held = set(own())
+    held = described(data).condition_terms()
+    if held is not None:
         return [name for i, name in enumerate(names) if i in held]
     equation = _equation(data)
     if equation is None:
@@ -51,9 +51,9 @@ def field_scales(model: Any, names: Sequence[str]) -> list[float]:
     Raises:
         ValueError: if equations and outputs cannot be matched.
     """
-    own = getattr(model.data, "term_field_scales", None)
+    own = described(model.data).term_field_scales()
     if own is not None:
-        return own()
+        return own
     equation = _equation(model.data)
     if equation is None:
         return _of_targets(model, len(names))

@@ -10,6 +10,7 @@ import deepxde as dde
 import torch
 from torch import Tensor
 
+from pinn_ext.dde.model.data_protocol import described
 from pinn_ext.dde.model.loss_terms import (
     as_list,
     check_model,
@@ -52,10 +53,8 @@ class ModelRows:
         self.model = model
         self.tensors = [t for t in trained_tensors(model) if t.requires_grad]
         network = [p for p in model.net.parameters() if p.requires_grad]
-        blocks = getattr(model.data, "independent_blocks", None)
-        self._jacobian = RowJacobian(
-            self.vectors, network, self.tensors[len(network) :], blocks() if blocks else 1
-        )
+        blocks = described(model.data).independent_blocks()
+        self._jacobian = RowJacobian(self.vectors, network, self.tensors[len(network) :], blocks)
         regularizer = model.net.regularizer
         decay = regularizer[1] if regularizer is not None else 0.0
         self._decay = math.sqrt(decay / 2)

@@ -7,6 +7,7 @@ from typing import Any
 import deepxde as dde
 from torch import Tensor
 
+from pinn_ext.dde.model.data_protocol import described
 from pinn_ext.dde.model.field_scales import condition_names
 
 
@@ -27,8 +28,7 @@ def blocks_of(data: Any, num_terms: int) -> list[tuple[list[int], bool]]:
     if len(held) == num_terms:  # nothing but data
         return [([i], False) for i in range(num_terms)]
     equations = [i for i in range(num_terms) if i not in held]
-    own = getattr(data, "equation_blocks", None)
-    groups = [equations] if own is None else own()
+    groups = described(data).equation_blocks() or [equations]
     return [(group, False) for group in groups] + [([i], True) for i in sorted(held)]
 
 
@@ -36,8 +36,7 @@ def row_points(data: Any, term: int, num_terms: int, inputs: Any) -> Tensor | No
     """Return the points that the rows of a loss term belong to.
 
     Args:
-        data: of a model. Data of other kinds than DeepXDE's `PDE` may have a method
-            `row_points(term, inputs)` that says it.
+        data: of a model; of DeepXDE's `PDE`, or such that says it.
         term: index of the term.
         num_terms: how many losses it returns.
         inputs: of the network, as `data.losses_train` gets them.
@@ -45,9 +44,9 @@ def row_points(data: Any, term: int, num_terms: int, inputs: Any) -> Tensor | No
     Returns:
         A point a row `[n, d]`, None where that is not known.
     """
-    own = getattr(data, "row_points", None)
+    own = described(data).row_points(term, inputs)
     if own is not None:
-        return own(term, inputs)
+        return own
     if not isinstance(data, dde.data.PDE) or not isinstance(inputs, Tensor):
         return None
     ends = [sum(data.num_bcs[:i]) for i in range(len(data.num_bcs) + 1)]
@@ -66,8 +65,8 @@ def time_span(data: Any) -> tuple[float, float] | None:
     Returns:
         The two times, None for a problem without time.
     """
-    own = getattr(data, "time_span", None)
+    own = described(data).time_span()
     if own is not None:
-        return own()
+        return own
     domain = getattr(getattr(data, "geom", None), "timedomain", None)
     return None if domain is None else (float(domain.t0), float(domain.t1))

@@ -9,6 +9,7 @@ import deepxde as dde
 import torch
 
 from pinn_ext import random_state
+from pinn_ext.dde.model.data_protocol import described
 
 # Attributes of `dde.data.PDE` that resampling replaces; it never writes into them.
 _POINTS = ("train_x_all", "train_x_bc", "train_x", "train_y", "train_aux_vars", "num_bcs")
@@ -66,15 +67,16 @@ def without_points(state: dict[str, Any]) -> dict[str, Any]:
 
 def data_state(data: Any) -> Any:
     """Return what decides the coming batches of a model's data: a number if it counts them."""
-    if hasattr(data, "position"):
-        return data.position()
+    position = described(data).position()
+    if position is not None:
+        return position
     return {key: vars(data)[key] for key in _POINTS if key in vars(data)}
 
 
 def put_data_back(data: Any, state: Any) -> None:
     """Give data what `data_state` has returned, None for nothing."""
-    if hasattr(data, "position"):
-        data.go_to(state)
+    if isinstance(state, int):
+        described(data).go_to(state)
     else:
         vars(data).update(state or {})
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from pinn_ext.dde.model import optimizers
+from pinn_ext.dde.model.data_protocol import described
 from pinn_ext.dde.model.notes import notes_of
 from pinn_ext.dde.model.row_points import blocks_of, row_points, time_span
 from pinn_ext.point_weights.keys import same_inputs
@@ -180,7 +181,7 @@ class PointWeights:
         self._loaded = True
 
     def _new_tables(self, data: Any, sizes: Sequence[Tensor]) -> list[PointTable]:
-        returning = bool(getattr(data, "points_return", False))
+        returning = described(data).points_return
         tables = []
         for terms, condition in blocks_of(data, len(sizes)):
             block = PointBlock(sizes[terms[0]], condition)
