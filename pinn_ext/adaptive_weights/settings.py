@@ -96,6 +96,26 @@ class WeightSettings:
         """Return settings that weigh terms: these, or `fixed` where the strategy weighs points."""
         return self.with_strategy("fixed") if isinstance(self.method, PointStrategy) else self
 
+    def updates_in(self, epochs: int) -> int:
+        """Return how many updates the strategy is asked for in a training of some epochs."""
+        first = 1 + self.warm_up
+        last = epochs if self.freeze_after is None else min(epochs, self.freeze_after)
+        if last < first:
+            return 0
+        return 1 + last // self.update_frequency - first // self.update_frequency
+
+    def unreachable(self, epochs: int) -> str | None:
+        """Return what of the strategy cannot come about in a training of some epochs.
+
+        Args:
+            epochs: of the training, the warm-up included.
+
+        Returns:
+            A sentence without its full stop, None where everything can.
+        """
+        method = self.method
+        return method.unreachable(self.updates_in(epochs)) if isinstance(method, Strategy) else None
+
     def as_dict(self) -> dict[str, Any]:
         """Return the values by name, as they can be given to `WeightSettings`."""
         return {item.name: getattr(self, item.name) for item in fields(self) if item.init}

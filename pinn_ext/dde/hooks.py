@@ -69,7 +69,7 @@ class WeightingHooks(dde.callbacks.Callback):
         self.stopped: str | None = None
         self._first: list[float] | None = None
         self._last: list[float] | None = None
-        self._said_frozen = False
+        self._said_frozen = self._looked_ahead = False
         self._recorder: LossRecorder | None = None
         self._pending = False
 
@@ -125,12 +125,24 @@ class WeightingHooks(dde.callbacks.Callback):
 
     def on_epoch_begin(self) -> None:
         """Let the next candidate in, if strategies are on trial."""
+        if self._recorder and not self._looked_ahead:
+            self._look_ahead()
         if self._recorder and self._pilots and self._pilots_run:
             try:
                 self._pilots.before_step()
             except ValueError:
                 self._release()
                 raise
+
+    def _look_ahead(self) -> None:
+        """Warn of what cannot come about, once the length of the training is known."""
+        self._looked_ahead = True
+        total = self._state.total_steps
+        why = None if total is None else self.settings.unreachable(total // self.period)
+        if why is not None:
+            warnings.warn(
+                f"In a training of {total} iterations {why}.", RuntimeWarning, stacklevel=2
+            )
 
     def on_batch_begin(self) -> None:
         """Get ready for a step."""

@@ -97,15 +97,19 @@ class LossAggregator(nn.Module):
             **settings,
         )
         self.names = self.manager.loss_names
+        self._period = Period(check_number("period", period, 1, integer=True))
         self.total_steps = total_steps
         if total_steps is not None:
             check_number("total_steps", total_steps, 1, integer=True)
+            why = self.manager.settings.unreachable(total_steps // period)
+            if why is not None:
+                text = f"In a training of {total_steps} steps {why}."
+                warnings.warn(text, RuntimeWarning, stacklevel=2)
         elif self.manager.method.needs_length:
             raise ValueError(
                 f"`total_steps` must be given for strategy {strategy!r} with stages that end by "
                 "until_fraction, got None."
             )
-        self._period = Period(check_number("period", period, 1, integer=True))
         self._pending: list[Tensor] = []
         self.switches = 0
         self._step: int | None = None

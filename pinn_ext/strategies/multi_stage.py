@@ -156,6 +156,16 @@ class MultiStage(Strategy):
             proposal = proposal._replace(blend_beta=method.blend_beta)
         return proposal, state
 
+    def unreachable(self, updates: int) -> str | None:
+        """Say which stage would end with the last update or later, so that no other follows."""
+        for i, part in enumerate(self.parts):
+            if part.end == "until_epoch" and part.value >= updates:
+                return (
+                    f"stage {i + 1} of {len(self.parts)} would last until update {part.value:g} of "
+                    f"{updates}, so that the stages after it never begin"
+                )
+        return None
+
     def describe_change(self, before: State, after: State) -> str | None:
         """Say that a stage has begun."""
         if after["stage"] == before["stage"]:

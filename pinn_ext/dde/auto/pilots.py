@@ -17,7 +17,7 @@ from pinn_ext.dde.weighting.training_state import TrainingState
 from pinn_ext.strategies import Gradients
 from pinn_ext.strategies.auto import Auto
 from pinn_ext.strategies.auto.race import Race
-from pinn_ext.strategies.auto.successive_halving import LEAST
+from pinn_ext.strategies.auto.successive_halving import LEAST, LEAST_OF_PILOTS
 
 
 class Pilots:
@@ -210,9 +210,13 @@ class Pilots:
         self._score.start_on(model, state.weights.names, self._first, self._scales)
         needs = [method.field[candidate].method.needs for candidate in race.running]
         state.meter.needs_of_others = frozenset().union(*needs)
+        taken, given = race.periods * self.period, self._total - step
+        beyond = (
+            f", more than budget_part={method.budget_part:g} of them, as {LEAST_OF_PILOTS} periods"
+        )
         return self._say(
-            f"{race.pilots} pilots of {len(race.running)} candidates take "
-            f"{race.periods * self.period} of {self._total - step} iterations"
+            f"{race.pilots} pilots of {len(race.running)} candidates take {taken} of {given} "
+            "iterations" + (f"{beyond} are the least" if taken > method.budget_part * given else "")
         )
 
     def _length(self) -> int:

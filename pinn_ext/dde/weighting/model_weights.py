@@ -89,6 +89,8 @@ class ModelWeights:
             raise ValueError(
                 f"`names` must hold one name for each of {num_terms} loss terms, got {names}."
             )
+        if self._scales is not None:
+            check_field_scales(self._scales, names)
         shapes = {name: list(term.shape) for name, term in zip(names, terms, strict=True)}
         if any(shapes.values()):
             raise ValueError(f"Each loss term must be one number (shape []), got {shapes}.")

@@ -9,6 +9,9 @@ from typing import NamedTuple
 LEAST = 5
 """Periods that a training must have for pilots to make sense in it."""
 
+LEAST_OF_PILOTS = 3
+"""Periods that pilots may always take, of which one is common to all."""
+
 
 class Round(NamedTuple):
     """A round of pilots.
@@ -45,7 +48,7 @@ def plan(candidates: int, periods: int, part: float = 0.3, factor: int = 2) -> l
     >>> plan(4, 10)
     [Round(candidates=2, periods=1)]
     """
-    room = max(math.floor(part * periods + 1e-9), 3) - 1
+    room = max(math.floor(part * periods + 1e-9), LEAST_OF_PILOTS) - 1
     sizes: list[int] = []
     for count in range(candidates, 1, -1):
         sizes = _sizes(count, factor)

@@ -131,6 +131,17 @@ class Strategy(ABC):
     def update(self, statistics: Statistics, state: State) -> tuple[Proposal | None, State]:
         """Return the proposed weights, or None to keep the present ones, and the next state."""
 
+    def unreachable(self, updates: int) -> str | None:
+        """Return what of this strategy cannot come about in a training that is known to be short.
+
+        Args:
+            updates: how many the training is going to make.
+
+        Returns:
+            A sentence without its full stop, None where everything can.
+        """
+        return None
+
     def describe_change(self, before: State, after: State) -> str | None:
         """Return what a change of state means to a user, for the log of events.
 
