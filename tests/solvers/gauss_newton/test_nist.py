@@ -65,8 +65,8 @@ def test_tables(name):
     lengths = jacobian.norm(dim=0)
     step = torch.linalg.lstsq(jacobian / lengths, residual[:, None]).solution[:, 0] / lengths
     assert float((step / problem.certified).abs().max()) < 3e-10
-    assert digits(float(residual @ residual), problem.sum_of_squares) > ROUNDED.get(name, 9.9)
-    if name != "Lanczos1":
+    if name != "Lanczos1":  # whose residuals are rounding even there
+        assert digits(float(residual @ residual), problem.sum_of_squares) > ROUNDED.get(name, 9.9)
         assert digits(deviations(problem, problem.certified), problem.deviations) > 8
 
 
