@@ -1,10 +1,35 @@
-"""Solvers for coupled two-field systems on graphs, usable without any PINN library.
+"""Numerical solvers in torch, usable without any PINN library.
 
-Import from the submodules: `solvers.operators` (Laplacian and gradient on a graph) and
-`solvers.rk4` (Runge-Kutta steps, integration, stability).
+- `solvers.operators`: Laplacian and gradient on the nodes of grids, point clouds and meshes, as
+  weights on the edges of a graph. Only this package imports torch-geometric.
+- `solvers.rk4`: Runge-Kutta steps for equations of two coupled fields on such a graph, integration
+  over many steps, the largest stable step, and the mismatch of a network's fields with one step.
+- `solvers.gauss_newton`: nonlinear least squares by Levenberg-Marquardt and Gauss-Newton, for any
+  residual function of a vector; `solvers.least_squares` is its `least_squares`.
+
+`rk4` works on the graphs of `operators`; `gauss_newton` shares no import with either. Nothing here
+imports `pinn_ext`. `import solvers` alone loads neither torch nor any of the three packages.
+Start with the `__init__.py` of the package you need: it names the file to open first.
+`tableaus`, `semidiscrete` and `stability` are the former places of modules of `rk4`.
 """
 
-__all__ = ["MARKER"]
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .gauss_newton import least_squares
+
+__all__ = ["MARKER", "least_squares"]
 
 # The name `solvers` is generic: pinn_ext reads this to see that it imported the right package.
 MARKER = "pinn_ext.solvers"
+
+
+def __getattr__(name: str) -> Any:
+    """Load `least_squares` when it is first used, so that `import solvers` stays light."""
+    if name == "least_squares":
+        from .gauss_newton import least_squares
+
+        return least_squares
+    raise AttributeError(f"module 'solvers' has no attribute {name!r}")

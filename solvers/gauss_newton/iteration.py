@@ -13,10 +13,9 @@ import torch
 
 from .problem import NonFiniteJacobianError
 from .solution import Solution, Status
+from .standstill import POOR
 from .step import Step
 from .stepper import Stepper
-
-_POOR = 0.25  # gain ratio below which a small change says that the model is wrong, not the end near
 
 
 @dataclass(frozen=True)
@@ -136,8 +135,9 @@ class Iteration:
         if step.relative_step <= self.limits.xtol:
             return Status.XTOL
         if step.accepted:
-            small = fall <= self.limits.ftol * step.cost_before
-            return Status.FTOL if small and step.gain_ratio > _POOR else None
+            if fall <= self.limits.ftol * step.cost_before and step.gain_ratio > POOR:
+                return Status.FTOL
+            return Status.PRECISION if step.at_rounding else None
         if self.stepper.nfev >= self.limits.max_nfev:
             return Status.MAX_NFEV
         return Status.PRECISION if step.futile else Status.STALLED

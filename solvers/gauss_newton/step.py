@@ -25,6 +25,7 @@ class Step:
         trials: Steps that were tried.
         fallback: "qr" or "svd" where Cholesky factors did not serve, else None.
         futile: No step at all can bring more than rounding.
+        at_rounding: The last steps have not lowered the cost beyond its rounding: see `Standstill`.
     """
 
     accepted: bool
@@ -39,6 +40,7 @@ class Step:
     trials: int
     fallback: str | None = None
     futile: bool = False
+    at_rounding: bool = False
 
     @classmethod
     def of(cls, attempts: list[Attempt], cost: float, gradient_norm: float) -> Step:

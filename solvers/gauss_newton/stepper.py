@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ from .linearizer import Linearizer
 from .problem import NonFiniteJacobianError, Problem
 from .robust_loss import Loss
 from .scaling import Scale, Scaling
+from .standstill import Standstill
 from .step import Step
 
 _TRUSTED = 0.5  # gain ratio from which the model is good enough for a bolder step
@@ -140,6 +142,7 @@ class Stepper:
         # After `load_state_dict`, the cost where the state was saved, perhaps with other rows.
         self._saved_cost: float | None = None
         self._point = _Point(x, residual, cost)
+        self._standstill = Standstill(residual.numel(), residual.dtype)
 
     def replace(self, problem: Problem) -> None:
         """Go on with other rows (points, weights) at the same x; the relative damping is kept.
@@ -213,7 +216,11 @@ class Stepper:
             if last.damping <= model.least and last.gain_ratio > _TRUSTED:
                 self._linearizer.relax()
             self._point = _Point(before.x + last.step, last.residual, last.cost)
-        return Step.of(attempts, before.cost, self.gradient_norm)
+        step = Step.of(attempts, before.cost, self.gradient_norm)
+        if not step.accepted:
+            return step
+        standing = self._standstill.note(step.cost_before, step.cost, step.predicted)
+        return dataclasses.replace(step, at_rounding=standing)
 
     def _evaluate(self, x: Tensor) -> Tensor:
         self.nfev += 1
@@ -225,7 +232,7 @@ class Stepper:
         Returns:
             A dictionary for `load_state_dict` of a stepper on the same problem.
         """
-        return {
+        state = {
             "x": self.x.clone(),
             "cost": self.cost,
             "memory": dict(self._memory),
@@ -233,6 +240,8 @@ class Stepper:
             "nfev": self.nfev,
             "njev": self.njev,
         }
+        # Away from a standstill the state is the one that older versions have written.
+        return {**state, "standstill": self._standstill.past} if self._standstill.past else state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a state; on the CPU to the same bits.
@@ -255,4 +264,5 @@ class Stepper:
         self._memory = dict(state["memory"])
         self._linearizer.load_state_dict(state, x)
         self._saved_cost = state["cost"]
+        self._standstill.past = list(state.get("standstill", []))
         self.nfev, self.njev = state["nfev"], state["njev"]

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
-import numpy as np
 import scipy.sparse as sp
 import torch
 from torch import Tensor
 
+from .edge_lists import edges_of, left_null_vector, matrix_of, transposed
 from .fluxes import Fluxes, fluxes_of
 from .graph_checks import REAL, edge_problem, mask_problem, warn_of
 from .neighbour_tables import (
@@ -201,9 +201,8 @@ class GraphOperators:
         """
         if axis is not None and not 0 <= axis < self.dimension:
             raise ValueError(f"`axis` must be None or 0 to {self.dimension - 1}, got {axis}.")
-        edges, laplacian, gradient = self._edges()
-        values = laplacian if axis is None else gradient[:, axis]
-        return _matrix(edges, values)
+        edges, values = self._edges()
+        return matrix_of(edges, values[:, 0 if axis is None else axis + 1])
 
     def mass_weights(self) -> Tensor:
         """Weights of the mean over the domain that diffusion keeps without flux, or periodic.
@@ -219,16 +218,7 @@ class GraphOperators:
         """
         if given := int(self.boundary_mask.sum()):
             raise ValueError(f"`graph` must have no Dirichlet nodes to keep a mean, got {given}.")
-        matrix = self.to_scipy().astype(np.float64)
-        parts, _ = sp.csgraph.connected_components(matrix, directed=False)
-        if parts > 1:
-            raise ValueError(f"`graph` must be in one piece to keep one mean, got {parts} pieces.")
-        # The border fixes the sum: one sparse factorisation, exact for a one-dimensional kernel.
-        ones = sp.csr_matrix(np.ones((1, self.num_nodes)))
-        bordered = sp.bmat([[matrix.T, ones.T], [ones, None]], format="csc")
-        right = np.zeros(self.num_nodes + 1)
-        right[-1] = 1.0
-        mean = sp.linalg.spsolve(bordered, right)[:-1]
+        mean = left_null_vector(self.to_scipy())
         return torch.from_numpy(mean).to(self.pos)
 
     def to(
@@ -276,21 +266,9 @@ class GraphOperators:
         return self.derived["adjoint"]
 
     def _transpose(self) -> GraphOperators:
-        edges, laplacian, gradient = self._edges()
-
-        def centre(values: Tensor) -> Tensor:
-            return values.new_zeros(self.num_nodes).index_add(0, edges.target, values)
-
-        swapped, w, g = Entries.sort(
-            edges.target, edges.source, self.num_nodes, laplacian, gradient
-        )
-        layout = Layout(swapped)
-        columns = zip(g.unbind(1), gradient.unbind(1), strict=True)
+        pattern, (laplacian, *gradient) = transposed(*self._edges())
         return replace(
-            self,
-            pattern=layout.pattern,
-            laplacian_weights=layout.weights(w, centre(laplacian)),
-            gradient_weights=tuple(layout.weights(t, centre(column)) for t, column in columns),
+            self, pattern=pattern, laplacian_weights=laplacian, gradient_weights=tuple(gradient)
         )
 
     def _apply(self, field: Tensor, axis: int | None) -> Tensor:
@@ -306,26 +284,9 @@ class GraphOperators:
         back = adjoint.laplacian_weights if axis is None else adjoint.gradient_weights[axis]
         return apply_with_adjoint(field, (self.pattern, weights), (adjoint.pattern, back))
 
-    def _edges(self) -> tuple[Entries, Tensor, Tensor]:
-        """The edges with any weight, their Laplacian [E] and gradient [E, d] weights."""
-        p, every = self.pattern, (self.laplacian_weights, *self.gradient_weights)
-        n = self.num_nodes
-        target = torch.arange(n, device=self.pos.device).expand_as(p.neighbours)
-        tables = [(p.neighbours, target, [w.main.expand_as(p.neighbours) for w in every])]
-        if p.slot is not None and p.rows is not None and p.long_neighbours is not None:
-            rows = p.rows.long().expand_as(p.long_neighbours)
-            tables.append((p.long_neighbours, rows, [w.long for w in every]))  # type: ignore[misc]
-        kept = []
-        for source, to, weights in tables:
-            values = torch.stack(weights, -1)
-            used = (values != 0).any(-1)
-            if p.slot is not None and source is p.neighbours:
-                used &= p.slot == 0  # long rows are whole in the other table
-            used = used.t()  # by node, so that each node's order stays
-            kept.append((source.t()[used].long(), to.t()[used], values.transpose(0, 1)[used]))
-        source, to, values = (torch.cat(part) for part in zip(*kept, strict=True))
-        edges, values = Entries.sort(source, to, n, values)
-        return edges, values[:, 0], values[:, 1:]
+    def _edges(self) -> tuple[Entries, Tensor]:
+        """The edges with any weight; their weights [E, 1 + d], of the Laplacian first."""
+        return edges_of(self.pattern, (self.laplacian_weights, *self.gradient_weights))
 
     def _check(self, field: Tensor) -> None:
         if field.shape != self.pos.shape[:1]:
@@ -358,12 +319,3 @@ def _mapped(value: Any, function: Callable[[Tensor], Tensor]) -> Any:
         parts = {f.name: _mapped(getattr(value, f.name), function) for f in fields(value) if f.init}
         return replace(value, **parts)
     return value
-
-
-def _matrix(edges: Entries, values: Tensor) -> sp.csr_matrix:
-    n = edges.num_nodes
-    row, column = edges.target.cpu().numpy(), edges.source.cpu().numpy()
-    weights = values.detach().cpu().numpy()
-    off = sp.csr_matrix((weights, (row, column)), (n, n))
-    centre = np.bincount(row, weights, n).astype(weights.dtype)
-    return (off - sp.diags(centre, format="csr")).tocsr()

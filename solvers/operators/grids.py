@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .stencils import ORDERS, SIDES, fewest_nodes, line
+from .stencils import ORDERS, SIDES, Line, fewest_nodes, line
 
 Boundary = str | Sequence[str | Sequence[str]]
 
@@ -110,31 +110,8 @@ def grid_tensors(
             if sides[axis][side] == "dirichlet":
                 np.moveaxis(given, axis, 0)[-side] = True
         along = line(n, order, sides[axis])
-        across = np.moveaxis(ids, axis, 0).reshape(n, -1)
-
-        def spread(values: np.ndarray, across: np.ndarray = across) -> np.ndarray:
-            return np.repeat(values, across.shape[1])
-
-        direction = np.eye(len(shape))[axis]
-        edges.append(
-            (
-                across[along.source].ravel(),
-                across[along.target].ravel(),
-                spread(along.second / spacing**2),
-                spread(along.first / spacing)[:, None] * direction,
-            )
-        )
-        # The user gives the derivative along the outward normal.
-        outwards = np.where(along.side == 0, -1.0, 1.0)
-        slopes.append(
-            (
-                across[along.side * (n - 1)].ravel(),
-                across[along.slope_target].ravel(),
-                spread(outwards * along.slope_second / spacing),
-                spread(outwards * along.slope_first)[:, None] * direction,
-                spread(outwards)[:, None] * direction,
-            )
-        )
+        edges.append(_edges_along(axis, ids, along, spacing))
+        slopes.append(_slopes_along(axis, ids, along, spacing))
     source, target, second, first = (np.concatenate(part) for part in zip(*edges, strict=True))
     by_target = np.argsort(target, kind="stable")  # each node's edges in the order of the axes
     source, target, second, first = (a[by_target] for a in (source, target, second, first))
@@ -156,3 +133,31 @@ def grid_tensors(
         "flux_laplacian": torch.from_numpy(flux2[used]),
         "flux_gradient": torch.from_numpy(flux1[used]),
     }
+
+
+def _edges_along(axis: int, ids: np.ndarray, along: Line, spacing: float) -> tuple:
+    """Source [E], target [E], Laplacian [E] and gradient [E, d] of one axis, on all its lines."""
+    across = np.moveaxis(ids, axis, 0).reshape(ids.shape[axis], -1)
+    lines, direction = across.shape[1], np.eye(ids.ndim)[axis]
+    return (
+        across[along.source].ravel(),
+        across[along.target].ravel(),
+        np.repeat(along.second / spacing**2, lines),
+        np.repeat(along.first / spacing, lines)[:, None] * direction,
+    )
+
+
+def _slopes_along(axis: int, ids: np.ndarray, along: Line, spacing: float) -> tuple:
+    """Where slopes are given [B], what they act on [B], by how much, and the outward normals."""
+    n = ids.shape[axis]
+    across = np.moveaxis(ids, axis, 0).reshape(n, -1)
+    lines, direction = across.shape[1], np.eye(ids.ndim)[axis]
+    # The user gives the derivative along the outward normal.
+    outwards = np.where(along.side == 0, -1.0, 1.0)
+    return (
+        across[along.side * (n - 1)].ravel(),
+        across[along.slope_target].ravel(),
+        np.repeat(outwards * along.slope_second / spacing, lines),
+        np.repeat(outwards * along.slope_first, lines)[:, None] * direction,
+        np.repeat(outwards, lines)[:, None] * direction,
+    )

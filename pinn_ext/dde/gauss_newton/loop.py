@@ -21,6 +21,7 @@ WEIGHTS = ("keep", "balance", "adapt")
 """What may happen to the loss weights in a Gauss-Newton training."""
 
 _PATIENCE = 5  # iterations in a row that may each lower the loss by less than the tolerance
+_AT_ROUNDING = "no step lowers the loss any more: this is as far as rounding allows"
 _BALANCED = 15  # iterations over which weights are balanced, then left alone
 _FIXED_POINTS = ("uniform", "Hammersley", "Halton", "Sobol")  # the same at each draw, in DeepXDE
 
@@ -232,8 +233,7 @@ class GaussNewtonTraining:
             self.model.train_state.iteration += 1
             self.model.train_state.step += 1
         if not step.accepted:
-            self.converged = True
-            self.message = "no step lowers the loss any more: this is as far as rounding allows"
+            self.converged, self.message = True, _AT_ROUNDING
         elif step.cost == 0.0:
             self.converged, self.message = True, "every residual is zero"
         else:
@@ -245,6 +245,8 @@ class GaussNewtonTraining:
                     f"the loss fell by less than {self.tolerance:g} of itself in each of "
                     f"{_PATIENCE} iterations"
                 )
+            elif step.at_rounding:
+                self.converged, self.message = True, _AT_ROUNDING
         if self.weights == "balance" and self.done <= _BALANCED:
             self._balance()
 

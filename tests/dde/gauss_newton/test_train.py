@@ -245,7 +245,7 @@ def test_it_ends_where_nothing_is_to_be_gained(capsys):
         r"iterations\.$",
         capsys.readouterr().out.rstrip(),
     )
-    train(model, 500, tolerance=0.0, verbose=1)
+    train(model, 500, tolerance=0.0, verbose=1)  # for other last bits see test_standstill.py
     assert "no step lowers the loss any more" in capsys.readouterr().out
 
 

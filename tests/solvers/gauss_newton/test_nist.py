@@ -21,8 +21,9 @@ SCALED = {("BoxBOD", 1), ("MGH10", 1)}
 # The boldest step is too bold with any scale.
 LOST = {("MGH10", 1, "target")}
 
-# Certified, but of a sum of squares so small that the observations' own rounding shows in it.
-ROUNDED = {"Lanczos1": 1.5}
+# Certified, but of residuals so small that the observations' own rounding shows in their squares:
+# 2e-16 of values of 2.5 beside residuals of 3e-14 (Lanczos1) and of 1e-6 (Lanczos2).
+ROUNDED = {"Lanczos1": 1.5, "Lanczos2": 9.0}
 
 RUNS = [
     pytest.param(
@@ -64,8 +65,8 @@ def test_tables(name):
     lengths = jacobian.norm(dim=0)
     step = torch.linalg.lstsq(jacobian / lengths, residual[:, None]).solution[:, 0] / lengths
     assert float((step / problem.certified).abs().max()) < 3e-10
-    if name not in ROUNDED:
-        assert digits(float(residual @ residual), problem.sum_of_squares) > 9.9
+    if name != "Lanczos1":  # whose residuals are rounding even there
+        assert digits(float(residual @ residual), problem.sum_of_squares) > ROUNDED.get(name, 9.9)
         assert digits(deviations(problem, problem.certified), problem.deviations) > 8
 
 
