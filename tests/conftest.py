@@ -17,3 +17,9 @@ def clean_torch():
     dtype = torch.get_default_dtype()
     yield
     torch.set_default_dtype(dtype)
+
+
+@pytest.fixture
+def double():
+    """Create tensors in float64 unless told otherwise; `clean_torch` goes back."""
+    torch.set_default_dtype(torch.float64)
