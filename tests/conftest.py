@@ -4,9 +4,20 @@ import os
 
 os.environ.setdefault("DDE_BACKEND", "pytorch")
 os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 import torch
+
+from tests import scripts
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--thorough",
+        action="store_true",
+        help="render all pictures, and start all scripts in interpreters that have loaded nothing",
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -17,3 +28,20 @@ def clean_torch():
     dtype = torch.get_default_dtype()
     yield
     torch.set_default_dtype(dtype)
+
+
+@pytest.fixture
+def double():
+    """Create tensors in float64 unless told otherwise; `clean_torch` goes back."""
+    torch.set_default_dtype(torch.float64)
+
+
+@pytest.fixture
+def run_script(pytestconfig):
+    """Run a script in a process of its own; the arguments are those of `scripts.run`."""
+
+    def run(*arguments, fresh=False, **options):
+        fresh = fresh or pytestconfig.getoption("thorough")
+        return scripts.run(*arguments, fresh=fresh, **options)
+
+    return run

@@ -1,48 +1,29 @@
 """The weights' manager by hand-worked numbers: scale, order, limits, refusals, state."""
 
-import copy
 import inspect
-import io
-import json
 import math
 import random
 import subprocess
 import sys
-import warnings
 from fractions import Fraction
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
-from pinn_ext import AdaptiveLossWeights, strategies
+from pinn_ext import AdaptiveLossWeights
 from pinn_ext.adaptive_weights import NORMALIZATIONS
+from tests.adaptive_weights.two_terms import FOUR, NAMES, feed, manager, near
 
 torch.set_num_threads(1)
+
+
 ROOT = Path(__file__).resolve().parents[2]
-FOUR = ["ema", "equal_init", "equal_init_ema", "fixed"]  # the suite of strategies has the rest
-LISTED = ", ".join(strategies.names())
-NAMES = ["a", "b"]
 EXACT = {"eps": 1e-100, "ema_alpha": 0.5, "weight_beta": 0.5}  # nothing lost to eps
 
 
-def manager(strategy="equal_init", start=(1.0, 1.0), names=NAMES, **options):
-    return AdaptiveLossWeights(names, dict(zip(names, start, strict=True)), strategy, **options)
-
-
-def feed(weights, epoch, *losses):
-    return list(weights.update(epoch, dict(zip(weights.loss_names, losses, strict=True))).values())
-
-
-def near(*values):
-    return pytest.approx([float(value) for value in values], rel=1e-12)
-
-
-# ---- numbers by hand ------------------------------------------------------------------------
 # Initial weights 1 and 3; losses (1/100, 4/100), then (2/100, 2/100). Averages with a = 1/2 are
 # (3/200, 6/200), so that the targets are (100, 25), then (200/3, 100/3).
-
 BY_HAND = {
     ("fixed", "initial"): [(1, 3), (1, 3)],
     ("fixed", "none"): [(1, 3), (1, 3)],
@@ -125,9 +106,6 @@ def test_total_keeps_the_weighted_sum(name, max_ratio):
         assert new == pytest.approx(old, rel=1e-12)
 
 
-# ---- signature, first call, frequency -------------------------------------------------------
-
-
 def test_signature():
     parameters = inspect.signature(AdaptiveLossWeights).parameters.values()
     positional = {p.name: p.default for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD}
@@ -174,25 +152,6 @@ def test_later_updates_happen_at_multiples_of_the_frequency(name):
         before = after
     assert moved == [3, 6, 9, 12]
     assert weights.updates == 5
-
-
-@pytest.mark.parametrize("epoch", [3, 2, -1])
-def test_an_epoch_that_does_not_grow_is_refused(epoch):
-    weights = manager()
-    feed(weights, 3, 1.0, 2.0)
-    before = weights.state_dict()
-    with pytest.raises(ValueError, match=rf"`epoch` must grow.*got {epoch} after 3"):
-        feed(weights, epoch, 1.0, 2.0)
-    assert weights.state_dict() == before
-
-
-@pytest.mark.parametrize("epoch", [1.5, "1", None, True, math.nan])
-def test_an_epoch_that_is_no_whole_number_is_refused(epoch):
-    with pytest.raises(ValueError, match="`epoch` must be a whole number"):
-        feed(manager(), epoch, 1.0, 2.0)
-
-
-# ---- order of an update: targets, cap, scale, blend, clamp ----------------------------------
 
 
 def test_the_cap_acts_before_the_scale():
@@ -250,9 +209,6 @@ def test_a_term_without_weight_stays_out_of_everything(name, normalization):
         assert [one, other] == feed(two, epoch, a, b)
 
 
-# ---- losses that are zero, or no losses at all ----------------------------------------------
-
-
 @pytest.mark.parametrize("name", FOUR)
 def test_all_losses_zero_change_nothing(name):
     weights, plain = manager(name), manager(name)
@@ -276,238 +232,6 @@ def test_the_first_update_waits_for_losses_but_not_for_the_frequency(name, usele
 
 def test_one_loss_zero_is_limited_by_eps_and_clamps():
     assert feed(manager(normalization="none"), 1, 0.0, 1.0) == [1e4, pytest.approx(1.0)]
-
-
-@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, -1e-9])
-@pytest.mark.parametrize("name", FOUR)
-@pytest.mark.parametrize("at", [1, 3])
-def test_a_bad_loss_warns_once_and_changes_nothing(name, bad, at):
-    weights, plain = manager(name), manager(name)
-    for epoch in range(1, 6):
-        if epoch != at:
-            expected = feed(plain, epoch, 0.1 * epoch, 2.0)
-            assert feed(weights, epoch, 0.1 * epoch, 2.0) == expected
-            continue
-        before = weights.state_dict()
-        with pytest.warns(RuntimeWarning) as record:
-            feed(weights, epoch, 0.1, bad)
-        assert len(record) == 1
-        text = str(record[0].message)
-        assert f"epoch {at} " in text and f"b = {bad}" in text and "a = " not in text
-        assert record[0].filename == __file__
-        assert weights.state_dict() == {**before, "epoch": at, "begin": 1}
-
-
-def test_two_bad_losses_give_one_warning():
-    with pytest.warns(RuntimeWarning, match=r"a = nan, b = -1\.0") as record:
-        feed(manager(), 1, math.nan, -1.0)
-    assert len(record) == 1
-
-
-def test_good_losses_do_not_warn():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        feed(manager(), 1, 1e300, 0.0)
-
-
-# ---- refusals -------------------------------------------------------------------------------
-
-BAD_ARGUMENTS = [
-    ({"strategy": "equal-init"}, f"`strategy` must be one of {LISTED}, got"),
-    ({"strategy": "emma"}, r"got 'emma' \(did you mean 'ema'\?\)"),
-    ({"strategy": None}, "`strategy` must be one of"),
-    ({"ema_alpha": 1.0}, r"`ema_alpha` must be a finite number in \[0, 1\), got 1\.0"),
-    ({"ema_alpha": 2}, r"`ema_alpha` must be a finite number in \[0, 1\), got 2\."),
-    ({"ema_alpha": -0.1}, "`ema_alpha`.*got -0.1"),
-    ({"ema_alpha": "0.9"}, "`ema_alpha`.*got '0.9'"),
-    ({"ema_alpha": math.nan}, "`ema_alpha`.*got nan"),
-    ({"ema_alpha": False}, "`ema_alpha`.*got False"),
-    ({"weight_beta": 1.0}, r"`weight_beta` must be a finite number in \[0, 1\)"),
-    ({"update_frequency": 0}, "`update_frequency` must be a whole number >= 1, got 0"),
-    ({"update_frequency": 1.5}, "`update_frequency` must be a whole number"),
-    ({"update_frequency": True}, "`update_frequency` must be a whole number"),
-    ({"eps": 0.0}, "`eps` must be a finite number >="),
-    ({"eps": 10**400}, "`eps` must be a finite number >="),
-    ({"min_weight": 0.0}, "`min_weight` must be a finite number > 0"),
-    ({"min_weight": 2.0, "max_weight": 1.0}, "`max_weight` must be a finite number >= 2, got 1.0"),
-    ({"max_weight": math.inf}, "`max_weight` must be a finite number"),
-    ({"max_ratio": 0.5}, "`max_ratio` must be a finite number >= 1, got 0.5"),
-    (
-        {"normalization": "sum"},
-        "`normalization` must be one of initial, mean, none, total, got 'sum'",
-    ),
-    ({"initial_weights": {"a": 1.0, "b": 1e5}}, r"\['b'\]` must be 0 or in .*\[0.0001, 10000\]"),
-    ({"initial_weights": {"a": 1.0, "b": 1e-5}}, r"`initial_weights\['b'\]` must be 0 or in"),
-    ({"initial_weights": {"a": 1.0, "b": -1.0}}, r"`initial_weights\['b'\]`.*>= 0, got -1\.0"),
-    ({"initial_weights": {"a": 1.0, "b": math.nan}}, r"`initial_weights\['b'\]`.*got nan"),
-    ({"initial_weights": {"a": 1.0, "b": True}}, r"`initial_weights\['b'\]`.*got True"),
-    ({"initial_weights": {"a": 1.0}}, r"`initial_weights` must name exactly .*missing \['b'\]"),
-    ({"initial_weights": {"a": 1.0, "b": 1.0, "c": 1.0}}, r"must name exactly .*unknown \['c'\]"),
-    ({"initial_weights": {"a": 0.0, "b": 0.0}}, "at least one weight above 0"),
-    ({"initial_weights": [1.0, 1.0]}, "`initial_weights` must map each name.*got a list"),
-    ({"loss_names": []}, "`loss_names` must hold at least one name"),
-    ({"loss_names": ["a", "b", "a"]}, r"`loss_names` must be distinct, got \['a'\] more than once"),
-    ({"loss_names": "ab"}, "`loss_names` must be a list of names, got 'ab'"),
-    ({"loss_names": ["a", 2]}, "`loss_names` must be a list of names"),
-    ({"loss_names": ["a", ""]}, "`loss_names` must be a list of names"),
-]
-
-
-@pytest.mark.parametrize(("options", "message"), BAD_ARGUMENTS, ids=lambda x: str(x)[:50])
-def test_bad_arguments(options, message):
-    good = {"loss_names": NAMES, "initial_weights": {"a": 1.0, "b": 1.0}}
-    AdaptiveLossWeights(**good)
-    with pytest.raises(ValueError, match=message):
-        AdaptiveLossWeights(**{**good, **options})
-
-
-def test_extras_are_keyword_only():
-    with pytest.raises(TypeError):
-        AdaptiveLossWeights(NAMES, {"a": 1.0, "b": 1.0}, "ema", 0.9, 1, 1e-8, 1e-4, 1e4, 0.9)
-
-
-@pytest.mark.parametrize(
-    ("losses", "message"),
-    [
-        ({"a": 1.0}, r"`loss_values` must name exactly \['a', 'b'\], got missing \['b'\]"),
-        ({"a": 1.0, "b": 1.0, "c": 1.0}, r"unknown \['c'\]"),
-        ({"a": 1.0, "B": 1.0}, r"missing \['b'\] and unknown \['B'\]"),
-        ({"a": 1.0, "b": torch.tensor(1.0)}, r"`loss_values\['b'\]`.*`\.item\(\)`.*got a Tensor"),
-        ({"a": 1.0, "b": True}, r"`loss_values\['b'\]`.*got a bool"),
-        ({"a": 1.0, "b": "1"}, r"`loss_values\['b'\]`.*got a str"),
-        ({"a": 1.0, "b": None}, r"`loss_values\['b'\]`.*got a NoneType"),
-        ([1.0, 1.0], "`loss_values` must map each name to a number, got a list"),
-    ],
-)
-def test_bad_losses_are_refused_and_change_nothing(losses, message):
-    weights = manager()
-    before = weights.state_dict()
-    with pytest.raises(ValueError, match=message):
-        weights.update(1, losses)
-    assert weights.state_dict() == before
-
-
-def test_an_unknown_term_is_refused():
-    with pytest.raises(ValueError, match="`loss_name` must be one of a, b, got 'c'"):
-        manager().get_weight("c")
-
-
-# ---- state ----------------------------------------------------------------------------------
-
-
-def through_json(state):
-    return json.loads(json.dumps(state, allow_nan=False))
-
-
-def through_torch(state):
-    buffer = io.BytesIO()
-    torch.save({"adaptive_weights_state": state}, buffer)
-    buffer.seek(0)
-    return torch.load(buffer, weights_only=True)["adaptive_weights_state"]
-
-
-@pytest.mark.parametrize("name", FOUR)
-@pytest.mark.parametrize("normalization", NORMALIZATIONS)
-@pytest.mark.parametrize("store", [copy.deepcopy, through_json, through_torch])
-@pytest.mark.parametrize("at", [0, 1, 8])
-def test_a_restored_manager_goes_on_bit_for_bit(name, normalization, store, at):
-    def build(start=1.0):
-        return manager(
-            name, (start, 3.0), normalization=normalization, max_ratio=100.0, update_frequency=2
-        )
-
-    rng = random.Random(at)
-    history = [[10 ** rng.uniform(-6, 3) for _ in NAMES] for _ in range(20)]
-    straight = build()
-    for epoch in range(at):
-        feed(straight, epoch + 1, *history[epoch])
-    restored = build(start=7.0)  # the saved weights count, not those it was built with
-    restored.load_state_dict(store(straight.state_dict()))
-    for epoch in range(at, 20):
-        losses = history[epoch]
-        assert feed(restored, epoch + 1, *losses) == feed(straight, epoch + 1, *losses)
-    assert restored.state_dict() == straight.state_dict()
-
-
-def test_numbers_of_numpy_do_not_enter_the_state():
-    weights = AdaptiveLossWeights(
-        NAMES, {"a": np.float64(1), "b": np.float32(1)}, "ema", np.float64(0.5), np.int64(2),
-        np.float64(1e-8), np.float64(1e-4), np.float32(1e4), weight_beta=np.float64(0.5),
-    )  # fmt: skip
-    for epoch in range(1, 5):
-        weights.update(np.int64(epoch), {"a": np.float64(0.1), "b": np.float32(2.0)})
-    state = weights.state_dict()
-    assert through_json(state) == state
-    assert through_torch(state) == state
-
-    def kinds(value):
-        if isinstance(value, dict):
-            value = list(value.values())
-        return set().union(*map(kinds, value)) if isinstance(value, list) else {type(value)}
-
-    assert kinds(state) <= {int, float, str, bool}
-
-
-@pytest.mark.parametrize("name", FOUR)
-def test_state_takes_less_than_a_kilobyte_a_term(name):
-    names = [f"RK4_loss{i}" for i in range(8)]
-    weights = manager(name, [1.0] * 8, names)
-    for epoch in range(1, 200):
-        feed(weights, epoch, *[1 / (i + epoch) for i in range(8)])
-    assert len(json.dumps(weights.state_dict())) < 1024 * len(names)
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"strategy": "ema"}, "must have strategy 'equal_init', got 'ema'"),
-        ({"loss_names": ["a", "c"]}, r"must have loss_names \['a', 'b'\], got \['a', 'c'\]"),
-        ({"weights": [1.0]}, r"must have 2 weights, got \[1\.0\]"),
-        ({"initial_weights": [1.0] * 3}, "must have 2 initial_weights"),
-        ({"more": 1}, r"The saved state must name exactly .*unknown \['more'\]"),
-        ({"epoch": ...}, r"The saved state must name exactly .*missing \['epoch'\]"),
-    ],
-)
-def test_a_state_that_does_not_fit_is_refused(change, message):
-    weights = manager()
-    feed(weights, 1, 1.0, 2.0)
-    before = weights.state_dict()
-    state = {key: value for key, value in {**before, **change}.items() if value is not ...}
-    with pytest.raises(ValueError, match=message):
-        weights.load_state_dict(state)
-    assert weights.state_dict() == before
-
-
-@pytest.mark.parametrize("name", FOUR)
-def test_looking_changes_nothing(name):
-    watched, alone = manager(name), manager(name)
-    rng = random.Random(1)
-    for epoch in range(1, 30):
-        losses = [10 ** rng.uniform(-3, 3) for _ in NAMES]
-        assert feed(watched, epoch, *losses) == feed(alone, epoch, *losses)
-        for _ in range(epoch % 4):
-            watched.get_weights()["a"] = -1.0
-            assert watched.get_weight("a") == alone.get_weight("a")
-            state = watched.state_dict()
-            state["weights"][0] = -1.0
-            state["state"]["average"] = [0.0, 0.0]
-            state["loss_names"].append("c")
-    assert watched.state_dict() == alone.state_dict()
-
-
-def test_what_the_caller_keeps_is_not_shared():
-    names, start = ["a", "b"], {"a": 1.0, "b": 1.0}
-    weights = AdaptiveLossWeights(names, start, "ema")
-    names.append("c")
-    start["a"] = 5.0
-    new = weights.update(1, {"a": 1.0, "b": 1.0})
-    new["a"] = -1.0
-    assert weights.get_weight("a") == pytest.approx(1.0)
-    saved = weights.state_dict()
-    other = manager("ema")
-    other.load_state_dict(saved)
-    feed(other, 2, 5.0, 7.0)
-    assert saved == weights.state_dict()
 
 
 @pytest.mark.parametrize("name", FOUR)

@@ -2,72 +2,28 @@
 
 import copy
 import math
-import warnings
 
 import deepxde as dde
 import numpy as np
 import pytest
 import torch
-from torch._dynamo.utils import counters
 
 from pinn_ext import AdaptiveLossWeights, AdaptiveWeights, LossAggregator, strategies
 from pinn_ext.measurements.gradients import measure_gradients
 from pinn_ext.measurements.tangent_kernel import trace_of_kernel
-from pinn_ext.strategies import Strategy
-from tests.strategies.made_up import MADE_UP
+from tests.plain_torch.three_terms import (
+    NAMES,
+    OF_TERMS,
+    SEEN_BY_GRADIENTS,
+    constants,
+    losses_of,
+    network,
+    residuals_of,
+    train,
+    weights_of,
+)
 
-NAMES = ["pde", "bc", "ic"]
-OF_TERMS = [name for name in strategies.names() if isinstance(strategies.create(name), Strategy)]
 SEEN_BY_LOSSES = [name for name in OF_TERMS if strategies.create(name).needs <= {"losses"}]
-SEEN_BY_GRADIENTS = [
-    name
-    for name in OF_TERMS
-    if strategies.create(name).needs <= {"losses", "gradients", "gradient_vectors"}
-]
-
-
-@pytest.fixture(autouse=True)
-def made_up(monkeypatch):
-    """Let strategies of the tests' own be known beside the real ones."""
-    monkeypatch.setattr(strategies, "_REGISTRY", {**strategies._REGISTRY, **MADE_UP})
-
-
-def network(seed=0, outputs=1):
-    torch.manual_seed(seed)
-    layers = torch.nn.Linear(1, 6), torch.nn.Tanh(), torch.nn.Linear(6, outputs)
-    return torch.nn.Sequential(*layers)
-
-
-def residuals_of(net):
-    x = torch.linspace(0, 1, 7)[:, None]
-    return {"ic": net(0 * x[:1]) - 1, "pde": 30 * (net(x) - x.sin()), "bc": 0.1 * net(1 + 0 * x)}
-
-
-def losses_of(net):
-    """Return three losses by name, in another order than the names."""
-    return {name: r.square().mean() for name, r in residuals_of(net).items()}
-
-
-def constants(*values):
-    return {
-        name: torch.tensor(v, dtype=torch.float64) for name, v in zip(NAMES, values, strict=True)
-    }
-
-
-def weights_of(aggregator):
-    return list(aggregator.manager.get_weights().values())
-
-
-def train(net, aggregator, steps, lr=1e-2, optimizer=None):
-    optimizer = optimizer or torch.optim.Adam(net.parameters(), lr=lr)
-    for step in steps:
-        optimizer.zero_grad()
-        aggregator(losses_of(net), step).backward()
-        optimizer.step()
-    return optimizer
-
-
-# ---- the same weights as by other ways -----------------------------------------------------------
 
 
 @pytest.mark.parametrize("strategy", SEEN_BY_LOSSES)
@@ -243,9 +199,6 @@ def test_a_stage_ends_when_the_user_counts_a_new_optimiser():
     assert weights_of(again) == pytest.approx([7 / 3, 7 / 6, 7 / 12])
 
 
-# ---- the call ------------------------------------------------------------------------------------
-
-
 def test_the_total_is_the_weighted_sum_and_weights_have_no_gradient():
     start = {"pde": 1.0, "bc": 2.0, "ic": 0.0}
     aggregator = LossAggregator("ema", NAMES, initial_weights=start, normalization="none")
@@ -331,271 +284,3 @@ def test_float_types_follow_the_losses_and_the_module():
     assert "'ema', ['pde', 'bc', 'ic'], period=1" in repr(aggregator)
     moved = LossAggregator("ema", NAMES).to("meta")
     assert moved.weights.device.type == "meta"
-
-
-# ---- saving --------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("strategy", [*SEEN_BY_GRADIENTS, "by_norm"])
-@pytest.mark.parametrize("stop", [4, 5])
-def test_a_saved_aggregator_continues_bit_for_bit(strategy, stop, tmp_path):
-    def parts():
-        net = network()
-        return net, LossAggregator(strategy, NAMES, parameters=net, period=3, total_steps=12)
-
-    net, aggregator = parts()
-    train(net, aggregator, range(11))
-    half, first = parts()
-    optimizer = train(half, first, range(stop))
-    saved = {"net": half, "aggregator": first, "optimizer": optimizer}
-    torch.save({key: part.state_dict() for key, part in saved.items()}, tmp_path / "run.pt")
-    train(half, first, range(stop, 11), optimizer=optimizer)
-
-    state = torch.load(tmp_path / "run.pt", weights_only=True)
-    again, second = parts()
-    optimizer = torch.optim.Adam(again.parameters(), lr=1e-2)
-    for key, part in {"net": again, "aggregator": second, "optimizer": optimizer}.items():
-        part.load_state_dict(state[key])
-    train(again, second, range(stop, 11), optimizer=optimizer)
-    for own in (first, second):
-        assert own.get_extra_state() == aggregator.get_extra_state()
-        assert torch.equal(own.weights, aggregator.weights)
-    for a, b in zip(again.parameters(), net.parameters(), strict=True):
-        assert torch.equal(a, b)
-
-
-def test_random_signs_are_saved():
-    def kernels(aggregator, net, steps):
-        for step in steps:
-            residuals = residuals_of(net)
-            losses = {name: r.square().mean() for name, r in residuals.items()}
-            aggregator(losses, step, residuals)
-        return weights_of(aggregator)
-
-    net = network()
-    make = lambda: LossAggregator("by_kernel", NAMES, parameters=net)  # noqa: E731
-    first = make()
-    kernels(first, net, range(3))
-    second = make()
-    second.load_state_dict(first.state_dict())
-    assert kernels(first, net, range(3, 6)) == kernels(second, net, range(3, 6))
-
-
-def test_saving_leaves_the_run_as_it_was_and_copies_stand_alone():
-    one, other = (LossAggregator("ema", NAMES, period=4) for _ in range(2))
-    for step in range(10):
-        losses = constants(1.0 + step, 2.0, 3.0 / (1 + step))
-        one(losses, step)
-        other(losses, step)
-        one.state_dict()
-        clone = copy.deepcopy(one)
-        clone(constants(100.0, 1.0, 1.0), step + 1)
-    assert one.get_extra_state() == other.get_extra_state()
-    in_double = LossAggregator("ema", NAMES, period=4).double()
-    in_double.load_state_dict(one.state_dict())
-    assert in_double.weights.tolist() == weights_of(one)
-
-
-@pytest.mark.parametrize(
-    ("other", "sentence"),
-    [
-        (lambda: LossAggregator("equal_init", NAMES), "must have strategy 'equal_init', got 'ema'"),
-        (lambda: LossAggregator("ema", ["a", "b", "c"]), "must have loss_names .*got"),
-        (lambda: LossAggregator("ema", ["pde", "bc"]), "must have loss_names .*got"),
-    ],
-)
-def test_a_state_of_another_aggregator_is_refused(other, sentence):
-    state = LossAggregator("ema", NAMES).state_dict()
-    with pytest.raises(ValueError, match=sentence):
-        other().load_state_dict(state)
-
-
-def test_a_broken_state_is_refused():
-    aggregator = LossAggregator("ema", NAMES)
-    with pytest.raises(ValueError, match="The saved state must be of a LossAggregator, got None"):
-        aggregator.set_extra_state(None)
-    with pytest.raises(ValueError, match=r"The saved state must name exactly .*missing"):
-        aggregator.set_extra_state({"manager": {}})
-
-
-# ---- loops of others -----------------------------------------------------------------------------
-
-
-def test_it_stands_in_for_an_aggregator_of_physicsnemo_sym(tmp_path):
-    """That trainer's moves: built from (params, num_losses), step from 0, parts, L-BFGS, resume."""
-
-    class Adaptive(LossAggregator):
-        def __init__(self, params, num_losses, weights=None):
-            super().__init__("ema", NAMES, parameters=params, initial_weights=weights)
-            assert num_losses == len(NAMES)
-
-    net = network()
-    aggregator = Adaptive(net.parameters(), 3)
-    optimizer = torch.optim.Adam(net.parameters(), lr=1e-2)
-    optimizer.add_param_group({"params": list(aggregator.parameters())})  # none
-    for step in range(4):
-        optimizer.zero_grad()
-        for _ in range(2):  # gradients of two parts of a batch are added up
-            parts = {name: loss / 2 for name, loss in losses_of(net).items()}
-            aggregator(parts, step).backward()
-        optimizer.step()
-    assert aggregator.manager.updates == 4
-
-    torch.save({"step": 3, "aggregator": aggregator.state_dict()}, tmp_path / "optim.pth")
-    saved = torch.load(tmp_path / "optim.pth", weights_only=False)
-    again = Adaptive(net.parameters(), 3)
-    again.load_state_dict(saved["aggregator"])
-    second = torch.optim.LBFGS(net.parameters(), max_iter=5)
-    values = []
-
-    def closure():
-        second.zero_grad()
-        loss = again(losses_of(net), saved["step"])
-        loss.backward()
-        values.append(loss.item())
-        return loss
-
-    second.step(closure)
-    assert len(values) > 2 and values[-1] < values[0]
-    assert weights_of(again) == weights_of(aggregator)
-
-
-@pytest.mark.parametrize("backend", ["eager", "aot_eager"])
-def test_it_compiles_once_and_gives_the_same(backend):
-    torch._dynamo.reset()
-    counters.clear()
-    net, plain = network(), LossAggregator("ema", NAMES, period=2)
-    train(net, plain, range(12))
-    other, aggregator = network(), LossAggregator("ema", NAMES, period=2)
-    compiled = torch.compile(aggregator, backend=backend)
-    optimizer = train(other, compiled, range(3))
-    graphs, frames = counters["stats"]["unique_graphs"], counters["frames"]["total"]
-    assert graphs > 0
-    train(other, compiled, range(3, 12), optimizer=optimizer)
-    assert counters["stats"]["unique_graphs"] == graphs
-    assert counters["frames"]["total"] == frames
-    assert weights_of(aggregator) == pytest.approx(weights_of(plain), rel=1e-6)
-    for a, b in zip(other.parameters(), net.parameters(), strict=True):
-        torch.testing.assert_close(a, b)
-
-
-def test_a_whole_step_compiles_and_evaluation_is_one_graph():
-    torch._dynamo.reset()
-    counters.clear()
-    net, aggregator = network(), LossAggregator("ema", NAMES, period=2)
-
-    @torch.compile(backend="aot_eager")
-    def step(number):
-        return aggregator(losses_of(net), number)
-
-    for number in range(4):
-        step(number).backward()
-    graphs = counters["stats"]["unique_graphs"]
-    assert graphs > 0
-    for number in range(4, 10):
-        step(number).backward()
-    assert counters["stats"]["unique_graphs"] == graphs
-    assert aggregator.manager.updates == 5
-    aggregator.eval()
-    whole = torch.compile(aggregator, backend="aot_eager", fullgraph=True)
-    losses = losses_of(net)
-    torch.testing.assert_close(whole(losses, 0), aggregator(losses, 0))
-
-
-# ---- refusals ------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        (("emma", NAMES), "`strategy` must be one of .*did you mean 'ema'"),
-        (
-            ("auto", NAMES),
-            "`strategy` must be one that weighs loss terms, got 'auto', which lets several",
-        ),
-        (("rba", NAMES), "`strategy` must be one that weighs loss terms, got 'rba'"),
-        (("causal", NAMES), "`strategy` must be one that weighs loss terms, got 'causal'"),
-        (("ema", []), "`loss_names` must hold at least one name"),
-        (("ema", 3), "`loss_names` must be a list of names, got 3"),
-        (("ema", ["a", "a"]), "`loss_names` must be distinct"),
-    ],
-)
-def test_bad_strategies_and_names_are_refused(arguments, sentence):
-    with pytest.raises(ValueError, match=sentence):
-        LossAggregator(*arguments)
-
-
-@pytest.mark.parametrize(
-    ("strategy", "options", "sentence"),
-    [
-        ("ema", {"period": 0}, "`period` must be a whole number >= 1, got 0"),
-        ("ema", {"total_steps": 0.5}, "`total_steps` must be a whole number >= 1, got 0.5"),
-        ("ema", {"initial_weights": {"pde": 1.0}}, "`initial_weights` must name exactly"),
-        ("ema", {"options": {"beta": 1}}, "`options` of ema must be empty"),
-        ("ema", {"gradients_of": "first"}, "`gradients_of` must be one of all, last_layer"),
-        ("ema", {"parameters": [1.0]}, "`parameters` must be a module or tensors, got a float"),
-        (
-            "multi_stage",
-            {"field_scales": dict.fromkeys(NAMES, 1.0)},
-            "`total_steps` must be given for strategy 'multi_stage' with stages",
-        ),
-        ("by_norm", {}, "`parameters` must be the network .*'by_norm', which reads gradients"),
-        ("by_kernel", {}, "`parameters` must be the network .*'by_kernel', which reads gradients"),
-        (
-            "ntk",
-            {"options": {"estimator": "exact"}, "parameters": [torch.ones(1, requires_grad=True)]},
-            "`options` must not ask 'ntk' for an exact tangent kernel outside the callback",
-        ),
-        ("field_scale", {}, "`field_scales` must be given for strategy 'field_scale'"),
-    ],
-)
-def test_bad_options_are_refused(strategy, options, sentence):
-    with pytest.raises(ValueError, match=sentence):
-        LossAggregator(strategy, NAMES, **options)
-
-
-def test_frozen_parameters_are_refused():
-    frozen = network().requires_grad_(False)
-    with pytest.raises(ValueError, match="must have parameters to train, got only frozen ones"):
-        LossAggregator("by_norm", NAMES, parameters=frozen)
-
-
-@pytest.mark.parametrize(
-    ("losses", "step", "sentence"),
-    [
-        ({"pde": torch.tensor(1.0)}, 4, r"`losses` must name exactly .*missing \['bc', 'ic'\]"),
-        ({**constants(1.0, 1.0, 1.0), "x": torch.tensor(1.0)}, 4, r"unknown \['x'\]"),
-        ([torch.tensor(1.0)], 4, "`losses` must map each name to a tensor, got a list"),
-        ({**constants(1.0, 1.0, 1.0), "ic": 0.5}, 4, r"`losses\['ic'\]` must be a tensor .*float"),
-        (
-            {**constants(1.0, 1.0, 1.0), "bc": torch.ones(1)},
-            4,
-            r"`losses\['bc'\]` must be a tensor of one number \(shape \[\]\), got \[1\]",
-        ),
-        (constants(1.0, 1.0, 1.0), 2, "`step` must not fall from call to call, got 2 after 3"),
-        (constants(1.0, 1.0, 1.0), 4.0, "`step` must be a whole number, got 4.0"),
-    ],
-)
-def test_bad_calls_are_refused_and_change_nothing(losses, step, sentence):
-    aggregator = LossAggregator("ema", NAMES)
-    aggregator(constants(1.0, 2.0, 3.0), 3)
-    before = copy.deepcopy(aggregator.get_extra_state())
-    with pytest.raises(ValueError, match=sentence):
-        aggregator(losses, step)
-    assert aggregator.get_extra_state() == before
-
-
-def test_a_loss_without_a_graph_is_refused_where_gradients_are_read():
-    net = network()
-    aggregator = LossAggregator("by_norm", NAMES, parameters=net)
-    losses = losses_of(net)
-    losses["bc"] = losses["bc"].detach()
-    with pytest.raises(ValueError, match=r"must depend on the network .*got 'bc' without"):
-        aggregator(losses, 0)
-
-
-def test_warnings_come_only_where_they_should():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        net = network()
-        train(net, LossAggregator("by_norm", NAMES, parameters=net, period=2), range(4))

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from matplotlib.figure import Figure
 
 from pinn_ext.cli import main
 
@@ -28,6 +29,27 @@ def read_rows(folder):
 
 def read_report(folder):
     return json.loads((Path(folder) / "report.json").read_text())
+
+
+@pytest.fixture
+def rendered():
+    """Ask for pictures as they are; `unrendered` explains."""
+
+
+@pytest.fixture(autouse=True)
+def unrendered(request, monkeypatch):
+    """Make each picture up to its last axis, but write an empty file.
+
+    Rendering takes three quarters of a short run. Tests that look into a picture ask for
+    `rendered`; `--thorough` renders all.
+    """
+    if "rendered" in request.fixturenames or request.config.getoption("thorough"):
+        return
+
+    def write_nothing(figure, path, **_):
+        Path(path).write_bytes(b"")
+
+    monkeypatch.setattr(Figure, "savefig", write_nothing)
 
 
 @pytest.fixture

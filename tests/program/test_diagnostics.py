@@ -31,7 +31,7 @@ def table(folder, name):
         return list(csv.DictReader(file))
 
 
-def test_events_and_gradients_of_a_run(run):
+def test_events_and_gradients_of_a_run(run, rendered):
     done = run(*EVENTFUL)
     assert done.status == 0, done.err
     events = table(done.folder, "events.csv")
@@ -166,7 +166,7 @@ def gradient_rows(names, count=3):
 
 
 @pytest.mark.parametrize("terms", [1, 2, 9])
-def test_the_picture_of_any_number_of_terms(tmp_path, terms):
+def test_the_picture_of_any_number_of_terms(rendered, tmp_path, terms):
     path = tmp_path / "gradients.png"
     gradient_plot.draw(path, gradient_rows([f"term_{i}" for i in range(terms)]))
     assert path.stat().st_size > 5000

@@ -41,7 +41,7 @@ def test_a_run_from_end_to_end(run, kind, shape):
     assert f"RK4 loss of the exact solution on these graphs: u {floors[0]:.1e}" in done.out
     last, first = report["raw_losses_last"], report["raw_losses_first"]
     assert len(last) == 8 and sum(last.values()) < sum(first.values())
-    assert (done.folder / "fields.png").stat().st_size > 10_000
+    assert (done.folder / "fields.png").exists()
 
 
 @scattered
@@ -92,7 +92,7 @@ def test_resumed_equals_undisturbed(run, kind):
 
 
 @every
-def test_fields_are_drawn_on_the_domain_only(tmp_path, monkeypatch, shape):
+def test_fields_are_drawn_on_the_domain_only(rendered, tmp_path, monkeypatch, shape):
     system = systems.create("brusselator", geometry=shape)
     pictures = []
     original = matplotlib.axes.Axes.imshow
@@ -102,7 +102,9 @@ def test_fields_are_drawn_on_the_domain_only(tmp_path, monkeypatch, shape):
         return original(self, values, **options)
 
     monkeypatch.setattr(matplotlib.axes.Axes, "imshow", imshow)
-    plots.fields(tmp_path / "fields.png", system, FieldNetwork(system, (4,), conditions="soft"), 40)
+    path = tmp_path / "fields.png"
+    plots.fields(path, system, FieldNetwork(system, (4,), conditions="soft"), 40)
+    assert path.stat().st_size > 10_000
     centres = torch.linspace(0.025, 1.975, 40, dtype=torch.float64)
     y, x = torch.meshgrid(centres, centres, indexing="ij")
     inside = system.geometry.contains(torch.stack((x.flatten(), y.flatten()), 1)).reshape(40, 40)

@@ -22,7 +22,7 @@ def column(folder, name):
     return [row[rows[0].index(name)] for row in rows[1:]]
 
 
-def test_the_recipe_reaches_what_adam_does_not(run):
+def test_the_recipe_reaches_what_adam_does_not(run, rendered):
     """Float64, no epochs, no Runge-Kutta terms; errors far below those of the other recipes."""
     done = run("training=gauss_newton", "problem=coupled_burgers", "network.hidden=[8,8]")
     assert done.status == 0, done.err

@@ -74,7 +74,7 @@ def test_train_is_the_sum_with_the_weights_in_force_during_the_epoch(run):
         weights = [float(named[f"weight_{term}"]) for term in terms]
 
 
-def test_a_run_leaves_its_files(run):
+def test_a_run_leaves_its_files(run, rendered):
     done = run(*SMALL, "experiment.name=trial", "seed=3")
     assert done.folder.name.startswith("trial-")
     names = {path.name for path in done.folder.iterdir()}
@@ -89,6 +89,7 @@ def test_a_run_leaves_its_files(run):
         "versions.json",
         "weights.png",
     }
+    assert all(path.stat().st_size > 5000 for path in done.folder.glob("*.png"))
     report = read_report(done.folder)
     assert report["problem"] == "coupled_burgers" and report["strategy"] == "fixed"
     assert report["seed"] == 3 and report["epochs"] == 3 and report["status"] == "ok"

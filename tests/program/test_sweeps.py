@@ -22,7 +22,7 @@ def rows_of(folder):
     return json.loads((folder / "comparison.json").read_text())
 
 
-def test_three_strategies(run):
+def test_three_strategies(run, rendered):
     done = run(
         "-m",
         *SMALL,
@@ -35,6 +35,7 @@ def test_three_strategies(run):
     names = {path.name for path in done.folder.iterdir()}
     files = {"comparison.csv", "comparison.json", "comparison.png", "multirun.yaml"}
     assert names == {"0", "1", "2", *files}
+    assert (done.folder / "comparison.png").stat().st_size > 10_000
     rows = rows_of(done.folder)
     assert {row["strategy"] for row in rows} == {"fixed", "equal_init", "ema"}
     assert all(row["status"] == "ok" for row in rows)

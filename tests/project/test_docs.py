@@ -1,9 +1,6 @@
 """The Python blocks of README.md and docs/*.md run, file by file, from top to bottom."""
 
-import os
 import re
-import subprocess
-import sys
 import textwrap
 from pathlib import Path
 
@@ -44,16 +41,8 @@ def test_blocks_are_joined_on_their_own_lines_and_others_are_left_out():
 
 
 @pytest.mark.parametrize("page", WITH_CODE, ids=lambda page: page.name)
-def test_page_runs(page, tmp_path):
+def test_page_runs(run_script, page, tmp_path):
     script = tmp_path / f"{page.stem}_blocks.py"
     script.write_text(runnable(page.read_text("utf-8")), "utf-8")
-    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    done = subprocess.run(
-        [sys.executable, str(script)],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": path, "MPLBACKEND": "Agg", "PYTHONUTF8": "1"},
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
+    done = run_script(script, folder=tmp_path)
     assert done.returncode == 0, f"{page.name}:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"

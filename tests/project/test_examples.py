@@ -1,9 +1,6 @@
 """Every example runs as a script elsewhere and ends with one number that is good enough."""
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -24,29 +21,15 @@ BOUNDS = {
 PICTURES = {"gray_scott_on_a_graph": ["gray_scott_on_a_graph.png"]}
 
 
-def run_example(name, folder):
-    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1"}
-    environment.pop("DDE_BACKEND", None)
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "examples" / f"{name}.py")],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
-    return done.stdout
-
-
 def test_every_example_has_a_bound():
     assert sorted(path.stem for path in (ROOT / "examples").glob("*.py")) == sorted(BOUNDS)
 
 
 @pytest.mark.parametrize("name", sorted(BOUNDS))
-def test_example(name, tmp_path):
-    output = run_example(name, tmp_path)
+def test_example(run_script, name, tmp_path):
+    done = run_script(ROOT / "examples" / f"{name}.py", folder=tmp_path)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+    output = done.stdout
     last = output.rstrip().splitlines()[-1]
     found = re.fullmatch(r"relative L2 error.*: (\d\.\d+e[+-]\d+)", last)
     assert found, last

@@ -8,7 +8,7 @@ import scipy.optimize
 import torch
 
 from solvers.gauss_newton import least_squares
-from tests.solvers.gauss_newton.least_squares_problems import PROBLEMS
+from tests.solvers.gauss_newton.more_garbow_hillstrom_problems import PROBLEMS
 
 torch.set_num_threads(1)
 

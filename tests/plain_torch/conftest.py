@@ -1,0 +1,12 @@
+"""Strategies of the tests' own are known in this folder."""
+
+import pytest
+
+from pinn_ext import strategies
+from tests.strategies.made_up import MADE_UP
+
+
+@pytest.fixture(autouse=True)
+def made_up(monkeypatch):
+    """Let strategies of the tests' own be known beside the real ones."""
+    monkeypatch.setattr(strategies, "_REGISTRY", {**strategies._REGISTRY, **MADE_UP})
