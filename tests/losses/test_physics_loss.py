@@ -13,7 +13,8 @@ from torch_geometric.loader import DataLoader
 from pinn_ext import AdaptiveLossWeights, systems, train_physics
 from pinn_ext.datasets import SnapshotBatch, SnapshotGraphs, epoch_order, stratified_times
 from pinn_ext.losses import rk4_mismatch
-from pinn_ext.losses.physics_loss import WEIGHT_KEYS, PhysicsLoss, physics_loss
+from pinn_ext.losses.from_config import WEIGHT_KEYS, physics_loss
+from pinn_ext.losses.physics_loss import PhysicsLoss
 from pinn_ext.networks import FieldNetwork
 from pinn_ext.plain_torch.train_physics import weighted_total
 from pinn_ext.schema import Config
