@@ -147,7 +147,7 @@ def _run(checked: Checked, folder: Path, info: Info, source: Path | None = None)
 
 def _check(cfg: schema.Config) -> Checked:
     with refusals():
-        schema.validate(cfg)  # without torch, so that a typo is answered at once
+        settings = schema.validate(cfg)  # without torch, so that a typo is answered at once
         from pinn_ext.program.build import check
 
-        return check(cfg, validated=True)
+        return check(cfg, settings)

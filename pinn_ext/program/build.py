@@ -12,6 +12,7 @@ import torch
 from torch_geometric.data import Data
 
 from pinn_ext import schema
+from pinn_ext.adaptive_weights.settings import WeightSettings
 from pinn_ext.checks import ArgumentError, check_number
 from pinn_ext.datasets import SnapshotBatch, SnapshotGraphs
 from pinn_ext.datasets.node_graphs import node_graph
@@ -39,12 +40,14 @@ class Checked:
         loss: the loss terms, with the system.
         nodes: the graph of nodes that all snapshots share.
         device: where the network is to lie.
+        settings: of the loss weights, with the strategy.
     """
 
     cfg: Config
     loss: PhysicsLoss
     nodes: Data
     device: torch.device
+    settings: WeightSettings
 
 
 @dataclass
@@ -76,12 +79,12 @@ class Built:
         self.log.measure_with(validation, self.evaluator)
 
 
-def check(cfg: Config, *, validated: bool = False) -> Checked:
+def check(cfg: Config, settings: WeightSettings | None = None) -> Checked:
     """Refuse a configuration that cannot be run, before a folder is made.
 
     Args:
         cfg: the configuration.
-        validated: whether `schema.validate` has passed it already.
+        settings: what `schema.validate` has returned of it; None lets it be asked here.
 
     Returns:
         The configuration with what `build` goes on from.
@@ -89,13 +92,12 @@ def check(cfg: Config, *, validated: bool = False) -> Checked:
     Raises:
         ArgumentError: naming the key, what is allowed and what came.
     """
-    if not validated:
-        schema.validate(cfg)
+    settings = schema.validate(cfg) if settings is None else settings
     loss = physics_loss(cfg)
     end = loss.system.final_time
     check_number("dataset.step", cfg.dataset.step, 0, end, open_low=True, open_high=True)
     nodes = _node_graph(cfg.dataset, loss.system)
-    return Checked(cfg, loss, nodes, device_of(cfg.device))
+    return Checked(cfg, loss, nodes, device_of(cfg.device), settings)
 
 
 def _node_graph(dataset: schema.Dataset, system: System) -> Data:

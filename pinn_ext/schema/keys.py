@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, is_dataclass
 from typing import Any, cast
 
+from pinn_ext.adaptive_weights.settings import FOR_TRAINING
+
 FREE_KEYS = (
     "training.loss.adaptive.options.",
     "training.loss.adaptive.groups.",
@@ -37,19 +39,19 @@ class Adaptive:
     enabled: bool = False
     strategy: str | None = None
     options: dict[str, Any] = field(default_factory=dict)
-    ema_alpha: float = 0.9
-    update_frequency: int = 1
-    weight_beta: float | None = None
-    normalization: str = "total"
-    eps: float = 1e-8
-    min_weight: float = 1e-4
-    max_weight: float = 1e4
-    max_ratio: float | None = 100.0
-    max_change: float | None = None
+    ema_alpha: float = FOR_TRAINING.ema_alpha
+    update_frequency: int = FOR_TRAINING.update_frequency
+    weight_beta: float | None = FOR_TRAINING.weight_beta
+    normalization: str = FOR_TRAINING.normalization
+    eps: float = FOR_TRAINING.eps
+    min_weight: float = FOR_TRAINING.min_weight
+    max_weight: float = FOR_TRAINING.max_weight
+    max_ratio: float | None = FOR_TRAINING.max_ratio
+    max_change: float | None = FOR_TRAINING.max_change
     groups: dict[str, list[str]] = field(default_factory=dict)
-    prior: bool = False
-    warm_up: int = 0
-    freeze_after: int | None = None
+    prior: bool = FOR_TRAINING.prior
+    warm_up: int = FOR_TRAINING.warm_up
+    freeze_after: int | None = FOR_TRAINING.freeze_after
     second_phase: str = "freeze"
     gradients_of: Any = "all"
     diagnostics: bool = False
@@ -171,11 +173,11 @@ def strategy_of(adaptive: Adaptive) -> str:
     Returns:
         `"fixed"` unless adaptation is enabled, then the named one, by default `"equal_init"`.
     """
-    return (adaptive.strategy or "equal_init") if adaptive.enabled else "fixed"
+    return (adaptive.strategy or FOR_TRAINING.strategy) if adaptive.enabled else "fixed"
 
 
 def adaptive_settings(adaptive: Adaptive) -> dict[str, Any]:
-    """Return the arguments of `AdaptiveLossWeights` that `training.loss.adaptive` holds.
+    """Return the values of `WeightSettings` that `training.loss.adaptive` holds.
 
     Args:
         adaptive: `training.loss.adaptive`.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from pinn_ext import choices, strategies
-from pinn_ext.adaptive_weights import AdaptiveLossWeights
+from pinn_ext import choices
+from pinn_ext.adaptive_weights.checks import initial_weights
 from pinn_ext.adaptive_weights.groups import check_groups
+from pinn_ext.adaptive_weights.settings import WeightSettings
 from pinn_ext.checks import ArgumentError, check_choice, check_number
 from pinn_ext.schema.keys import (
     WEIGHT_KEYS,
@@ -19,17 +20,21 @@ from pinn_ext.schema.keys import (
     adaptive_settings,
     strategy_of,
 )
+from pinn_ext.strategies import Strategy
 from pinn_ext.strategies.auto.successive_halving import LEAST
 
 WHERE = "training.loss"
 ADAPTIVE = f"{WHERE}.adaptive"
 
 
-def validate(cfg: Config) -> None:
+def validate(cfg: Config) -> WeightSettings:
     """Refuse a configuration with a value out of range, before any work is done.
 
     Args:
         cfg: the configuration.
+
+    Returns:
+        The settings of its loss weights, with the strategy built.
 
     Raises:
         ArgumentError: naming the full key, what is allowed and what came.
@@ -46,13 +51,14 @@ def validate(cfg: Config) -> None:
     _validate_geometry(cfg.problem, cfg.dataset)
     _validate_network(cfg.network)
     _validate_training(cfg.training)
-    _validate_loss(cfg.training.loss, cfg.problem.conditions == "soft")
-    if strategy_of(cfg.training.loss.adaptive) == "auto" and cfg.training.epochs < LEAST:
+    settings = _validate_loss(cfg.training.loss, cfg.problem.conditions == "soft")
+    if settings.strategy == "auto" and cfg.training.epochs < LEAST:
         raise ArgumentError(
             "training.epochs",
             f"be at least {LEAST} for {ADAPTIVE}.strategy=auto (three of them are for its pilots)",
             cfg.training.epochs,
         )
+    return settings
 
 
 def _validate_problem(problem: Problem) -> None:
@@ -145,7 +151,7 @@ def _validate_gauss_newton(phase: GaussNewton) -> None:
         check_number(f"{where}.memory_limit_gb", phase.memory_limit_gb, 0, open_low=True)
 
 
-def _validate_loss(loss: Loss, soft: bool) -> None:
+def _validate_loss(loss: Loss, soft: bool) -> WeightSettings:
     adaptive = loss.adaptive
     if not adaptive.enabled and adaptive.strategy not in (None, "fixed"):
         wanted = f"be true for {ADAPTIVE}.strategy={adaptive.strategy} to have an effect"
@@ -158,12 +164,13 @@ def _validate_loss(loss: Loss, soft: bool) -> None:
             "use_rk4) must be above 0, got none."
         )
     used = (*at_nodes, "IC", "BC") if soft else at_nodes
-    _validate_adaptive(adaptive, weights, [name for name in weights if name.startswith(used)])
+    return _weight_settings(adaptive, weights, [name for name in weights if name.startswith(used)])
 
 
-def _validate_adaptive(adaptive: Adaptive, terms: dict[str, float], in_use: list[str]) -> None:
-    """Refuse values out of range; the ranges stand where the values are used."""
-    strategy, settings = strategy_of(adaptive), adaptive_settings(adaptive)
+def _weight_settings(
+    adaptive: Adaptive, terms: dict[str, float], in_use: list[str]
+) -> WeightSettings:
+    """Return the settings of the weights; the ranges stand where the values are used."""
     check_choice(f"{ADAPTIVE}.second_phase", adaptive.second_phase, choices.SECOND_PHASES)
     if adaptive.gradients_of not in choices.GRADIENTS_OF:
         check_number(
@@ -171,20 +178,17 @@ def _validate_adaptive(adaptive: Adaptive, terms: dict[str, float], in_use: list
             adaptive.gradients_of, 0, 1, open_low=True, open_high=True,
         )  # fmt: skip
     try:
-        own = strategies.create(strategy, settings["options"])
-        check_groups(settings.pop("groups"), in_use)
-        if not isinstance(own, strategies.Strategy):
-            if adaptive.second_phase == "blocks":
-                raise ArgumentError(
-                    "second_phase",
-                    f"be 'freeze' for strategy {strategy!r}, which weighs points",
-                    "'blocks'",
-                )
-            strategy, settings["options"] = "fixed", {}
-        ones = dict.fromkeys(terms, 1.0)
-        AdaptiveLossWeights(list(terms), terms, strategy, field_scales=ones, **settings)
+        settings = WeightSettings(strategy_of(adaptive), **adaptive_settings(adaptive))
+        check_groups(settings.groups, in_use)
+        of_terms = isinstance(settings.method, Strategy)
+        if adaptive.second_phase == "blocks" and not of_terms:
+            wanted = f"be 'freeze' for strategy {settings.strategy!r}, which weighs points"
+            raise ArgumentError("second_phase", wanted, "'blocks'")
+        clamped = of_terms and settings.method.limited
+        initial_weights(terms, list(terms), settings.limits if clamped else None)
     except ArgumentError as error:
         raise with_full_key(error) from None
+    return settings
 
 
 _WEIGHTS = {f"initial_weights[{name!r}]": key for name, key in WEIGHT_KEYS.items()}
