@@ -1,4 +1,9 @@
-"""Checks of user input: every error says what was wanted and what came."""
+"""Checks of user input: every error says what was wanted and what came.
+
+They raise `ArgumentError`, which knows the argument's name apart from the rest of its sentence: a
+caller whose users know that argument by another name, or under a prefix, says so by `renamed` and
+`under` instead of rewriting text.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +12,37 @@ import math
 from collections.abc import Iterable
 from numbers import Integral, Real
 from typing import Any
+
+
+class ArgumentError(ValueError):
+    """An argument that cannot be used, in the sentence "`name` must WANTED, got GOT.".
+
+    Args:
+        name: of the argument, as the user writes it.
+        wanted: what it must be or do, the words after "must".
+        got: what came, the words after "got".
+        of: what the argument belongs to, said after its name; empty for nothing.
+
+    >>> error = ArgumentError("ema_alpha", "be a finite number in [0, 1)", "2")
+    >>> print(error.under("training.loss.adaptive"))
+    `training.loss.adaptive.ema_alpha` must be a finite number in [0, 1), got 2.
+    """
+
+    def __init__(self, name: str, wanted: str, got: object, of: str = "") -> None:
+        super().__init__(name, wanted, str(got), of)  # its `args`, by which it can be pickled
+        self.name, self.wanted, self.got, self.of = name, wanted, str(got), of
+
+    def __str__(self) -> str:
+        owner = f" of {self.of}" if self.of else ""
+        return f"`{self.name}`{owner} must {self.wanted}, got {self.got}."
+
+    def renamed(self, name: str) -> ArgumentError:
+        """Return the same error of an argument that is called `name`."""
+        return ArgumentError(name, self.wanted, self.got, self.of)
+
+    def under(self, prefix: str) -> ArgumentError:
+        """Return the same error of the argument `prefix.name`."""
+        return self.renamed(f"{prefix}.{self.name}")
 
 
 def check_choice(what: str, value: Any, legal: Iterable[str]) -> str:
@@ -21,14 +57,14 @@ def check_choice(what: str, value: Any, legal: Iterable[str]) -> str:
         `value` itself.
 
     Raises:
-        ValueError: if `value` is not one of `legal`; the message lists them and the nearest.
+        ArgumentError: if `value` is not one of `legal`; the message lists them and the nearest.
     """
     options = sorted(legal)
     if isinstance(value, str) and value in options:
         return value
     near = difflib.get_close_matches(str(value), options, n=1)
     hint = f" (did you mean {near[0]!r}?)" if near else ""
-    raise ValueError(f"`{what}` must be one of {', '.join(options)}, got {value!r}{hint}.")
+    raise ArgumentError(what, f"be one of {', '.join(options)}", f"{value!r}{hint}")
 
 
 def check_number(
@@ -56,7 +92,7 @@ def check_number(
         `value` itself.
 
     Raises:
-        ValueError: if `value` is no such number; the message states the range and the value.
+        ArgumentError: if `value` is no such number; the message states the range and the value.
     """
     kind: Any = Integral if integer else Real
     fits = (
@@ -69,9 +105,8 @@ def check_number(
     if fits:
         return value
     noun = "whole number" if integer else "finite number"
-    raise ValueError(
-        f"`{what}` must be a {noun}{_range(low, high, open_low, open_high)}, got {value!r}."
-    )
+    interval = _range(low, high, open_low, open_high)
+    raise ArgumentError(what, f"be a {noun}{interval}", repr(value))
 
 
 def _is_finite(value: Any) -> bool:
@@ -102,10 +137,10 @@ def check_switch(what: str, value: Any) -> bool:
         `value` itself.
 
     Raises:
-        ValueError: if it is neither.
+        ArgumentError: if it is neither.
     """
     if not isinstance(value, bool):
-        raise ValueError(f"`{what}` must be true or false, got {value!r}.")
+        raise ArgumentError(what, "be true or false", repr(value))
     return value
 
 
@@ -113,16 +148,20 @@ def check_names(what: str, wanted: Iterable[str], given: Iterable[str]) -> None:
     """Refuse `given` unless it holds exactly the names in `wanted`.
 
     Args:
-        what: what the names belong to, for the message.
+        what: what the names belong to, for the message: an argument in backquotes, or words.
         wanted: the legal names.
         given: the names that came.
 
     Raises:
-        ValueError: if a name is missing or unknown; the message lists both and the legal names.
+        ArgumentError: if a name is missing or unknown; the message lists both and the legal
+            names.
+        ValueError: the same sentence, where `what` is no argument.
     """
     wanted, given = list(wanted), list(given)
     missing = [name for name in wanted if name not in given]
     unknown = [name for name in given if name not in wanted]
     if missing or unknown:
         faults = [f"missing {missing}"] * bool(missing) + [f"unknown {unknown}"] * bool(unknown)
+        if what.startswith("`"):
+            raise ArgumentError(what.strip("`"), f"name exactly {wanted}", " and ".join(faults))
         raise ValueError(f"{what} must name exactly {wanted}, got {' and '.join(faults)}.")

@@ -6,9 +6,10 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pinn_ext import schema
+from pinn_ext.files import RunError
 from pinn_ext.program.composition import (
     Refused,
     by_hydra,
@@ -19,7 +20,11 @@ from pinn_ext.program.composition import (
     register_schema,
 )
 from pinn_ext.program.hydra_errors import one_line
+from pinn_ext.program.run_info import Info
 from pinn_ext.program.sweep import job, sweep
+
+if TYPE_CHECKING:
+    from pinn_ext.program.build import Checked
 
 _REFUSED = 2
 
@@ -99,42 +104,38 @@ def _single(options: Any) -> int:
     overrides = [o for o in options.overrides if not o.lstrip("+~").startswith("hydra")]
     choices = {k: v for k, v in hydra_part.runtime.choices.items() if "hydra" not in k}
     chosen = chosen_folder(hydra_part.run)
-    source = None
-    if cfg.training.resume is None:
-        _check(cfg)
-        folder = new_folder("outputs", cfg.experiment.name, chosen)
-    else:
-        from pinn_ext.program import resume
-
-        with refusals():
-            plan = resume.prepare(Path(cfg.training.resume), cfg, overrides, choices)
-        cfg, source, folder = plan.cfg, plan.file, plan.file.parent
-        _check(cfg)
-        if chosen is not None and chosen.resolve() != folder.resolve():
-            with refusals():
-                history = resume.read_history(folder)
-            folder = new_folder("outputs", cfg.experiment.name, chosen)
-            (folder / resume.HISTORY_FILE).write_bytes(history)
-        return _run(cfg, folder, plan.overrides, plan.choices, plan.job, source)
-    return _run(cfg, folder, overrides, choices, None, source)
+    if cfg.training.resume is not None:
+        return _resume(cfg, overrides, choices, chosen)
+    checked = _check(cfg)
+    folder = new_folder("outputs", cfg.experiment.name, chosen)
+    return _run(checked, folder, Info(overrides, choices))
 
 
-def _run(
-    cfg: Any,
-    folder: Path,
-    overrides: list[str],
-    choices: dict[str, str],
-    job: int | None,
-    source: Path | None,
+def _resume(
+    cfg: schema.Config, overrides: list[str], choices: dict[str, str], chosen: Path | None
 ) -> int:
-    from pinn_ext.program.checkpoints import RunError
-    from pinn_ext.program.interrupts import Interrupts
-    from pinn_ext.program.run import Info, run
+    """Go on with the run of a checkpoint, in its own folder or in the one that was asked for."""
+    from pinn_ext.program import resume
 
-    info = Info(overrides=overrides, choices=choices, job=job)
+    with refusals():
+        plan = resume.prepare(Path(str(cfg.training.resume)), cfg, overrides, choices)
+    folder = plan.file.parent
+    checked = _check(plan.cfg)
+    if chosen is not None and chosen.resolve() != folder.resolve():
+        with refusals():
+            history = resume.read_history(folder)
+        folder = new_folder("outputs", plan.cfg.experiment.name, chosen)
+        (folder / resume.HISTORY_FILE).write_bytes(history)
+    return _run(checked, folder, Info(plan.overrides, plan.choices, plan.job), plan.file)
+
+
+def _run(checked: Checked, folder: Path, info: Info, source: Path | None = None) -> int:
+    from pinn_ext.program.interrupts import Interrupts
+    from pinn_ext.program.run import run
+
     try:
         with Interrupts().caught() as interrupts:
-            content = run(cfg, folder, info=info, source=source, interrupts=interrupts)
+            content = run(checked, folder, info=info, source=source, interrupts=interrupts)
     except RunError as error:
         print(f"pinn-ext: {error}", file=sys.stderr)
         return 1
@@ -144,9 +145,9 @@ def _run(
     return interrupts.exit_status if content["status"] == "interrupted" else 0
 
 
-def _check(cfg: Any) -> None:
+def _check(cfg: schema.Config) -> Checked:
     with refusals():
-        schema.validate(cfg)  # without torch, so that a typo is answered at once
-        from pinn_ext.program import run
+        settings = schema.validate(cfg)  # without torch, so that a typo is answered at once
+        from pinn_ext.program.build import check
 
-        run.check(cfg)
+        return check(cfg, settings)

@@ -9,7 +9,7 @@ from typing import Any
 
 from pinn_ext.adaptive_weights.groups import Unit, units_of
 from pinn_ext.adaptive_weights.limits import WeightLimits
-from pinn_ext.checks import check_choice, check_names, check_number
+from pinn_ext.checks import ArgumentError, check_choice, check_names, check_number
 from pinn_ext.strategies import Gradients, Method, PointStrategy, Proposal, Statistics, Strategy
 
 # ---- arguments: each function returns the value it has checked ----------------------------------
@@ -81,7 +81,7 @@ def initial_weights(given: Any, names: Sequence[str], limits: WeightLimits | Non
     """Return the weight of each term at the start; 0 or within the clamps, None for no clamps."""
     if not isinstance(given, Mapping):
         kind = type(given).__name__
-        raise ValueError(f"`initial_weights` must map each name to a number, got a {kind}.")
+        raise ArgumentError("initial_weights", "map each name to a number", f"a {kind}")
     check_names("`initial_weights`", names, given)
     low, high = (0.0, math.inf) if limits is None else (limits.min_weight, limits.max_weight)
     weights = []
@@ -89,13 +89,11 @@ def initial_weights(given: Any, names: Sequence[str], limits: WeightLimits | Non
         weight = given[name]
         check_number(f"initial_weights[{name!r}]", weight, 0)
         if weight != 0 and not low <= weight <= high:
-            raise ValueError(
-                f"`initial_weights[{name!r}]` must be 0 or in [min_weight, max_weight] = "
-                f"[{low:g}, {high:g}], got {weight!r}."
-            )
+            wanted = f"be 0 or in [min_weight, max_weight] = [{low:g}, {high:g}]"
+            raise ArgumentError(f"initial_weights[{name!r}]", wanted, repr(weight))
         weights.append(float(weight))
     if not any(weights):
-        raise ValueError("`initial_weights` must hold at least one weight above 0, got none.")
+        raise ArgumentError("initial_weights", "hold at least one weight above 0", "none")
     return weights
 
 

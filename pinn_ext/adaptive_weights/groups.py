@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from pinn_ext.checks import ArgumentError
+
 _Groups = Mapping[str, Sequence[str]]
 
 
@@ -47,36 +49,29 @@ def check_groups(
         The groups, empty if there are none.
 
     Raises:
-        ValueError: if a group is empty, names an unknown term or one of another group, or has the
-            name of a term outside of it.
+        ArgumentError: if a group is empty, names an unknown term or one of another group, or has
+            the name of a term outside of it.
     """
     if groups is None:
         return {}
     if not isinstance(groups, Mapping):
-        raise ValueError(f"`groups` must map a name to names of loss terms, got {groups!r}.")
+        raise ArgumentError("groups", "map a name to names of loss terms", repr(groups))
     owner: dict[str, str] = {}
     for group, members in groups.items():
         if isinstance(members, str) or not isinstance(members, Iterable) or not list(members):
-            raise ValueError(
-                f"`groups[{group!r}]` must be a list of names of loss terms, got {members!r}."
-            )
+            wanted = "be a list of names of loss terms"
+            raise ArgumentError(f"groups[{group!r}]", wanted, repr(members))
         for term in members:
             if names is not None and term not in names:
-                raise ValueError(
-                    f"`groups[{group!r}]` must name loss terms among {', '.join(names)}, "
-                    f"got {term!r}."
-                )
+                wanted = f"name loss terms among {', '.join(names)}"
+                raise ArgumentError(f"groups[{group!r}]", wanted, repr(term))
             if term in owner:
-                raise ValueError(
-                    f"`groups` must have each loss term once, got {term!r} in {owner[term]!r} and "
-                    f"{group!r}."
-                )
+                got = f"{term!r} in {owner[term]!r} and {group!r}"
+                raise ArgumentError("groups", "have each loss term once", got)
             owner[term] = group
         if group in (names or ()) and group not in members:
-            raise ValueError(
-                f"`groups` must have names that are no other loss term's, got {group!r} for "
-                f"{list(members)}."
-            )
+            wanted = "have names that are no other loss term's"
+            raise ArgumentError("groups", wanted, f"{group!r} for {list(members)}")
     return {group: list(members) for group, members in groups.items()}
 
 

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from pinn_ext.checks import check_choice, check_number
+from pinn_ext.choices import CONDITIONS
 from pinn_ext.datasets.snapshots import SnapshotBatch, answer_with
 from pinn_ext.derivatives.precomputed import Known, differentiate
-from pinn_ext.networks import CONDITIONS
 from pinn_ext.networks.hard_conditions import HardConditions
 from pinn_ext.systems import System
 

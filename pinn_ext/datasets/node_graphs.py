@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import functools
-
 import torch
 from scipy.spatial import Delaunay
 from torch import Tensor
 from torch_geometric.data import Data
 
-from pinn_ext.checks import check_choice
-from pinn_ext.schema import ORDERS
+from pinn_ext.checks import ArgumentError, check_choice
+from pinn_ext.choices import ORDERS
 from pinn_ext.systems import System
 from pinn_ext.systems.domains import Geometry
 from solvers.operators import GraphOperators, cloud_graph, grid_graph, reorder, triangulation_graph
@@ -22,7 +20,7 @@ _FLAT = 1e-9  # area in spacings squared below which a triangle is made of round
 _SEARCHED = 64  # how far a refusal looks for a number of nodes that would do
 
 
-def space_graph(system: System, name: str, nodes_per_side: int, order: int) -> Data:
+def node_graph(system: System, name: str, nodes_per_side: int, order: int) -> Data:
     """Return the graph of a system's domain, with the operators' weights on its edges.
 
     The distance of neighbours is the shortest side of the box over `nodes_per_side - 1`, on a
@@ -33,14 +31,15 @@ def space_graph(system: System, name: str, nodes_per_side: int, order: int) -> D
         name: `"grid"`, regular; `"cloud"`, scattered; or `"triangulation"`, scattered too, but
             neighbours are joined by triangles and thus not across a hole.
         nodes_per_side: nodes along a side of the box, at least 3.
-        order: order of accuracy of the operators, one of `schema.ORDERS[name]`.
+        order: order of accuracy of the operators, one of `choices.ORDERS[name]`.
 
     Returns:
         A graph as `solvers.operators.grid_graph` describes it, with `stable_step` `[1]`, the
-        largest stable Runge-Kutta step at the initial data; shared, not to be changed.
+        largest stable Runge-Kutta step at the initial data.
 
     Raises:
-        ValueError: if there is no such graph of this system, or it has too few nodes.
+        ArgumentError: if there is no such graph of this system, or it has too few nodes.
+        ValueError: if no number of nodes would do; in the words of `solvers.operators`.
     """
     _check(system, name, order)
     try:
@@ -49,33 +48,25 @@ def space_graph(system: System, name: str, nodes_per_side: int, order: int) -> D
         enough = _enough_nodes(system, name, nodes_per_side, order)
         if enough is None:
             raise
-    raise ValueError(
-        f"`nodes_per_side` must be at least {enough} for a {name} of order {order} on this "
-        f"domain, got {nodes_per_side}."
-    )
+    wanted = f"be at least {enough} for a {name} of order {order} on this domain"
+    raise ArgumentError("nodes_per_side", wanted, nodes_per_side)
 
 
 def _check(system: System, name: str, order: int) -> None:
     check_choice("name", name, ORDERS)
     if order not in ORDERS[name]:
-        raise ValueError(
-            f"`order` must be one of {', '.join(map(str, ORDERS[name]))} for a {name}, "
-            f"got {order!r}."
-        )
+        wanted = f"be one of {', '.join(map(str, ORDERS[name]))} for a {name}"
+        raise ArgumentError("order", wanted, repr(order))
     if system.periodic and name != "grid":
-        raise ValueError(f"`name` must be grid for a periodic system, got {name!r}.")
+        raise ArgumentError("name", "be grid for a periodic system", repr(name))
     if not system.on_box and name == "grid":
-        raise ValueError(
-            f"`name` must be cloud or triangulation on another domain than the box, got {name!r}."
-        )
+        wanted = "be cloud or triangulation on another domain than the box"
+        raise ArgumentError("name", wanted, repr(name))
     if system.dimension != 2 and name == "triangulation":
-        raise ValueError(
-            f"`name` must be cloud or grid in another number of dimensions than two, got {name!r}."
-        )
+        wanted = "be cloud or grid in another number of dimensions than two"
+        raise ArgumentError("name", wanted, repr(name))
 
 
-# A run asks three times: to check its configuration, to train, and to validate.
-@functools.lru_cache(maxsize=2)
 def _graph(system: System, name: str, nodes: int, order: int) -> Data:
     with torch.device("cpu"):
         if name == "grid":

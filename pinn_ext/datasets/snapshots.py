@@ -10,9 +10,10 @@ from torch import Tensor
 from torch_geometric.data import Batch, Data, InMemoryDataset
 
 from pinn_ext.checks import check_choice, check_number
-from pinn_ext.datasets.node_graphs import space_graph
+from pinn_ext.choices import CONDITIONS
+from pinn_ext.datasets.node_graphs import node_graph
 from pinn_ext.derivatives.precomputed import Known, differentiate
-from pinn_ext.networks import CONDITIONS, FieldNetwork
+from pinn_ext.networks import FieldNetwork
 from pinn_ext.networks.hard_conditions import HardConditions
 from pinn_ext.systems import System
 from solvers.operators import GraphOperators
@@ -31,13 +32,15 @@ class SnapshotGraphs(InMemoryDataset):
     Args:
         system: gives domain, data and reference.
         num_graphs: how many snapshots.
-        name: of the nodes, `"grid"`, `"cloud"` or `"triangulation"`, see `spaces.space_graph`.
+        name: of the nodes, `"grid"`, `"cloud"` or `"triangulation"`, see `node_graphs.node_graph`.
         order: order of accuracy of the graph's derivatives: 2, 4 or, on a grid, 6.
         step: length h of the Runge-Kutta step; times are stratified over `[0, final_time - h]`.
         nodes_per_side: nodes along each axis, from which scattered nodes take their spacing;
             None takes the system's default.
         conditions: of the networks that are going to be trained, `"hard"` or `"soft"`.
         seed: of the times.
+        shared: the nodes' graph, if `node_graph` has built it for these arguments; None builds it.
+            It is copied, not changed.
 
     Raises:
         ValueError: if an argument is out of range, or the system cannot have such a graph.
@@ -54,6 +57,7 @@ class SnapshotGraphs(InMemoryDataset):
         nodes_per_side: int | None = None,
         conditions: str = "hard",
         seed: int = 0,
+        shared: Data | None = None,
     ) -> None:
         super().__init__(root=None)
         check_number("num_graphs", num_graphs, 1, integer=True)
@@ -62,7 +66,7 @@ class SnapshotGraphs(InMemoryDataset):
         nodes = system.default_nodes if nodes_per_side is None else nodes_per_side
         check_number("nodes_per_side", nodes, 3, integer=True)
         self.system, self.step = system, step
-        space = space_graph(system, name, nodes, order)
+        space = node_graph(system, name, nodes, order) if shared is None else shared
         hard = HardConditions(system) if conditions == "hard" else None
         graphs = []
         for time in stratified_times(num_graphs, system.final_time - step, seed):

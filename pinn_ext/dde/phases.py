@@ -1,295 +1,346 @@
-"""One run of the program on `dde.Model`: its phases, and what happens between their steps."""
+"""The phases of a run: first-order epochs, L-BFGS (`lbfgs_blocks`) and Gauss-Newton."""
 
 from __future__ import annotations
 
-import contextlib
-import io
-import time
-from collections.abc import Callable, Iterator
-from typing import Any
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import deepxde as dde
-from torch import nn
 
 from pinn_ext.datasets import SnapshotBatch
-from pinn_ext.dde.callback import AdaptiveWeights
-from pinn_ext.dde.data.graph_data import GraphData, NetworkAdapter
 from pinn_ext.dde.data.point_data import PointData
 from pinn_ext.dde.gauss_newton.loop import GaussNewtonTraining
-from pinn_ext.dde.model import optimizers
-
-LBFGS_BLOCK = 20
-"""Iterations of L-BFGS between two looks at the run."""
+from pinn_ext.dde.graph_model import GraphModel, set_float
+from pinn_ext.reports.history import PHASES, PhaseNames
 
 
-class Session(dde.callbacks.Callback):
-    """Trains a network on snapshot graphs through `dde.Model.compile` and `train`.
+class Watcher(Protocol):
+    """Whoever runs the phases: it is told of what is complete, and may end the training."""
 
-    Args:
-        data: the graphs and their loss terms.
-        network: a plain module on its device.
-        weights: the callback that moves, or keeps, the loss weights.
-        initial_weights: one number a loss term.
-        after_epoch: called with the number of the epoch, or of the iteration of a later phase,
-            each time one is complete.
-        after_step: called after each step; what it returns true ends the training.
+    def after_epoch(self, number: int) -> None:
+        """Take note of a complete epoch, or iteration, of the present phase."""
+
+    def stop_wanted(self) -> bool:
+        """Return whether the training is to end after the present step."""
+
+
+class Measured(NamedTuple):
+    """What a phase knows of an epoch, or iteration, that is complete.
+
+    Attributes:
+        losses: raw losses, in the order of the terms.
+        weights: after it; 0 for terms that the phase leaves out.
+        in_force: weights during it; None where they are those after the one before.
+        equalized: whether it has just made the weighted losses equal.
     """
 
-    def __init__(
-        self,
-        data: GraphData,
-        network: nn.Module,
-        weights: AdaptiveWeights,
-        initial_weights: list[float],
-        *,
-        after_epoch: Callable[[int], None],
-        after_step: Callable[[], bool],
-    ) -> None:
+    losses: list[float]
+    weights: list[float]
+    in_force: list[float] | None = None
+    equalized: bool = False
+
+
+class Phase(dde.callbacks.Callback, ABC):
+    """One stretch of a training, made by one optimiser; the callback of its own training.
+
+    Args:
+        shared: what is trained.
+        length: epochs, or iterations, to be made in all; 0 for none.
+
+    Attributes:
+        name: in `history.csv` and checkpoints, a key of `pinn_ext.reports.history.PHASES`.
+        unit: what a progress bar counts, empty if it counts nothing.
+        in_blocks: whether it tells of blocks of iterations, not of each.
+        failures: what `compile` and `train` may raise as a user's own problem.
+        warns_in_lines: whether its warnings are lines of the run.
+        done: epochs, or iterations, that are complete.
+        message: why it has ended, for the report; None for a phase that says nothing.
+    """
+
+    name: ClassVar[str]
+    unit: ClassVar[str] = ""
+    in_blocks: ClassVar[bool] = False
+    failures: ClassVar[tuple[type[Exception], ...]] = ()
+    warns_in_lines: ClassVar[bool] = False
+
+    def __init__(self, shared: GraphModel, length: int) -> None:
         super().__init__()
-        self.data, self.network, self.weights = data, network, weights
-        self.net = NetworkAdapter(network, data)
-        self.dde_model = dde.Model(data, self.net)
-        self._initial_weights = initial_weights
-        self._after_epoch, self._after_step = after_epoch, after_step
-        self._last_iteration = 0
-        self.lbfgs_done = 0
-        self.lbfgs_over = False
-        self.points: PointData | None = None
-        self.gauss_newton: GaussNewtonTraining | None = None
-        self._exact: SnapshotBatch | None = None
-        self._started: float | None = None
-        self._seconds = 0.0
+        self.shared, self.length = shared, length
+        self.done = 0
+        self.message: str | None = None
+        self._watcher: Watcher | None = None
 
-    # ---- first-order epochs -------------------------------------------------------------------
+    @property
+    def names(self) -> PhaseNames:
+        """What it is called."""
+        return PHASES[self.name]
 
-    def compile(self, optimizer: str, learning_rate: float, weight_decay: float) -> None:
-        """Compile for the epochs; the state of a checkpoint can be loaded after it."""
-        self.net.regularizer = ("l2", weight_decay) if weight_decay else None
-        self.dde_model.compile(
-            optimizer, lr=learning_rate, loss_weights=self._initial_weights, verbose=0
-        )
+    @property
+    def over(self) -> bool:
+        """Whether there is nothing left to train in it."""
+        return self.done >= self.length
 
-    def train_epochs(self, epochs: int) -> None:
-        """Train until `epochs` passes over all graphs have been made, by one `train()`."""
-        steps = epochs * self.data.batches_per_epoch - self.data.next_step
-        if steps > 0:
-            self._train(iterations=steps, display_every=steps + self.data.next_step + 1)
+    @property
+    def text(self) -> str:
+        """How far it is, such as `L-BFGS iteration 20`."""
+        return f"{self.names.counted} {self.done}"
 
-    # ---- L-BFGS -------------------------------------------------------------------------------
+    @abstractmethod
+    def compile(self) -> None:
+        """Make the model ready; the state of a checkpoint can be loaded after it."""
 
-    def compile_lbfgs(self) -> None:
-        """Compile for the end phase: all graphs in one batch, no weight decay."""
-        self.data.use_all_graphs()
-        self.net.regularizer = None
-        with _lbfgs_options(iter_per_step=LBFGS_BLOCK, fun_per_step=25 * LBFGS_BLOCK):
-            self.dde_model.compile("L-BFGS", verbose=0)
-
-    def train_lbfgs(self, iterations: int) -> None:
-        """Run L-BFGS until it has made `iterations` iterations in all, or has converged."""
-        # DeepXDE adds all iterations of the optimiser at its first block: take off the old ones.
-        done = self.lbfgs_done = optimizers.lbfgs_iterations(self.dde_model)
-        if done >= iterations or self.lbfgs_over:
-            return
-        state = self.dde_model.train_state
-        state.step, state.iteration = state.step - done, state.iteration - done
-        self._goal = iterations
-        self._plan_block()
-        with _lbfgs_options(maxiter=iterations):
-            self._train()
-        # Ended by itself, or by our count: what is left of the goal will not be made.
-        self.lbfgs_over = self.weights.stopped is None and not self._after_step()
-        missed = optimizers.lbfgs_iterations(self.dde_model) - self.lbfgs_done
-        if missed > 0:  # DeepXDE leaves a loop of one iteration without counting it
-            state.step, state.iteration = state.step + missed, state.iteration + missed
-            if self.weights.stopped is None:
-                self._block_done()
-
-    def _plan_block(self) -> None:
-        """Set the length of the next block so that no block of one iteration is left over.
-
-        DeepXDE takes a block of one iteration for convergence.
-        """
-        left = self._goal - self.lbfgs_done
-        block = LBFGS_BLOCK - 1 if left == LBFGS_BLOCK + 1 else min(left, LBFGS_BLOCK)
-        self.dde_model.opt.param_groups[0]["max_iter"] = max(block, 1)
-
-    def _block_done(self) -> None:
-        self.lbfgs_done = optimizers.lbfgs_iterations(self.dde_model)
-        self._after_epoch(self.lbfgs_done)
-
-    # ---- Gauss-Newton -------------------------------------------------------------------------
-
-    def compile_gauss_newton(self, points: PointData, **settings: Any) -> None:
-        """Compile for the second-order end phase: its own points, float64, no weight decay.
+    @abstractmethod
+    def train(self, watcher: Watcher) -> None:
+        """Go on until `length` is made in all, or the phase has come to an end.
 
         Args:
-            points: to train on.
-            **settings: of `GaussNewtonTraining`.
+            watcher: is told of each complete epoch, or iteration.
         """
-        set_float("float64")
-        self.network.double()
-        self.points = self.dde_model.data = points
-        self.net.serve_from(points)
-        self.net.regularizer = None
-        self.dde_model.compile("adam", lr=1e-3, verbose=0)  # its optimiser makes no step
-        self._weigh_points(points)
-        self.gauss_newton = GaussNewtonTraining(
-            self.dde_model, solver="auto", verbose=0, **settings
-        )
 
-    def _weigh_points(self, points: PointData) -> None:
-        """Give the terms of the phase the weights that the epochs have ended with."""
-        held = self._held_weights()
-        self.dde_model.loss_weights = [held[name] for name in points.loss.names]
+    @abstractmethod
+    def measured(self) -> Measured:
+        """Return losses and weights of what is complete."""
 
-    def train_gauss_newton(self, iterations: int) -> None:
-        """Go on until `iterations` have been made in all, or there is nothing to gain.
+    def opening(self) -> list[str]:
+        """Return the lines that a run prints when the phase begins."""
+        return []
 
-        Raises:
-            MemoryError: if there is no room for any way to a step; the message says how much each
-                needs.
-        """
-        if self.gauss_newton is None or self.gauss_newton.done >= iterations:
-            return
-        self._started = time.perf_counter()
-        try:
-            # One line of DeepXDE's history at the start and at the end is enough.
-            self.gauss_newton.run(iterations, display_every=2**62, callbacks=[self])
-        finally:
-            self._seconds, self._started = self.training_seconds(), None
+    def closing(self) -> str:
+        """Return the line that a run prints when nobody has stopped it; empty for none."""
+        return ""
 
-    def _held_weights(self) -> dict[str, float]:
-        manager = self.weights.manager
-        if manager is not None:
-            return manager.get_weights()
-        return dict(zip(self.data.loss.names, self._initial_weights, strict=True))
+    def validation(self) -> SnapshotBatch:
+        """Return the snapshots that it is measured on."""
+        return self.shared.data.validation
 
-    def weights_in_force(self) -> dict[str, float]:
-        """Return the loss weights by name; 0 for terms that the present phase leaves out."""
-        if self.points is None:
-            return self._held_weights()
-        present = map(float, self.dde_model.loss_weights)
-        own = dict(zip(self.points.loss.names, present, strict=True))
-        return {name: own.get(name, 0.0) for name in self.data.loss.names}
+    def state_dict(self) -> dict[str, Any]:
+        """Return what an exact continuation needs beside the state of the model."""
+        return {}
+
+    def load_state_dict(self, saved: Mapping[str, Any]) -> None:
+        """Continue from a checkpoint, which the model has loaded already."""
 
     # ---- what DeepXDE calls -------------------------------------------------------------------
 
     def on_train_begin(self) -> None:
         """Let the data count its batches as steps."""
-        self.data.begin()
+        self.shared.data.begin()
 
     def on_epoch_end(self) -> None:
-        """Report a complete epoch or block, unless the weights callback has stopped the run."""
-        model = self.dde_model
-        if self.weights.stopped is not None:
+        """Tell of what is complete, unless the weights callback has stopped the training."""
+        if self.shared.weights.stopped is not None or self._watcher is None:
             return
-        if self.gauss_newton is not None:
-            if self.gauss_newton.done > self._last_iteration:
-                self._last_iteration = self.gauss_newton.done
-                self._after_epoch(self._last_iteration)
-        elif model.opt_name == "L-BFGS":
-            if optimizers.lbfgs_iterations(model) > self.lbfgs_done:
-                self._block_done()
-                self._plan_block()
-        elif self.data.next_step % self.data.batches_per_epoch == 0:
-            self._after_epoch(self.data.next_step // self.data.batches_per_epoch)
-        if self._after_step():
-            model.stop_training = True
+        made = self.made()
+        if made > self.done:
+            self.done = made
+            self._watcher.after_epoch(made)
+            self.plan_next()
+        if self._watcher.stop_wanted():
+            self.shared.model.stop_training = True
 
-    def _train(self, **options: Any) -> None:
-        self._started = time.perf_counter()
-        self.data.peek()
-        try:
-            self.dde_model.train(callbacks=[self.weights, self], verbose=0, **options)
-        finally:
-            self._seconds, self._started = self.training_seconds(), None
+    @abstractmethod
+    def made(self) -> int:
+        """Return how many epochs, or iterations, are complete in the model."""
 
-    def training_seconds(self) -> float:
-        """Return the time spent in `train()` so far."""
-        running = time.perf_counter() - self._started if self._started is not None else 0.0
-        return self._seconds + running
+    def plan_next(self) -> None:
+        """Get ready for what follows a complete epoch or block."""
 
-    def raw_losses(self) -> list[float]:
-        """Return the raw losses of the present parameters, in the order of the terms.
-
-        They are measured on the batch served last; in the Gauss-Newton phase on its points, and
-        terms that it leaves out on the validation snapshots.
-        """
-        loss = self.data.loss
-        if self.points is None:
-            return loss.values(self.network, self.data.present_batch)
-        own = self.points.loss.values(self.network, self.points.batch)
-        known = dict(zip(self.points.loss.names, own, strict=True))
-        if len(known) < len(loss.names):
-            others = loss.values(self.network, self.exact_validation())
-            known = dict(zip(loss.names, others, strict=True)) | known
-        return [known[name] for name in loss.names]
-
-    def exact_validation(self) -> SnapshotBatch:
-        """Return the validation snapshots in float64, on the device of the training."""
-        if self._exact is None:
-            self._exact = self.data.exact_batch(self.data.device)
-        return self._exact
-
-    # ---- saving -------------------------------------------------------------------------------
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the state of network, optimiser, weights and counters."""
-        state, second = self.dde_model.train_state, None
-        if self.gauss_newton is not None and self.points is not None:
-            second = {"training": self.gauss_newton.state_dict(), "draws": self.points.draws}
-        return {
-            "model_state_dict": self.network.state_dict(),
-            "optimizer_state_dict": self.dde_model.opt.state_dict(),
-            "adaptive_weights_state": self.weights.state_dict(),
-            "gauss_newton": second,
-            "next_step": self.data.next_step,
-            "step": state.step,
-            "iteration": state.iteration,
-        }
-
-    def load_state_dict(self, saved: dict[str, Any]) -> None:
-        """Continue from what `state_dict` returned; compile for the same phase first."""
-        self.network.load_state_dict(saved["model_state_dict"])
-        self.dde_model.opt.load_state_dict(saved["optimizer_state_dict"])
-        self.data.next_step = saved["next_step"]
-        self.weights.load_state_dict(saved["adaptive_weights_state"], self.dde_model)
-        self.lbfgs_over = saved["lbfgs_over"]
-        self.dde_model.train_state.step = saved["step"]
-        self.dde_model.train_state.iteration = saved["iteration"]
-        if self.gauss_newton is not None and self.points is not None:
-            own = saved["gauss_newton"]
-            self._weigh_points(self.points)
-            self.points.resample_train_points(own["draws"])
-            self.gauss_newton.load_state_dict(own["training"])
-            self._last_iteration = self.gauss_newton.done
+    def _run_model(self, **options: Any) -> None:
+        """Let DeepXDE train; the weights callback comes first, so that its update is seen."""
+        shared = self.shared
+        with shared.clock():
+            shared.data.peek()
+            shared.model.train(callbacks=[shared.weights, self], verbose=0, **options)
 
 
-def configure(dtype: str, seed: int) -> None:
-    """Set what DeepXDE and torch keep globally, before anything is built.
+class Epochs(Phase):
+    """Passes over all graphs in mini-batches, by a first-order optimiser; the weights move.
 
     Args:
-        dtype: `"float32"` or `"float64"`.
-        seed: of torch, numpy and random.
+        shared: what is trained.
+        length: epochs to be made in all.
+        optimizer: one of `pinn_ext.choices.OPTIMIZERS`.
+        learning_rate: of the optimiser.
     """
-    set_float(dtype)
-    dde.config.set_random_seed(seed)
+
+    name = "epochs"
+    unit = "epoch"
+
+    def __init__(
+        self, shared: GraphModel, length: int, optimizer: str, learning_rate: float
+    ) -> None:
+        super().__init__(shared, length)
+        self._optimizer, self._learning_rate = optimizer, learning_rate
+
+    @property
+    def text(self) -> str:
+        """How far it is: `epoch 3 of 50`."""
+        return f"{super().text} of {self.length}"
+
+    def compile(self) -> None:
+        """Compile with the initial weights."""
+        shared = self.shared
+        shared.net.regularizer = ("l2", shared.weight_decay) if shared.weight_decay else None
+        weights = list(shared.initial_weights.values())
+        shared.model.compile(
+            self._optimizer, lr=self._learning_rate, loss_weights=weights, verbose=0
+        )
+
+    def train(self, watcher: Watcher) -> None:
+        """Make the epochs that are missing, by one `train()` of DeepXDE."""
+        self._watcher = watcher
+        data = self.shared.data
+        steps = self.length * data.batches_per_epoch - data.next_step
+        if steps > 0:  # one line of DeepXDE's history at the start and at the end is enough
+            self._run_model(iterations=steps, display_every=steps + data.next_step + 1)
+
+    def made(self) -> int:
+        """Return the number of whole passes over the graphs."""
+        data = self.shared.data
+        return data.next_step // data.batches_per_epoch
+
+    def measured(self) -> Measured:
+        """Return the means of the losses over the epoch, as the weights callback has seen them."""
+        entry, manager = self.shared.weights.history[-1], self.shared.weights.manager
+        equalized = manager is not None and manager.equalizes and manager.updates > 0
+        return Measured(
+            entry["losses"],
+            entry["weights"],
+            entry.get("weights_before"),
+            equalized=self.done == 1 and equalized,
+        )
 
 
-def set_float(dtype: str) -> None:
-    """Set the float type of DeepXDE and torch, `"float32"` or `"float64"`."""
-    with contextlib.redirect_stdout(io.StringIO()):  # DeepXDE prints the type it sets
-        dde.config.set_default_float(dtype)
+class GaussNewton(Phase):
+    """Second-order iterations on points of their own, in float64, with weights that it keeps.
 
+    Args:
+        shared: what is trained.
+        length: iterations to be made in all.
+        points: builds the points, once the phase begins.
+        settings: of `GaussNewtonTraining`.
+    """
 
-@contextlib.contextmanager
-def _lbfgs_options(**options: int) -> Iterator[None]:
-    """Set DeepXDE's global L-BFGS options for a while."""
-    table = dde.optimizers.config.LBFGS_options
-    before = dict(table)
-    table.update(options)
-    try:
-        yield
-    finally:
-        table.clear()
-        table.update(before)
+    name = "gauss_newton"
+    unit = "iteration"
+    failures = (MemoryError, ValueError)
+    warns_in_lines = True
+
+    def __init__(
+        self,
+        shared: GraphModel,
+        length: int,
+        points: Callable[[], PointData],
+        settings: Mapping[str, Any],
+    ) -> None:
+        super().__init__(shared, length)
+        self._build_points, self._settings = points, settings
+        self._points: PointData | None = None
+        self._training: GaussNewtonTraining | None = None
+
+    @property
+    def over(self) -> bool:
+        """Whether all iterations are made, or further ones would be of no use."""
+        return super().over or (self._training is not None and self._training.converged)
+
+    def compile(self) -> None:
+        """Compile for float64 and points of its own, without weight decay.
+
+        Raises:
+            ValueError: if a setting is out of range.
+        """
+        shared = self.shared
+        self._points = self._build_points()
+        set_float("float64")
+        shared.network.double()
+        shared.model.data = self._points
+        shared.net.serve_from(self._points)
+        shared.net.regularizer = None
+        shared.model.compile("adam", lr=1e-3, verbose=0)  # its optimiser makes no step
+        self._weigh_points(self._points)
+        self._training = GaussNewtonTraining(
+            shared.model, solver="auto", verbose=0, **self._settings
+        )
+
+    def _weigh_points(self, points: PointData) -> None:
+        """Give the terms of the phase the weights that the phase before has ended with."""
+        held = self.shared.held_weights()
+        self.shared.model.loss_weights = [held[name] for name in points.loss.names]
+
+    def opening(self) -> list[str]:
+        """Return one line: what is trained on, and what is left out."""
+        shared, points = self.shared, self._compiled()[0]
+        left_out = [name for name in shared.data.loss.names if name not in points.loss.names]
+        text = f"Gauss-Newton: float64, {len(points.batch.inputs)} points of its own"
+        if shared.weight_decay:
+            text += ", no weight decay"
+        if left_out:
+            text += (
+                f"; {' and '.join(left_out)} are left out, as the graph's truncation error would "
+                "stay in the solution (training.gauss_newton.use_rk4=true keeps them)"
+            )
+        if shared.weights.weighs_points:
+            text += "; weights of points are left out, as its points are others"
+        return [f"{text}."]
+
+    def train(self, watcher: Watcher) -> None:
+        """Go on until all iterations have been made, or there is nothing to gain.
+
+        Args:
+            watcher: is told of each iteration.
+
+        Raises:
+            MemoryError: if there is no room for any way to a step; the message says how much each
+                needs.
+        """
+        self._watcher = watcher
+        training = self._compiled()[1]
+        if training.done < self.length:
+            with self.shared.clock():
+                # One line of DeepXDE's history at the start and at the end is enough.
+                training.run(self.length, display_every=2**62, callbacks=[self])
+        self.message = training.message
+
+    def made(self) -> int:
+        """Return the number of accepted iterations."""
+        return self._compiled()[1].done
+
+    def measured(self) -> Measured:
+        """Return losses on its points, and those of terms that it leaves out on the validation."""
+        shared, points = self.shared, self._compiled()[0]
+        names = shared.data.loss.names
+        own = points.loss.values(shared.network, points.batch)
+        losses = dict(zip(points.loss.names, own, strict=True))
+        if len(losses) < len(names):
+            others = shared.data.loss.values(shared.network, self.validation())
+            losses = dict(zip(names, others, strict=True)) | losses
+        present = map(float, shared.model.loss_weights)
+        held = dict(zip(points.loss.names, present, strict=True))
+        weights = [held.get(name, 0.0) for name in names]
+        return Measured([losses[name] for name in names], weights, weights)
+
+    def validation(self) -> SnapshotBatch:
+        """Return the validation snapshots in float64."""
+        return self.shared.exact_validation()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state of the iterations, and how often points were drawn."""
+        if self._training is None or self._points is None:
+            return {"gauss_newton": None}
+        training = self._training.state_dict()
+        return {"gauss_newton": {"training": training, "draws": self._points.draws}}
+
+    def load_state_dict(self, saved: Mapping[str, Any]) -> None:
+        """Take up the iterations where they were, if the phase had begun."""
+        if self._training is None or self._points is None:
+            return
+        own = saved["gauss_newton"]
+        self._weigh_points(self._points)
+        self._points.resample_train_points(own["draws"])
+        self._training.load_state_dict(own["training"])
+
+    def _compiled(self) -> tuple[PointData, GaussNewtonTraining]:
+        if self._points is None or self._training is None:
+            raise RuntimeError("`compile` must come before the training of a phase, got none.")
+        return self._points, self._training

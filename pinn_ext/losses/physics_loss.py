@@ -2,38 +2,25 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 
-from pinn_ext import systems
 from pinn_ext.checks import check_choice
+from pinn_ext.choices import CONDITIONS
 from pinn_ext.datasets import SnapshotBatch, answer_with
 from pinn_ext.datasets.collocation import PointBatch
 from pinn_ext.derivatives.autograd import differentiates_fields_only, fields_and_derivatives
 from pinn_ext.derivatives.precomputed import Known
 from pinn_ext.derivatives.taylor import OtherFieldError, attach
 from pinn_ext.losses.rk4_mismatch import StepMismatch
-from pinn_ext.networks import CONDITIONS, FieldNetwork, term_scales
+from pinn_ext.networks import FieldNetwork
 from pinn_ext.systems import System
 
 Points: TypeAlias = SnapshotBatch | PointBatch
 Fields: TypeAlias = tuple[Tensor, ...]
-
-WEIGHT_KEYS = {
-    "PI_loss1": "w1_PI",
-    "PI_loss2": "w2_PI",
-    "RK4_loss1": "w1_rk4",
-    "RK4_loss2": "w2_rk4",
-    "IC_loss1": "w1_IC",
-    "IC_loss2": "w2_IC",
-    "BC_loss1": "w1_BC",
-    "BC_loss2": "w2_BC",
-}
-"""Loss term to its key under `training.loss`, in the order of the terms."""
 
 
 class PhysicsLoss:
@@ -231,45 +218,3 @@ class PhysicsLoss:
         now, later = self.system.exact(x, t), self.system.exact(x, t + self.step)
         rows = self.step_mismatch(batch, now, later) / now.new_tensor(self.scales)
         return rows.square().mean(dim=0)
-
-
-def physics_loss(cfg: Any, *, rk4: bool = True) -> PhysicsLoss:
-    """Build the loss that a configuration describes.
-
-    Args:
-        cfg: has `problem`, `dataset.step` and `training.loss`, as in `pinn_ext.schema.Config`.
-        rk4: False leaves the RK4 terms out whatever the configuration says.
-
-    Returns:
-        The loss.
-    """
-    problem, loss = cfg.problem, cfg.training.loss
-    described = (
-        problem.name,
-        problem.boundary,
-        problem.geometry,
-        tuple(dict(problem.parameters).items()),
-    )
-    scales = None if problem.scales is None else tuple(problem.scales)
-    return PhysicsLoss(
-        _system(*described),
-        conditions=problem.conditions,
-        scales=_scales(described, problem.scaling, scales),
-        use_rk4=rk4 and loss.use_rk4,
-        step=cfg.dataset.step,
-        per_unit_time=loss.rk4_per_unit_time,
-        detach=loss.rk4_detach,
-    )
-
-
-@functools.lru_cache(maxsize=32)
-def _system(name: str, boundary: str | None, geometry: str | None, parameters: tuple) -> System:
-    for key in ("boundary", "geometry"):
-        if key in dict(parameters):
-            raise ValueError(f"`problem.{key}` is the key of the {key}, not problem.parameters.")
-    return systems.create(name, geometry=geometry, boundary=boundary, **dict(parameters))
-
-
-@functools.lru_cache(maxsize=32)
-def _scales(described: tuple, scaling: str, scales: tuple | None) -> tuple[float, float]:
-    return term_scales(_system(*described), scaling, scales)

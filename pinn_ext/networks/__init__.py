@@ -6,12 +6,7 @@ of the fields' scales. `hard_conditions` is the expression around it that meets 
 boundary data whatever the parameters are.
 """
 
-from pinn_ext.networks.field_network import (
-    ACTIVATIONS,
-    CONDITIONS,
-    SCALINGS,
-    FieldNetwork,
-    term_scales,
-)
+from pinn_ext.choices import CONDITIONS, SCALINGS
+from pinn_ext.networks.field_network import ACTIVATIONS, FieldNetwork, term_scales
 
 __all__ = ["ACTIVATIONS", "CONDITIONS", "SCALINGS", "FieldNetwork", "term_scales"]

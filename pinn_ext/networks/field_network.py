@@ -9,14 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from pinn_ext.checks import check_choice, check_number
+from pinn_ext.choices import CONDITIONS, SCALINGS
 from pinn_ext.derivatives.precomputed import Known
 from pinn_ext.derivatives.taylor import Jet, can_carry, carry
 from pinn_ext.networks.hard_conditions import HardConditions, periodic_features, periodic_slopes
 from pinn_ext.systems import System
 
 ACTIVATIONS = {"tanh": nn.Tanh, "silu": nn.SiLU, "gelu": nn.GELU}
-CONDITIONS = ("hard", "soft")
-SCALINGS = ("fields", "inputs", "none")
 
 
 class FieldNetwork(nn.Module):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,8 +12,10 @@ from torch import Tensor, nn
 from pinn_ext.adaptive_weights import AdaptiveLossWeights
 from pinn_ext.checks import check_names
 from pinn_ext.datasets import SnapshotBatch
-from pinn_ext.losses.physics_loss import WEIGHT_KEYS, PhysicsLoss, physics_loss
+from pinn_ext.losses.from_config import Description, describe, initial_weights
+from pinn_ext.losses.physics_loss import PhysicsLoss
 from pinn_ext.networks import FieldNetwork
+from pinn_ext.schema import Config
 
 
 def train_physics(
@@ -20,7 +23,7 @@ def train_physics(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     device: torch.device | str,
-    cfg: Any,
+    cfg: Config,
     rk4: bool = True,
     adaptive_weights: AdaptiveLossWeights | None = None,
 ) -> tuple[float, dict[str, float]]:
@@ -35,7 +38,7 @@ def train_physics(
         model: positions and times `[N, dimension + 1]` to fields `[N, 2]`.
         optimizer: over the parameters of `model`.
         device: where model and batch are to lie.
-        cfg: configuration as in `pinn_ext.schema.Config`.
+        cfg: the configuration.
         rk4: False leaves the RK4 terms out.
         adaptive_weights: gives the weights by term name; None takes those in `cfg`.
 
@@ -46,7 +49,7 @@ def train_physics(
         ValueError: if the batch holds no snapshot graphs, a term has no weight, or `model` was
             made for another problem than `cfg`.
     """
-    loss = physics_loss(cfg, rk4=rk4)
+    loss = _loss_of(describe(cfg, rk4=rk4))
     _check_parts(loss, model, adaptive_weights)
     dtype = next(model.parameters()).dtype
     graphs = SnapshotBatch.from_graphs(batch, device, dtype)
@@ -54,7 +57,7 @@ def train_physics(
     graphs.inputs.requires_grad_()
     terms = loss(model, graphs, loss.answer(model, graphs))
     if adaptive_weights is None:
-        values = [getattr(cfg.training.loss, WEIGHT_KEYS[name]) for name in loss.names]
+        values = list(initial_weights(cfg, loss.names).values())
     else:
         values = [adaptive_weights.get_weight(name) for name in loss.names]
     raw = {name: term.item() for name, term in zip(loss.names, terms, strict=True)}
@@ -63,6 +66,12 @@ def train_physics(
     total.backward()
     optimizer.step()
     return total.item(), raw
+
+
+@functools.lru_cache(maxsize=8)
+def _loss_of(description: Description) -> PhysicsLoss:
+    """Return the loss of a description; a loop asks for the same one in every step."""
+    return description.build()
 
 
 def weighted_total(losses: Sequence[Tensor], weights: Tensor) -> Tensor:

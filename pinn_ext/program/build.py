@@ -1,30 +1,57 @@
-"""The parts of a run, built from its configuration."""
+"""A configuration checked and built: system, graphs, network, weights and log, each once."""
 
 from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
+from torch_geometric.data import Data
 
 from pinn_ext import schema
-from pinn_ext.datasets import SnapshotGraphs
-from pinn_ext.datasets.collocation import PointBatch, collocation_points
-from pinn_ext.losses.physics_loss import WEIGHT_KEYS, PhysicsLoss, physics_loss
+from pinn_ext.adaptive_weights.settings import WeightSettings
+from pinn_ext.checks import ArgumentError, check_number
+from pinn_ext.datasets import SnapshotBatch, SnapshotGraphs
+from pinn_ext.datasets.node_graphs import node_graph
+from pinn_ext.losses.from_config import initial_weights, physics_loss
+from pinn_ext.losses.physics_loss import PhysicsLoss
 from pinn_ext.losses.solution_error import Evaluator
 from pinn_ext.networks import FieldNetwork
 from pinn_ext.reports.epoch_log import EpochLog
+from pinn_ext.schema import Config
+from pinn_ext.systems import System
+
+if TYPE_CHECKING:  # DeepXDE is loaded once the configuration is known to be sound
+    from pinn_ext.dde.callback import AdaptiveWeights
+    from pinn_ext.dde.data.graph_data import GraphData
 
 _VALIDATION_SEED = 7919  # far from the seeds of training times, which users count from 0
-_POINT_SEED = 104729  # as far from one another for the points of successive draws
+
+
+@dataclass(frozen=True, eq=False)
+class Checked:
+    """A configuration that can be run, with what had to be built to know it.
+
+    Attributes:
+        cfg: the configuration.
+        loss: the loss terms, with the system.
+        nodes: the graph of nodes that all snapshots share.
+        device: where the network is to lie.
+        settings: of the loss weights, with the strategy.
+    """
+
+    cfg: Config
+    loss: PhysicsLoss
+    nodes: Data
+    device: torch.device
+    settings: WeightSettings
 
 
 @dataclass
-class Parts:
+class Built:
     """What a run is made of.
 
     Attributes:
@@ -39,105 +66,89 @@ class Parts:
 
     loss: PhysicsLoss
     network: FieldNetwork
-    data: Any
-    weights: Any
+    data: GraphData
+    weights: AdaptiveWeights
     initial: dict[str, float]
     evaluator: Evaluator
     log: EpochLog
 
-    def session(self, *, after_epoch: Callable[[int], None], after_step: Callable[[], bool]) -> Any:
-        """Return the `pinn_ext.dde.phases.Session` that trains these parts."""
-        from pinn_ext.dde.phases import Session
-
-        return Session(
-            self.data,
-            self.network,
-            self.weights,
-            list(self.initial.values()),
-            after_epoch=after_epoch,
-            after_step=after_step,
-        )
-
-    def points(self, cfg: Any) -> Any:
-        """Return the `pinn_ext.dde.data.point_data.PointData` of the Gauss-Newton phase.
-
-        Args:
-            cfg: as for `build`.
-
-        Returns:
-            The points in float64, on the network's device.
-        """
-        from pinn_ext.dde.data.point_data import PointData
-
-        settings = cfg.training.gauss_newton
-        device = next(self.network.parameters()).device
-        count = settings.points or 2 * sum(p.numel() for p in self.network.parameters())
-        with_rk4 = cfg.training.loss.use_rk4 and settings.use_rk4
-
-        def draw(draws: int) -> PointBatch:
-            seed = cfg.seed + _POINT_SEED * (1 + draws)
-            return collocation_points(
-                self.loss.system, count, cfg.problem.conditions, seed, device, torch.float64
-            )
-
-        graphs = self.data.spread_batch(torch.float64) if with_rk4 else None
-        return PointData(physics_loss(cfg, rk4=with_rk4), draw, graphs)
+    def measure_on(self, validation: SnapshotBatch) -> None:
+        """Measure losses on other snapshots from now on, and errors in their float type."""
+        at = validation.inputs
+        self.evaluator = Evaluator(self.loss.system, at.device, at.dtype)
+        self.log.measure_with(validation, self.evaluator)
 
 
-def gauss_newton_settings(cfg: Any) -> dict[str, Any]:
-    """Return the arguments of `GaussNewtonTraining` that `training.gauss_newton` holds.
+def check(cfg: Config, settings: WeightSettings | None = None) -> Checked:
+    """Refuse a configuration that cannot be run, before a folder is made.
 
     Args:
-        cfg: as for `build`.
+        cfg: the configuration.
+        settings: what `schema.validate` has returned of it; None lets it be asked here.
 
     Returns:
-        All of its values but those that are no argument of it.
+        The configuration with what `build` goes on from.
+
+    Raises:
+        ArgumentError: naming the key, what is allowed and what came.
     """
-    settings, others = cfg.training.gauss_newton, ("iterations", "points", "use_rk4")
-    keys = [key for key in schema.GaussNewton.__dataclass_fields__ if key not in others]
-    return {key: getattr(settings, key) for key in keys}
+    settings = schema.validate(cfg) if settings is None else settings
+    loss = physics_loss(cfg)
+    end = loss.system.final_time
+    check_number("dataset.step", cfg.dataset.step, 0, end, open_low=True, open_high=True)
+    nodes = _node_graph(cfg.dataset, loss.system)
+    return Checked(cfg, loss, nodes, device_of(cfg.device), settings)
 
 
-def build(cfg: Any, folder: Path) -> Parts:
-    """Build the parts of a run; sets torch's and DeepXDE's global device, float type and seeds.
+def _node_graph(dataset: schema.Dataset, system: System) -> Data:
+    nodes = dataset.nodes_per_side or system.default_nodes
+    try:
+        return node_graph(system, dataset.name, nodes, dataset.order)
+    except ArgumentError as error:
+        raise error.under("dataset") from None
+
+
+def build(checked: Checked, folder: Path) -> Built:
+    """Build what a run is made of; sets torch's and DeepXDE's global device, float type and seeds.
 
     Args:
-        cfg: a `pinn_ext.schema.Config` or an OmegaConf node of that schema.
+        checked: the configuration, checked.
         folder: of the run.
 
     Returns:
-        The parts, nothing trained.
+        What is to be trained, nothing trained.
     """
     with contextlib.redirect_stderr(io.StringIO()):  # DeepXDE advertises its backends
-        from pinn_ext.dde.phases import configure
-    device = device_of(cfg.device)
+        from pinn_ext.dde.graph_model import configure
+    cfg, loss, device = checked.cfg, checked.loss, checked.device
     # None is the CPU without a mode that every call of torch would have to go through.
     torch.set_default_device(None if device.type == "cpu" else device)
     configure(cfg.dtype, cfg.seed)
     with torch.device("cpu"):  # random numbers that do not depend on the device
-        loss = physics_loss(cfg)
         network = _network(cfg, loss).to(device)
-        data = _data(cfg, loss, device)
+        data = _data(checked)
         evaluator = Evaluator(loss.system, device, torch.get_default_dtype())
-    initial = {name: getattr(cfg.training.loss, WEIGHT_KEYS[name]) for name in loss.names}
+    initial = initial_weights(cfg, loss.names)
     log = EpochLog(folder, cfg.training, initial, loss, network, data.validation, evaluator)
-    return Parts(loss, network, data, _weights(cfg, loss, data), initial, evaluator, log)
+    return Built(loss, network, data, _weights(cfg, loss, data), initial, evaluator, log)
 
 
-def _network(cfg: Any, loss: PhysicsLoss) -> FieldNetwork:
+def _network(cfg: Config, loss: PhysicsLoss) -> FieldNetwork:
     return FieldNetwork(
         loss.system,
         list(cfg.network.hidden),
         activation=cfg.network.activation,
         conditions=cfg.problem.conditions,
         scaling=cfg.problem.scaling,
-        scales=cfg.problem.scales,
+        scales=loss.scales,
         seed=cfg.seed,
     )
 
 
-def _data(cfg: Any, loss: PhysicsLoss, device: torch.device) -> Any:
+def _data(checked: Checked) -> GraphData:
     from pinn_ext.dde.data.graph_data import GraphData
+
+    cfg, loss = checked.cfg, checked.loss
 
     def snapshots(count: int, seed: int) -> SnapshotGraphs:
         return SnapshotGraphs(
@@ -149,6 +160,7 @@ def _data(cfg: Any, loss: PhysicsLoss, device: torch.device) -> Any:
             nodes_per_side=cfg.dataset.nodes_per_side,
             conditions=cfg.problem.conditions,
             seed=seed,
+            shared=checked.nodes,
         )
 
     return GraphData(
@@ -157,11 +169,11 @@ def _data(cfg: Any, loss: PhysicsLoss, device: torch.device) -> Any:
         snapshots(cfg.dataset.num_validation, cfg.seed + _VALIDATION_SEED),
         batch_size=cfg.dataset.batch_size,
         seed=cfg.seed,
-        device=device,
+        device=checked.device,
     )
 
 
-def _weights(cfg: Any, loss: PhysicsLoss, data: Any) -> Any:
+def _weights(cfg: Config, loss: PhysicsLoss, data: GraphData) -> AdaptiveWeights:
     from pinn_ext.dde.callback import AdaptiveWeights
 
     adaptive = cfg.training.loss.adaptive
@@ -184,7 +196,7 @@ def device_of(name: str) -> torch.device:
         The device.
 
     Raises:
-        ValueError: if this machine has no such device.
+        ArgumentError: if this machine has no such device.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -193,7 +205,7 @@ def device_of(name: str) -> torch.device:
     except RuntimeError:
         device = None
     if device is None or (device.type == "cuda" and not _has_cuda(device)):
-        raise ValueError(f"`device` must be auto, cpu or a GPU of this machine, got {name!r}.")
+        raise ArgumentError("device", "be auto, cpu or a GPU of this machine", repr(name))
     return device
 
 

@@ -12,14 +12,12 @@ from typing import Any
 
 import torch
 
+from pinn_ext.files import RunError
+
 FORMAT = "pinn_ext checkpoint"
 VERSION = 1
 FILE_NAME = "checkpoint.pt"
 _PART = ".part"
-
-
-class RunError(RuntimeError):
-    """A run cannot start or go on; the message is one sentence for the user."""
 
 
 def save(path: Path, content: dict[str, Any]) -> None:

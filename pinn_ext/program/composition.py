@@ -8,9 +8,10 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pinn_ext import schema
+from pinn_ext.files import RunError
 from pinn_ext.program.hydra_errors import one_line, unknown_key
 
 # Hydra's own defaults: seconds are too coarse for runs that start together.
@@ -26,11 +27,7 @@ def refusals() -> Iterator[None]:
     """Turn what a user can cause into one sentence; anything else is ours and keeps its trace."""
     try:
         yield
-    except ValueError as error:
-        raise Refused(str(error)) from None
-    except RuntimeError as error:
-        if type(error).__name__ != "RunError":
-            raise
+    except (ValueError, RunError) as error:
         raise Refused(str(error)) from None
 
 
@@ -59,7 +56,7 @@ def config_dir() -> Path:
 
 def compose(
     overrides: Sequence[str], *, search: str | None = None, name: str = "config"
-) -> tuple[Any, Any]:
+) -> tuple[schema.Config, Any]:
     """Compose a configuration without running anything.
 
     Args:
@@ -98,7 +95,7 @@ def compose(
     for key in schema.Config.__dataclass_fields__:
         if key not in values:
             raise Refused(f"`{key}` cannot be left out of the configuration.")
-    return cfg, hydra_part
+    return cast(schema.Config, cfg), hydra_part
 
 
 def chosen_folder(node: Any) -> Path | None:
@@ -159,7 +156,7 @@ def new_folder(parent: str, name: str, chosen: Path | None) -> Path:
         raise Refused(f"The folder {where} cannot be made ({error.strerror}).") from None
 
 
-def by_hydra(arguments: Sequence[str], task: Callable[[Any], None]) -> int:
+def by_hydra(arguments: Sequence[str], task: Callable[[schema.Config], None]) -> int:
     """Let Hydra carry out a command line.
 
     Args:

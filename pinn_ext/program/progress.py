@@ -23,34 +23,36 @@ def say(text: str) -> None:
 
 
 class Progress:
-    """Counts epochs, or iterations, and lets lines through above the bar.
+    """Counts epochs, or iterations, and lets lines through above the bar."""
 
-    Args:
-        total: number of epochs.
-        done: epochs made before, None if the epochs are over.
-        unit: what is counted.
-    """
-
-    def __init__(self, total: int, done: int | None, unit: str = "epoch") -> None:
+    def __init__(self) -> None:
         self._bar: RichProgress | None = None
-        if sys.stdout is not None and sys.stdout.isatty() and done is not None and done < total:
-            columns = (
-                TextColumn(unit),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TimeRemainingColumn(),
-            )
-            self._bar = RichProgress(*columns, console=Console(), transient=True)
-            self._task = self._bar.add_task("", total=total, completed=done)
 
     def __enter__(self) -> Progress:
-        if self._bar:
-            self._bar.start()
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self._stop()
+
+    def count(self, total: int, done: int, unit: str) -> None:
+        """Begin to count, in place of what was counted before.
+
+        Args:
+            total: number of epochs.
+            done: epochs made before.
+            unit: what is counted.
+        """
+        self._stop()
+        if sys.stdout is not None and sys.stdout.isatty() and done < total:
+            columns = (TextColumn(unit), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+            self._bar = RichProgress(*columns, console=Console(), transient=True)
+            self._task = self._bar.add_task("", total=total, completed=done)
+            self._bar.start()
+
+    def _stop(self) -> None:
         if self._bar:
             self._bar.stop()
+        self._bar = None
 
     def write(self, text: str) -> None:
         """Print a line above the bar."""

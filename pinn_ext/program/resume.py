@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from pinn_ext import schema
+from pinn_ext.checks import ArgumentError
+from pinn_ext.files import RunError
 from pinn_ext.program import checkpoints
-from pinn_ext.program.checkpoints import RunError
-from pinn_ext.program.run import KEYS
+from pinn_ext.program.run_info import KEYS
 from pinn_ext.reports.history import FILE_NAME as HISTORY_FILE
+from pinn_ext.reports.history import PHASES
+from pinn_ext.schema import Config
 
 # What may be said anew: how far to train, where, and what the run is called.
 _ITERATIONS = "training.gauss_newton.iterations"
@@ -37,14 +40,14 @@ class Plan:
         file: the checkpoint.
     """
 
-    cfg: Any
+    cfg: Config
     choices: dict[str, str]
     overrides: list[str]
     job: int | None
     file: Path
 
 
-def prepare(path: Path, cfg: Any, overrides: Sequence[str], choices: dict[str, str]) -> Plan:
+def prepare(path: Path, cfg: Config, overrides: Sequence[str], choices: dict[str, str]) -> Plan:
     """Read a checkpoint and refuse what contradicts it.
 
     Args:
@@ -58,10 +61,11 @@ def prepare(path: Path, cfg: Any, overrides: Sequence[str], choices: dict[str, s
 
     Raises:
         RunError: if there is no whole checkpoint.
+        ArgumentError: if there is no path, or fewer epochs or iterations than before.
         ValueError: if an override differs from the checkpoint; it names the key.
     """
     if str(path) == ".":
-        raise ValueError("`training.resume` must be a checkpoint or the folder of a run, got ''.")
+        raise ArgumentError("training.resume", "be a checkpoint or the folder of a run", "''")
     file = path / checkpoints.FILE_NAME if path.is_dir() else path
     saved = checkpoints.load(file, KEYS)
     old = _saved_config(file, saved)
@@ -81,8 +85,8 @@ def prepare(path: Path, cfg: Any, overrides: Sequence[str], choices: dict[str, s
     if _ITERATIONS in given:
         before, now = old.training.gauss_newton.iterations, cfg.training.gauss_newton.iterations
         if now < before:
-            raise ValueError(
-                f"`{_ITERATIONS}` must be at least {before}, which the run was made for, got {now}."
+            raise ArgumentError(
+                _ITERATIONS, f"be at least {before}, which the run was made for", now
             )
         old.training.gauss_newton.iterations = now
     if "device" in given:
@@ -114,13 +118,15 @@ def _key(override: str) -> str:
     return override.split("=", 1)[0].lstrip("+~")
 
 
-def _values(key: str, old: Any, cfg: Any, old_choices: dict, choices: dict) -> tuple[Any, Any]:
+def _values(
+    key: str, old: Config, cfg: Config, old_choices: dict, choices: dict
+) -> tuple[Any, Any]:
     if key in choices or key in old_choices:
         return old_choices.get(key), choices.get(key)
     return schema.select(old, key), schema.select(cfg, key)
 
 
-def _saved_config(file: Path, saved: dict[str, Any]) -> Any:
+def _saved_config(file: Path, saved: dict[str, Any]) -> Config:
     try:
         return schema.from_dict(saved["config"])
     except Exception as error:  # OmegaConf's, of a key that is not or no longer there
@@ -130,11 +136,11 @@ def _saved_config(file: Path, saved: dict[str, Any]) -> Any:
 
 def _check_epochs(before: int, now: int, saved: dict[str, Any]) -> None:
     if now < before:
-        raise ValueError(
-            f"`training.epochs` must be at least {before}, which the run was made for, got {now}."
+        raise ArgumentError(
+            "training.epochs", f"be at least {before}, which the run was made for", now
         )
+    phase = PHASES[saved["phase"]]
     if now > before and saved["phase"] != "epochs":
-        name = {"lbfgs": "L-BFGS", "gauss_newton": "Gauss-Newton"}[saved["phase"]]
-        raise ValueError(
-            f"`training.epochs` must stay {before}, as the {name} phase has begun, got {now}."
+        raise ArgumentError(
+            "training.epochs", f"stay {before}, as the {phase.label} phase has begun", now
         )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pinn_ext import schema
+from pinn_ext.files import RunError
 from pinn_ext.program.composition import (
     Refused,
     by_hydra,
@@ -19,6 +20,8 @@ from pinn_ext.program.composition import (
 )
 from pinn_ext.program.hydra_errors import one_line
 from pinn_ext.program.progress import say
+from pinn_ext.program.run_info import Info
+from pinn_ext.schema import Config
 
 
 def sweep(options: Any, arguments: list[str]) -> int:
@@ -79,7 +82,7 @@ def _terminate(number: int, frame: Any) -> None:
     raise SystemExit(128 + number)
 
 
-def job(cfg: Any) -> None:
+def job(cfg: Config) -> None:
     """Run one job of a sweep; whatever happens, it leaves a report and lets the others run.
 
     Args:
@@ -93,7 +96,6 @@ def job(cfg: Any) -> None:
     from hydra.core.hydra_config import HydraConfig
 
     from pinn_ext.program.interrupts import Interrupts
-    from pinn_ext.program.run import Info
 
     own = HydraConfig.get()
     choices = {k: v for k, v in own.runtime.choices.items() if "hydra" not in k}
@@ -109,10 +111,9 @@ def job(cfg: Any) -> None:
         raise SystemExit(interrupts.exit_status)
 
 
-def _attempt(cfg: Any, folder: Path, info: Any, interrupts: Any) -> dict[str, Any]:
+def _attempt(cfg: Config, folder: Path, info: Info, interrupts: Any) -> dict[str, Any]:
     """Return the report of a job, also of one that raised."""
     from pinn_ext.program import run
-    from pinn_ext.program.checkpoints import RunError
     from pinn_ext.reports import report
 
     try:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pinn_ext.program.checkpoints import RunError
+from pinn_ext.files import RunError
 from pinn_ext.reports import report
 from pinn_ext.reports.history import FILE_NAME as HISTORY_FILE
 

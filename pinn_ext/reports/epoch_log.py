@@ -8,15 +8,13 @@ from typing import Any
 
 from torch import nn
 
-from pinn_ext.adaptive_weights import AdaptiveLossWeights
 from pinn_ext.datasets import SnapshotBatch
 from pinn_ext.losses.physics_loss import PhysicsLoss
 from pinn_ext.losses.solution_error import Evaluator
 from pinn_ext.reports import console
-from pinn_ext.reports.history import FILE_NAME, History
+from pinn_ext.reports.history import FILE_NAME, PHASES, History
+from pinn_ext.schema import Training
 from pinn_ext.systems import FIELDS
-
-_COUNTED = {"epochs": "Epoch", "lbfgs": "L-BFGS", "gauss_newton": "Gauss-Newton"}
 
 
 class EpochLog:
@@ -24,7 +22,7 @@ class EpochLog:
 
     Args:
         folder: of the run.
-        training: the configuration's `training` node: how far, and how often to print.
+        training: how often to print.
         initial: weight of each term before the first epoch.
         loss: the loss terms.
         network: the network in training.
@@ -33,12 +31,13 @@ class EpochLog:
 
     Attributes:
         history: the rows.
+        validation: the snapshots in use.
     """
 
     def __init__(
         self,
         folder: Path,
-        training: Any,
+        training: Training,
         initial: Mapping[str, float],
         loss: PhysicsLoss,
         network: nn.Module,
@@ -47,7 +46,7 @@ class EpochLog:
     ) -> None:
         self._training, self._initial = training, dict(initial)
         self._loss, self._network = loss, network
-        self._validation, self._evaluator = validation, evaluator
+        self.validation, self._evaluator = validation, evaluator
         self.names = list(initial)
         columns = ["epoch", "phase", *self.names]
         columns += [f"weight_{name}" for name in self.names]
@@ -57,7 +56,7 @@ class EpochLog:
 
     def measure_with(self, validation: SnapshotBatch, evaluator: Evaluator) -> None:
         """Measure with other snapshots and points from now on, as of another float type."""
-        self._validation, self._evaluator = validation, evaluator
+        self.validation, self._evaluator = validation, evaluator
 
     def add(
         self, phase: str, number: int, losses: list[float], weights: list[float], seconds: float
@@ -65,7 +64,7 @@ class EpochLog:
         """Measure and keep an epoch.
 
         Args:
-            phase: one of `history.PHASES`.
+            phase: name of one of `history.PHASES`.
             number: of the epoch, or of the iteration.
             losses: raw losses, in the order of the terms.
             weights: after the epoch.
@@ -83,51 +82,44 @@ class EpochLog:
     def print(
         self,
         write: Callable[[str], None],
-        manager: AdaptiveLossWeights,
+        last: int,
+        *,
         in_force: Sequence[float] | None = None,
+        in_blocks: bool = False,
+        equalized: bool = False,
     ) -> None:
         """Print the lines that are due after the row added last.
 
         Args:
             write: takes a line.
-            manager: says whether the weights have just been equalised.
+            last: number of the last epoch, or iteration, of the phase.
             in_force: weights during the row's epoch, where they are not those after the one before.
+            in_blocks: whether each row is a block of iterations, which is always printed.
+            equalized: whether the weights have just been equalised.
         """
         row, training = self.history.rows[-1], self._training
-        number, phase = row["epoch"], row["phase"]
-        in_blocks = phase == "lbfgs"
+        number = row["epoch"]
         losses = {name: row[name] for name in self.names}
         weights = {name: row[f"weight_{name}"] for name in self.names}
-        if number == 1 and phase == "epochs" and manager.equalizes and manager.updates:
+        if equalized:
             write(console.equalized(number, losses, weights))
-        due = number in (1, self._end(phase))
+        due = number in (1, last)
         if due or in_blocks or number % training.log_every == 0:
             held = dict(zip(self.names, in_force or self._weights_in_force(), strict=True))
             total = sum(held[name] * losses[name] for name in self.names)
             errors = {field: row[f"error_{field}"] for field in FIELDS}
-            write(console.epoch_line(number, total, losses, errors, phase=_COUNTED[phase]))
+            label = PHASES[row["phase"]].label
+            write(console.epoch_line(number, total, losses, errors, phase=label))
         if due or (not in_blocks and number % training.log_weights_every == 0):
             write(console.weights_line(weights))
-
-    def _end(self, phase: str) -> int:
-        training = self._training
-        return {
-            "epochs": training.epochs,
-            "lbfgs": training.lbfgs_iterations,
-            "gauss_newton": training.gauss_newton.iterations,
-        }[phase]
 
     def _weights_in_force(self) -> list[float]:
         """Return the weights during the last epoch: those after the one before."""
         rows = self.history.rows
-        if rows[-1]["phase"] == "gauss_newton":  # its weights are frozen, of terms of its own
-            row = rows[-1]
-        elif len(rows) > 1:
-            row = rows[-2]
-        else:
+        if len(rows) == 1:
             return list(self._initial.values())
-        return [row[f"weight_{name}"] for name in self.names]
+        return [rows[-2][f"weight_{name}"] for name in self.names]
 
     def _validation_losses(self) -> dict[str, float]:
-        losses = self._loss.values(self._network, self._validation)
+        losses = self._loss.values(self._network, self.validation)
         return dict(zip(self.names, losses, strict=True))

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pinn_ext.files import replace_file
+
 EVENTS_FILE = "events.csv"
 GRADIENTS_FILE = "gradients.csv"
 EVENT_COLUMNS = ("step", "epoch", "term", "what", "why")
@@ -75,13 +77,6 @@ def write_gradients(path: str | os.PathLike[str], history: Rows) -> None:
         history: the `gradient_history` of `AdaptiveWeights(..., diagnostics=True)`.
     """
     replace_file(Path(path), gradient_table(history))
-
-
-def replace_file(path: Path, text: str) -> None:
-    """Write a file such that a crash leaves the former one or the new one, never a part."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(text)
-    os.replace(part, path)
 
 
 def _table(columns: Sequence[str], rows: Rows) -> str:

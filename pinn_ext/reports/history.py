@@ -6,19 +6,36 @@ import csv
 import io
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pinn_ext.program.checkpoints import RunError
-from pinn_ext.reports.event_files import replace_file
+from pinn_ext.files import RunError, replace_file
 
 FILE_NAME = "history.csv"
+
+
+@dataclass(frozen=True)
+class PhaseNames:
+    """What a phase of a run is called where a user reads it.
+
+    Attributes:
+        label: at the start of its lines.
+        counted: what it counts.
+        total: key of the report that holds how many were made.
+    """
+
+    label: str
+    counted: str
+    total: str
+
+
 PHASES = {
-    "epochs": "epoch",
-    "lbfgs": "L-BFGS iteration",
-    "gauss_newton": "Gauss-Newton iteration",
+    "epochs": PhaseNames("Epoch", "epoch", "epochs"),
+    "lbfgs": PhaseNames("L-BFGS", "L-BFGS iteration", "lbfgs_iterations"),
+    "gauss_newton": PhaseNames("Gauss-Newton", "Gauss-Newton iteration", "gauss_newton_iterations"),
 }
-"""The phases of a run, in their order, and what each of them counts."""
+"""The phases of a run in their order, by their name in `history.csv` and in checkpoints."""
 
 
 class History:
@@ -90,6 +107,19 @@ class History:
                 os.fsync(file.fileno())  # as the checkpoint, which counts on it
         except OSError as error:
             raise RunError(f"{self.path} cannot be written ({error.strerror}).") from error
+
+
+def lengths(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Return how long each phase of a run was.
+
+    Args:
+        rows: history of the run.
+
+    Returns:
+        The largest number of each phase by its name, in their order; those without rows left out.
+    """
+    made = {name: [row["epoch"] for row in rows if row["phase"] == name] for name in PHASES}
+    return {name: max(numbers) for name, numbers in made.items() if numbers}
 
 
 def _number(text: str) -> Any:

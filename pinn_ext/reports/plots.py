@@ -16,7 +16,7 @@ import torch
 from matplotlib.ticker import LogFormatterSciNotation, LogLocator
 from torch import Tensor
 
-from pinn_ext.reports.history import PHASES
+from pinn_ext.reports.history import PHASES, lengths
 from pinn_ext.systems import FIELDS, System
 
 Rows = Sequence[Mapping[str, Any]]
@@ -67,27 +67,21 @@ def weights(path: Path, rows: Rows, names: Sequence[str]) -> None:
     _finish(figure, (left, right), rows, path)
 
 
-def _lengths(rows: Rows) -> dict[str, int]:
-    """Return how long each phase of the run was, in their order; phases without rows left out."""
-    made = {phase: [r["epoch"] for r in rows if r["phase"] == phase] for phase in PHASES}
-    return {phase: max(numbers) for phase, numbers in made.items() if numbers}
-
-
 def _positions(rows: Rows) -> list[float]:
     """Return where each row stands on the axis: each phase goes on after the one before."""
     start, starts = 0, {}
-    for phase, length in _lengths(rows).items():
+    for phase, length in lengths(rows).items():
         starts[phase] = start
         start += length
     return [starts[r["phase"]] + r["epoch"] for r in rows]
 
 
 def _finish(figure: Any, axes: Sequence[Any], rows: Rows, path: Path) -> None:
-    lengths = _lengths(rows)
+    made = lengths(rows)
     for axis in axes:
-        axis.set_xlabel(", then ".join(PHASES[phase] for phase in lengths))
+        axis.set_xlabel(", then ".join(PHASES[phase].counted for phase in made))
         start = 0
-        for length in list(lengths.values())[:-1]:
+        for length in list(made.values())[:-1]:
             start += length
             axis.axvline(start, color="0.6", linewidth=0.8)
         axis.grid(True, which="major", color="0.92")

@@ -12,9 +12,13 @@ from typing import Any
 import torch
 
 from pinn_ext import schema
-from pinn_ext.program.checkpoints import RunError
+from pinn_ext.datasets import SnapshotBatch
+from pinn_ext.files import RunError
+from pinn_ext.losses.physics_loss import PhysicsLoss
+from pinn_ext.losses.solution_error import Evaluator
+from pinn_ext.networks import FieldNetwork
 from pinn_ext.reports import gradient_plot, plots
-from pinn_ext.reports.history import PHASES
+from pinn_ext.reports.history import PHASES, lengths
 from pinn_ext.systems import FIELDS
 
 FILE_NAME = "report.json"
@@ -167,11 +171,7 @@ def seconds_of_fixed(rows: Sequence[Mapping[str, Any]], period: int, epochs: int
 
 
 def _length(content: Mapping[str, Any]) -> str:
-    counts = {
-        "epoch": content["epochs"],
-        "L-BFGS iteration": content["lbfgs_iterations"],
-        "Gauss-Newton iteration": content["gauss_newton_iterations"],
-    }
+    counts = {phase.counted: content[phase.total] for phase in PHASES.values()}
     parts = [f"{n} {unit}{'s' * (n != 1)}" for unit, n in counts.items() if n]
     return " and ".join(parts) or "0 epochs"
 
@@ -187,11 +187,9 @@ def of_history(rows: Sequence[Mapping[str, Any]], initial: Mapping[str, float]) 
         Part of the report.
     """
     names = list(initial)
-    made = {phase: [r["epoch"] for r in rows if r["phase"] == phase] for phase in PHASES}
+    made = lengths(rows)
     return {
-        "epochs": max(made["epochs"], default=0),
-        "lbfgs_iterations": max(made["lbfgs"], default=0),
-        "gauss_newton_iterations": max(made["gauss_newton"], default=0),
+        **{phase.total: made.get(name, 0) for name, phase in PHASES.items()},
         "terms": names,
         "raw_losses_first": {n: rows[0][n] for n in names} if rows else None,
         "raw_losses_last": {n: rows[-1][n] for n in names} if rows else None,
@@ -200,43 +198,54 @@ def of_history(rows: Sequence[Mapping[str, Any]], initial: Mapping[str, float]) 
     }
 
 
-def of_network(part: Any) -> dict[str, Any]:
+def of_network(
+    network: FieldNetwork, loss: PhysicsLoss, evaluator: Evaluator, exact: SnapshotBatch
+) -> dict[str, Any]:
     """Return what a report says of the network.
 
     Args:
-        part: the `Parts` of the run.
+        network: at the end of the run.
+        loss: its loss terms.
+        evaluator: measures errors.
+        exact: the validation snapshots in float64 on the CPU.
 
     Returns:
         Errors per field, those of an answer without training, and the floor of the RK4 terms.
     """
-    conditions = "hard" if part.network.hard is not None else "soft"
     with torch.no_grad(), torch.device("cpu"):
-        floor = part.loss.floor(part.data.exact_batch())  # in float64, free of rounding
+        floor = loss.floor(exact)  # in float64, free of rounding
     return {
-        "relative_l2": part.evaluator.errors(part.network),
-        "relative_l2_trivial": part.evaluator.trivial(conditions),
+        "relative_l2": evaluator.errors(network),
+        "relative_l2_trivial": evaluator.trivial(loss.conditions),
         "rk4_floor": dict(zip(FIELDS, floor.tolist(), strict=True)),
     }
 
 
-def draw(folder: Path, content: Mapping[str, Any], part: Any) -> None:
+def draw(
+    folder: Path,
+    terms: Sequence[str],
+    rows: Sequence[Mapping[str, Any]],
+    gradients: Sequence[Mapping[str, Any]],
+    network: FieldNetwork,
+) -> None:
     """Draw losses, weights, fields and, where they were measured, gradients into the run's folder.
 
     Args:
         folder: of the run.
-        content: its report.
-        part: its `Parts`.
+        terms: names of the loss terms.
+        rows: history of the run.
+        gradients: lengths and angles of the terms' gradients, empty if they were not measured.
+        network: at the end of the run.
 
     Raises:
         RunError: if a picture cannot be written.
     """
-    rows = part.log.history.rows
     try:
         if rows:
-            plots.losses(folder / "losses.png", rows, content["terms"])
-            plots.weights(folder / "weights.png", rows, content["terms"])
-        if part.weights.gradient_history:
-            gradient_plot.draw(folder / "gradients.png", part.weights.gradient_history)
-        plots.fields(folder / "fields.png", part.loss.system, part.network)
+            plots.losses(folder / "losses.png", rows, terms)
+            plots.weights(folder / "weights.png", rows, terms)
+        if gradients:
+            gradient_plot.draw(folder / "gradients.png", gradients)
+        plots.fields(folder / "fields.png", network.system, network)
     except OSError as error:
         raise RunError(f"A picture in {folder} cannot be written ({error.strerror}).") from error

@@ -6,13 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pinn_ext.program.checkpoints import RunError
+from pinn_ext.files import RunError, replace_file
 from pinn_ext.reports.event_files import (
     EVENTS_FILE,
     GRADIENTS_FILE,
     event_table,
     gradient_table,
-    replace_file,
 )
 
 _Rows = Sequence[Mapping[str, Any]]

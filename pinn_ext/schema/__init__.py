@@ -5,12 +5,10 @@ the list of all keys. `validation` refuses values before any work is done, in on
 names the full key.
 """
 
+from pinn_ext.choices import DAMPINGS, GEOMETRIES, GN_WEIGHTS, ORDERS
 from pinn_ext.schema.keys import (
-    DAMPINGS,
     FREE_KEYS,
-    GEOMETRIES,
-    GN_WEIGHTS,
-    ORDERS,
+    WEIGHT_KEYS,
     Adaptive,
     Config,
     Dataset,
@@ -27,8 +25,8 @@ from pinn_ext.schema.keys import (
     select,
     strategy_of,
     to_yaml,
-    validate,
 )
+from pinn_ext.schema.validation import validate
 
 __all__ = [
     "DAMPINGS",
@@ -36,6 +34,7 @@ __all__ = [
     "GEOMETRIES",
     "GN_WEIGHTS",
     "ORDERS",
+    "WEIGHT_KEYS",
     "Adaptive",
     "Config",
     "Dataset",

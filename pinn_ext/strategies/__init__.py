@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any
+from typing import Any, NoReturn
 
-from pinn_ext.checks import check_choice
+from pinn_ext.checks import ArgumentError, check_choice
 from pinn_ext.strategies.auto import Auto
 from pinn_ext.strategies.base.gradients import Gradients
 from pinn_ext.strategies.base.method import Method
@@ -132,29 +132,25 @@ def create(name: str, options: Mapping[str, Any] | None = None, **settings: Any)
         The strategy, an immutable object: of loss terms, of points, or one that chooses.
 
     Raises:
-        ValueError: if there is no such strategy, or an option is not its own or out of range.
+        ArgumentError: if there is no such strategy, or an option is not its own or out of range.
     """
     cls = _REGISTRY[check_choice("strategy", name, _REGISTRY)]
     legal = option_names(name)
     options = {} if options is None else options
     if not isinstance(options, Mapping):
-        raise ValueError(f"`options` must map names to values, got {options!r}.")
+        raise ArgumentError("options", "map names to values", repr(options))
     for key in options:
         if key not in legal:
-            raise ValueError(_unknown_option(name, key, legal))
+            _refuse_option(name, key, legal)
     own = {field.name for field in fields(cls)}
     shared = {key: value for key, value in settings.items() if key in own}
     return cls(**shared, **options)
 
 
-def _unknown_option(name: str, key: str, legal: list[str]) -> str:
-    text = (
-        f"`options` of {name} must be among {', '.join(legal)}"
-        if legal
-        else (f"`options` of {name} must be empty, as it has none")
-    )
+def _refuse_option(name: str, key: str, legal: list[str]) -> NoReturn:
+    wanted = f"be among {', '.join(legal)}" if legal else "be empty, as it has none"
     owners = [other for other in names() if key in option_names(other)]
     owner = f" (an option of {', '.join(owners)})" if owners else ""
     if key in _SHARED:
         owner = " (an argument of its own, not an option)"
-    return f"{text}, got {key!r}{owner}."
+    raise ArgumentError("options", wanted, f"{key!r}{owner}", of=name)

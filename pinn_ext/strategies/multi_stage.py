@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
-from pinn_ext.checks import check_choice, check_number
+from pinn_ext.checks import ArgumentError, check_choice, check_number
 from pinn_ext.strategies.base.members import member
 from pinn_ext.strategies.base.terms import EMA_ALPHA, EPS, Proposal, State, Statistics, Strategy
 
@@ -129,12 +129,14 @@ class MultiStage(Strategy):
             Its proposal, and the next state.
 
         Raises:
-            ValueError: if stages end at parts of a training whose length is not known.
+            ArgumentError: if stages end at parts of a training whose length is not known.
         """
         if self.needs_length and statistics.progress is None:
-            raise ValueError(
-                "`progress` must be given for stages that end by until_fraction (the length of "
-                "the training is not known here: use until_epoch), got None."
+            raise ArgumentError(
+                "progress",
+                "be given for stages that end by until_fraction (the length of the training is "
+                "not known here: use until_epoch)",
+                None,
             )
         state = dict(state)
         present = self.parts[state["stage"]]
@@ -185,28 +187,26 @@ def read_stages(stages: Any, **settings: float) -> list[Stage]:
         At least one stage; all but the last have an end.
 
     Raises:
-        ValueError: if the list is empty, or a stage is no legal one, never ends before the last,
+        ArgumentError: if the list is empty, or a stage is no legal one, never ends before the last,
             or ends no later than one before it.
     """
     what = "options.stages"
     if isinstance(stages, (str, Mapping)) or not isinstance(stages, Sequence) or not stages:
-        raise ValueError(f"`{what}` must be a list of at least one stage, got {stages!r}.")
+        raise ArgumentError(what, "be a list of at least one stage", repr(stages))
     parts: list[Stage] = []
     for i, stage in enumerate(stages):
         part = _read_stage(f"{what}[{i}]", stage, last=i == len(stages) - 1, settings=settings)
         earlier = [p.value for p in parts if p.end == part.end]
         if part.end in ("until_epoch", "until_fraction") and earlier and part.value <= earlier[-1]:
-            raise ValueError(
-                f"`{what}[{i}].{part.end}` must be above {earlier[-1]:g}, where an earlier stage "
-                f"ends, got {part.value:g}."
-            )
+            wanted = f"be above {earlier[-1]:g}, where an earlier stage ends"
+            raise ArgumentError(f"{what}[{i}].{part.end}", wanted, f"{part.value:g}")
         parts.append(part)
     return parts
 
 
 def _read_stage(what: str, stage: Any, *, last: bool, settings: Mapping[str, float]) -> Stage:
     if not isinstance(stage, Mapping) or "strategy" not in stage:
-        raise ValueError(f"`{what}` must be a mapping with a strategy, got {stage!r}.")
+        raise ArgumentError(what, "be a mapping with a strategy", repr(stage))
     for key in stage:
         check_choice(what, key, ("strategy", "options", *ENDS))
     method = member(
@@ -214,14 +214,10 @@ def _read_stage(what: str, stage: Any, *, last: bool, settings: Mapping[str, flo
     )
     ends = [end for end in ENDS if stage.get(end) is not None]
     if last and ends:
-        raise ValueError(
-            f"`{what}` must have no end, as nothing follows the last stage, got {ends[0]}."
-        )
+        raise ArgumentError(what, "have no end, as nothing follows the last stage", ends[0])
     if not last and len(ends) != 1:
-        raise ValueError(
-            f"`{what}` must have one end, one of {', '.join(ENDS)}, as another stage follows it, "
-            f"got {' and '.join(ends) or 'none'}."
-        )
+        wanted = f"have one end, one of {', '.join(ENDS)}, as another stage follows it"
+        raise ArgumentError(what, wanted, " and ".join(ends) or "none")
     if not ends:
         return Stage(method, None, 0.0)
     end = ends[0]
@@ -232,7 +228,7 @@ def _check_end(what: str, end: str, value: Any) -> float:
     """Return when a stage ends, as a number."""
     if end == "until_switch":
         if value is not True:
-            raise ValueError(f"`{what}` must be true, got {value!r}.")
+            raise ArgumentError(what, "be true", repr(value))
         return 1.0
     if end == "until_epoch":
         check_number(what, value, 1, integer=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from pinn_ext.checks import check_choice
+from pinn_ext.checks import ArgumentError, check_choice
 from pinn_ext.systems.brusselator import Brusselator
 from pinn_ext.systems.coupled_burgers import CoupledBurgers
 from pinn_ext.systems.linear_reaction_diffusion import LinearReactionDiffusion
@@ -42,11 +42,16 @@ def create(name: str, *, geometry: str | None = None, **parameters: Any) -> Syst
         The system.
 
     Raises:
-        ValueError: if there is no such system, or it has no such parameter or domain.
+        ArgumentError: if there is no such system, or it has no such parameter or domain.
     """
-    cls = _REGISTRY[check_choice("problem.name", name, _REGISTRY)]
+    cls = _REGISTRY[check_choice("name", name, _REGISTRY)]
     legal = [key for key in inspect.signature(cls).parameters]
     for key in parameters:
         check_choice(f"parameter of {name}", key, legal)
     system = cls(**parameters)
-    return system if geometry is None else system.on(geometry)
+    if geometry is None:
+        return system
+    try:
+        return system.on(geometry)
+    except ArgumentError as error:
+        raise error.renamed("geometry") from None

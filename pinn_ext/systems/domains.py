@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from pinn_ext.checks import check_choice
+from pinn_ext.checks import ArgumentError, check_choice
 
 _HOLE = 0.4  # inner radius of the annulus over its outer one
 _PLAIN: Any = {"dtype": torch.float64, "device": "cpu"}  # whatever torch's defaults are
@@ -187,17 +187,15 @@ def create(name: str, lower: Sequence[float], upper: Sequence[float]) -> Geometr
         The domain.
 
     Raises:
-        ValueError: if there is no such domain or the box does not lie in the plane.
+        ArgumentError: if there is no such domain or the box does not lie in the plane.
 
     >>> create("annulus", (0, 0), (2, 2)).contains(torch.tensor([[1.0, 1.0], [1.0, 1.5]])).tolist()
     [False, True]
     """
-    check_choice("problem.geometry", name, _REGISTRY)
+    check_choice("name", name, _REGISTRY)
     if len(lower) != 2:
-        raise ValueError(
-            f"`problem.geometry` must be null for a system in {len(lower)} dimension"
-            f"{'s' * (len(lower) > 1)}, got {name!r}."
-        )
+        dimensions = f"{len(lower)} dimension{'s' * (len(lower) > 1)}"
+        raise ArgumentError("name", f"be null for a system in {dimensions}", repr(name))
     return _REGISTRY[name](lower, upper)
 
 

@@ -10,7 +10,7 @@ from typing import ClassVar, Protocol
 import torch
 from torch import Tensor
 
-from pinn_ext.checks import check_choice
+from pinn_ext.checks import ArgumentError, check_choice
 from pinn_ext.systems import domains
 
 FIELDS = ("u", "v")
@@ -83,14 +83,13 @@ class System(ABC):
             A copy; the system itself stays as it is.
 
         Raises:
-            ValueError: if there is no such domain in this number of dimensions, or the system is
+            ArgumentError: if there is no such domain in this number of dimensions, or the system is
                 periodic, which needs the box.
         """
         domain = domains.create(name, self.lower, self.upper)
         if self.periodic and not isinstance(domain, domains.Box):
-            raise ValueError(
-                f"`problem.geometry` must be square or null for a periodic system, got {name!r}."
-            )
+            wanted = "be square or null for a periodic system"
+            raise ArgumentError("name", wanted, repr(name))
         system = copy.copy(self)
         system._geometry = domain
         return system

@@ -9,7 +9,7 @@ from scipy.spatial import cKDTree
 
 from pinn_ext import schema, systems
 from pinn_ext.datasets import SnapshotGraphs
-from pinn_ext.datasets.node_graphs import scattered_nodes, space_graph, triangulate
+from pinn_ext.datasets.node_graphs import node_graph, scattered_nodes, triangulate
 from pinn_ext.losses.solution_error import NUM_POINTS, Evaluator
 from pinn_ext.networks.hard_conditions import HardConditions
 from pinn_ext.systems import domains
@@ -176,13 +176,13 @@ def residual(graph):
 def test_graphs_have_their_order_and_decay(name, kind, order):
     system, errors, nodes = systems.create("brusselator", geometry=name), [], (17, 25, 37)
     for n in nodes:
-        graph = space_graph(system, kind, n, order)
+        graph = node_graph(system, kind, n, order)
         errors.append(residual(graph))
     slope = -np.polyfit(np.log([n - 1 for n in nodes]), np.log(errors), 1)[0]
     assert slope == pytest.approx(order, abs=0.5)
     assert bool(system.geometry.contains(graph.pos).all())
     assert torch.equal(graph.boundary_mask, system.geometry.depth(graph.pos).abs() < 1e-9)
-    graph = space_graph(system, kind, 17, order)
+    graph = node_graph(system, kind, 17, order)
     matrix = GraphOperators.from_graph(graph).to_scipy().toarray()
     free = (~graph.boundary_mask).numpy()
     assert np.linalg.eigvals(matrix[np.ix_(free, free)]).real.max() < -1.0
@@ -190,7 +190,7 @@ def test_graphs_have_their_order_and_decay(name, kind, order):
 
 def test_a_cloud_on_an_interval():
     system = systems.create("coupled_burgers", boundary="dirichlet")
-    graph = space_graph(system, "cloud", 30, 4)
+    graph = node_graph(system, "cloud", 30, 4)
     assert graph.pos.shape == (30, 1) and int(graph.boundary_mask.sum()) == 2
     assert sorted(graph.pos[graph.boundary_mask, 0].tolist()) == [-5.0, 5.0]
 
@@ -227,12 +227,12 @@ def test_data_sets_that_there_cannot_be(options, message):
 )
 def test_graphs_that_a_system_cannot_have(system, name, message):
     with pytest.raises(ValueError, match=message):
-        space_graph(systems.create(system[0], **system[1]), name, 17, 2)
+        node_graph(systems.create(system[0], **system[1]), name, 17, 2)
 
 
 def test_a_ring_too_coarse_for_nodes_inside():
     with pytest.raises(ValueError, match="`nodes_per_side` must be at least 5 for a cloud"):
-        space_graph(systems.create("brusselator", geometry="annulus"), "cloud", 4, 2)
+        node_graph(systems.create("brusselator", geometry="annulus"), "cloud", 4, 2)
 
 
 # ---- systems on a domain --------------------------------------------------------------------
@@ -249,7 +249,7 @@ def test_a_system_on_a_domain_is_a_copy():
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("brusselator", {"geometry": "ring"}, "`problem.geometry` must be one of annulus, disk"),
+        ("brusselator", {"geometry": "ring"}, "`geometry` must be one of annulus, disk"),
         ("coupled_burgers", {"geometry": "disk"}, "must be null for a system in 1 dimension, got"),
     ],
 )

@@ -8,7 +8,8 @@ import torch
 
 from pinn_ext import systems
 from pinn_ext.datasets import SnapshotBatch, SnapshotGraphs
-from pinn_ext.losses.physics_loss import PhysicsLoss, physics_loss
+from pinn_ext.losses.from_config import physics_loss
+from pinn_ext.losses.physics_loss import PhysicsLoss
 from pinn_ext.networks import FieldNetwork
 from pinn_ext.systems import domains
 from tests.losses.snapshot_losses import (

@@ -9,7 +9,7 @@ from torch_geometric.data import Batch, Data
 from torch_geometric.loader import DataLoader
 
 from pinn_ext import AdaptiveLossWeights, train_physics
-from pinn_ext.losses.physics_loss import WEIGHT_KEYS
+from pinn_ext.losses.from_config import WEIGHT_KEYS
 from pinn_ext.plain_torch.train_physics import weighted_total
 from tests.losses.snapshot_losses import PI, RK4, SOFT, config, parts, step
 

@@ -64,10 +64,10 @@ class Stop(BaseException):
 @pytest.fixture
 def run_killed(run, monkeypatch):
     """Run the program and end it at the n-th training step: `run_killed(step, *arguments)`."""
-    from pinn_ext.dde.phases import Session
+    from pinn_ext.dde.phases import Phase
 
     def call(step, *arguments):
-        count, original = [0], Session.on_epoch_end
+        count, original = [0], Phase.on_epoch_end
 
         def counting(self):
             count[0] += 1
@@ -76,7 +76,7 @@ def run_killed(run, monkeypatch):
             original(self)
 
         with monkeypatch.context() as patch:
-            patch.setattr(Session, "on_epoch_end", counting)
+            patch.setattr(Phase, "on_epoch_end", counting)
             with pytest.raises(Stop):
                 run(*arguments)
 

@@ -8,6 +8,7 @@ import sys
 import pytest
 import torch
 
+from pinn_ext.files import RunError
 from pinn_ext.program import checkpoints
 
 
@@ -27,7 +28,7 @@ def test_a_full_disk_keeps_the_former_checkpoint(tmp_path):
     former = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, former[1]))
     try:
-        with pytest.raises(checkpoints.RunError, match=r"cannot be written .* former one is whole"):
+        with pytest.raises(RunError, match=r"cannot be written .* former one is whole"):
             checkpoints.save(path, {"epoch": 2, "large": torch.zeros(100_000)})
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, former)

@@ -9,7 +9,7 @@ from typing import ClassVar
 import pytest
 
 from pinn_ext import strategies
-from pinn_ext.dde.phases import Session
+from pinn_ext.dde.phases import Phase
 from pinn_ext.reports import console, gradient_plot
 from pinn_ext.reports.event_files import gradient_table
 from pinn_ext.strategies import Proposal, Strategy
@@ -129,16 +129,16 @@ def test_notes_refusals_and_the_penalty_are_said(run, scripted):
 
 
 def test_a_run_that_breaks_says_that_its_weights_went_back(run, monkeypatch):
-    original, count = Session.on_epoch_end, [0]
+    original, count = Phase.on_epoch_end, [0]
 
     def poisoning(self):
         original(self)
         count[0] += 1
         if count[0] == 4:  # one step after the first update
-            for parameter in self.network.parameters():
+            for parameter in self.shared.network.parameters():
                 parameter.data.fill_(math.nan)
 
-    monkeypatch.setattr(Session, "on_epoch_end", poisoning)
+    monkeypatch.setattr(Phase, "on_epoch_end", poisoning)
     done = run(*SMALL, "training=adaptive_ema")
     report = read_report(done.folder)
     assert done.status == 1 and report["status"] == "failed"

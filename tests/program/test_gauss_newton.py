@@ -8,7 +8,7 @@ import torch
 
 from pinn_ext import schema, systems
 from pinn_ext.dde.model.residual_rows import ModelRows
-from pinn_ext.dde.phases import Session
+from pinn_ext.dde.phases import GaussNewton, Phase
 from pinn_ext.program import checkpoints
 from tests.program.conftest import SMALL, read_report, read_rows
 from tests.program.test_phases import build, small_config
@@ -98,7 +98,7 @@ def test_runge_kutta_rows_share_nodes_within_a_graph():
     cfg = small_config()
     cfg.dataset.num_graphs, cfg.dataset.batch_size = 4, 3
     cfg.training.gauss_newton.points = 9
-    session, _, _ = build(cfg, "float64")
+    session = build(cfg, "float64")
     loss, graphs = session.data.loss, session.data.spread_batch(torch.float64)
 
     from pinn_ext.datasets.collocation import collocation_points
@@ -107,12 +107,13 @@ def test_runge_kutta_rows_share_nodes_within_a_graph():
     def draw(draws):
         return collocation_points(loss.system, 9, "hard", draws, "cpu", torch.float64)
 
-    session.compile("adam", 1e-3, 0.0)
-    session.compile_gauss_newton(
-        PointData(loss, draw, graphs), tolerance=0.0, damping="nielsen", geodesic=False,
-        weights="keep", resample_every=0, memory_limit_gb=None,
-    )  # fmt: skip
-    model = session.dde_model
+    settings = {
+        "tolerance": 0.0, "damping": "nielsen", "geodesic": False, "weights": "keep",
+        "resample_every": 0, "memory_limit_gb": None,
+    }  # fmt: skip
+    session.epochs(1e-3).compile()
+    GaussNewton(session.shared, 1, lambda: PointData(loss, draw, graphs), settings).compile()
+    model = session.model
     model.train_state.set_data_train(*model.data.train_next_batch())
     rows = ModelRows(model)
     assert rows.fallback is None
@@ -165,16 +166,16 @@ def test_more_iterations_equal_a_longer_run(run):
 
 
 def test_a_signal_ends_the_phase_after_its_iteration(run, monkeypatch):
-    original = Session.on_epoch_end
+    original = Phase.on_epoch_end
 
     def interrupting(self):
         original(self)
-        if self.gauss_newton is not None and self.gauss_newton.done == 4:
+        if self.name == "gauss_newton" and self.done == 4:
             os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(Session, "on_epoch_end", interrupting)
+    monkeypatch.setattr(Phase, "on_epoch_end", interrupting)
     stopped = run(*SMALL, *PHASE, "hydra.run.dir=stopped")
-    monkeypatch.setattr(Session, "on_epoch_end", original)
+    monkeypatch.setattr(Phase, "on_epoch_end", original)
     assert stopped.status == 130
     report = read_report("stopped")
     assert report["status"] == "interrupted" and report["gauss_newton_iterations"] in (4, 5)

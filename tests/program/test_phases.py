@@ -12,8 +12,10 @@ from pinn_ext.adaptive_weights import AdaptiveLossWeights
 from pinn_ext.datasets import SnapshotGraphs, epoch_order
 from pinn_ext.dde.callback import AdaptiveWeights
 from pinn_ext.dde.data.graph_data import GraphData
-from pinn_ext.dde.phases import Session, configure
-from pinn_ext.losses.physics_loss import WEIGHT_KEYS, physics_loss
+from pinn_ext.dde.graph_model import GraphModel, configure
+from pinn_ext.dde.lbfgs_blocks import LBFGS
+from pinn_ext.dde.phases import Epochs
+from pinn_ext.losses.from_config import initial_weights, physics_loss
 from pinn_ext.networks import FieldNetwork
 from pinn_ext.plain_torch.train_physics import train_physics
 from pinn_ext.schema import Config
@@ -27,8 +29,31 @@ def small_config(name="coupled_burgers", conditions="hard"):
     return cfg
 
 
+class Session:
+    """A network on small graphs, and a watcher that keeps the numbers it is told."""
+
+    def __init__(self, shared, graphs):
+        self.shared, self.graphs = shared, graphs
+        self.data, self.model = shared.data, shared.model
+        self.network, self.weights = shared.network, shared.weights
+        self.told = []
+
+    def after_epoch(self, number):
+        self.told.append(number)
+
+    def stop_wanted(self):
+        return False
+
+    def epochs(self, learning_rate):
+        return Epochs(self.shared, 0, "adam", learning_rate)
+
+    def train(self, phase, length):
+        phase.length = length
+        phase.train(self)
+
+
 def build(cfg, dtype="float32"):
-    """Return a session that is ready to train, and its graphs."""
+    """Return a session that is ready to train."""
     configure(dtype, 0)
     system = systems.create(cfg.problem.name)
     loss = physics_loss(cfg)
@@ -38,34 +63,31 @@ def build(cfg, dtype="float32"):
     data = GraphData(loss, graphs, validation, batch_size=cfg.dataset.batch_size, seed=5)
     network = FieldNetwork(system, [8], conditions=cfg.problem.conditions)
     weights = AdaptiveWeights("fixed", names=loss.names, period=data.batches_per_epoch, verbose=0)
-    initial = [getattr(cfg.training.loss, WEIGHT_KEYS[name]) for name in loss.names]
-    epochs = []
-    session = Session(
-        data, network, weights, initial, after_epoch=epochs.append, after_step=lambda: False
-    )
-    return session, graphs, epochs
+    shared = GraphModel(data, network, weights, initial_weights(cfg, loss.names))
+    return Session(shared, graphs)
 
 
 def test_every_batch_of_every_epoch_is_trained_on_once():
-    session, graphs, epochs = build(small_config())
-    session.compile("adam", 1e-3, 0.0)
+    session = build(small_config())
+    phase = session.epochs(1e-3)
+    phase.compile()
     trained = []
-    step = session.dde_model.train_step
-    times = graphs.time.to(torch.float32)
+    step = session.model.train_step
+    times = session.graphs.time.to(torch.float32)
 
     def watched(inputs, targets, auxiliary):
         seen = inputs[:, -1].unique().detach()
         trained.append(sorted(int((times == t).nonzero()[0, 0]) for t in seen))
         step(inputs, targets, auxiliary)
 
-    session.dde_model.train_step = watched
-    session.train_epochs(4)
+    session.model.train_step = watched
+    session.train(phase, 4)
     wanted = [sorted(b) for epoch in range(4) for b in epoch_order(7, 3, epoch, 5)]
-    assert trained == wanted and epochs == [1, 2, 3, 4]
-    assert session.dde_model.train_state.step == len(wanted)
-    session.train_epochs(6)
+    assert trained == wanted and session.told == [1, 2, 3, 4]
+    assert session.model.train_state.step == len(wanted)
+    session.train(phase, 6)
     wanted += [sorted(b) for epoch in (4, 5) for b in epoch_order(7, 3, epoch, 5)]
-    assert trained == wanted and epochs == [1, 2, 3, 4, 5, 6]
+    assert trained == wanted and session.told == [1, 2, 3, 4, 5, 6]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -75,12 +97,13 @@ def test_one_deepxde_step_is_one_call_of_train_physics(name, conditions, dtype):
     """From the same state, with the same weights, parameters agree to the last bit."""
     cfg = small_config(name, conditions)
     cfg.dataset.num_graphs = 3
-    session, graphs, _ = build(cfg, dtype)
-    session.compile("adam", 1e-2, 0.0)
+    session = build(cfg, dtype)
+    graphs, phase = session.graphs, session.epochs(1e-2)
+    phase.compile()
     network = copy.deepcopy(session.network)
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-2)
     for epoch in range(3):
-        session.train_epochs(epoch + 1)
+        session.train(phase, epoch + 1)
         (order,) = epoch_order(3, 3, epoch, 5)
         batch = Batch.from_data_list([graphs[i] for i in order])
         _, raw = train_physics(batch, network, optimizer, "cpu", cfg)
@@ -92,7 +115,8 @@ def test_one_deepxde_step_is_one_call_of_train_physics(name, conditions, dtype):
 
 def test_train_physics_takes_the_weights_of_a_manager():
     cfg = small_config()
-    session, graphs, _ = build(cfg)
+    session = build(cfg)
+    graphs = session.graphs
     names = session.data.loss.names
     manager = AdaptiveLossWeights(names, dict.fromkeys(names, 2.0), "ema")
     batch = Batch.from_data_list([graphs[0], graphs[1]])
@@ -105,27 +129,29 @@ def test_train_physics_takes_the_weights_of_a_manager():
 
 
 def test_deepxdes_own_test_loss_is_the_validation_loss():
-    session, _, _ = build(small_config())
-    session.compile("adam", 1e-3, 0.0)
-    session.train_epochs(1)
-    record = session.dde_model.losshistory.loss_test[-1]
+    session = build(small_config())
+    phase = session.epochs(1e-3)
+    phase.compile()
+    session.train(phase, 1)
+    record = session.model.losshistory.loss_test[-1]
     batch = session.data.validation.detached()
     batch.inputs.requires_grad_()
     losses = session.data.loss(session.network, batch, batch.answer(session.network))
-    weighted = torch.stack(losses) * session.dde_model.loss_weights
+    weighted = torch.stack(losses) * session.model.loss_weights
     assert record == pytest.approx(weighted.tolist(), rel=1e-5)
 
 
 def test_lbfgs_counts_its_last_block(monkeypatch):
     """One that DeepXDE leaves uncounted because it made a single iteration."""
-    session, _, epochs = build(small_config(), "float64")
-    session.compile("adam", 1e-3, 0.0)
-    session.train_epochs(1)
-    session.compile_lbfgs()
-    before = session.dde_model.train_state.step
-    session.train_lbfgs(1)
-    assert epochs == [1, 1] and session.lbfgs_done == 1
-    assert session.dde_model.train_state.step == before + 1
+    session = build(small_config(), "float64")
+    first, second = session.epochs(1e-3), LBFGS(session.shared, 1)
+    first.compile()
+    session.train(first, 1)
+    second.compile()
+    before = session.model.train_state.step
+    second.train(session)
+    assert session.told == [1, 1] and second.done == 1
+    assert session.model.train_state.step == before + 1
     assert dde.optimizers.config.LBFGS_options["iter_per_step"] == 1000
 
 
@@ -133,9 +159,9 @@ def test_lbfgs_counts_its_last_block(monkeypatch):
 @pytest.mark.parametrize("name", systems.names())
 def test_the_loss_function_is_honoured(name, conditions):
     """DeepXDE's own gives the terms to the last bit, a difference gives the residual vectors."""
-    session, _, _ = build(small_config(name, conditions), "float64")
-    session.compile("adam", 1e-3, 0.0)
-    model, data = session.dde_model, session.data
+    session = build(small_config(name, conditions), "float64")
+    session.epochs(1e-3).compile()
+    model, data = session.model, session.data
     inputs, targets, _ = data.train_next_batch()
     outputs = model.net(inputs.requires_grad_())
 

@@ -14,11 +14,11 @@ CASES = [(name, conditions) for name in systems.names() for conditions in ("hard
 
 @pytest.mark.parametrize(("name", "conditions"), CASES)
 def test_each_row_has_its_point(name, conditions):
-    session, _, _ = build(small_config(name, conditions))
-    data, net = session.data, session.net
+    session = build(small_config(name, conditions))
+    data, net = session.data, session.shared.net
     inputs, _, _ = data.train_next_batch()
     inputs.requires_grad_()
-    residuals = data.losses_train(None, net(inputs), difference, inputs, session.dde_model)
+    residuals = data.losses_train(None, net(inputs), difference, inputs, session.model)
     assert len(residuals) == len(data.loss.names) >= 4
     for term, residual in enumerate(residuals):
         points = data.row_points(term, inputs)

@@ -260,7 +260,7 @@ def test_exact_accepts_single_and_many_points(name, boundary):
 @pytest.mark.parametrize(
     ("name", "parameters", "message"),
     [
-        ("brusselater", {}, r"`problem.name` must be one of brusselator, .*mean 'brusselator'"),
+        ("brusselater", {}, r"`name` must be one of brusselator, .*mean 'brusselator'"),
         (
             "brusselator",
             {"sides": 1.0},

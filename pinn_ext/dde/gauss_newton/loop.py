@@ -11,13 +11,14 @@ import numpy as np
 import torch
 
 from pinn_ext.checks import check_choice, check_number
+from pinn_ext.choices import GN_WEIGHTS
 from pinn_ext.dde.messages import weights_text
 from pinn_ext.dde.model import optimizers
 from pinn_ext.dde.model.residual_rows import ModelRows, NonFiniteRowsError, check_rows
 from pinn_ext.point_weights.keys import same_inputs
 from solvers.gauss_newton import DAMPINGS, SOLVERS, NonFiniteJacobianError, Stepper
 
-WEIGHTS = ("keep", "balance", "adapt")
+WEIGHTS = (*GN_WEIGHTS, "adapt")
 """What may happen to the loss weights in a Gauss-Newton training."""
 
 _PATIENCE = 5  # iterations in a row that may each lower the loss by less than the tolerance

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
 
-from pinn_ext.checks import check_choice, check_number
+from pinn_ext.checks import ArgumentError, check_choice, check_number
 from pinn_ext.strategies.base.members import member
 from pinn_ext.strategies.base.terms import EMA_ALPHA, EPS, Strategy
 
@@ -87,13 +87,13 @@ class Auto:
         """Everyone who takes part, `ALWAYS` first."""
         given = self.candidates
         if isinstance(given, (str, Mapping)) or not isinstance(given, Sequence):
-            raise ValueError(f"`options.candidates` must be a list of strategies, got {given!r}.")
+            raise ArgumentError("options.candidates", "be a list of strategies", repr(given))
         found: list[Candidate] = []
         for i, candidate in enumerate(given):
             own = self._read(f"options.candidates[{i}]", candidate)
             if any(own[:2] == other[:2] for other in found):
                 row = {"strategy": own.name, "options": own.options}
-                raise ValueError(f"`options.candidates` must be distinct, got {row} twice.")
+                raise ArgumentError("options.candidates", "be distinct", f"{row} twice")
             found.append(own)
         names = [candidate.name for candidate in found]
         missing = [name for name in ALWAYS if name not in names]
@@ -108,9 +108,8 @@ class Auto:
         name, options = row.get("strategy"), row.get("options") or {}
         method = member(what, name, options, ema_alpha=self.ema_alpha, eps=self.eps)
         if "ntk" in method.needs:
-            raise ValueError(
-                f"`{what}` must not read tangent kernels, which pilots do not share, got {name!r}."
-            )
+            wanted = "not read tangent kernels, which pilots do not share"
+            raise ArgumentError(what, wanted, repr(name))
         return Candidate(method.name, dict(options), method)
 
     @cached_property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pinn_ext.checks import check_choice
+from pinn_ext.checks import ArgumentError, check_choice
 from pinn_ext.strategies.base.terms import Strategy
 
 
@@ -30,7 +30,7 @@ def member(
         The strategy.
 
     Raises:
-        ValueError: if it is no such strategy, or the options are not its own or out of range.
+        ArgumentError: if it is no such strategy, or the options are not its own or out of range.
     """
     from pinn_ext import strategies
 
@@ -38,7 +38,8 @@ def member(
     check_choice(f"{what}.strategy", name, legal)
     try:
         method = strategies.create(name, options, **settings)
-    except ValueError as error:
-        raise ValueError(str(error).replace("`options", f"`{what}.options", 1)) from None
+    except ArgumentError as error:
+        own = error.name.startswith("options")
+        raise (error.under(what) if own else error) from None
     assert isinstance(method, Strategy)  # as its name is among `term_names`
     return method

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from pinn_ext.checks import check_number
+from pinn_ext.checks import ArgumentError, check_number
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -107,12 +107,12 @@ def check_increasing(what: str, values: Any) -> tuple[float, ...]:
         The same numbers.
 
     Raises:
-        ValueError: if they are no such list.
+        ArgumentError: if they are no such list.
     """
-    text = f"`{what}` must be a list of positive numbers that increase, got {values!r}."
+    error = ArgumentError(what, "be a list of positive numbers that increase", repr(values))
     if isinstance(values, str) or not isinstance(values, Sequence) or not len(values):
-        raise ValueError(text)
+        raise error
     numbers = tuple(float(check_number(what, value, 0, open_low=True)) for value in values)
     if any(b <= a for a, b in itertools.pairwise(numbers)):
-        raise ValueError(text)
+        raise error
     return numbers

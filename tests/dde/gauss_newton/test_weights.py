@@ -47,9 +47,12 @@ def test_weights_move_if_they_shall(problem):
     model, adaptive = poisson(), pinn_ext.AdaptiveWeights("ema", period=3, verbose=0)
     seen = []
     train(
-        model, 12, adaptive, watch(problem, lambda _: seen.append(adaptive._state.weights.values())),
+        model,
+        12,
+        adaptive,
+        watch(problem, lambda _: seen.append(adaptive._state.weights.values())),
         weights="adapt",
-    )  # fmt: skip
+    )
     moved = [i for i, (a, b) in enumerate(itertools.pairwise(seen), 2) if a != b]
     assert moved == [3, 6, 9, 12]
     assert len(adaptive.history) == 4 and error(model) < 3e-2

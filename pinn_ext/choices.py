@@ -1,0 +1,40 @@
+"""Legal names that several packages share, stated once; whoever needs them takes them from here.
+
+A name that only one package knows stays there: strategies, systems, normalisations. `solvers` knows
+nothing of this package and states its own; a test compares them.
+"""
+
+from __future__ import annotations
+
+DTYPES = ("float32", "float64")
+"""Floating-point types of a run."""
+
+CONDITIONS = ("hard", "soft")
+"""Whether initial and boundary data are built into the network or left to the loss."""
+
+SCALINGS = ("fields", "inputs", "none")
+"""What a network scales: its inputs and its outputs, the former only, or neither."""
+
+ACTIVATIONS = ("tanh", "silu", "gelu")
+"""Activation functions of a network."""
+
+GEOMETRIES = ("square", "disk", "l_shape", "annulus")
+"""Domains that a system can be put on."""
+
+ORDERS = {"grid": (2, 4, 6), "triangulation": (2, 4), "cloud": (2, 4)}
+"""Kinds of node sets, and the orders of accuracy that the derivatives on their graph can have."""
+
+OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")
+"""First-order optimisers of the program."""
+
+DAMPINGS = ("gain_ratio", "nielsen", "target")
+"""Rules of the damping in the program's Gauss-Newton phase."""
+
+GN_WEIGHTS = ("keep", "balance")
+"""What happens to the loss weights in the program's Gauss-Newton phase."""
+
+SECOND_PHASES = ("freeze", "blocks")
+"""What adaptive weights do under L-BFGS: stay, or move between its blocks."""
+
+GRADIENTS_OF = ("all", "last_layer")
+"""Parameters that gradients are measured on, beside a random part of them."""

@@ -1,0 +1,130 @@
+"""The loss terms that a configuration describes, and their weights at the start."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from pinn_ext import systems
+from pinn_ext.checks import ArgumentError
+from pinn_ext.losses.physics_loss import PhysicsLoss
+from pinn_ext.networks import term_scales
+from pinn_ext.schema import WEIGHT_KEYS, Config
+from pinn_ext.systems import System
+
+__all__ = ["WEIGHT_KEYS", "Description", "describe", "initial_weights", "physics_loss"]
+
+
+class Description(NamedTuple):
+    """All that a configuration says of a loss, as plain values: equal ones make equal losses.
+
+    Attributes:
+        problem: name, geometry, boundary and parameters of the system.
+        conditions: see `PhysicsLoss`.
+        scaling: see `pinn_ext.networks.term_scales`.
+        scales: see there.
+        use_rk4: see `PhysicsLoss`.
+        step: see there.
+        per_unit_time: see there.
+        detach: see there.
+    """
+
+    problem: tuple[str, str | None, str | None, tuple[tuple[str, Any], ...]]
+    conditions: str
+    scaling: str
+    scales: tuple[float, ...] | None
+    use_rk4: bool
+    step: float
+    per_unit_time: bool
+    detach: bool
+
+    def build(self, system: System | None = None) -> PhysicsLoss:
+        """Return the loss.
+
+        Args:
+            system: the one described, if it has been built; None builds it.
+
+        Returns:
+            A new loss.
+
+        Raises:
+            ArgumentError: if there is no such system.
+        """
+        system = _create(*self.problem) if system is None else system
+        return PhysicsLoss(
+            system,
+            conditions=self.conditions,
+            scales=term_scales(system, self.scaling, self.scales),
+            use_rk4=self.use_rk4,
+            step=self.step,
+            per_unit_time=self.per_unit_time,
+            detach=self.detach,
+        )
+
+
+def describe(cfg: Config, *, rk4: bool = True) -> Description:
+    """Return what a configuration says of its loss.
+
+    Args:
+        cfg: the configuration; `problem`, `dataset.step` and `training.loss` are read.
+        rk4: False leaves the RK4 terms out whatever the configuration says.
+
+    Returns:
+        The description, which is cheap and can be a key.
+    """
+    problem, loss = cfg.problem, cfg.training.loss
+    parameters = tuple(dict(problem.parameters).items())
+    return Description(
+        (problem.name, problem.geometry, problem.boundary, parameters),
+        problem.conditions,
+        problem.scaling,
+        None if problem.scales is None else tuple(problem.scales),
+        rk4 and loss.use_rk4,
+        cfg.dataset.step,
+        loss.rk4_per_unit_time,
+        loss.rk4_detach,
+    )
+
+
+def physics_loss(cfg: Config, *, rk4: bool = True, system: System | None = None) -> PhysicsLoss:
+    """Build the loss that a configuration describes.
+
+    Args:
+        cfg: the configuration; `problem`, `dataset.step` and `training.loss` are read.
+        rk4: False leaves the RK4 terms out whatever the configuration says.
+        system: that of `cfg.problem`, if it has been built; None builds it.
+
+    Returns:
+        The loss.
+    """
+    return describe(cfg, rk4=rk4).build(system)
+
+
+def _create(
+    name: str,
+    geometry: str | None,
+    boundary: str | None,
+    parameters: tuple[tuple[str, Any], ...],
+) -> System:
+    """Build a system; errors name the configuration's keys."""
+    for key in ("boundary", "geometry"):
+        if key in dict(parameters):
+            raise ValueError(f"`problem.{key}` is the key of the {key}, not problem.parameters.")
+    try:
+        return systems.create(name, geometry=geometry, boundary=boundary, **dict(parameters))
+    except ArgumentError as error:
+        named = error.name in ("name", "geometry")
+        raise (error.under("problem") if named else error) from None
+
+
+def initial_weights(cfg: Config, names: Sequence[str]) -> dict[str, float]:
+    """Return the weight of each loss term at the start.
+
+    Args:
+        cfg: the configuration; `training.loss` is read.
+        names: of the terms.
+
+    Returns:
+        The weights by name, in the order of `names`, dimensionless.
+    """
+    return {name: getattr(cfg.training.loss, WEIGHT_KEYS[name]) for name in names}

@@ -1,0 +1,27 @@
+"""What is said of a run beside its results: how it was started, and what its checkpoints hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+KEYS = (
+    *("model_state_dict", "optimizer_state_dict", "adaptive_weights_state", "next_step", "step"),
+    *("iteration", "config", "choices", "overrides", "job", "phase", "epoch", "lbfgs_over"),
+    *("gauss_newton", "rows", "random_state", "seconds_training", "seconds_weighting"),
+)
+"""What a checkpoint of a run holds."""
+
+
+@dataclass
+class Info:
+    """What a report says of how a run was started.
+
+    Attributes:
+        overrides: what the user wrote on the command line.
+        choices: which file each configuration group was read from.
+        job: number of the job in a sweep, None outside.
+    """
+
+    overrides: list[str] = field(default_factory=list)
+    choices: dict[str, str] = field(default_factory=dict)
+    job: int | None = None

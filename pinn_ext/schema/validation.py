@@ -1,0 +1,207 @@
+"""The refusal of impossible values, before any work is done. Loads without torch."""
+
+from __future__ import annotations
+
+from pinn_ext import choices
+from pinn_ext.adaptive_weights.checks import initial_weights
+from pinn_ext.adaptive_weights.groups import check_groups
+from pinn_ext.adaptive_weights.settings import WeightSettings
+from pinn_ext.checks import ArgumentError, check_choice, check_number
+from pinn_ext.schema.keys import (
+    WEIGHT_KEYS,
+    Adaptive,
+    Config,
+    Dataset,
+    GaussNewton,
+    Loss,
+    Network,
+    Problem,
+    Training,
+    adaptive_settings,
+    strategy_of,
+)
+from pinn_ext.strategies import Strategy
+from pinn_ext.strategies.auto.successive_halving import LEAST
+
+WHERE = "training.loss"
+ADAPTIVE = f"{WHERE}.adaptive"
+
+
+def validate(cfg: Config) -> WeightSettings:
+    """Refuse a configuration with a value out of range, before any work is done.
+
+    Args:
+        cfg: the configuration.
+
+    Returns:
+        The settings of its loss weights, with the strategy built.
+
+    Raises:
+        ArgumentError: naming the full key, what is allowed and what came.
+    """
+    check_number("seed", cfg.seed, 0, 2**32 - 1, integer=True)
+    check_choice("dtype", cfg.dtype, choices.DTYPES)
+    if cfg.device not in ("auto", "cpu", "cuda") and not str(cfg.device).startswith("cuda:"):
+        check_choice("device", cfg.device, ("auto", "cpu", "cuda", "cuda:N"))
+    name = cfg.experiment.name
+    if not name or name.startswith(".") or any(sign in name for sign in "/\\\0\n"):
+        raise ArgumentError("experiment.name", "be usable as a folder's name", repr(name))
+    _validate_problem(cfg.problem)
+    _validate_dataset(cfg.dataset)
+    _validate_geometry(cfg.problem, cfg.dataset)
+    _validate_network(cfg.network)
+    _validate_training(cfg.training)
+    settings = _validate_loss(cfg.training.loss, cfg.problem.conditions == "soft")
+    if settings.strategy == "auto" and cfg.training.epochs < LEAST:
+        raise ArgumentError(
+            "training.epochs",
+            f"be at least {LEAST} for {ADAPTIVE}.strategy=auto (three of them are for its pilots)",
+            cfg.training.epochs,
+        )
+    return settings
+
+
+def _validate_problem(problem: Problem) -> None:
+    check_choice("problem.conditions", problem.conditions, choices.CONDITIONS)
+    check_choice("problem.scaling", problem.scaling, choices.SCALINGS)
+    if problem.scales is None:
+        return
+    if len(problem.scales) != 2:
+        wanted = "hold one number for u and one for v"
+        raise ArgumentError("problem.scales", wanted, problem.scales)
+    if problem.scaling != "fields":
+        wanted = "be fields for problem.scales to have an effect"
+        raise ArgumentError("problem.scaling", wanted, repr(problem.scaling))
+    for scale in problem.scales:
+        check_number("problem.scales", scale, 0, open_low=True)
+
+
+def _validate_dataset(dataset: Dataset) -> None:
+    check_choice("dataset.name", dataset.name, choices.ORDERS)
+    orders = choices.ORDERS[dataset.name]
+    if dataset.order not in orders:
+        wanted = f"be one of {', '.join(map(str, orders))} for dataset.name={dataset.name}"
+        raise ArgumentError("dataset.order", wanted, dataset.order)
+    check_number("dataset.num_graphs", dataset.num_graphs, 1, integer=True)
+    check_number("dataset.num_validation", dataset.num_validation, 1, integer=True)
+    check_number("dataset.batch_size", dataset.batch_size, 1, integer=True)
+    check_number("dataset.step", dataset.step, 0, open_low=True)
+    if dataset.nodes_per_side is not None:
+        check_number("dataset.nodes_per_side", dataset.nodes_per_side, 3, integer=True)
+
+
+def _validate_geometry(problem: Problem, dataset: Dataset) -> None:
+    geometry = problem.geometry
+    if geometry is None:
+        return
+    check_choice("problem.geometry", geometry, choices.GEOMETRIES)
+    if geometry == "square":
+        return
+    if dataset.name == "grid":
+        wanted = f"be cloud or triangulation for problem.geometry={geometry}"
+        raise ArgumentError("dataset.name", wanted, "'grid'")
+    if problem.conditions == "hard":
+        raise ArgumentError(
+            "problem.conditions",
+            f"be soft for problem.geometry={geometry} (they can be built into the network on a "
+            "box only)",
+            "'hard'",
+        )
+
+
+def _validate_network(network: Network) -> None:
+    check_choice("network.name", network.name, ("mlp",))
+    check_choice("network.activation", network.activation, choices.ACTIVATIONS)
+    if not network.hidden:
+        raise ArgumentError("network.hidden", "hold at least one width", "[]")
+    for width in network.hidden:
+        check_number("network.hidden", width, 1, integer=True)
+
+
+def _validate_training(training: Training) -> None:
+    # Gauss-Newton can do without a first-order phase.
+    least = 0 if training.loss.use_gn_solver else 1
+    check_number("training.epochs", training.epochs, least, integer=True)
+    check_number("training.learning_rate", training.learning_rate, 0, open_low=True)
+    check_number("training.learning_rate", training.learning_rate, 0, 1e30)  # float32 ends soon
+    check_number("training.weight_decay", training.weight_decay, 0)
+    check_choice("training.optimizer", training.optimizer, choices.OPTIMIZERS)
+    if training.optimizer == "adamw" and training.weight_decay == 0:
+        raise ArgumentError(
+            "training.weight_decay",
+            "be > 0 for training.optimizer=adamw (DeepXDE refuses adamw without it)",
+            "0.0",
+        )
+    check_number("training.lbfgs_iterations", training.lbfgs_iterations, 0, integer=True)
+    check_number("training.log_every", training.log_every, 1, integer=True)
+    check_number("training.log_weights_every", training.log_weights_every, 1, integer=True)
+    _validate_gauss_newton(training.gauss_newton)
+
+
+def _validate_gauss_newton(phase: GaussNewton) -> None:
+    where = "training.gauss_newton"
+    check_number(f"{where}.iterations", phase.iterations, 1, integer=True)
+    check_number(f"{where}.tolerance", phase.tolerance, 0, 1, open_high=True)
+    if phase.points is not None:
+        check_number(f"{where}.points", phase.points, 1, integer=True)
+    check_choice(f"{where}.damping", phase.damping, choices.DAMPINGS)
+    check_choice(f"{where}.weights", phase.weights, choices.GN_WEIGHTS)
+    check_number(f"{where}.resample_every", phase.resample_every, 0, integer=True)
+    if phase.memory_limit_gb is not None:
+        check_number(f"{where}.memory_limit_gb", phase.memory_limit_gb, 0, open_low=True)
+
+
+def _validate_loss(loss: Loss, soft: bool) -> WeightSettings:
+    adaptive = loss.adaptive
+    if not adaptive.enabled and adaptive.strategy not in (None, "fixed"):
+        wanted = f"be true for {ADAPTIVE}.strategy={adaptive.strategy} to have an effect"
+        raise ArgumentError(f"{ADAPTIVE}.enabled", wanted, "false")
+    weights = {name: getattr(loss, key) for name, key in WEIGHT_KEYS.items()}
+    at_nodes = ("PI", "RK") if loss.use_rk4 else ("PI",)
+    if not any(weights[name] for name in weights if name.startswith(at_nodes)):
+        raise ValueError(
+            f"`{WHERE}.w1_PI` or another weight of a term in use (w2_PI, and w1_rk4, w2_rk4 with "
+            "use_rk4) must be above 0, got none."
+        )
+    used = (*at_nodes, "IC", "BC") if soft else at_nodes
+    return _weight_settings(adaptive, weights, [name for name in weights if name.startswith(used)])
+
+
+def _weight_settings(
+    adaptive: Adaptive, terms: dict[str, float], in_use: list[str]
+) -> WeightSettings:
+    """Return the settings of the weights; the ranges stand where the values are used."""
+    check_choice(f"{ADAPTIVE}.second_phase", adaptive.second_phase, choices.SECOND_PHASES)
+    if adaptive.gradients_of not in choices.GRADIENTS_OF:
+        check_number(
+            f"{ADAPTIVE}.gradients_of (all, last_layer, or a part)",
+            adaptive.gradients_of, 0, 1, open_low=True, open_high=True,
+        )  # fmt: skip
+    try:
+        settings = WeightSettings(strategy_of(adaptive), **adaptive_settings(adaptive))
+        check_groups(settings.groups, in_use)
+        of_terms = isinstance(settings.method, Strategy)
+        if adaptive.second_phase == "blocks" and not of_terms:
+            wanted = f"be 'freeze' for strategy {settings.strategy!r}, which weighs points"
+            raise ArgumentError("second_phase", wanted, "'blocks'")
+        clamped = of_terms and settings.method.limited
+        initial_weights(terms, list(terms), settings.limits if clamped else None)
+    except ArgumentError as error:
+        raise with_full_key(error) from None
+    return settings
+
+
+_WEIGHTS = {f"initial_weights[{name!r}]": key for name, key in WEIGHT_KEYS.items()}
+
+
+def with_full_key(error: ArgumentError) -> ArgumentError:
+    """Return an error of an argument of adaptive weights under the key that a user has written.
+
+    Args:
+        error: names an argument of `AdaptiveLossWeights`.
+
+    Returns:
+        The same, naming a key of `training.loss` or `training.loss.adaptive`.
+    """
+    weight = _WEIGHTS.get(error.name)
+    return error.under(ADAPTIVE) if weight is None else error.renamed(f"{WHERE}.{weight}")

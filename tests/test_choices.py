@@ -1,0 +1,20 @@
+"""Names that are stated once are those that the packages know."""
+
+from pinn_ext import choices
+from pinn_ext.dde.gauss_newton.loop import WEIGHTS
+from pinn_ext.networks import ACTIVATIONS
+from pinn_ext.systems import domains
+from solvers.gauss_newton import DAMPINGS
+from solvers.operators import polynomial_fit, stencils
+
+
+def test_the_solvers_have_them():
+    assert set(choices.DAMPINGS) == set(DAMPINGS) - {"line_search"}
+    assert choices.ORDERS["grid"] == stencils.ORDERS
+    assert choices.ORDERS["cloud"] == choices.ORDERS["triangulation"] == polynomial_fit.ORDERS
+
+
+def test_the_packages_have_them():
+    assert set(choices.ACTIVATIONS) == set(ACTIVATIONS)
+    assert sorted(choices.GEOMETRIES) == domains.names()
+    assert set(choices.GN_WEIGHTS) < set(WEIGHTS)
