@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import torch
 from scipy.spatial import Delaunay
 from torch import Tensor
@@ -14,13 +16,16 @@ from pinn_ext.systems.domains import Geometry
 from solvers.operators import GraphOperators, cloud_graph, grid_graph, reorder, triangulation_graph
 from solvers.rk4 import SemiDiscrete, stable_step
 
+NodeGraph: TypeAlias = Data
+"""A torch-geometric graph of nodes in space, with the operators' weights on its edges."""
+
 _JITTER = 0.25  # in spacings, to either side
 _SEED = 20260712  # of the jitter alone: all runs train and are validated on the same nodes
 _FLAT = 1e-9  # area in spacings squared below which a triangle is made of rounding
 _SEARCHED = 64  # how far a refusal looks for a number of nodes that would do
 
 
-def node_graph(system: System, name: str, nodes_per_side: int, order: int) -> Data:
+def node_graph(system: System, name: str, nodes_per_side: int, order: int) -> NodeGraph:
     """Return the graph of a system's domain, with the operators' weights on its edges.
 
     The distance of neighbours is the shortest side of the box over `nodes_per_side - 1`, on a
@@ -67,7 +72,7 @@ def _check(system: System, name: str, order: int) -> None:
         raise ArgumentError("name", wanted, repr(name))
 
 
-def _graph(system: System, name: str, nodes: int, order: int) -> Data:
+def _graph(system: System, name: str, nodes: int, order: int) -> NodeGraph:
     with torch.device("cpu"):
         if name == "grid":
             shape = (nodes,) * system.dimension
@@ -80,7 +85,7 @@ def _graph(system: System, name: str, nodes: int, order: int) -> Data:
     return graph
 
 
-def _scattered_graph(geometry: Geometry, name: str, nodes: int, order: int) -> Data:
+def _scattered_graph(geometry: Geometry, name: str, nodes: int, order: int) -> NodeGraph:
     spacing = geometry.side / (nodes - 1)
     points, outer = scattered_nodes(geometry, spacing)
     if outer.all():
@@ -97,7 +102,7 @@ def _scattered_graph(geometry: Geometry, name: str, nodes: int, order: int) -> D
     return graph
 
 
-def _stable_step(system: System, graph: Data) -> float:
+def _stable_step(system: System, graph: NodeGraph) -> float:
     """Return the largest stable step at the initial data, where it is known before training."""
     boundary = None if system.periodic else system.data
     operators = GraphOperators.from_graph(graph, check=False)

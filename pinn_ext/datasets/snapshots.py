@@ -11,7 +11,7 @@ from torch_geometric.data import Batch, Data, InMemoryDataset
 
 from pinn_ext.checks import check_choice, check_number
 from pinn_ext.choices import CONDITIONS
-from pinn_ext.datasets.node_graphs import node_graph
+from pinn_ext.datasets.node_graphs import NodeGraph, node_graph
 from pinn_ext.derivatives.precomputed import Known, differentiate
 from pinn_ext.networks import FieldNetwork
 from pinn_ext.networks.hard_conditions import HardConditions
@@ -57,7 +57,7 @@ class SnapshotGraphs(InMemoryDataset):
         nodes_per_side: int | None = None,
         conditions: str = "hard",
         seed: int = 0,
-        shared: Data | None = None,
+        shared: NodeGraph | None = None,
     ) -> None:
         super().__init__(root=None)
         check_number("num_graphs", num_graphs, 1, integer=True)

@@ -8,12 +8,10 @@ import torch
 from torch import Tensor
 
 from pinn_ext.adaptive_weights.groups import Unit
-from pinn_ext.checks import check_number
+from pinn_ext.checks import ArgumentError, check_number
+from pinn_ext.choices import GRADIENTS_OF
 from pinn_ext.measurements import processes
 from pinn_ext.strategies import Gradients
-
-WHERE = ("all", "last_layer")
-"""Parameters that gradients may be taken of, beside a part of the tensors in (0, 1)."""
 
 
 def chosen_parameters(parameters: Sequence[Tensor], where: str | float, seed: int = 0) -> list[int]:
@@ -30,7 +28,8 @@ def chosen_parameters(parameters: Sequence[Tensor], where: str | float, seed: in
         Indices of tensors that require gradients, at least one.
 
     Raises:
-        ValueError: if `where` is none of these, or nothing requires gradients.
+        ArgumentError: if `where` is none of these.
+        ValueError: if nothing requires gradients.
     """
     trained = [i for i, parameter in enumerate(parameters) if parameter.requires_grad]
     if not trained:
@@ -42,9 +41,8 @@ def chosen_parameters(parameters: Sequence[Tensor], where: str | float, seed: in
         first = matrices[-1] if matrices else trained[-1]
         return [i for i in trained if i >= first]
     if isinstance(where, str):
-        raise ValueError(
-            f"`gradients_of` must be one of {', '.join(WHERE)}, or a part in (0, 1), got {where!r}."
-        )
+        wanted = f"be one of {', '.join(GRADIENTS_OF)}, or a part in (0, 1)"
+        raise ArgumentError("gradients_of", wanted, repr(where))
     check_number("gradients_of", where, 0, 1, open_low=True, open_high=True)
     generator = torch.Generator().manual_seed(seed)
     count = max(1, round(where * len(trained)))

@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from torch_geometric.data import Data
 
 from pinn_ext import schema
 from pinn_ext.adaptive_weights.settings import WeightSettings
 from pinn_ext.checks import ArgumentError, check_number
 from pinn_ext.datasets import SnapshotBatch, SnapshotGraphs
-from pinn_ext.datasets.node_graphs import node_graph
+from pinn_ext.datasets.node_graphs import NodeGraph, node_graph
 from pinn_ext.losses.from_config import initial_weights, physics_loss
 from pinn_ext.losses.physics_loss import PhysicsLoss
 from pinn_ext.losses.solution_error import Evaluator
@@ -45,7 +44,7 @@ class Checked:
 
     cfg: Config
     loss: PhysicsLoss
-    nodes: Data
+    nodes: NodeGraph
     device: torch.device
     settings: WeightSettings
 
@@ -100,7 +99,7 @@ def check(cfg: Config, settings: WeightSettings | None = None) -> Checked:
     return Checked(cfg, loss, nodes, device_of(cfg.device), settings)
 
 
-def _node_graph(dataset: schema.Dataset, system: System) -> Data:
+def _node_graph(dataset: schema.Dataset, system: System) -> NodeGraph:
     nodes = dataset.nodes_per_side or system.default_nodes
     try:
         return node_graph(system, dataset.name, nodes, dataset.order)
@@ -119,7 +118,7 @@ def build(checked: Checked, folder: Path) -> Built:
         What is to be trained, nothing trained.
     """
     with contextlib.redirect_stderr(io.StringIO()):  # DeepXDE advertises its backends
-        from pinn_ext.dde.graph_model import configure
+        from pinn_ext.dde.phases import configure
     cfg, loss, device = checked.cfg, checked.loss, checked.device
     # None is the CPU without a mode that every call of torch would have to go through.
     torch.set_default_device(None if device.type == "cpu" else device)
@@ -130,7 +129,7 @@ def build(checked: Checked, folder: Path) -> Built:
         evaluator = Evaluator(loss.system, device, torch.get_default_dtype())
     initial = initial_weights(cfg, loss.names)
     log = EpochLog(folder, cfg.training, initial, loss, network, data.validation, evaluator)
-    return Built(loss, network, data, _weights(cfg, loss, data), initial, evaluator, log)
+    return Built(loss, network, data, _weights(checked, data), initial, evaluator, log)
 
 
 def _network(cfg: Config, loss: PhysicsLoss) -> FieldNetwork:
@@ -173,16 +172,15 @@ def _data(checked: Checked) -> GraphData:
     )
 
 
-def _weights(cfg: Config, loss: PhysicsLoss, data: GraphData) -> AdaptiveWeights:
+def _weights(checked: Checked, data: GraphData) -> AdaptiveWeights:
     from pinn_ext.dde.callback import AdaptiveWeights
 
-    adaptive = cfg.training.loss.adaptive
-    return AdaptiveWeights(
-        schema.strategy_of(adaptive),
-        names=loss.names,
+    return AdaptiveWeights.from_settings(
+        checked.settings,
+        names=checked.loss.names,
         period=data.batches_per_epoch,
         verbose=0,
-        **schema.callback_settings(adaptive),
+        **schema.callback_settings(checked.cfg.training.loss.adaptive),
     )
 
 

@@ -20,9 +20,7 @@ from pinn_ext.schema import Config
 
 if TYPE_CHECKING:
     from pinn_ext.dde.data.point_data import PointData
-    from pinn_ext.dde.graph_model import GraphModel
-    from pinn_ext.dde.lbfgs_blocks import LBFGS
-    from pinn_ext.dde.phases import Epochs, GaussNewton, Phase
+    from pinn_ext.dde.phases import LBFGS, Epochs, GaussNewton, GraphModel, Phase
 
 _POINT_SEED = 104729  # as far from one another for the points of successive draws
 
@@ -45,7 +43,7 @@ def graph_model(cfg: Config, built: Built) -> GraphModel:
     Returns:
         The network as a DeepXDE model on the graphs.
     """
-    from pinn_ext.dde.graph_model import GraphModel
+    from pinn_ext.dde.phases import GraphModel
 
     weight_decay = cfg.training.weight_decay
     return GraphModel(built.data, built.network, built.weights, built.initial, weight_decay)
@@ -62,8 +60,7 @@ def phases_of(cfg: Config, built: Built, shared: GraphModel) -> Phases:
     Returns:
         The phases, none of them begun.
     """
-    from pinn_ext.dde.lbfgs_blocks import LBFGS
-    from pinn_ext.dde.phases import Epochs, GaussNewton
+    from pinn_ext.dde.phases import LBFGS, Epochs, GaussNewton
 
     training = cfg.training
     iterations = training.gauss_newton.iterations if training.loss.use_gn_solver else 0

@@ -28,7 +28,7 @@ _PACKAGES = ("torch", "deepxde", "torch-geometric", "hydra-core", "scipy", "nump
 
 def versions() -> dict[str, str]:
     """Return the versions that a run depended on, by name."""
-    from pinn_ext import __version__
+    from pinn_ext.version import __version__
 
     found = {"pinn-ext": __version__, "python": platform.python_version()}
     for package in _PACKAGES:

@@ -183,22 +183,22 @@ def adaptive_settings(adaptive: Adaptive) -> dict[str, Any]:
         adaptive: `training.loss.adaptive`.
 
     Returns:
-        All of its values but those that are no argument of it.
+        All of them but the strategy.
     """
     others = ("enabled", "strategy", *_OF_THE_CALLBACK)
     return {k: _plain(adaptive, k) for k in Adaptive.__dataclass_fields__ if k not in others}
 
 
 def callback_settings(adaptive: Adaptive) -> dict[str, Any]:
-    """Return the arguments of `AdaptiveWeights` that `training.loss.adaptive` holds.
+    """Return the arguments of the callback that `training.loss.adaptive` holds.
 
     Args:
         adaptive: `training.loss.adaptive`.
 
     Returns:
-        Those of `AdaptiveLossWeights` and those of the callback alone.
+        Those of `AdaptiveWeights` that are no `WeightSettings`.
     """
-    return adaptive_settings(adaptive) | {key: getattr(adaptive, key) for key in _OF_THE_CALLBACK}
+    return {key: getattr(adaptive, key) for key in _OF_THE_CALLBACK}
 
 
 def _plain(node: Any, key: str) -> Any:

@@ -12,9 +12,7 @@ from pinn_ext.adaptive_weights import AdaptiveLossWeights
 from pinn_ext.datasets import SnapshotGraphs, epoch_order
 from pinn_ext.dde.callback import AdaptiveWeights
 from pinn_ext.dde.data.graph_data import GraphData
-from pinn_ext.dde.graph_model import GraphModel, configure
-from pinn_ext.dde.lbfgs_blocks import LBFGS
-from pinn_ext.dde.phases import Epochs
+from pinn_ext.dde.phases import LBFGS, Epochs, GraphModel, configure
 from pinn_ext.losses.from_config import initial_weights, physics_loss
 from pinn_ext.networks import FieldNetwork
 from pinn_ext.plain_torch.train_physics import train_physics

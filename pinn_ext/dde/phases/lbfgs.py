@@ -1,4 +1,4 @@
-"""The L-BFGS phase of a run: all graphs in one batch, in blocks of iterations."""
+"""The second phase of a run: L-BFGS on all graphs in one batch, in blocks of iterations."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 import deepxde as dde
 
-from pinn_ext.dde.graph_model import GraphModel
 from pinn_ext.dde.model import optimizers
-from pinn_ext.dde.phases import Measured, Phase, Watcher
+from pinn_ext.dde.phases.graph_model import GraphModel
+from pinn_ext.dde.phases.phase import Measured, Phase, Watcher
 
 BLOCK = 20
 """Iterations between two looks at the run."""

@@ -1,0 +1,64 @@
+"""The first phase of a run: epochs of mini-batches by a first-order optimiser."""
+
+from __future__ import annotations
+
+from pinn_ext.dde.phases.graph_model import GraphModel
+from pinn_ext.dde.phases.phase import Measured, Phase, Watcher
+
+
+class Epochs(Phase):
+    """Passes over all graphs in mini-batches, by a first-order optimiser; the weights move.
+
+    Args:
+        shared: what is trained.
+        length: epochs to be made in all.
+        optimizer: one of `pinn_ext.choices.OPTIMIZERS`.
+        learning_rate: of the optimiser.
+    """
+
+    name = "epochs"
+    unit = "epoch"
+
+    def __init__(
+        self, shared: GraphModel, length: int, optimizer: str, learning_rate: float
+    ) -> None:
+        super().__init__(shared, length)
+        self._optimizer, self._learning_rate = optimizer, learning_rate
+
+    @property
+    def text(self) -> str:
+        """How far it is: `epoch 3 of 50`."""
+        return f"{super().text} of {self.length}"
+
+    def compile(self) -> None:
+        """Compile with the initial weights."""
+        shared = self.shared
+        shared.net.regularizer = ("l2", shared.weight_decay) if shared.weight_decay else None
+        weights = list(shared.initial_weights.values())
+        shared.model.compile(
+            self._optimizer, lr=self._learning_rate, loss_weights=weights, verbose=0
+        )
+
+    def train(self, watcher: Watcher) -> None:
+        """Make the epochs that are missing, by one `train()` of DeepXDE."""
+        self._watcher = watcher
+        data = self.shared.data
+        steps = self.length * data.batches_per_epoch - data.next_step
+        if steps > 0:  # one line of DeepXDE's history at the start and at the end is enough
+            self._run_model(iterations=steps, display_every=steps + data.next_step + 1)
+
+    def made(self) -> int:
+        """Return the number of whole passes over the graphs."""
+        data = self.shared.data
+        return data.next_step // data.batches_per_epoch
+
+    def measured(self) -> Measured:
+        """Return the means of the losses over the epoch, as the weights callback has seen them."""
+        entry, manager = self.shared.weights.history[-1], self.shared.weights.manager
+        equalized = manager is not None and manager.equalizes and manager.updates > 0
+        return Measured(
+            entry["losses"],
+            entry["weights"],
+            entry.get("weights_before"),
+            equalized=self.done == 1 and equalized,
+        )
