@@ -20,6 +20,7 @@ from pinn_ext.networks import FieldNetwork
 from pinn_ext.reports import gradient_plot, plots
 from pinn_ext.reports.history import PHASES, lengths
 from pinn_ext.systems import FIELDS
+from pinn_ext.version import __version__
 
 FILE_NAME = "report.json"
 CONFIG_NAME = "config.yaml"
@@ -28,8 +29,6 @@ _PACKAGES = ("torch", "deepxde", "torch-geometric", "hydra-core", "scipy", "nump
 
 def versions() -> dict[str, str]:
     """Return the versions that a run depended on, by name."""
-    from pinn_ext.version import __version__
-
     found = {"pinn-ext": __version__, "python": platform.python_version()}
     for package in _PACKAGES:
         found[package] = importlib.metadata.version(package)
