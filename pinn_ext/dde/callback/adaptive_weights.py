@@ -11,7 +11,7 @@ from pinn_ext.adaptive_weights import checks as checked
 from pinn_ext.adaptive_weights.settings import FOR_TRAINING
 from pinn_ext.checks import check_choice, check_names, check_number, check_switch
 from pinn_ext.choices import SECOND_PHASES
-from pinn_ext.dde.hooks import WeightingHooks
+from pinn_ext.dde.callback.hooks import WeightingHooks
 from pinn_ext.dde.model.loss_terms import trained_tensors
 from pinn_ext.dde.weighting.kernel_meter import KernelMeter
 from pinn_ext.dde.weighting.point_weights import check_saved
