@@ -63,8 +63,8 @@ class LossAggregator(nn.Module):
         normalization: scale of the weights, see `AdaptiveLossWeights`; `"total"` keeps the
             weighted sum at an update, which leaves the moments of Adam valid.
         max_ratio: largest ratio of two targets, None for no cap.
-        conditions: names of the terms that are conditions; `rba` and `causal` weigh none of their
-            points.
+        conditions: names of the terms that are conditions or data rather than equations; `rba` and
+            `causal` weigh none of their points.
         field_scales: see `AdaptiveLossWeights`.
         time_span: first and last time of the problem, for `causal`.
         points_return: whether points come back that a call has left out, as in mini-batches: they

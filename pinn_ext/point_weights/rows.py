@@ -23,7 +23,7 @@ def absolute(residual: Tensor) -> Tensor:
 
 
 def of_rows(factors: Tensor, rows: Tensor) -> Tensor:
-    """Return factors `[n]` in the shape in which they multiply rows `[n, ...]`, or a single one."""
+    """Return values `[n]` in the shape that goes with rows `[n, ...]`, or with a single row `[]`."""
     return factors.reshape(-1, *[1] * (rows.ndim - 1)) if rows.ndim else factors[0]
 
 

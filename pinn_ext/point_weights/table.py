@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from pinn_ext.point_weights.keys import keys_of
+from pinn_ext.point_weights.rows import of_rows
 from pinn_ext.strategies import PointBlock, PointState, PointStrategy
 
 
@@ -177,7 +178,7 @@ class PointTable:
             known, rows = rows >= 0, rows.clamp(min=0)
             new = self.strategy.newcomers(len(keys), state)
             state = {
-                key: torch.where(_upright(known, value), value[rows], new[key])
+                key: torch.where(of_rows(known, value), value[rows], new[key])
                 if isinstance(value, Tensor)
                 else value
                 for key, value in state.items()
@@ -278,11 +279,6 @@ def check_saved(points: Any, state: Any) -> None:
     saved = "none" if state is None else repr(state["strategy"])
     if own != saved:
         raise ValueError(f"The saved state must have point weights of strategy {own}, got {saved}.")
-
-
-def _upright(known: Tensor, value: Tensor) -> Tensor:
-    """Return `[n]` in the shape in which it chooses among rows `[n, ...]`."""
-    return known.reshape(-1, *[1] * (value.ndim - 1))
 
 
 def _copied(state: PointState) -> PointState:
