@@ -23,7 +23,7 @@ def absolute(residual: Tensor) -> Tensor:
 
 
 def of_rows(factors: Tensor, rows: Tensor) -> Tensor:
-    """Return values `[n]` in the shape that goes with rows `[n, ...]`, or with a single row `[]`."""
+    """Return values `[n]` in the shape that goes with rows `[n, ...]`, or with a single `[]`."""
     return factors.reshape(-1, *[1] * (rows.ndim - 1)) if rows.ndim else factors[0]
 
 

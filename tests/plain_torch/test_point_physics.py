@@ -9,7 +9,7 @@ from torch_geometric.data import Batch
 from pinn_ext import AdaptiveWeights, LossAggregator, systems, train_physics
 from pinn_ext.datasets import SnapshotBatch, SnapshotGraphs, epoch_order
 from pinn_ext.dde.data.graph_data import GraphData
-from pinn_ext.dde.graph_model import GraphModel, configure
+from pinn_ext.dde.phases import GraphModel, configure
 from pinn_ext.losses.from_config import initial_weights, physics_loss
 from pinn_ext.losses.row_points import row_points
 from pinn_ext.networks import FieldNetwork
