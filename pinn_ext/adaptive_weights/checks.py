@@ -34,13 +34,14 @@ def of_terms(strategy: Method) -> Strategy:
     """Return a strategy that weighs terms, not points, and does not choose among others."""
     if isinstance(strategy, Strategy):
         return strategy
+    use = "the callback pinn_ext.AdaptiveWeights"
     if isinstance(strategy, PointStrategy):
-        does = "weighs points"
+        does, use = "weighs points", f"{use} or pinn_ext.LossAggregator"
     else:
         does = "lets several of them train in turns"
     raise ValueError(
         f"`strategy` must be one that weighs loss terms, got {strategy.name!r}, which {does}: use "
-        "the callback pinn_ext.AdaptiveWeights."
+        f"{use}."
     )
 
 

@@ -1,7 +1,8 @@
 """The door for training loops without DeepXDE.
 
 `loss_aggregator` adds any named losses up with adaptive weights inside a loop of your own:
-`total = aggregator(losses, step)`. `train_physics` takes one optimiser step of a coupled system on
+`total = aggregator(losses, step)`; strategies that weigh points get residuals instead, which
+`point_losses` looks after. `train_physics` takes one optimiser step of a coupled system on
 a batch of snapshot graphs, with the terms that the program trains on.
 """
 

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from pinn_ext.adaptive_weights import AdaptiveLossWeights
+from pinn_ext.adaptive_weights import AdaptiveLossWeights, WeightSettings
 from pinn_ext.adaptive_weights.period import Period
 from pinn_ext.adaptive_weights.settings import FOR_TRAINING
 from pinn_ext.adaptive_weights.updater import Updater
 from pinn_ext.checks import check_names, check_number
 from pinn_ext.measurements import processes
 from pinn_ext.measurements.meter import Meter, check_parameters
+from pinn_ext.plain_torch.arguments import (
+    StepCounter,
+    check_left_out,
+    checked_length,
+    stacked_losses,
+)
+from pinn_ext.plain_torch.point_losses import PointLosses, points_of
+from pinn_ext.point_weights.rows import mean_square
+from pinn_ext.point_weights.table import check_saved
 
 _MOST_PENDING = 1000  # losses are kept on their device for so many steps at most
-_SAME_STEP = 1000  # calls with one step after which a user hears that it stands still
 
 
 class LossAggregator(nn.Module):
@@ -35,11 +42,17 @@ class LossAggregator(nn.Module):
     `torch.distributed` the strategy sees the means over the processes, so that all of them hold
     the same weights; each process has to call it at each step.
 
+    Strategies that weigh points (`rba`, `sa_pinn`, `causal`) get residuals in place of losses. The
+    answer is `sum_i w_i mean (f r)^2`; the factors f of the points move in each counted step
+    unless a residual is not finite, while the weights w stay, and the manager sees the means of
+    the raw squares. Each term is a block of points by itself; each process has factors of its own.
+    Whether a residual is not finite is read from the device in each step.
+
     The cost of a step is a stack and a sum of `k` numbers; values leave their device once a
     period. Strategies that read gradients cost a backward pass a term at the end of a period.
 
     Args:
-        strategy: one of `pinn_ext.strategies.names()` that moves the weights of terms.
+        strategy: one of `pinn_ext.strategies.names()` but `"auto"`.
         names: of the `k` loss terms.
         parameters: of the network, or the network itself, for strategies that read gradients.
         period: steps between two updates.
@@ -50,6 +63,13 @@ class LossAggregator(nn.Module):
         normalization: scale of the weights, see `AdaptiveLossWeights`; `"total"` keeps the
             weighted sum at an update, which leaves the moments of Adam valid.
         max_ratio: largest ratio of two targets, None for no cap.
+        conditions: names of the terms that are conditions or data rather than equations; `rba` and
+            `causal` weigh none of their points.
+        field_scales: see `AdaptiveLossWeights`.
+        time_span: first and last time of the problem, for `causal`.
+        points_return: whether points come back that a call has left out, as in mini-batches: they
+            keep their factors. False is for points that are drawn again: those that have gone are
+            forgotten, new ones start at the mean of the present ones.
         **settings: further arguments of `AdaptiveLossWeights`: `options`, `groups`, `prior`,
             `ema_alpha`, `weight_beta`, `min_weight`, `max_weight`, `max_change`, `warm_up`, …
 
@@ -57,6 +77,8 @@ class LossAggregator(nn.Module):
         weights: the weights in force `[k]`, dimensionless, in the order of `names`; a buffer.
         manager: the `AdaptiveLossWeights` at work, with its log of `events` and the `penalty` that
             the strategy's objective holds beside the weighted sum.
+        points: for a strategy that weighs points their `PointLosses`, with `last_factors()` and
+            `statistics()`; None otherwise.
         switches: how often the optimiser has been replaced so far; yours to count, for stages that
             end when it is.
 
@@ -83,46 +105,42 @@ class LossAggregator(nn.Module):
         total_steps: int | None = None,
         normalization: str = FOR_TRAINING.normalization,
         max_ratio: float | None = FOR_TRAINING.max_ratio,
+        conditions: Sequence[str] = (),
+        field_scales: Mapping[str, float] | None = None,
+        time_span: Sequence[float] | None = None,
+        points_return: bool = True,
         **settings: Any,
     ) -> None:
         super().__init__()
         if initial_weights is None:
             initial_weights = dict.fromkeys(names, 1.0) if isinstance(names, Iterable) else {}
-        self.manager = AdaptiveLossWeights(
+        chosen = WeightSettings(
+            strategy, normalization=normalization, max_ratio=max_ratio, **settings
+        )
+        self.manager = AdaptiveLossWeights.from_settings(
             names,
             initial_weights,
-            strategy,
-            normalization=normalization,
-            max_ratio=max_ratio,
-            **settings,
+            chosen.of_terms(),
+            field_scales=field_scales,
+            conditions=conditions,
         )
         self.names = self.manager.loss_names
+        self.points = points_of(chosen.method, self.names, conditions, time_span, points_return)
         self._period = Period(check_number("period", period, 1, integer=True))
-        self.total_steps = total_steps
-        if total_steps is not None:
-            check_number("total_steps", total_steps, 1, integer=True)
-            why = self.manager.settings.unreachable(total_steps // period)
-            if why is not None:
-                text = f"In a training of {total_steps} steps {why}."
-                warnings.warn(text, RuntimeWarning, stacklevel=2)
-        elif self.manager.method.needs_length:
-            raise ValueError(
-                f"`total_steps` must be given for strategy {strategy!r} with stages that end by "
-                "until_fraction, got None."
-            )
+        self.total_steps = checked_length(total_steps, period, self.manager)
         self._pending: list[Tensor] = []
         self.switches = 0
-        self._step: int | None = None
-        self._repeats = 0
+        self._steps = StepCounter()
         self._met = False
         self._settings = {
-            "strategy": strategy,
+            **chosen.as_dict(),
             "period": period,
             "gradients_of": gradients_of,
             "total_steps": total_steps,
-            "normalization": normalization,
-            "max_ratio": max_ratio,
-            **settings,
+            "conditions": conditions,
+            "field_scales": field_scales,
+            "time_span": time_span,
+            "points_return": points_return,
         }
         self._meter = Meter(gradients_of)
         self._measured_on = check_parameters(parameters, self.manager, gradients_of)
@@ -135,24 +153,40 @@ class LossAggregator(nn.Module):
         losses: Mapping[str, Tensor],
         step: int,
         residuals: Mapping[str, Tensor] | None = None,
+        *,
+        keys: Mapping[str, Tensor] | None = None,
+        times: Mapping[str, Tensor] | None = None,
     ) -> Tensor:
         """Return the weighted sum of the losses; in training, take them in too.
 
         Args:
             losses: raw (unweighted) loss of every term by name, tensors of shape `[]` with the
-                graph that `backward` will take.
+                graph that `backward` will take; for a strategy that weighs points the residuals
+                of every term, `[N]` or `[N, m]` for m components.
             step: of the optimiser; it must not fall from call to call.
             residuals: of every term `[n, ...]` by name, for strategies that read the tangent
                 kernel.
+            keys: of the points of a term by its name, whole numbers `[N]` or coordinates `[N, d]`,
+                for points that are not the same in the same order in each call.
+            times: of the points of a term `[N]` by its name, for `causal`. A strategy does not
+                look at what it does not read.
 
         Returns:
-            `sum_i w_i L_i`, shape `[]`, with the weights in force before this call.
+            `sum_i w_i L_i`, shape `[]`, with the weights in force before this call, where L_i is
+            `mean (f r)^2` if points are weighed.
 
         Raises:
             ValueError: if a name is missing or unknown, a loss is not one number, the step falls,
-                or what the strategy reads is missing.
+                what the strategy reads is missing, or points cannot be followed.
         """
-        stacked = self._stacked(losses)
+        if self.points is not None:
+            rows = self.points.rows(losses)
+            detached = [own.detach() for own in rows]
+            factors = self._factors(self.points, detached, step, keys, times)
+            stacked = torch.stack([mean_square(r, f) for r, f in zip(rows, factors, strict=True)])
+            return torch.sum(stacked * self.weights.to(stacked))
+        check_left_out(self.manager.strategy, keys=keys, times=times)
+        stacked = stacked_losses(losses, self.names)
         total = torch.sum(stacked * self.weights.to(stacked))
         if self.training and torch.is_grad_enabled():
             self._observe(losses, stacked.detach(), step, residuals)
@@ -161,11 +195,13 @@ class LossAggregator(nn.Module):
     def get_extra_state(self) -> dict[str, Any]:
         """Return what `state_dict` holds beside the weights, plain numbers, lists and tensors."""
         self._read_pending()
+        points = {} if self.points is None else {"points": self.points.state_dict()}
         return {
+            **points,
             "manager": self.manager.state_dict(),
             "period": self._period.state_dict(),
             "epoch": self._updater.epoch,
-            "step": self._step,
+            "step": self._steps.last,
             "switches": self.switches,
             "meter": self._meter.state_dict() if self._reads_kernel else {"generator": None},
         }
@@ -181,11 +217,14 @@ class LossAggregator(nn.Module):
         """
         if not isinstance(state, Mapping):
             raise ValueError(f"The saved state must be of a LossAggregator, got {state!r}.")
+        check_saved(self.points, state.get("points"))
         check_names("The saved state", self.get_extra_state(), state)
         self.manager.load_state_dict(state["manager"])
+        if self.points is not None:
+            self.points.load_state_dict(state["points"])
         self._pending = []
         self._period.load_state_dict(state["period"])
-        self._updater.epoch, self._step = state["epoch"], state["step"]
+        self._updater.epoch, self._steps.last = state["epoch"], state["step"]
         self.switches = state["switches"]
         if self._reads_kernel:
             self._meter.load_state_dict(state["meter"])
@@ -194,24 +233,14 @@ class LossAggregator(nn.Module):
 
     def extra_repr(self) -> str:
         """Return what `print` shows of it."""
-        return f"{self.manager.strategy!r}, {self.names}, period={self._period.length}"
+        return f"{self._settings['strategy']!r}, {self.names}, period={self._period.length}"
+
+    @property
+    def next_step(self) -> int:
+        """The least `step` that a call can be counted with."""
+        return 0 if self._steps.last is None else self._steps.last + 1
 
     # ---- what a step does -----------------------------------------------------------------------
-
-    def _stacked(self, losses: Mapping[str, Tensor]) -> Tensor:
-        """Return the losses in the order of the names `[k]`."""
-        if not isinstance(losses, Mapping):
-            kind = type(losses).__name__
-            raise ValueError(f"`losses` must map each name to a tensor, got a {kind}.")
-        check_names("`losses`", self.names, losses)
-        for name in self.names:
-            loss = losses[name]
-            if not isinstance(loss, Tensor) or loss.ndim:
-                found = list(loss.shape) if isinstance(loss, Tensor) else type(loss).__name__
-                raise ValueError(
-                    f"`losses[{name!r}]` must be a tensor of one number (shape []), got {found}."
-                )
-        return torch.stack([losses[name] for name in self.names])
 
     @torch.compiler.disable
     def _observe(
@@ -222,16 +251,37 @@ class LossAggregator(nn.Module):
         residuals: Mapping[str, Tensor] | None,
     ) -> None:
         """Take in the losses of a step; at the end of a period, move the weights."""
-        if not self._is_new(step):
+        if not self._steps.is_new(step):
             return
-        if not self._met:
-            self._check_ranks()
-        missing = self._period.missing() - len(self._pending)
-        if missing <= 1:
+        self._check_ranks()
+        if self._missing() <= 1:
             self._measure(losses, residuals)
-        self._step = int(step)
+        self._count(values, step)
+
+    @torch.compiler.disable
+    def _factors(
+        self, points: PointLosses, rows: Sequence[Tensor], step: int, keys: Any, times: Any
+    ) -> list[Tensor | None]:
+        """Return the factors of the points of each term; in a new step, move them before."""
+        places = points.places(rows, keys, times)
+        if not (self.training and torch.is_grad_enabled() and self._steps.is_new(step)):
+            return points.factors(rows, places, moves=False)
+        self._check_ranks()
+        raw = torch.stack([mean_square(own) for own in rows])
+        usable = bool(torch.isfinite(raw).all())  # a factor that became NaN would stay NaN
+        factors = points.factors(rows, places, moves=usable)
+        self._count(raw, step)
+        return factors
+
+    def _missing(self) -> int:
+        """Return how many steps are missing for a whole period."""
+        return self._period.missing() - len(self._pending)
+
+    def _count(self, values: Tensor, step: int) -> None:
+        """Count a step with its raw losses `[k]`."""
+        self._steps.last = int(step)
         self._pending.append(values)
-        if missing <= 1:
+        if self._missing() <= 0:
             self._end_period()
         elif len(self._pending) >= _MOST_PENDING:
             self._read_pending()
@@ -256,26 +306,6 @@ class LossAggregator(nn.Module):
             rows = [residuals[name] for name in self.names]
         terms = [losses[name] for name in self.names]
         self._meter.take(self.manager, terms, rows, self._measured_on)
-
-    def _is_new(self, step: int) -> bool:
-        """Return whether no call has been made with this step or a later one."""
-        check_number("step", step, integer=True)
-        if self._step is None or step > self._step:
-            self._repeats = 0
-            return True
-        if step < self._step:
-            raise ValueError(
-                f"`step` must not fall from call to call, got {step} after {self._step}."
-            )
-        self._repeats += 1
-        if self._repeats == _SAME_STEP:
-            warnings.warn(
-                f"`step` has been {step} in {_SAME_STEP} calls, and weights only move when it "
-                "grows: count the steps of the optimiser.",
-                RuntimeWarning,
-                stacklevel=4,
-            )
-        return False
 
     def _end_period(self) -> None:
         self._read_pending()
@@ -305,6 +335,8 @@ class LossAggregator(nn.Module):
 
     def _check_ranks(self) -> None:
         """Refuse processes whose weights would part, before the first of their means."""
+        if self._met:
+            return
         processes.check_same(names=self.names, **self._settings)
         # Of one checkpoint, or of none; the losses of an unfinished period may differ.
         begun = self._period.length - self._period.missing()

@@ -14,7 +14,9 @@ from pinn_ext.checks import check_names
 from pinn_ext.datasets import SnapshotBatch
 from pinn_ext.losses.from_config import Description, describe, initial_weights
 from pinn_ext.losses.physics_loss import PhysicsLoss
+from pinn_ext.losses.row_points import row_points
 from pinn_ext.networks import FieldNetwork
+from pinn_ext.plain_torch.loss_aggregator import LossAggregator
 from pinn_ext.schema import Config
 
 
@@ -25,13 +27,15 @@ def train_physics(
     device: torch.device | str,
     cfg: Config,
     rk4: bool = True,
-    adaptive_weights: AdaptiveLossWeights | None = None,
+    adaptive_weights: AdaptiveLossWeights | LossAggregator | None = None,
 ) -> tuple[float, dict[str, float]]:
     """Take one optimiser step on a batch of snapshot graphs, in a training loop of your own.
 
     The loss terms and their weighted sum are those that `pinn_ext`'s DeepXDE path trains on. The
-    function reads the weights but never updates them: call `adaptive_weights.update` once an
-    epoch with the means of the raw losses.
+    weights of an `AdaptiveLossWeights` are read but never updated: call `adaptive_weights.update`
+    once an epoch with the means of the raw losses. A `LossAggregator` counts each call as its next
+    step and moves the weights itself; one that weighs points does so by node, and knows a node
+    again in other batches by its position and time.
 
     Args:
         batch: torch-geometric batch of `pinn_ext.datasets.SnapshotGraphs`.
@@ -40,7 +44,9 @@ def train_physics(
         device: where model and batch are to lie.
         cfg: the configuration.
         rk4: False leaves the RK4 terms out.
-        adaptive_weights: gives the weights by term name; None takes those in `cfg`.
+        adaptive_weights: gives the weights by term name; None takes those in `cfg`. A
+            `LossAggregator` must have exactly the terms that are trained on, and all IC and BC
+            terms as `conditions` for strategies that tell them from equations.
 
     Returns:
         The weighted total and the raw loss of every term by name, before the step.
@@ -55,13 +61,14 @@ def train_physics(
     graphs = SnapshotBatch.from_graphs(batch, device, dtype)
     model.train()
     graphs.inputs.requires_grad_()
-    terms = loss(model, graphs, loss.answer(model, graphs))
-    if adaptive_weights is None:
-        values = list(initial_weights(cfg, loss.names).values())
-    else:
-        values = [adaptive_weights.get_weight(name) for name in loss.names]
+    rows = loss.residuals(model, graphs, loss.answer(model, graphs))
+    terms = [own.square().mean() for own in rows]
     raw = {name: term.item() for name, term in zip(loss.names, terms, strict=True)}
-    total = weighted_total(terms, torch.tensor(values, dtype=dtype, device=device))
+    if isinstance(adaptive_weights, LossAggregator):
+        total = _aggregated(adaptive_weights, loss, graphs, rows, terms)
+    else:
+        values = _values(adaptive_weights, cfg, loss.names)
+        total = weighted_total(terms, torch.tensor(values, dtype=dtype, device=device))
     optimizer.zero_grad()
     total.backward()
     optimizer.step()
@@ -89,7 +96,33 @@ def weighted_total(losses: Sequence[Tensor], weights: Tensor) -> Tensor:
     return torch.sum(stacked)
 
 
-def _check_parts(loss: PhysicsLoss, model: Any, weights: AdaptiveLossWeights | None) -> None:
+def _values(weights: AdaptiveLossWeights | None, cfg: Config, names: Sequence[str]) -> list[float]:
+    """Return the weight of each term."""
+    if weights is None:
+        return list(initial_weights(cfg, names).values())
+    return [weights.get_weight(name) for name in names]
+
+
+def _aggregated(
+    aggregator: LossAggregator,
+    loss: PhysicsLoss,
+    batch: SnapshotBatch,
+    rows: Sequence[Tensor],
+    terms: Sequence[Tensor],
+) -> Tensor:
+    """Return the total of an aggregator, which counts this as its next step."""
+    residuals = dict(zip(loss.names, rows, strict=True))
+    if aggregator.points is None:
+        named = dict(zip(loss.names, terms, strict=True))
+        return aggregator(named, aggregator.next_step, residuals)
+    nodes = {name: row_points(loss, batch, i) for i, name in enumerate(loss.names)}
+    times = {name: at[:, -1] for name, at in nodes.items()}
+    return aggregator(residuals, aggregator.next_step, keys=nodes, times=times)
+
+
+def _check_parts(
+    loss: PhysicsLoss, model: Any, weights: AdaptiveLossWeights | LossAggregator | None
+) -> None:
     if isinstance(model, FieldNetwork):
         made_for = model.system.name, "soft" if model.hard is None else "hard"
         wanted = loss.system.name, loss.conditions
@@ -98,6 +131,8 @@ def _check_parts(loss: PhysicsLoss, model: Any, weights: AdaptiveLossWeights | N
                 f"`model` must be made for problem {wanted[0]} with {wanted[1]} conditions, as "
                 f"`cfg` says, got one for {made_for[0]} with {made_for[1]} conditions."
             )
-    if weights is not None:
+    if isinstance(weights, LossAggregator):
+        check_names("`adaptive_weights`", loss.names, weights.names)
+    elif weights is not None:
         held = [name for name in weights.loss_names if name in loss.names]
         check_names("`adaptive_weights`", loss.names, held)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from pinn_ext.point_weights.keys import keys_of
+from pinn_ext.point_weights.rows import of_rows
 from pinn_ext.strategies import PointBlock, PointState, PointStrategy
 
 
@@ -39,10 +41,25 @@ class PointTable:
         self._times: Tensor | None = None
         self._last: Tensor | None = None
 
+    @property
+    def count(self) -> int:
+        """How many points the table holds."""
+        return self._count
+
+    @property
+    def has_keys(self) -> bool | None:
+        """Whether points are told apart by keys, not by position; None before the first batch."""
+        return None if self._state is None else self._keys is not None
+
+    @property
+    def last_factors(self) -> Tensor | None:
+        """What `factors` returned last, `[n, m]`."""
+        return self._last
+
     def load_batch(
         self, like: Tensor, points: Tensor | None, span: tuple[float, float] | None
     ) -> None:
-        """Take up the points of a batch.
+        """Take up the points of a batch, which are told apart by their coordinates.
 
         Args:
             like: the residuals `[n, m]`.
@@ -52,16 +69,37 @@ class PointTable:
         Raises:
             ValueError: if points that cannot be told apart have become more or fewer.
         """
+        keyed = points is not None and self.strategy.keyed
+        times = None if points is None else points[:, -1]
+        self.load_keys(like, keys_of(points) if keyed else None, times, span)  # type: ignore[arg-type]
+
+    def load_keys(
+        self,
+        like: Tensor,
+        keys: Tensor | None,
+        times: Tensor | None,
+        span: tuple[float, float] | None,
+    ) -> None:
+        """Take up the points of a batch.
+
+        Args:
+            like: the residuals `[n, m]`.
+            keys: whole numbers `[n]` that name the points, None: they are told by position.
+            times: of the points `[n]`, for strategies that read them.
+            span: first and last time of the problem.
+
+        Raises:
+            ValueError: if points that cannot be told apart have become more or fewer.
+        """
         n, m = like.shape
-        self._times = None if points is None else points[:, -1]
+        self._times = times
         block = PointBlock(like, self.condition, span, self._count)
         if self._state is None or not self.strategy.keyed:
             if self._state is None:
                 self._state = self.strategy.init(n, m, block)
-            self._count, self._keys = n, self._new_keys(points)
+            self._count, self._keys = n, keys
             return
         self._move_to(like.device)
-        keys = self._new_keys(points)
         if keys is None or self._keys is None:
             if n != self._count:
                 raise ValueError(
@@ -74,22 +112,26 @@ class PointTable:
         joining = int(missing.sum())
         if joining:
             rows[missing] = torch.arange(self._count, self._count + joining, device=rows.device)
-            new = (
-                self.strategy.init(joining, m, block)
-                if self.returning
-                else self.strategy.newcomers(joining, self._state)
-            )
-            self._state = {
-                key: torch.cat((value, new[key])) if isinstance(value, Tensor) else value
-                for key, value in self._state.items()
-            }
-            self._keys, self._sorted = torch.cat((self._keys, keys[missing])), None
-            self._count += joining
+            self._join(joining, keys[missing], m, block)
         if self.returning:
             self._rows = rows
         else:
             self._state, self._keys, self._sorted = self._take(rows), keys, None
             self._count = n
+
+    def _join(self, joining: int, keys: Tensor, m: int, block: PointBlock) -> None:
+        """Give a state to points `[joining]` that the table does not hold."""
+        state: PointState = self._state or {}
+        if self.returning:  # they are met for the first time, as all others were once
+            new = self.strategy.init(joining, m, block)
+        else:
+            new = self.strategy.newcomers(joining, state)
+        self._state = {
+            key: torch.cat((value, new[key])) if isinstance(value, Tensor) else value
+            for key, value in state.items()
+        }
+        self._keys, self._sorted = torch.cat((self._keys, keys)), None  # type: ignore[arg-type]
+        self._count += joining
 
     def factors(self, abs_residual: Tensor, moves: bool) -> Tensor | None:
         """Return what the present residuals are multiplied by, and update if that is due.
@@ -114,6 +156,35 @@ class PointTable:
         self._last = own.to(abs_residual).expand_as(abs_residual)
         return self._last
 
+    def factors_of(
+        self, like: Tensor, keys: Tensor | None = None, times: Tensor | None = None
+    ) -> Tensor | None:
+        """Return the factors in force of any points, and change nothing.
+
+        Args:
+            like: their residuals `[n, m]`.
+            keys: as in `load_keys`; unknown points count like newcomers.
+            times: as in `load_keys`.
+
+        Returns:
+            Factors `[n, m]`, None where the weights never began to move.
+        """
+        if not self.updated or self._state is None:
+            return None
+        self._move_to(like.device)
+        state = self._state
+        if keys is not None and self._keys is not None:
+            rows = self._find(keys)
+            known, rows = rows >= 0, rows.clamp(min=0)
+            new = self.strategy.newcomers(len(keys), state)
+            state = {
+                key: torch.where(of_rows(known, value), value[rows], new[key])
+                if isinstance(value, Tensor)
+                else value
+                for key, value in state.items()
+            }
+        return self.strategy.factors(state, times).to(like).expand_as(like)
+
     def statistics(self) -> dict[int, tuple[float, float, float]]:
         """Return least, mean and largest of the factors used last, by term."""
         if self._last is None or not len(self._last):
@@ -123,13 +194,11 @@ class PointTable:
 
     # ---- rows of the table --------------------------------------------------------------------
 
-    def _new_keys(self, points: Tensor | None) -> Tensor | None:
-        return keys_of(points) if points is not None and self.strategy.keyed else None
-
     def _find(self, keys: Tensor) -> Tensor:
         """Return the row of each key, -1 for a key that is not there."""
         if self._sorted is None:
-            self._sorted = self._keys.sort()  # type: ignore[union-attr]
+            # Of equal keys the first row counts, always the same one.
+            self._sorted = self._keys.sort(stable=True)  # type: ignore[union-attr]
         ordered, order = self._sorted
         place = torch.searchsorted(ordered, keys).clamp(max=len(ordered) - 1)
         return torch.where(ordered[place] == keys, order[place], -1)
@@ -151,8 +220,8 @@ class PointTable:
                 self._state[key] = value
 
     def _move_to(self, device: torch.device) -> None:
-        if self._keys is not None:
-            self._keys = self._keys.to(device)
+        if self._keys is not None and self._keys.device != device:
+            self._keys, self._sorted = self._keys.to(device), None
         self._state = {
             key: value.to(device) if isinstance(value, Tensor) else value
             for key, value in (self._state or {}).items()
@@ -175,6 +244,41 @@ class PointTable:
         self._state = None if state["state"] is None else _copied(state["state"])
         self._keys, self._sorted, self._rows = state["keys"], None, None
         self._count, self.updated = state["count"], state["updated"]
+
+
+def load_tables(tables: Sequence[PointTable], saved: Sequence[dict[str, Any]]) -> None:
+    """Let tables continue from what their `state_dict` returned.
+
+    Args:
+        tables: of one training.
+        saved: one state a table.
+
+    Raises:
+        ValueError: if the states are of other terms.
+    """
+    own, theirs = [table.terms for table in tables], [state["terms"] for state in saved]
+    if own != theirs:
+        raise ValueError(
+            f"The saved state must have point weights of the terms {own}, got {theirs}."
+        )
+    for table, state in zip(tables, saved, strict=True):
+        table.load_state_dict(state)
+
+
+def check_saved(points: Any, state: Any) -> None:
+    """Refuse a saved state of other point weights than those at work.
+
+    Args:
+        points: at work, an object with their `strategy`; None for a strategy of terms.
+        state: what its `state_dict` returned, None for a strategy of terms.
+
+    Raises:
+        ValueError: if one has point weights that the other has not.
+    """
+    own = "none" if points is None else repr(points.strategy.name)
+    saved = "none" if state is None else repr(state["strategy"])
+    if own != saved:
+        raise ValueError(f"The saved state must have point weights of strategy {own}, got {saved}.")
 
 
 def _copied(state: PointState) -> PointState:

@@ -14,7 +14,7 @@ from pinn_ext.choices import SECOND_PHASES
 from pinn_ext.dde.callback.hooks import WeightingHooks
 from pinn_ext.dde.model.loss_terms import trained_tensors
 from pinn_ext.dde.weighting.kernel_meter import KernelMeter
-from pinn_ext.dde.weighting.point_weights import check_saved
+from pinn_ext.point_weights.table import check_saved
 from pinn_ext.reports import event_files
 from pinn_ext.strategies import PointStrategy
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from pinn_ext.datasets import SnapshotBatch, SnapshotGraphs, epoch_order
 from pinn_ext.dde.model.data_protocol import DescribedData
 from pinn_ext.losses.physics_loss import PhysicsLoss, Points
+from pinn_ext.losses.row_points import row_points
 from solvers.operators import GraphOperators
 
 
@@ -170,17 +171,7 @@ class GraphData(dde.data.Data, DescribedData):
             One point a row; the jumps of a periodic box have each point twice, for values and
             slopes.
         """
-        batch, kind = self._train, self.loss.names[term][:2]
-        at = batch.inputs.detach()
-        if kind == "PI":
-            return at
-        if kind == "RK":
-            return at[~batch.operators.boundary_mask]
-        if kind == "IC":
-            return torch.cat((batch.initial, torch.zeros_like(batch.initial[:, :1])), dim=1)
-        if self.loss.system.periodic:
-            return torch.cat([part for side in batch.lower_sides() for part in (side, side)])
-        return at[batch.operators.boundary_mask]
+        return row_points(self.loss, self._train, term)
 
     def time_span(self) -> tuple[float, float]:
         """Return the first and last time of the problem."""

@@ -13,7 +13,8 @@ from pinn_ext.dde.model.data_protocol import described
 from pinn_ext.dde.model.notes import notes_of
 from pinn_ext.dde.model.row_points import blocks_of, row_points, time_span
 from pinn_ext.point_weights.keys import same_inputs
-from pinn_ext.point_weights.table import PointTable
+from pinn_ext.point_weights.rows import absolute, of_rows
+from pinn_ext.point_weights.table import PointTable, load_tables
 from pinn_ext.strategies import PointBlock, PointStrategy
 
 
@@ -127,7 +128,8 @@ class PointWeights:
                 "Point weights must have one call of the loss function for each term, got "
                 f"{len(heard)} calls for {len(losses)} terms of {type(model.data).__name__}."
             )
-        sizes = [_absolute(call) for call in heard]
+        with torch.no_grad():
+            sizes = [absolute(call.value - call.target) for call in heard]
         self._load_batch(sizes, inputs, model)
         weighed = list(losses)
         for table in self._tables or []:
@@ -191,13 +193,7 @@ class PointWeights:
                 groups = [terms] if alike else [[term] for term in terms]
                 tables += [PointTable(self.strategy, t, condition, returning) for t in groups]
         if self._saved is not None:
-            own, saved = ([t.terms for t in tables], [state["terms"] for state in self._saved])
-            if own != saved:
-                raise ValueError(
-                    f"The saved state must have point weights of the terms {own}, got {saved}."
-                )
-            for table, state in zip(tables, self._saved, strict=True):
-                table.load_state_dict(state)
+            load_tables(tables, self._saved)
             self._saved = None
         return tables
 
@@ -216,33 +212,7 @@ class PointWeights:
         self._loaded = False
 
 
-def check_saved(points: PointWeights | None, state: Any) -> None:
-    """Refuse a saved state of other point weights than those at work.
-
-    Args:
-        points: at work, None for a strategy of terms.
-        state: what `PointWeights.state_dict` returned, None for a strategy of terms.
-
-    Raises:
-        ValueError: if one has point weights that the other has not.
-    """
-    own = "none" if points is None else repr(points.strategy.name)
-    saved = "none" if state is None else repr(state["strategy"])
-    if own != saved:
-        raise ValueError(f"The saved state must have point weights of strategy {own}, got {saved}.")
-
-
-def _absolute(call: Heard) -> Tensor:
-    """Return the absolute residual `[n]` of each row, the root mean square over components."""
-    with torch.no_grad():
-        residual = call.value - call.target
-        if residual.ndim < 2:
-            return residual.abs().reshape(-1)
-        rows = residual.reshape(len(residual), -1)
-        return rows.abs()[:, 0] if rows.shape[1] == 1 else rows.square().mean(dim=1).sqrt()
-
-
 def _apply(call: Heard, factors: Tensor) -> Any:
     """Call a loss function on weighted rows."""
-    own = factors.reshape(-1, *[1] * (call.value.ndim - 1)) if call.value.ndim else factors[0]
+    own = of_rows(factors, call.value)
     return call.function(own * call.target, own * call.value)

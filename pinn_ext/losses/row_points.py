@@ -1,0 +1,33 @@
+"""Which point each residual row of a coupled system belongs to."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from pinn_ext.datasets import SnapshotBatch
+from pinn_ext.losses.physics_loss import PhysicsLoss
+
+
+def row_points(loss: PhysicsLoss, batch: SnapshotBatch, term: int) -> Tensor:
+    """Return the position and time that each row of a term belongs to.
+
+    Args:
+        loss: gives the terms.
+        batch: of graphs, where their residuals are measured.
+        term: index of the term.
+
+    Returns:
+        One point a row `[n, dimension + 1]`; the jumps of a periodic box have each point twice, for
+        values and slopes.
+    """
+    kind, at = loss.names[term][:2], batch.inputs.detach()
+    if kind == "PI":
+        return at
+    if kind == "RK":  # boundary nodes have no stencil of their own
+        return at[~batch.operators.boundary_mask]
+    if kind == "IC":
+        return torch.cat((batch.initial, torch.zeros_like(batch.initial[:, :1])), dim=1)
+    if loss.system.periodic:
+        return torch.cat([part for side in batch.lower_sides() for part in (side, side)])
+    return at[batch.operators.boundary_mask]
