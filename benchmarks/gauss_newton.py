@@ -4,7 +4,7 @@ Each method starts from the same network, points, scaling and loss weights, in f
 learning rate that falls along a cosine, `adam_lbfgs` goes on with L-BFGS, `adam_nncg` then with
 NNCG; the shares of the time and the settings are the best of short trials and stand in
 `_gauss_newton/methods.py`. `error_u` and `error_v` are relative L2 errors on points that no
-training has seen, `worst` is the larger one, `trivial` what a network that answers zero scores in
+training has seen, `worst` is the larger one, `trivial` what a network that returns zero scores in
 the worse field. `seconds` is the time of the whole training; an iteration that has begun is
 finished, so it can be more than was asked for. `iterations` are DeepXDE's.
 
@@ -32,7 +32,7 @@ FIGURES = ("error_u", "error_v", "worst", "trivial", "seconds", "iterations", "l
 
 
 def row_of(case: str, method: str, seed: int, seconds: float) -> dict[str, Any]:
-    """Train once; `_course` holds seconds and errors on the way."""
+    """Train once; `_course` holds seconds and errors in its course."""
     from _gauss_newton.cases import build
     from _gauss_newton.methods import METHODS, Run
 

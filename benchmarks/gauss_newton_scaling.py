@@ -7,9 +7,9 @@ counted: `seconds_per_iteration` is their median, the parts beneath it are means
 rows and their derivatives; `residuals`: of the trials; `matrix`: J^T J or lengths of columns;
 `solves`: factors and triangular solves, with J J^T where that is smaller; `lsmr`: products).
 `seconds_of_product` is a plain `J.T @ J` of the same shape in the same process with the same
-threads, `ratio_to_jtj` an iteration in that unit; empty where J is not formed. `path` is the way
+threads, `ratio_to_jtj` an iteration in that unit; empty where J is not formed. `solver` is the one
 that the memory limit left. `peak_bytes` (Linux) is what the iterations add to resident memory,
-`peak_ratio` the same in units of J. Each row is a process of its own.
+`peak_ratio` the same in units of J. Each row is a separate process.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from _gauss_newton.process import child
 START = time.perf_counter()
 MOST_ROWS = 50_000
 FIGURES = (
-    "path",
+    "solver",
     "seconds_per_iteration",
     "seconds_of_product",
     "ratio_to_jtj",
@@ -61,7 +61,7 @@ def row_of(parameters: int, rows: int, args: Any, threads: int) -> dict[str, Any
     if row["peak_bytes"] is not None:
         row["peak_ratio"] = row["peak_bytes"] / (8 * row["rows"] * row["parameters"])
     taken, ratio = row["seconds_per_iteration"], row["ratio_to_jtj"]
-    text = f"{row['parameters']} x {row['rows']}: {row['path']}, {taken} s, ratio {ratio}"
+    text = f"{row['parameters']} x {row['rows']}: {row['solver']}, {taken} s, ratio {ratio}"
     print(f"{time.perf_counter() - START:6.0f} s  {text}", file=sys.stderr, flush=True)
     return row
 

@@ -4,7 +4,7 @@
 hard conditions, three hidden layers, about 4000 rows). The others are scipy's methods on the same
 residual from the same start, in float64: `scipy_trf`, `scipy_trf_lsmr` and `scipy_lm` with our
 Jacobian passed as `jac`, so that they differ from ours by the solver alone; `scipy_trf_2point`
-with scipy's default differences. Each run is a process of its own, ended by the clock.
+with scipy's default differences. Each run is a separate process, ended by the clock.
 
 `lowest` is the lowest cost reached (half the sum of squares, from `start` on) and `seconds` the
 time until then; `njev` the Jacobians (for ours, iterations; for differences, residuals over one

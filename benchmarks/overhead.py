@@ -10,7 +10,7 @@ are measured in a second run, as measuring costs too.
 
 Strategies that weigh points act inside of DeepXDE's loss functions, where the callback's clock does
 not run: their fraction is that by which their steps are longer than those of `fixed`, in turns of
-20 steps. `auto` is measured over its pilots and what comes after: evaluations on unseen points,
+20 steps. `auto` is measured over its pilots and what comes after: evaluations on held-out points,
 copies of all states.
 """
 

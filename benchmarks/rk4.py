@@ -23,11 +23,11 @@ over the time. On a regular grid the weights are the same at all nodes and ours 
 there it moves fewer bytes than the formula says.
 
 glibc gives arrays above 32 MB back to the system at once, and a step on more than 4 million nodes
-then spends half of its time on fresh pages; so this program starts itself anew with glibc's limits
+then spends half of its time on fresh pages; so this program restarts itself with glibc's limits
 raised, for all rows alike (`MALLOC_LIMITS`; a user does the same by these variables).
 
 `peak_bytes` (Linux) is the operator's tables, the state, and what stepping adds to the peak of
-resident memory, in a process of its own; `(peak_bytes - operator_bytes) / state_bytes` counts it in
+resident memory, in a separate process; `(peak_bytes - operator_bytes) / state_bytes` counts it in
 states.
 """
 

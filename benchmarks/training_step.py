@@ -1,15 +1,15 @@
 """One first-order training step, loss, backward pass and Adam, beside stock DeepXDE.
 
-Each way trains the same network from the same parameters at the same points: `stock` is the model
-that a DeepXDE user would write, with `dde.grad.jacobian` and `dde.grad.hessian`; `reverse` is our
-loss with nested reverse passes; `jets` is our loss with derivatives that travel forward. Hard
+Each variant trains the same network from the same parameters at the same points: `stock` is the
+model that a DeepXDE user would write, with `dde.grad.jacobian` and `dde.grad.hessian`; `reverse` is
+our loss with nested reverse passes; `jets` is our loss with derivatives that travel forward. Hard
 conditions are the same constrained expression in all three; `stock_bare` leaves the data part out
 of it, as a bound: no output transform costs DeepXDE less. Soft conditions are point sets for each
 field, at which stock DeepXDE evaluates the equation too.
 
 `ms` is the median over the repeats, `ratio_to_stock` the median of the ratios within a repeat, in
-which the ways take turns. With one thread, the clock is the CPU time of the process, which other
-work on the machine disturbs least. `difference` is that of the first step's loss, relative.
+which the variants take turns. With one thread, the clock is the CPU time of the process, which
+other work on the machine disturbs least. `difference` is that of the first step's loss, relative.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ WARM_UP = 3
 
 
 def rows_of(name: str, case: Case, dtype: str, repeats: int, steps: int) -> list[dict[str, Any]]:
-    """Measure all ways of one case."""
+    """Measure all variants of one case."""
     with contextlib.redirect_stdout(io.StringIO()):  # DeepXDE prints the type it sets
         dde.config.set_default_float(dtype)
     torch.set_default_dtype(getattr(torch, dtype))
@@ -101,7 +101,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--points", type=int, help="for the equation; each case has its own")
     parser.add_argument("--hidden", help="widths, such as 64,64,64,64")
     parser.add_argument("--repeats", type=int, default=9)
-    parser.add_argument("--steps", type=int, default=5, help="steps in a row of one way")
+    parser.add_argument("--steps", type=int, default=5, help="steps in a row of one variant")
     parser.add_argument("--threads", type=int, default=1)
     return parser.parse_args()
 

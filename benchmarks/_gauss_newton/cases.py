@@ -1,7 +1,7 @@
 """Coupled systems as stock DeepXDE models, for the benchmarks of Gauss-Newton.
 
 The equation is `System.rhs` with derivatives by `dde.grad`; points, conditions, network and
-transforms are DeepXDE's own. Inputs are scaled to [-1, 1], the network answers in units of each
+transforms are DeepXDE's own. Inputs are scaled to [-1, 1], the network output is in units of each
 field's scale, and each loss term is divided by that scale squared.
 """
 
@@ -26,7 +26,7 @@ from torch import Tensor
 from pinn_ext import systems
 from pinn_ext.systems import Derivatives, System
 
-UNSEEN = 4000
+HELD_OUT = 4000
 
 
 class Burgers2D(System):
@@ -65,7 +65,7 @@ CASES: dict[str, tuple[Callable[[], System], str]] = {
 
 @dataclass
 class Problem:
-    """A model that is not compiled yet, with what is needed to judge it."""
+    """A model that is not compiled yet, with what is needed to measure its errors."""
 
     system: System
     model: dde.Model
@@ -74,7 +74,7 @@ class Problem:
     wanted: np.ndarray
 
     def compile(self, optimizer: str, **options: Any) -> None:
-        """Compile; the weights too, as a model that is compiled anew has none."""
+        """Compile; the weights too, as a model that is compiled again has none."""
         self.model.compile(optimizer, loss_weights=self.loss_weights, verbose=0, **options)
 
     def loss(self) -> float:
@@ -93,7 +93,7 @@ class Problem:
         return (difference / np.linalg.norm(self.wanted, axis=0)).tolist()
 
     def trivial_errors(self) -> list[float]:
-        """Return the errors of a network that answers zero."""
+        """Return the errors of a network that returns zero."""
         kept = {name: value.clone() for name, value in self.model.net.state_dict().items()}
         with torch.no_grad():
             for parameter in self.model.net.parameters():
@@ -136,7 +136,7 @@ def build(case: str, seed: int, width: int = 20, interior: int | None = None) ->
     net.apply_output_transform(_output(system, conditions, scales))
     generator = np.random.default_rng(12345)
     low, high = np.array([*system.lower, 0.0]), np.array([*system.upper, system.final_time])
-    points = low + (high - low) * generator.random((UNSEEN, system.dimension + 1))
+    points = low + (high - low) * generator.random((HELD_OUT, system.dimension + 1))
     # Terms come as residuals of u and v, then initial and boundary values of u and v.
     weights = [scale**-2 for scale in scales] * (1 if conditions == "hard" else 3)
     return Problem(system, dde.Model(data, net), weights, points, _exact(system)(points))

@@ -1,4 +1,4 @@
-"""Ways to train the same DeepXDE model for the same seconds.
+"""Methods to train the same DeepXDE model for the same seconds.
 
 Settings of DeepXDE's optimisers are the best of short trials (30 to 40 s of one core, soft
 Brusselator and Burgers in two dimensions); worst errors of the trials stand beside them.
@@ -23,7 +23,7 @@ LOOKS = 40  # at the error in the course of a training
 
 
 class Run(dde.callbacks.Callback):
-    """Stops a training by the clock, and notes errors on the way; looking at them is not counted.
+    """Stops a training by the clock, and notes errors; the time this takes is not counted.
 
     Args:
         problem: what is trained.
@@ -89,7 +89,7 @@ def adam(run: Run, share: float = 1.0, peak: float = 1e-2) -> None:
 
 
 def lbfgs(run: Run, share: float) -> None:
-    """L-BFGS with a strong Wolfe search, started anew where it gives up before the time.
+    """L-BFGS with a strong Wolfe search, started again where it gives up before the time.
 
     A history of 100 or 200: 4.4e-4 and 3.3e-4. Weights of the conditions 10 times as large: 7.8e-4.
     """

@@ -1,4 +1,4 @@
-"""Processes of their own for the benchmarks of Gauss-Newton, with a number of threads."""
+"""Separate processes for the benchmarks of Gauss-Newton, with a number of threads."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def environment(threads: int) -> dict[str, str]:
 
 
 def restart(threads: int) -> None:
-    """Start this program anew unless it has that many threads: libraries read it as they load."""
+    """Restart this program unless it has that many threads: libraries read it as they load."""
     wanted = environment(threads)
     if wanted != dict(os.environ):
         os.execve(sys.executable, [sys.executable, *sys.argv], wanted)

@@ -1,4 +1,4 @@
-"""Time iterations of Gauss-Newton on one model: a process of its own for the sake of the memory.
+"""Time iterations of Gauss-Newton on one model: a separate process for the sake of the memory.
 
 Takes `{"parameters", "rows", "iterations", "seconds", "memory_limit_gb"}`.
 """
@@ -53,7 +53,7 @@ def stepper_of(rows: ModelRows, memory_limit_gb: float | None) -> Stepper:
     return Stepper(
         rows,
         rows.get(),
-        direction=signature["solver"].default,
+        solver=signature["solver"].default,
         damping=signature["damping"].default,
         geodesic=signature["geodesic"].default,
         memory_limit_gb=memory_limit_gb,
@@ -110,7 +110,7 @@ def run(
     trials = 0
     start = time.perf_counter()
     while len(times) <= iterations and (len(times) < 2 or time.perf_counter() - start < seconds):
-        if len(times) == 1:  # the first finds out how rows and samples hang together
+        if len(times) == 1:  # the first finds out which samples each row depends on
             total.clear()
             trials = 0
         begun = time.perf_counter()
@@ -119,13 +119,13 @@ def run(
         if times[0] > seconds:
             break
     counted = times[1:] or times
-    growth, path = memory.growth(), stepper.path
+    growth, solver = memory.growth(), stepper.solver
     del stepper, problem
-    product = None if path == "matrix_free" else product_seconds(size["rows"], size["parameters"])
+    product = None if solver == "matrix_free" else product_seconds(size["rows"], size["parameters"])
     iteration = statistics.median(counted)
     return {
         **size,
-        "path": path,
+        "solver": solver,
         "iterations": len(counted),
         "seconds_per_iteration": iteration,
         "seconds_of_product": product,

@@ -1,7 +1,7 @@
 """Minimise one problem by one method: `{"case", "parameters", "method", "seed", "seconds"}`.
 
 Prints seconds and cost at every evaluation that lowered the cost, and what the method took. A
-process of its own for `gauss_newton_scipy.py`, for the sake of the memory.
+separate process for `gauss_newton_scipy.py`, for the sake of the memory.
 """
 
 from __future__ import annotations

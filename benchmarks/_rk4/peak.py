@@ -1,6 +1,6 @@
 """Print by how many bytes a step raises the peak of resident memory: `FILE NAME THREADS`.
 
-A process of its own for `rk4.py`, as allocators keep what others have freed. Prints null where the
+A separate process for `rk4.py`, as allocators keep what others have freed. Prints null where the
 system has no /proc/self/clear_refs (Linux has).
 """
 
@@ -33,7 +33,7 @@ def status(key: str) -> int:
 
 
 def reset_peak() -> None:
-    """Give freed memory back and let the peak begin anew."""
+    """Give freed memory back and let the peak begin again."""
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)
     Path("/proc/self/clear_refs").write_text("5", "utf-8")

@@ -1,4 +1,4 @@
-"""What a row of `rk4.py` runs: something that advances a state of its own kind; and ours."""
+"""What a row of `rk4.py` runs: something that advances its own kind of state; and ours."""
 
 from __future__ import annotations
 

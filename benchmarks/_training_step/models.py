@@ -1,4 +1,4 @@
-"""The same training step in three ways: stock DeepXDE, reverse passes of ours, jets of ours."""
+"""The same training step in three variants: stock DeepXDE, reverse passes of ours, jets of ours."""
 
 from __future__ import annotations
 

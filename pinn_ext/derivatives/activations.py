@@ -165,8 +165,8 @@ class _Activation(torch.autograd.Function):
 def _backward_plain(
     ctx: Any, z: Tensor, slopes: Tensor, grad: Tensor | None, grad_slopes: Tensor | None
 ) -> list[Tensor | None]:
-    answers = _plain(z, slopes, ctx.curve, ctx.dimension)
-    asked = [(a, g) for a, g in zip(answers, (grad, grad_slopes), strict=True) if g is not None]
+    results = _plain(z, slopes, ctx.curve, ctx.dimension)
+    asked = [(a, g) for a, g in zip(results, (grad, grad_slopes), strict=True) if g is not None]
     needed = [x for x, need in zip((z, slopes), ctx.needs_input_grad, strict=False) if need]
     gradients = iter(
         torch.autograd.grad(

@@ -77,8 +77,8 @@ class AutogradDerivatives:
         return torch.stack(unmixed).sum(dim=0) if unmixed else torch.zeros_like(field)
 
     def _first_derivatives(self, field: Tensor) -> Tensor:
-        for known, derivatives in self._first:
-            if known is field:
+        for earlier, derivatives in self._first:
+            if earlier is field:
                 return derivatives
         first = self._derivatives(field)
         if first is None:

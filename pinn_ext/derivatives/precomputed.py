@@ -14,7 +14,7 @@ from pinn_ext.derivatives.taylor import Jet
 
 @dataclass(frozen=True)
 class Known:
-    """Two known fields at fixed inputs, cheap to differentiate twice.
+    """Two precomputed fields at fixed inputs, cheap to differentiate twice.
 
     The constrained expression's data part depends on no parameter; following it through
     automatic differentiation in each step cost more than the network itself. Third derivatives
@@ -49,7 +49,7 @@ def differentiate(function: Callable[[Tensor], Tensor], inputs: Tensor) -> Known
     """Compute a function of each row of the inputs and its first two derivatives.
 
     Args:
-        function: `[N, D]` to `[N, 2]`, each row of its own.
+        function: `[N, D]` to `[N, 2]`, each row from the same row only.
         inputs: `[N, D]`.
 
     Returns:
@@ -61,14 +61,14 @@ def differentiate(function: Callable[[Tensor], Tensor], inputs: Tensor) -> Known
     def derivatives(field: Tensor, create_graph: bool) -> Tensor:
         if not field.requires_grad:  # the slope of a linear function
             return torch.zeros_like(inputs)
-        (answer,) = torch.autograd.grad(
+        (result,) = torch.autograd.grad(
             field.sum(),
             inputs,
             create_graph=create_graph,
             materialize_grads=True,
             retain_graph=True,
         )
-        return answer
+        return result
 
     slope = torch.stack([derivatives(f, True) for f in value.unbind(1)], dim=1)
     rows = [[derivatives(s, False) for s in field.unbind(1)] for field in slope.unbind(1)]

@@ -78,7 +78,7 @@ class JetDerivatives:
         jet: of u and v, k = 2.
 
     Attributes:
-        fields: u and v `[N]`; derivatives are known of these very tensors.
+        fields: u and v `[N]`; derivatives exist for these very tensors.
     """
 
     def __init__(self, jet: Jet) -> None:
@@ -136,7 +136,7 @@ def carry(layers: nn.Sequential, features: Tensor, slopes: Tensor, dimension: in
         dimension: number of space coordinates.
 
     Returns:
-        The answer and its derivatives, differentiable in the parameters.
+        The output and its derivatives, differentiable in the parameters.
     """
     channels, count = slopes.shape[:2]
     value, slopes = features, slopes.reshape(channels * count, -1)

@@ -1,8 +1,14 @@
-"""The Jacobian of residual rows with respect to all parameters, one backward pass a term.
+"""The Jacobian of residual rows with respect to all parameters.
 
-In come residual vectors of one forward pass and the network's parameters, out comes the matrix
-`[rows, parameters]` that Gauss-Newton and the tangent kernel need. `residual_jacobian` is the face
-and falls back to batched products where a network is not made of linear layers; read it first.
-`linear_layers` gives each row its own copy of the weights of a linear layer while the residuals
-are computed, and `sample_maps` finds which evaluations of the network a row depends on.
+A residual row is the residual of one loss term at one point. In come a function that evaluates the
+residual vectors `[n]` of all terms, and the parameters; out comes the matrix `[rows, parameters]`
+that Gauss-Newton needs.
+
+In a network made of linear layers one backward pass a term gives all rows of the term:
+`linear_layers` records what each product with a weight matrix leaves behind for each sample (the
+per-example gradients of linear layers), and `sample_maps` finds which samples each row depends on.
+Any other network takes a backward pass a row, in batches: right, and slower. The result is compared
+once with plain automatic differentiation.
+
+Start with `residual_jacobian.RowJacobian`, which chooses between the two.
 """

@@ -1,6 +1,6 @@
-"""Jacobians of residuals with respect to the parameters of networks made of linear layers.
+"""Per-example gradients of linear layers: what residuals leave behind at each weight matrix.
 
-A residual of one point depends on a weight matrix W by way of products `W a` only, in the forward
+A residual of one point depends on a weight matrix W through products `W a` only, in the forward
 pass and in every derivative with respect to inputs. In the backward pass from that residual each
 product leaves a pair (d, a) of vectors, and the row of the Jacobian is the sum of `d a^T` over the
 pairs. One backward pass from the sum of all residuals gives the pairs of all points at once, as no
@@ -54,7 +54,7 @@ class LinearTape(TorchFunctionMode):
 
     Attributes:
         anchor: a leaf that every watched product depends on.
-        foreign: numbers of the parameters that were used in any other way than in `F.linear`.
+        foreign: numbers of the parameters that were used anywhere but in `F.linear`.
         calls: how many samples each watched call of the forward pass had.
     """
 

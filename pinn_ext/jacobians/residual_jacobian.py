@@ -1,4 +1,4 @@
-"""The Jacobian of residual terms with respect to parameters, by the cheapest way that is right."""
+"""The Jacobian of residual rows with respect to parameters, by the cheapest correct method."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class RowJacobian:
     """Jacobian of the residual vectors of several terms.
 
     Networks made of linear layers need one backward pass a term (`linear_layers`); numbers
-    that enter in any other way, such as the unknown coefficients of an inverse problem, need two
+    that enter elsewhere, such as the unknown coefficients of an inverse problem, need two
     passes each. Where rows share samples, as on a graph, a pass a row of each independent block is
-    needed. Any other network falls back to a pass a row. The cheap ways are checked once
+    needed. Any other network falls back to a pass a row. The cheap methods are checked once
     against plain automatic differentiation, again after `forget`.
 
     Args:
@@ -33,7 +33,7 @@ class RowJacobian:
 
     Attributes:
         num_parameters: number of columns, network parameters first.
-        fallback: why the general way is taken, None where it is not.
+        fallback: why rows take a backward pass each, None where they do not.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class RowJacobian:
         self._checked: tuple[object, ...] | None = None
 
     def forget(self) -> None:
-        """Find out anew how rows and samples hang together, as the points have changed."""
+        """Find out again which samples each row depends on, as the points have changed."""
         self._checked, self.fallback = None, None
 
     def __call__(self, scales: Sequence[float], out: Tensor) -> list[Tensor]:
@@ -120,6 +120,9 @@ class RowJacobian:
         self, tape: LinearTape, column: Tensor, scale: float, rows: Tensor, found: TermMap | None
     ) -> bool:
         """Write the rows of one column of a term; False if its map does not hold any more."""
+        # A pass sums over all rows that it seeds, so rows that share a sample cannot be seeded
+        # together: the j-th row of each group goes into pass j, one pass where each row is a group.
+        # Maps were found at other parameters; a sample without effect then may have one now.
         if found is None:
             return False
         per_group = len(column) // found.groups

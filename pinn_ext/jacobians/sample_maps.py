@@ -9,7 +9,7 @@ from torch import Tensor
 
 from pinn_ext.jacobians.linear_layers import LinearTape, Use
 
-_FEW = 16  # samples a group up to which each gets a slice or an index of its own
+_FEW = 16  # samples a group up to which each gets its own slice or index
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def find_map(tape: LinearTape, residual: Tensor, blocks: int) -> TermMap | None:
     Args:
         tape: holds the calls that `residual` was computed from.
         residual: `[n]`.
-        blocks: how many blocks of rows are known to share no sample.
+        blocks: how many blocks of rows share no sample, as the caller says.
 
     Returns:
         The map with as many groups as possible, None if rows of different blocks share a sample.

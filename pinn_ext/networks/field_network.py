@@ -1,4 +1,4 @@
-"""Networks that answer the two fields at positions and times: plain torch modules."""
+"""The fully connected network from positions and times to the two fields."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class FieldNetwork(nn.Module):
 
         Args:
             inputs: positions and times `[N, dimension + 1]`.
-            known: the data part of hard conditions at the inputs, if it was computed before.
+            known: the data part of hard conditions at the inputs, if it is precomputed.
 
         Returns:
             u and v `[N, 2]`.
@@ -97,7 +97,7 @@ class FieldNetwork(nn.Module):
 
         Args:
             inputs: positions and times `[N, dimension + 1]`.
-            known: the data part of hard conditions at the inputs, if it was computed before.
+            known: the data part of hard conditions at the inputs, if it is precomputed.
 
         Returns:
             u and v and their derivatives, differentiable in the parameters but not in the inputs.
@@ -112,7 +112,7 @@ class FieldNetwork(nn.Module):
 
     @property
     def has_jet(self) -> bool:
-        """Whether `jet` answers what `forward` does: neither has been changed from outside."""
+        """Whether `jet` returns the fields of `forward`: neither has been changed from outside."""
         plain = type(self).forward is FieldNetwork.forward and type(self).jet is FieldNetwork.jet
         hooks = self._forward_hooks or self._forward_pre_hooks or "forward" in vars(self)
         return plain and not hooks and can_carry(self.layers)
@@ -139,7 +139,7 @@ class FieldNetwork(nn.Module):
 def term_scales(
     system: System, scaling: str, scales: Sequence[float] | None = None
 ) -> tuple[float, float]:
-    """Return the units of u and v in which the network answers and residuals are measured.
+    """Return the units of u and v of the network output and of residuals.
 
     Args:
         system: gives the scales if none are given.
@@ -174,7 +174,7 @@ def _empty_linear(n_in: int, n_out: int) -> nn.Linear:
 
 
 def _glorot(layers: nn.Sequential, seed: int) -> None:
-    """Initialise like DeepXDE's "Glorot normal", from an own generator."""
+    """Initialise like DeepXDE's "Glorot normal", from a separate generator."""
     generator = torch.Generator(device="cpu").manual_seed(seed)
     for layer in layers:
         if isinstance(layer, nn.Linear):

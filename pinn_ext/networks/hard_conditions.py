@@ -49,7 +49,7 @@ class HardConditions(nn.Module):
         Args:
             inputs: positions and times `[N, dimension + 1]`.
             raw: network output in the units of the fields `[N, 2]`.
-            known: the data part at the inputs, if it was computed before.
+            known: the data part at the inputs, if it is precomputed.
 
         Returns:
             u and v `[N, 2]`.
@@ -72,7 +72,7 @@ class HardConditions(nn.Module):
             inputs: positions and times `[N, dimension + 1]`.
             raw: network output, k = 2.
             units: what it is multiplied with to be in the units of the fields `[2]`.
-            known: the data part at the inputs, if it was computed before.
+            known: the data part at the inputs, if it is precomputed.
 
         Returns:
             u and v and their derivatives.
@@ -100,7 +100,7 @@ class HardConditions(nn.Module):
         return Jet(bubble[:, None], first[..., None], laplacian[:, None])
 
     def data_part(self, inputs: Tensor) -> Tensor:
-        """Return `P f` `[N, 2]`, the answer of a network that outputs zero."""
+        """Return `P f` `[N, 2]`, the fields of a network that outputs zero."""
         points, weights = [], []
         unit = self._box(inputs)
         for corner in self._corners:

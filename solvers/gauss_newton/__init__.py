@@ -6,17 +6,19 @@ between, as a training does.
 
 A step is two independent choices. Where to: `direction/` solves the damped linear problem, dense in
 the smaller of both spaces or matrix-free, for any damping at once. How far: `damping/` tries
-dampings until the decrease is what the linear model has promised, by one of three rules. So
+dampings until the decrease is what the linear model has promised, by one of four rules. So
 Levenberg-Marquardt and Gauss-Newton with a line search differ by one object.
 
 Start with `least_squares`, then `stepper` (one step), `linearizer` and `linear_model` (residual,
 Jacobian and scaling at a point). `residual_functions` and `autodiff` make Jacobians of a user's
 function, `robust_loss` and `scaling` change what is minimised, `iteration` says when to end,
-`solution` what is answered.
+`standstill` when a cost stands at rounding, `solution` is what comes back.
 """
 
-from .damping.gain_ratio import GainRatio, LineSearch, Nielsen, TargetRatio
+from .damping.gain_ratio import GainRatio, Nielsen
+from .damping.line_search import LineSearch
 from .damping.rule import Rule
+from .damping.target_ratio import TargetRatio
 from .least_squares import DAMPINGS, SOLVERS, least_squares
 from .problem import NonFiniteJacobianError, Problem, ProductProblem
 from .robust_loss import Loss

@@ -16,11 +16,11 @@ _CHUNK = 2**21  # numbers of the Jacobian at a time: a chunk and its intermediat
 
 
 class Derivatives:
-    """Ways to a Jacobian, from the fastest to the one that follows any function.
+    """Computes a Jacobian, by the fastest method that follows the function.
 
     Forward mode for at least as many rows as columns, reverse mode, then PyTorch's own graph in
     batches and row by row, for functions that torch.func cannot transform, as those that
-    call `torch.autograd.grad`. The first way that works is kept.
+    call `torch.autograd.grad`. The first method that works is kept.
 
     Args:
         function: x [n] -> [m], in torch operations.
@@ -39,9 +39,9 @@ class Derivatives:
         self._function = function
         self._rows, self._columns = rows, columns
         self._chunk = chunk
-        self._ways = [self._forward, self._reverse, self._batched, self._one_by_one]
+        self._methods = [self._forward, self._reverse, self._batched, self._one_by_one]
         if chunk is not None or rows < columns:
-            self._ways.pop(0)
+            self._methods.pop(0)
 
     def jacobian(self, x: Tensor) -> Tensor:
         """Compute the Jacobian at x.
@@ -53,16 +53,16 @@ class Derivatives:
             [m, n].
 
         Raises:
-            RuntimeError: If no way leads there; it is the function's own error, if it has one.
+            RuntimeError: If no method works; it is the function's own error, if it has one.
         """
         while True:
             try:
-                return self._ways[0](x)
+                return self._methods[0](x)
             except RuntimeError as error:  # NotImplementedError is one
-                # Where memory lacks, no other way would need less.
-                if len(self._ways) == 1 or isinstance(error, torch.cuda.OutOfMemoryError):
+                # Where memory lacks, no other method would need less.
+                if len(self._methods) == 1 or isinstance(error, torch.cuda.OutOfMemoryError):
                     raise
-                self._ways.pop(0)
+                self._methods.pop(0)
 
     def products(self, x: Tensor) -> tuple[Product, Product]:
         """Return the products with the Jacobian at x, and with its transpose.

@@ -75,7 +75,7 @@ class Iteration:
     Attributes:
         stepper: Where it is.
         limits: When to end.
-        callback: Called with the solution so far after each iteration; what is true of its answer,
+        callback: Called with the solution so far after each iteration; a true value in return,
             or StopIteration, ends the iteration.
         history: See `Solution`.
     """

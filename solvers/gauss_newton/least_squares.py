@@ -1,8 +1,4 @@
-"""Nonlinear least squares in torch: Levenberg-Marquardt and Gauss-Newton.
-
-`least_squares` minimises a function's residuals. `Stepper` makes one step at a time, on a `Problem`
-that brings its own Jacobian and may change in between.
-"""
+"""`least_squares`: minimise the residuals of any function of a vector, as scipy's users know it."""
 
 from __future__ import annotations
 
@@ -15,42 +11,22 @@ import torch
 from torch import Tensor
 
 from . import residual_functions
-from .damping import gain_ratio
-from .damping.gain_ratio import GainRatio, LineSearch, Nielsen, TargetRatio
+from .damping import by_name
 from .damping.rule import Rule
 from .direction import memory
 from .iteration import Iteration, Limits
-from .problem import NonFiniteJacobianError, Problem, ProductProblem
 from .robust_loss import Loss
 from .scaling import Scale
-from .solution import Solution, Status
-from .step import Step
+from .solution import Solution
 from .stepper import Stepper
 
-__all__ = [
-    "DAMPINGS",
-    "SOLVERS",
-    "GainRatio",
-    "LineSearch",
-    "Loss",
-    "Nielsen",
-    "NonFiniteJacobianError",
-    "Problem",
-    "ProductProblem",
-    "Rule",
-    "Solution",
-    "Status",
-    "Step",
-    "Stepper",
-    "TargetRatio",
-    "least_squares",
-]
+__all__ = ["DAMPINGS", "SOLVERS", "least_squares"]
 
-DAMPINGS = tuple(gain_ratio.names())
+DAMPINGS = tuple(by_name.names())
 """Names of the rules that say how far a step goes."""
 
-SOLVERS = ("auto", *memory.PATHS)
-"""Names of the ways to a direction: through J^T J, through J J^T, by products alone."""
+SOLVERS = ("auto", *memory.SOLVERS)
+"""Names of the solvers of a step: through J^T J, through J J^T, by products alone."""
 
 Vector = Tensor | np.ndarray | Sequence[float] | float
 _METHODS = {"lm": "nielsen", "gauss_newton": "line_search"}
@@ -108,7 +84,7 @@ def least_squares(
         chunk_rows: Rows of the Jacobian that are differentiated at a time; None chooses.
         diff_step: Step of finite differences in units of `|x|`; None chooses.
         callback: Called with a `Solution` after each step; ends the iteration by StopIteration or
-            an answer that is true.
+            by returning a true value.
 
     Returns:
         The solution. Ctrl-C ends the iteration and keeps the last accepted step.
@@ -139,7 +115,7 @@ def least_squares(
     stepper = Stepper(
         residual_functions.make(residual, x, jac, chunk_rows, diff_step),
         x,
-        direction=solver,
+        solver=solver,
         damping=rule,
         geodesic=method == "lm" if geodesic is None else geodesic,
         x_scale=x_scale,

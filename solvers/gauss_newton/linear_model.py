@@ -57,7 +57,7 @@ class Linearization:
             damping: Relative to D, dimensionless.
 
         Returns:
-            The direction, or None where no way leads there.
+            The direction, or None where rounding prevents one.
         """
         if self._solved is None or self._solved[0] != damping:
             self._solved = damping, self._direction.solve(self._rows, damping)

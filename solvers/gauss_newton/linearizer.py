@@ -1,4 +1,4 @@
-"""From a problem to its linear model: the path to a direction, scales, accuracy."""
+"""From a problem to its linear model: which solver, scales, accuracy."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Linearizer:
         memory_limit_gb: Memory to use at most, in GiB; half of what is free if None.
 
     Attributes:
-        path: The path that was chosen.
+        solver: The one that was chosen.
     """
 
     def __init__(
@@ -36,13 +36,13 @@ class Linearizer:
         self._first_gradient: float | None = None
 
     def choose(self, problem: Problem, x: Tensor) -> None:
-        """Choose the path before anything is allocated.
+        """Choose the solver before anything is allocated.
 
         Args:
             problem: What will be linearised.
             x: [n], of its dtype and device.
         """
-        self.path, self._room = memory.choose(
+        self.solver, self._room = memory.choose(
             problem.num_rows,
             x.numel(),
             x.element_size(),
@@ -57,7 +57,7 @@ class Linearizer:
         """Linearise a problem.
 
         Args:
-            problem: The one that the path was chosen for.
+            problem: The one that the solver was chosen for.
             x: [n].
             residual: [m] there.
 
@@ -85,13 +85,13 @@ class Linearizer:
     def _direction(
         self, problem: Problem, x: Tensor, rows: Tensor, weights: Tensor | None
     ) -> Direction:
-        if self.path == "matrix_free" and isinstance(problem, ProductProblem):
+        if self.solver == "matrix_free" and isinstance(problem, ProductProblem):
             _, forward, backward = problem.products(x)
             return MatrixFree(*_weighted(forward, backward, weights), rows)
         jacobian = problem.linearize(x)[1].detach()
         if weights is not None:
             jacobian = jacobian * weights[:, None]
-        return (Primal if self.path == "primal" else Dual)(jacobian, self._room)
+        return (Primal if self.solver == "primal" else Dual)(jacobian, self._room)
 
     def _tolerance(self, gradient: Tensor, scale: Tensor) -> float:
         # An inexact Newton method: directions become more accurate as the gradient falls, as in

@@ -73,12 +73,12 @@ class FunctionProblem(_Rows):
         leaf = x.clone().requires_grad_()
         try:
             value = _vector(self._function(leaf), x)
-            known = value.requires_grad
+            tracked = value.requires_grad
         except (RuntimeError, TypeError) as error:
             if "numpy" not in str(error):
                 raise
-            known = False
-        if not known:
+            tracked = False
+        if not tracked:
             raise ValueError(
                 "`residual` must be made of torch operations on x for jac='func', got a result "
                 "that torch cannot differentiate; pass jac='2-point' or a function."
@@ -226,7 +226,7 @@ def make(
         The problem.
 
     Raises:
-        ValueError: If there is no such way to a Jacobian.
+        ValueError: If `jac` is none of these.
 
     Example:
         >>> x = torch.tensor([3.0], dtype=torch.float64)

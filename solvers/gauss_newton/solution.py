@@ -42,7 +42,7 @@ class Solution:
         x: [n], parameters.
         cost: Half the sum of squared residuals, or of their losses.
         optimality: Largest `|J_j . r| / |J_j|` over the columns of J: the gradient in units of the
-            residual, whatever the units of the parameters; NaN where J is not known at x.
+            residual, whatever the units of the parameters; NaN where J was not computed at x.
         status: Why it ended.
         message: The same as a sentence.
         nfev: Evaluations of the residual, without those of finite differences.

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
 
-from .damping import gain_ratio
+from .damping import by_name
 from .damping.rule import Attempt, Rule
 from .linear_model import Linearization
 from .linearizer import Linearizer
@@ -33,20 +34,21 @@ class _Point:
 class Stepper:
     """Minimises a problem step by step.
 
-    The direction says where a step goes (damped least squares through J^T J, J J^T or products
-    alone), the rule of the damping says how far. Levenberg-Marquardt and Gauss-Newton differ in the
-    rule only.
+    The solver says where a step goes (damped least squares through J^T J, J J^T or products alone),
+    the rule of the damping says how far. Levenberg-Marquardt and Gauss-Newton differ in the rule
+    only.
 
     Args:
         problem: What is minimised.
         x: [n], float32 or float64, the start; not modified.
-        direction: "auto", "primal", "dual" or "matrix_free".
+        solver: "auto", "primal", "dual" or "matrix_free".
         damping: A rule or its name: "nielsen", "gain_ratio", "target" or "line_search".
         geodesic: Bend steps along the second directional derivative, for one more evaluation of
             the residual each.
         x_scale: "jac", a number or [n]: see `Scaling`.
         memory_limit_gb: Memory to use at most, in GiB; half of what is free if None.
         loss: Robust loss of the residuals.
+        direction: Former name of `solver`.
 
     Attributes:
         gradient_norm: Optimality, largest `|J_j . r| / |J_j|`, where J was computed last.
@@ -56,7 +58,7 @@ class Stepper:
 
     Raises:
         ValueError: If an argument is not as above, or the residual is not finite at the start.
-        MemoryError: If there is no room for any direction.
+        MemoryError: If there is no room for any solver.
 
     Example:
         >>> import torch
@@ -76,19 +78,23 @@ class Stepper:
         problem: Problem,
         x: Tensor,
         *,
-        direction: str = "auto",
+        solver: str = "auto",
         damping: str | Rule = "nielsen",
         geodesic: bool = True,
         x_scale: Scale = "jac",
         memory_limit_gb: float | None = None,
         loss: Loss | None = None,
+        direction: str | None = None,
     ) -> None:
-        self._rule = gain_ratio.find(damping)
+        if direction is not None:
+            warnings.warn("`direction` is now `solver`.", DeprecationWarning, stacklevel=2)
+            solver = direction
+        self._rule = by_name.find(damping)
         self._memory = self._rule.start()
         self._loss = Loss() if loss is None else loss
         self._geodesic = geodesic
         scaling = Scaling(x_scale, x)
-        self._linearizer = Linearizer(self._loss, scaling, direction, memory_limit_gb)
+        self._linearizer = Linearizer(self._loss, scaling, solver, memory_limit_gb)
         self.nfev = self.njev = self._retreats = 0
         self.max_nfev: int | None = None
         self.gradient_norm = math.nan
@@ -111,13 +117,19 @@ class Stepper:
 
     @property
     def linearized(self) -> bool:
-        """Whether the Jacobian at x is known, to which `gradient_norm` then belongs."""
+        """Whether the Jacobian was computed at x, to which `gradient_norm` then belongs."""
         return self._model is not None
 
     @property
+    def solver(self) -> str:
+        """The solver that was chosen: "primal", "dual" or "matrix_free"."""
+        return self._linearizer.solver
+
+    @property
     def path(self) -> str:
-        """The direction that was chosen: "primal", "dual" or "matrix_free"."""
-        return self._linearizer.path
+        """Former name of `solver`."""
+        warnings.warn("`path` is now `solver`.", DeprecationWarning, stacklevel=2)
+        return self.solver
 
     @property
     def damping(self) -> float:

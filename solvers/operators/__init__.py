@@ -10,22 +10,24 @@ graphs batch as torch-geometric does it. `grid_graph` has central differences, `
 `finite_element_graph` has the linear element, whose solutions, not its values, are second-order.
 
 In come nodes, meshes or sizes of a grid; out comes a torch-geometric `Data`. `GraphOperators`
-reads one, or a batch of them, and applies the operators to fields `[N]`. Start with `builders`
-(what users call), then `graph_operators`. `grids`, `clouds`, `meshes` compute weights, with
-`stencils` and `polynomial_fit`; `neighbour_tables` is the layout in memory that makes steps fast.
-Only this package imports torch-geometric.
+reads one, or a batch of them, and applies the operators to fields `[N]`.
+
+Start with `builders` (what users call), then `graph_operators`. `grids`, `clouds` and `meshes`
+compute weights, with `stencils` and `polynomial_fit`; `neighbour_tables` is the layout in memory
+that makes steps fast, `edge_lists` the way back, for transposes and sparse matrices. `inputs` and
+`graph_checks` refuse what cannot be computed with. Only this package imports torch-geometric.
 """
 
 from .builders import (
-    Fluxes,
-    GraphOperators,
-    GraphWarning,
     cloud_graph,
     finite_element_graph,
     grid_graph,
     reorder,
     triangulation_graph,
 )
+from .fluxes import Fluxes
+from .graph_checks import GraphWarning
+from .graph_operators import GraphOperators
 
 __all__ = [
     "Fluxes",

@@ -1,14 +1,4 @@
-"""Graphs that carry the Laplacian and the gradient as weights of their edges.
-
-An operator is a set of weights on the directed edges j -> i of a graph,
-
-    (L u)_i = sum_j w_ij (u_j - u_i) + sum_b c_ib g_b,
-
-g_b slopes given on a Neumann boundary, so that constants lie in its kernel by construction and
-graphs batch as torch-geometric does it. `grid_graph` has central differences, `cloud_graph` and
-`triangulation_graph` generalised finite differences of a measured order at every node;
-`finite_element_graph` has the linear element, whose solutions, not its values, are second-order.
-"""
+"""What users call: graphs of grids, clouds of points and meshes, with the weights of operators."""
 
 from __future__ import annotations
 
@@ -24,16 +14,10 @@ from torch_geometric.data import Data
 
 from . import meshes
 from .clouds import fitted_arrays
-from .fluxes import Fluxes
-from .graph_checks import GraphWarning
-from .graph_operators import GraphOperators
 from .grids import Boundary, grid_problem, grid_tensors, lengths_problem, sides_of
 from .inputs import Array, mesh_of, points_of, sides_of_mesh
 
 __all__ = [
-    "Fluxes",
-    "GraphOperators",
-    "GraphWarning",
     "cloud_graph",
     "finite_element_graph",
     "grid_graph",
@@ -126,6 +110,7 @@ def cloud_graph(
             neighbours than the polynomial needs, or they do not determine it (on a line, say).
 
     Example:
+        >>> from solvers.operators import GraphOperators
         >>> graph = cloud_graph(torch.rand(50, 2, generator=torch.Generator().manual_seed(0)))
         >>> d = GraphOperators.from_graph(graph)
         >>> d.laplacian(d.pos[:, 0] ** 3)[:2].allclose(6 * d.pos[:2, 0])
@@ -219,6 +204,7 @@ def finite_element_graph(
             lies outside every triangle.
 
     Example:
+        >>> from solvers.operators import GraphOperators
         >>> square = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0], [0.5, 0.5]])
         >>> fan = np.array([[0, 1, 4], [1, 2, 4], [2, 3, 4], [3, 0, 4]])
         >>> d = GraphOperators.from_graph(finite_element_graph(square, fan))

@@ -23,7 +23,7 @@ def fitted_arrays(
     Args:
         x: [N, d] points, checked.
         order: Order of accuracy.
-        neighbours_of: See `_fit.fit`.
+        neighbours_of: See `polynomial_fit.fit`.
         dirichlet: [N] bool, or None.
         normals: [N, d] where slopes are given, or None.
         neighbours: Neighbours to start with, or None.

@@ -34,7 +34,7 @@ class GraphOperators:
 
     `(L u)_i = sum_j w_ij (u_j - u_i)`, so constants lie in the kernel exactly; the sums of a node
     are made in the order of its edges, so a batch gives the numbers of each graph alone, bit for
-    bit. Slopes given on a Neumann boundary count as 0 unless `SemiDiscrete` is told of them. Large
+    bit. Slopes on a Neumann boundary count as 0 unless `SemiDiscrete` gets them. Large
     fields are differentiated by the tables of the transposed operator.
 
     Build it by `from_graph`.

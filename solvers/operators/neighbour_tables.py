@@ -1,8 +1,8 @@
 """Weighted sums over the neighbours of each node: `(L u)_i = sum_j w_ij (u_j - u_i)`.
 
 The layout is ELLPACK: slot s of node i holds its s-th neighbour and weight, padded by the node
-itself with weight zero. The few nodes with many more neighbours than the rest have a table of their
-own (sliced ELLPACK), so that padding stays small. Up to `_SLOT_MAJOR` slots lie slot by slot, which
+itself with weight zero. The few nodes with many more neighbours than the rest have a separate table
+(sliced ELLPACK), so that padding stays small. Up to `_SLOT_MAJOR` slots lie slot by slot, which
 vectorises; more lie node by node, as a processor follows few streams of memory at a time.
 """
 

@@ -52,8 +52,8 @@ def derivative_weights(
         for r in range(size):
             if r != pivot and (factor := rows[r][pivot]):
                 rows[r] = [x - factor * y for x, y in zip(rows[r], rows[pivot], strict=True)]
-    answer = [float(row[-1]) for row in rows]
-    return answer[: len(nodes)], answer[len(nodes) :]
+    weights = [float(row[-1]) for row in rows]
+    return weights[: len(nodes)], weights[len(nodes) :]
 
 
 def fewest_nodes(order: int, sides: Sequence[str]) -> int:

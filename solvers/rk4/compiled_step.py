@@ -24,7 +24,7 @@ class CompiledStep:
     fails, `usable` turns False and one line is logged.
 
     Args:
-        system: The system; its tables are laid out anew if they are small.
+        system: The system; its tables are laid out again if they are small.
         tableau: The method.
     """
 
@@ -36,7 +36,7 @@ class CompiledStep:
         def step(u: Tensor, v: Tensor, time: Tensor, h: Tensor) -> Fields:
             return advance(tableau, own.rates, own.impose, (u, v), time, h)
 
-        # A code object of its own: torch counts recompilations by code, and few are allowed.
+        # A separate code object: torch counts recompilations by code, and few are allowed.
         code = step.__code__.replace(co_name=f"step_{id(self)}")
         named = types.FunctionType(code, step.__globals__, "step", None, step.__closure__)
         self._step = torch.compile(named, fullgraph=True, dynamic=False, options=_options())

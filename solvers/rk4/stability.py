@@ -149,7 +149,7 @@ def _report_growth(rhs: Rates, rate: float, mode: Tensor) -> None:
 
 
 def check_operators(operators: GraphOperators) -> None:
-    """Refuse operators whose Laplacian has growing modes; the answer is kept with them.
+    """Refuse operators whose Laplacian has growing modes; the result is kept with them.
 
     Args:
         operators: Of a graph or a batch of graphs.

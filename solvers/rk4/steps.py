@@ -1,7 +1,4 @@
-"""Runge-Kutta steps on a state `[N, 2]`, integration over many of them, and the mismatch of one.
-
-`SemiDiscrete`, `stable_step`, `substeps` and the methods can be imported from here too.
-"""
+"""What users call: one step, many steps, and the mismatch of a step with given fields."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ from torch import Tensor
 
 from .integration import Plan, march
 from .semidiscrete import SemiDiscrete
-from .stability import UnstableOperatorError, stable_step, substeps
+from .stability import stable_step, substeps
 from .state import (
     Constrain,
     NonFiniteStateError,
@@ -23,24 +20,9 @@ from .state import (
     time_problem,
 )
 from .stepper import Stepper
-from .tableaus import HEUN, RK4, THREE_EIGHTHS, Tableau, find
+from .tableaus import RK4, Tableau, find
 
-__all__ = [
-    "HEUN",
-    "RK4",
-    "THREE_EIGHTHS",
-    "NonFiniteStateError",
-    "SemiDiscrete",
-    "Tableau",
-    "UnstableOperatorError",
-    "integrate",
-    "mismatch",
-    "mismatch_rows",
-    "rk4_step",
-    "runge_kutta_step",
-    "stable_step",
-    "substeps",
-]
+__all__ = ["integrate", "mismatch", "mismatch_rows", "rk4_step", "runge_kutta_step"]
 
 
 def rk4_step(
@@ -240,8 +222,8 @@ def mismatch(
     """Mean squared difference of a next state and a stepped one, per field.
 
     Args:
-        next_state: [N, 2], for example a network's answer at `time + step`.
-        stepped_state: [N, 2], for example `rk4_step` of its answer at `time`.
+        next_state: [N, 2], for example a network's output at `time + step`.
+        stepped_state: [N, 2], for example `rk4_step` of its output at `time`.
         step: Step between the two times, in units of time.
         per_unit_time: Divide the difference by `step`, which makes it a rate like a residual.
         mask: [N] bool, the nodes to count; None counts all.

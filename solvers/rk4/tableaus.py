@@ -185,7 +185,7 @@ def names() -> list[str]:
 
 
 def find(method: str | Tableau) -> Tableau:
-    """Return a method by name; a tableau is its own answer.
+    """Return a method by name; a tableau is returned as it is.
 
     Args:
         method: A name or a tableau.

@@ -90,7 +90,7 @@ def test_iterations_through_either_matrix(tmp_path):
         "gauss_newton_scaling.py",
         *("--sizes", "100", "--few-rows", "300", "--iterations", "2", "--seconds", "5"),
     )
-    assert [row["path"] for row in rows] == ["primal", "dual"]
+    assert [row["solver"] for row in rows] == ["primal", "dual"]
     check_iterations(rows)
     assert rows[0]["rows"] > rows[0]["parameters"] and rows[1]["rows"] < rows[1]["parameters"]
 
@@ -102,7 +102,7 @@ def test_iterations_without_a_matrix(tmp_path):
         *("--sizes", "300", "--few-rows", "", "--iterations", "2", "--seconds", "5"),
         *("--memory-limit-gb", "0.003"),
     )
-    assert [row["path"] for row in rows] == ["matrix_free"]
+    assert [row["solver"] for row in rows] == ["matrix_free"]
     check_iterations(rows)
     assert rows[0]["ratio_to_jtj"] is None and rows[0]["lsmr_seconds"] > 0
 

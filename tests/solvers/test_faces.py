@@ -36,3 +36,20 @@ def test_former_places_have_what_they_had():
     assert stability.UnstableOperatorError is rk4.UnstableOperatorError
     for name in ("check_operators", "spectral_abscissa", "spectral_radius"):
         assert callable(getattr(stability, name))
+
+
+def test_former_names_of_the_stepper_still_serve():
+    class Line:
+        num_rows = 1
+
+        def residual(self, x):
+            return x - 1.0
+
+        def linearize(self, x):
+            return x - 1.0, torch.ones(1, 1)
+
+    with pytest.warns(DeprecationWarning, match="`direction` is now `solver`"):
+        stepper = gauss_newton.Stepper(Line(), torch.zeros(1), direction="dual")
+    assert stepper.solver == "dual"
+    with pytest.warns(DeprecationWarning, match="`path` is now `solver`"):
+        assert stepper.path == "dual"

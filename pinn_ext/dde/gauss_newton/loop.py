@@ -74,7 +74,7 @@ class GaussNewtonTraining:
         self._options: dict[str, Any] = {
             "damping": damping,
             "geodesic": geodesic,
-            "direction": solver,
+            "solver": solver,
             "memory_limit_gb": memory_limit_gb,
         }
         self.done = 0

@@ -49,7 +49,7 @@ def train_gauss_newton(
             the callbacks too; `"balance"` sets them by the curvature of the terms over the first
             iterations, whatever they were; `"adapt"` lets `AdaptiveWeights` move them after
             accepted steps.
-        resample_every: draw new points in the domain each so many iterations, 0 for never. Helps
+        resample_every: iterations between two draws of new points in the domain, 0 for never. Helps
             where there are few; `dde.callbacks.PDEPointResampler` works as well. Data whose
             `train_distribution` is the same at each draw (DeepXDE's default is) draw by "pseudo".
         memory_limit_gb: for Jacobian and matrices, in GiB; None takes half of what is free.

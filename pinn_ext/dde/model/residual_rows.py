@@ -103,11 +103,11 @@ class ModelRows:
         square root is half way, by ratios, between it and equal weights.
         """
         inverse = [c**-0.5 if c else None for c in self.curvatures]
-        known = [value for value in inverse if value is not None]
-        if not known or not all(map(math.isfinite, known)):
+        wanted = [value for value in inverse if value is not None]
+        if not wanted or not all(map(math.isfinite, wanted)):
             return self.weights
         moved = [w for w, value in zip(self.weights, inverse, strict=True) if value is not None]
-        unit = sum(moved) / sum(known)
+        unit = sum(moved) / sum(wanted)
         return [
             weight if value is None else unit * value
             for weight, value in zip(self.weights, inverse, strict=True)

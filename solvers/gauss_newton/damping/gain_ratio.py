@@ -1,12 +1,10 @@
-"""Rules for the damping that follow the gain ratio of the last step, and all rules by name."""
+"""Rules for the damping that follow the gain ratio of the last step."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .line_search import LineSearch
-from .rule import Attempt, Memory, Rule, Try, try_dampings
-from .target_ratio import TargetRatio
+from .rule import Attempt, Memory, Try, try_dampings
 
 
 @dataclass(frozen=True)
@@ -103,43 +101,3 @@ class GainRatio:
             elif attempts[-1].gain_ratio < self.poor:
                 damping *= self.up
         return attempts, {"damping": max(damping, least)}
-
-
-_ALL: dict[str, type] = {
-    "gain_ratio": GainRatio,
-    "line_search": LineSearch,
-    "nielsen": Nielsen,
-    "target": TargetRatio,
-}
-
-
-def names() -> list[str]:
-    """Return the names of all rules.
-
-    Returns:
-        The names, sorted.
-
-    Example:
-        >>> names()
-        ['gain_ratio', 'line_search', 'nielsen', 'target']
-    """
-    return sorted(_ALL)
-
-
-def find(rule: str | Rule) -> Rule:
-    """Return a rule by name, with its defaults; a rule is its own answer.
-
-    Args:
-        rule: A name or a rule.
-
-    Returns:
-        The rule.
-
-    Raises:
-        ValueError: If there is no rule of that name.
-    """
-    if isinstance(rule, str) and rule in _ALL:
-        return _ALL[rule]()
-    if isinstance(rule, str) or not hasattr(rule, "search"):
-        raise ValueError(f"`damping` must be a rule or one of {', '.join(names())}, got {rule!r}.")
-    return rule

@@ -48,7 +48,7 @@ class LineSearch:
 def _shrink(last: Attempt) -> float:
     if not math.isfinite(last.cost):
         return 0.1
-    # The model of a Gauss-Newton direction promises `slope (t - t^2 / 2)` at t of the way.
+    # The model of a Gauss-Newton direction promises `slope (t - t^2 / 2)` at a fraction t.
     t = last.fraction
     slope = last.predicted / (t - t**2 / 2)
     curvature = 2 * (slope * t - last.reduction) / t**2

@@ -66,7 +66,7 @@ Try = Callable[[float, float], Attempt]
 
 
 class Rule(Protocol):
-    """Says how far a step goes: a frozen value, whose memory is a value of its own."""
+    """Says how far a step goes: a frozen value, whose memory is handed in and out."""
 
     def start(self) -> Memory:
         """Return what it remembers before the first step, the "damping" among it."""

@@ -108,6 +108,9 @@ class TargetRatio:
         return best
 
     def _remember(self, memory: Memory, damping: float) -> Memory:
+        # Early on a low target takes bold steps, which lead to better minima; it would waste trials
+        # later, when the damping only scatters. So the target changes once, where the trend of the
+        # last `window` dampings no longer falls: a line through them, as single ones jump by 3.
         if memory["settled"]:
             return {**memory, "damping": damping}
         past = [*memory["past"], math.log10(damping)][-self.window :]

@@ -56,7 +56,7 @@ class Direction(Protocol):
         """Compute J^T w, [m] -> [n]."""
 
     def solve(self, rows: Tensor, damping: float) -> Solved | None:
-        """Solve `min |J s + rows|^2 + damping |s|_D^2`; None where no way leads there."""
+        """Solve `min |J s + rows|^2 + damping |s|_D^2`; None where rounding prevents it."""
 
 
 class _Dense:
@@ -83,14 +83,14 @@ class _Dense:
         return self.jacobian.mT @ rows
 
     def solve(self, rows: Tensor, damping: float) -> Solved | None:
-        """Solve `min |J s + rows|^2 + damping |s|_D^2`; None where no way leads there.
+        """Solve `min |J s + rows|^2 + damping |s|_D^2`.
 
         Args:
             rows: [m].
             damping: Dimensionless, not negative.
 
         Returns:
-            The direction.
+            The direction; None where rounding prevents it.
         """
         if self._factored is None or self._factored[0] != damping:
             self._factored = damping, self._factor(damping)
@@ -207,7 +207,7 @@ class Dual(_Dense):
         roots = self.scale.sqrt()
         for _ in range(_REFINEMENTS):
             y = y + triangular_solve(factor, rows + forward - damping * y)
-            # Judged by the step: of y, what J^T takes to zero may be large and does not matter.
+            # Measured by the step: of y, what J^T takes to zero may be large and does not matter.
             before, step = step, self._step(y)
             change = float((roots * (step - before)).norm())
             ratio = change / max(float((roots * before).norm()), _TINY)

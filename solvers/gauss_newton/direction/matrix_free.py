@@ -40,7 +40,7 @@ class MatrixFree:
 
     def __init__(self, forward: Product, backward: Product, rows: Tensor) -> None:
         self._forward, self._backward = forward, backward
-        # Drawn on the CPU by a generator of its own: the same on all devices, and no global state.
+        # Drawn on the CPU by a separate generator: the same on all devices, and no global state.
         generator = torch.Generator().manual_seed(0)
         signs = 2 * torch.randint(0, 2, (_PROBES, rows.shape[0]), generator=generator) - 1
         squares = [backward(probe.to(rows)).square() for probe in signs]

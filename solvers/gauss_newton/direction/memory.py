@@ -1,4 +1,4 @@
-"""How much memory each way to a step takes, and which of them there is room for."""
+"""How much memory each solver takes, and which of them there is room for."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _GIB = 2.0**30
 _PART = 0.5  # of the memory that is free: others need some too
 _UNKNOWN = 4 * _GIB
 
-PATHS = ("primal", "dual", "matrix_free")
+SOLVERS = ("primal", "dual", "matrix_free")
 
 
 def available(device: torch.device) -> float:
@@ -25,13 +25,13 @@ def available(device: torch.device) -> float:
     """
     if device.type == "cuda":
         return float(torch.cuda.mem_get_info(device)[0])
-    known = [size for size in (_proc(), _cgroup()) if size is not None]
-    if not known:
+    sizes = [size for size in (_proc(), _cgroup()) if size is not None]
+    if not sizes:
         try:
-            known = [float(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))]
+            sizes = [float(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))]
         except (AttributeError, OSError, ValueError):
-            known = [_UNKNOWN]
-    return min(known)
+            sizes = [_UNKNOWN]
+    return min(sizes)
 
 
 def _proc() -> float | None:
@@ -55,7 +55,7 @@ def _cgroup() -> float | None:
 
 
 def needs(rows: int, columns: int, itemsize: int, robust: bool = False) -> dict[str, float]:
-    """Estimate what each path takes.
+    """Estimate what each solver takes.
 
     Args:
         rows: m.
@@ -64,7 +64,7 @@ def needs(rows: int, columns: int, itemsize: int, robust: bool = False) -> dict[
         robust: Whether rows of the Jacobian are scaled, which takes a copy of it.
 
     Returns:
-        Bytes of each of `PATHS`, and of "orthogonal" on top of a dense one.
+        Bytes of each of `SOLVERS`, and of "orthogonal" on top of a dense one.
     """
     jacobian = rows * columns * (2.0 if robust else 1.0)
     vectors = 12.0 * (rows + columns)
@@ -87,24 +87,24 @@ def choose(
     matrix_free: bool = True,
     robust: bool = False,
 ) -> tuple[str, bool]:
-    """Choose the path to a step before anything is allocated.
+    """Choose the solver before anything is allocated.
 
     Args:
         rows: m.
         columns: n.
         itemsize: Bytes of a number.
         device: Where the matrices will lie.
-        wanted: "auto" or one of `PATHS`.
+        wanted: "auto" or one of `SOLVERS`.
         limit_gb: Memory to use at most, in GiB; half of what is free if None.
         matrix_free: Whether there are products with the Jacobian and its transpose.
         robust: Whether the loss is a robust one.
 
     Returns:
-        The path, and whether orthogonal factors have room beside it.
+        The solver, and whether orthogonal factors have room beside it.
 
     Raises:
-        ValueError: If the path is unknown or the limit not positive.
-        MemoryError: If no path fits, with what each needs.
+        ValueError: If there is no such solver or the limit is not positive.
+        MemoryError: If no solver fits, with what each needs.
 
     Example:
         >>> choose(4000, 1000, 8, torch.device("cpu"), limit_gb=1.0)
@@ -112,21 +112,21 @@ def choose(
         >>> choose(4000, 1000, 8, torch.device("cpu"), limit_gb=0.01)
         ('matrix_free', False)
     """
-    if wanted not in ("auto", *PATHS):
-        raise ValueError(f"`direction` must be one of auto, {', '.join(PATHS)}, got {wanted!r}.")
+    if wanted not in ("auto", *SOLVERS):
+        raise ValueError(f"`solver` must be one of auto, {', '.join(SOLVERS)}, got {wanted!r}.")
     if limit_gb is not None and not limit_gb > 0:
         raise ValueError(f"`memory_limit_gb` must be positive, got {limit_gb}.")
     limit = _PART * available(device) if limit_gb is None else limit_gb * _GIB
     need = needs(rows, columns, itemsize, robust)
     dense = "primal" if rows >= columns else "dual"
     order = (dense, "matrix_free") if wanted == "auto" else (wanted,)
-    for path in order:
-        if need[path] <= limit and (path != "matrix_free" or matrix_free):
-            room = path != "matrix_free" and need[path] + need["orthogonal"] <= limit
-            return path, room
-    told = ", ".join(f"{path} {need[path] / _GIB:.3g} GiB" for path in PATHS)
+    for solver in order:
+        if need[solver] <= limit and (solver != "matrix_free" or matrix_free):
+            room = solver != "matrix_free" and need[solver] + need["orthogonal"] <= limit
+            return solver, room
+    told = ", ".join(f"{solver} {need[solver] / _GIB:.3g} GiB" for solver in SOLVERS)
     why = "" if matrix_free else " matrix_free needs a residual that torch can differentiate."
     raise MemoryError(
-        f"`memory_limit_gb` must leave room for a way to a step with {rows} rows and {columns} "
+        f"`memory_limit_gb` must leave room for a solver with {rows} rows and {columns} "
         f"parameters: {told}; got {limit / _GIB:.3g} GiB.{why}"
     )

@@ -67,11 +67,11 @@ def problem_of_many_steps():
 
 
 @pytest.mark.parametrize("rule", DAMPINGS)
-@pytest.mark.parametrize("direction", ["primal", "dual", "matrix_free"])
+@pytest.mark.parametrize("solver", ["primal", "dual", "matrix_free"])
 @pytest.mark.parametrize("geodesic", [False, True])
-def test_a_saved_state_goes_on_to_the_same_bits(rule, direction, geodesic):
+def test_a_saved_state_goes_on_to_the_same_bits(rule, solver, geodesic):
     function, start = problem_of_many_steps(), random(8)
-    options = {"damping": rule, "direction": direction, "geodesic": geodesic}
+    options = {"damping": rule, "solver": solver, "geodesic": geodesic}
     whole = Stepper(Rows(function, start), start, **options)
     costs = [whole.step().cost for _ in range(6)]
     first = Stepper(Rows(function, start), start, **options)
@@ -99,11 +99,11 @@ def test_a_state_can_be_stored_as_weights_only(tmp_path):
         other.load_state_dict(stepper.state_dict())
 
 
-@pytest.mark.parametrize("direction", ["primal", "dual", "matrix_free"])
-def test_a_common_factor_on_all_rows_changes_nothing(direction):
+@pytest.mark.parametrize("solver", ["primal", "dual", "matrix_free"])
+def test_a_common_factor_on_all_rows_changes_nothing(solver):
     function, start = problem_of_many_steps(), random(8)
-    plain = Stepper(Rows(function, start), start, direction=direction)
-    changed = Stepper(Rows(function, start), start, direction=direction)
+    plain = Stepper(Rows(function, start), start, solver=solver)
+    changed = Stepper(Rows(function, start), start, solver=solver)
     for k in range(6):
         if k == 2:
             changed.replace(Rows(function, start, 2.0**-9))

@@ -193,5 +193,5 @@ def test_a_small_limit_leads_to_products_and_the_same_solution():
     free = least_squares(residual, [0.0] * 20, memory_limit_gb=1.4e-5)
     problem = Rows(residual, torch.zeros(20, dtype=F64))
     stepper = Stepper(problem, torch.zeros(20, dtype=F64), memory_limit_gb=1.4e-5)
-    assert stepper.path == "matrix_free"
+    assert stepper.solver == "matrix_free"
     assert free.cost == pytest.approx(dense.cost, rel=1e-6)
