@@ -1,4 +1,4 @@
-"""Networks that answer the two fields at positions and times: plain torch modules."""
+"""Networks from positions and times to the two fields: plain torch modules."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from pinn_ext.checks import check_choice, check_number
 from pinn_ext.choices import CONDITIONS, SCALINGS
-from pinn_ext.derivatives.precomputed import Known
+from pinn_ext.derivatives.precomputed import Precomputed
 from pinn_ext.derivatives.taylor import Jet, can_carry, carry
 from pinn_ext.networks.hard_conditions import HardConditions, periodic_features, periodic_slopes
 from pinn_ext.systems import System
@@ -79,25 +79,25 @@ class FieldNetwork(nn.Module):
         self.layers = nn.Sequential(*layers[:-1])
         _glorot(self.layers, seed)
 
-    def forward(self, inputs: Tensor, known: Known | None = None) -> Tensor:
+    def forward(self, inputs: Tensor, precomputed: Precomputed | None = None) -> Tensor:
         """Return the fields.
 
         Args:
             inputs: positions and times `[N, dimension + 1]`.
-            known: the data part of hard conditions at the inputs, if it was computed before.
+            precomputed: the data part of hard conditions at the inputs, if it was computed before.
 
         Returns:
             u and v `[N, 2]`.
         """
         raw = self.layers(self._features(inputs)) * self.scales
-        return raw if self.hard is None else self.hard(inputs, raw, known)
+        return raw if self.hard is None else self.hard(inputs, raw, precomputed)
 
-    def jet(self, inputs: Tensor, known: Known | None = None) -> Jet:
+    def jet(self, inputs: Tensor, precomputed: Precomputed | None = None) -> Jet:
         """Return the fields with their derivatives, in one pass.
 
         Args:
             inputs: positions and times `[N, dimension + 1]`.
-            known: the data part of hard conditions at the inputs, if it was computed before.
+            precomputed: the data part of hard conditions at the inputs, if it was computed before.
 
         Returns:
             u and v and their derivatives, differentiable in the parameters but not in the inputs.
@@ -108,11 +108,11 @@ class FieldNetwork(nn.Module):
         raw = carry(self.layers, features, slopes, self.system.dimension)
         if self.hard is None:
             return raw.times(self.scales)
-        return self.hard.jet(inputs, raw, self.scales, known)
+        return self.hard.jet(inputs, raw, self.scales, precomputed)
 
     @property
     def has_jet(self) -> bool:
-        """Whether `jet` answers what `forward` does: neither has been changed from outside."""
+        """Whether `jet` returns what `forward` does: neither has been changed from outside."""
         plain = type(self).forward is FieldNetwork.forward and type(self).jet is FieldNetwork.jet
         hooks = self._forward_hooks or self._forward_pre_hooks or "forward" in vars(self)
         return plain and not hooks and can_carry(self.layers)
@@ -139,7 +139,7 @@ class FieldNetwork(nn.Module):
 def term_scales(
     system: System, scaling: str, scales: Sequence[float] | None = None
 ) -> tuple[float, float]:
-    """Return the units of u and v in which the network answers and residuals are measured.
+    """Return the units of u and v that outputs of the network and residuals are measured in.
 
     Args:
         system: gives the scales if none are given.

@@ -55,7 +55,7 @@ def train_physics(
     graphs = SnapshotBatch.from_graphs(batch, device, dtype)
     model.train()
     graphs.inputs.requires_grad_()
-    terms = loss(model, graphs, loss.answer(model, graphs))
+    terms = loss(model, graphs, loss.outputs(model, graphs))
     if adaptive_weights is None:
         values = list(initial_weights(cfg, loss.names).values())
     else:
