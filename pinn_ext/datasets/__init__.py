@@ -8,12 +8,25 @@ read it first. `node_graphs` places nodes on a geometry and builds the graph wit
 torch-geometric, through the data set's base class.
 """
 
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
 from pinn_ext.datasets.snapshots import (
     SnapshotBatch,
     SnapshotGraphs,
-    answer_with,
     epoch_order,
+    outputs_of,
     stratified_times,
 )
 
-__all__ = ["SnapshotBatch", "SnapshotGraphs", "answer_with", "epoch_order", "stratified_times"]
+__all__ = ["SnapshotBatch", "SnapshotGraphs", "epoch_order", "outputs_of", "stratified_times"]
+
+
+def __getattr__(name: str) -> Any:
+    """Hand on `outputs_of` under its former name."""
+    if name == "answer_with":
+        warnings.warn("answer_with is now called outputs_of.", DeprecationWarning, stacklevel=2)
+        return outputs_of
+    raise AttributeError(f"module 'pinn_ext.datasets' has no attribute {name!r}")

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from pinn_ext.checks import check_choice, check_number
 from pinn_ext.choices import CONDITIONS
-from pinn_ext.datasets.snapshots import SnapshotBatch, answer_with
-from pinn_ext.derivatives.precomputed import Known, differentiate
+from pinn_ext.datasets.snapshots import SnapshotBatch, outputs_of
+from pinn_ext.derivatives.precomputed import Precomputed, differentiate
 from pinn_ext.networks.hard_conditions import HardConditions
 from pinn_ext.systems import System
 
@@ -29,26 +29,27 @@ class PointBatch:
         initial: positions `[M, dimension]` for the initial data.
         sides: for Dirichlet data one tensor of positions and times `[B, dimension + 1]` on the
             boundary; on a periodic box one for each axis, on its lower side.
-        known: data part of the constrained expression at the inputs, None for soft conditions.
+        precomputed: data part of the constrained expression at the inputs, None for soft
+            conditions.
         graphs: where the Runge-Kutta terms, if there are any, take their step.
     """
 
     inputs: Tensor
     initial: Tensor
     sides: tuple[Tensor, ...]
-    known: Known | None = None
+    precomputed: Precomputed | None = None
     graphs: SnapshotBatch | None = None
 
-    def answer(self, network: Callable[..., Tensor]) -> Tensor:
-        """Return a network's fields `[N, 2]` at the inputs, by way of `known` if it can use it."""
-        return answer_with(network, self.inputs, self.known)
+    def outputs(self, network: Callable[..., Tensor]) -> Tensor:
+        """Return a network's fields `[N, 2]` at the inputs, from `precomputed` if it can use it."""
+        return outputs_of(network, self.inputs, self.precomputed)
 
     def on_boundary(self, network: Callable[..., Tensor], outputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Return boundary points and times `[B, dimension + 1]` and the answer `[B, 2]` there.
+        """Return boundary points and times `[B, dimension + 1]` and the outputs `[B, 2]` there.
 
         Args:
-            network: asked at these points.
-            outputs: its answer at the inputs, of which none lies there.
+            network: called at these points.
+            outputs: of the network at the inputs, of which none lies there.
         """
         (at,) = self.sides
         return at, network(at)
@@ -100,9 +101,9 @@ def collocation_points(
     check_number("count", count, 1, integer=True)
     check_choice("conditions", conditions, CONDITIONS)
     dtype = dtype or torch.get_default_dtype()
-    inputs, known = sobol_points(system, count, seed), None
+    inputs, precomputed = sobol_points(system, count, seed), None
     if conditions == "hard":
-        known = differentiate(HardConditions(system).data_part, inputs).to(device, dtype)
+        precomputed = differentiate(HardConditions(system).data_part, inputs).to(device, dtype)
         initial, sides = inputs[:0, :-1], [inputs[:0]] * (system.dimension * system.periodic or 1)
     else:
         some = max(4, count // CONDITION_SHARE)
@@ -116,7 +117,7 @@ def collocation_points(
         inputs=inputs.to(device, dtype),
         initial=initial.to(device, dtype),
         sides=tuple(side.to(device, dtype) for side in sides),
-        known=known,
+        precomputed=precomputed,
     )
 
 

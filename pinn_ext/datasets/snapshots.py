@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -12,13 +13,13 @@ from torch_geometric.data import Batch, Data, InMemoryDataset
 from pinn_ext.checks import check_choice, check_number
 from pinn_ext.choices import CONDITIONS
 from pinn_ext.datasets.node_graphs import NodeGraph, node_graph
-from pinn_ext.derivatives.precomputed import Known, differentiate
+from pinn_ext.derivatives.precomputed import Precomputed, differentiate
 from pinn_ext.networks import FieldNetwork
 from pinn_ext.networks.hard_conditions import HardConditions
 from pinn_ext.systems import System
 from solvers.operators import GraphOperators
 
-_KNOWN = ("data_part", "data_slope", "data_hessian")
+_DATA_PART = ("data_part", "data_slope", "data_hessian")
 
 
 class SnapshotGraphs(InMemoryDataset):
@@ -74,10 +75,9 @@ class SnapshotGraphs(InMemoryDataset):
             graph.time = time.reshape(1)
             graph.y = system.exact(space.pos, time.expand(len(space.pos)))
             if hard is not None:
-                known = differentiate(hard.data_part, _inputs(space.pos, time.expand(len(graph.y))))
-                for key, part in zip(
-                    _KNOWN, (known.value, known.slope, known.hessian), strict=True
-                ):
+                inputs = _inputs(space.pos, time.expand(len(graph.y)))
+                own = differentiate(hard.data_part, inputs)
+                for key, part in zip(_DATA_PART, (own.value, own.slope, own.hessian), strict=True):
                     graph[key] = part
             graphs.append(graph)
         self.data, self.slices = self.collate(graphs)
@@ -112,14 +112,15 @@ class SnapshotBatch:
         operators: graph derivatives of the whole batch.
         grid: positions `[n, dimension]` of the nodes of one graph.
         stable_step: largest Runge-Kutta step without sub-steps.
-        known: data part of the constrained expression at the inputs, None for soft conditions.
+        precomputed: data part of the constrained expression at the inputs, None for soft
+            conditions.
     """
 
     inputs: Tensor
     operators: GraphOperators
     grid: Tensor
     stable_step: float
-    known: Known | None = None
+    precomputed: Precomputed | None = None
 
     @classmethod
     def from_graphs(
@@ -155,18 +156,31 @@ class SnapshotBatch:
         times = graphs.time.expand(graphs.num_nodes) if owner is None else graphs.time[owner]
         if operators is None:  # the graphs are our own: checking them would cost in every step
             operators = GraphOperators.from_graph(graphs, check=False).to(device, dtype)
-        known = Known(*(graphs[key] for key in _KNOWN)) if _KNOWN[0] in graphs else None
+        precomputed = None
+        if _DATA_PART[0] in graphs:
+            precomputed = Precomputed(*(graphs[key] for key in _DATA_PART)).to(device, dtype)
         return cls(
             inputs=_inputs(graphs.pos, times).to(device, dtype),
             operators=operators,
             grid=graphs.pos[: int(nodes)].to(device, dtype),
             stable_step=float(graphs.stable_step.min()),
-            known=None if known is None else known.to(device, dtype),
+            precomputed=precomputed,
         )
 
+    def outputs(self, network: Callable[..., Tensor]) -> Tensor:
+        """Return a network's fields `[N, 2]` at the inputs, from `precomputed` if it can use it."""
+        return outputs_of(network, self.inputs, self.precomputed)
+
     def answer(self, network: Callable[..., Tensor]) -> Tensor:
-        """Return a network's fields `[N, 2]` at the inputs, by way of `known` if it can use it."""
-        return answer_with(network, self.inputs, self.known)
+        """Do the same under the former name of `outputs`."""
+        warnings.warn("answer() is now called outputs().", DeprecationWarning, stacklevel=2)
+        return self.outputs(network)
+
+    @property
+    def known(self) -> Precomputed | None:
+        """The former name of `precomputed`."""
+        warnings.warn("known is now called precomputed.", DeprecationWarning, stacklevel=2)
+        return self.precomputed
 
     @property
     def graphs(self) -> SnapshotBatch:
@@ -179,11 +193,11 @@ class SnapshotBatch:
         return self.grid
 
     def on_boundary(self, network: Callable[..., Tensor], outputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the boundary nodes and times `[B, dimension + 1]` and the answer `[B, 2]` there.
+        """Return the boundary nodes and times `[B, dimension + 1]` and the outputs `[B, 2]` there.
 
         Args:
-            network: not asked again.
-            outputs: its answer `[N, 2]` at the inputs.
+            network: not called again.
+            outputs: of the network at the inputs, `[N, 2]`.
         """
         mask = self.operators.boundary_mask
         return self.inputs.detach()[mask], outputs[mask]
@@ -198,16 +212,18 @@ class SnapshotBatch:
         return replace(self, inputs=self.inputs.detach().clone())
 
 
-def answer_with(network: Callable[..., Tensor], inputs: Tensor, known: Known | None) -> Tensor:
-    """Return a network's fields `[N, 2]` at inputs `[N, D]`, by way of `known` if it can use it.
+def outputs_of(
+    network: Callable[..., Tensor], inputs: Tensor, precomputed: Precomputed | None
+) -> Tensor:
+    """Return a network's fields `[N, 2]` at inputs `[N, D]`, from `precomputed` if it can use it.
 
     Args:
-        network: asked with `known` only if it is a `FieldNetwork`.
+        network: called with `precomputed` only if it is a `FieldNetwork`.
         inputs: positions and times.
-        known: data part of the constrained expression at the inputs, or None.
+        precomputed: data part of the constrained expression at the inputs, or None.
     """
-    if known is not None and isinstance(network, FieldNetwork):
-        return network(inputs, known)
+    if precomputed is not None and isinstance(network, FieldNetwork):
+        return network(inputs, precomputed)
     return network(inputs)
 
 

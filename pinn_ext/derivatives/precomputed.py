@@ -13,8 +13,8 @@ from pinn_ext.derivatives.taylor import Jet
 
 
 @dataclass(frozen=True)
-class Known:
-    """Two precomputed fields at fixed inputs, cheap to differentiate twice.
+class Precomputed:
+    """Two fields at fixed inputs, cheap to differentiate twice.
 
     The constrained expression's data part depends on no parameter; following it through
     automatic differentiation in each step cost more than the network itself. Third derivatives
@@ -40,12 +40,13 @@ class Known:
         laplacian = self.hessian.diagonal(dim1=2, dim2=3)[..., :axes].sum(dim=-1)
         return Jet(self.value, self.slope.permute(2, 0, 1), laplacian)
 
-    def to(self, device: torch.device | str, dtype: torch.dtype) -> Known:
+    def to(self, device: torch.device | str, dtype: torch.dtype) -> Precomputed:
         """Return the same on a device and in a floating-point type."""
-        return Known(*(part.to(device, dtype) for part in (self.value, self.slope, self.hessian)))
+        parts = (self.value, self.slope, self.hessian)
+        return Precomputed(*(part.to(device, dtype) for part in parts))
 
 
-def differentiate(function: Callable[[Tensor], Tensor], inputs: Tensor) -> Known:
+def differentiate(function: Callable[[Tensor], Tensor], inputs: Tensor) -> Precomputed:
     """Compute a function of each row of the inputs and its first two derivatives.
 
     Args:
@@ -73,7 +74,7 @@ def differentiate(function: Callable[[Tensor], Tensor], inputs: Tensor) -> Known
     slope = torch.stack([derivatives(f, True) for f in value.unbind(1)], dim=1)
     rows = [[derivatives(s, False) for s in field.unbind(1)] for field in slope.unbind(1)]
     hessian = torch.stack([torch.stack(row, dim=1) for row in rows], dim=1)
-    return Known(value.detach(), slope.detach(), hessian.detach())
+    return Precomputed(value.detach(), slope.detach(), hessian.detach())
 
 
 class _Value(torch.autograd.Function):

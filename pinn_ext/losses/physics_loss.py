@@ -10,10 +10,10 @@ from torch import Tensor
 
 from pinn_ext.checks import check_choice
 from pinn_ext.choices import CONDITIONS
-from pinn_ext.datasets import SnapshotBatch, answer_with
+from pinn_ext.datasets import SnapshotBatch, outputs_of
 from pinn_ext.datasets.collocation import PointBatch
 from pinn_ext.derivatives.autograd import differentiates_fields_only, fields_and_derivatives
-from pinn_ext.derivatives.precomputed import Known
+from pinn_ext.derivatives.precomputed import Precomputed
 from pinn_ext.derivatives.taylor import OtherFieldError, attach
 from pinn_ext.losses.rk4_mismatch import StepMismatch
 from pinn_ext.networks import FieldNetwork
@@ -88,8 +88,8 @@ class PhysicsLoss:
         ]
         return [sizes[int(name[-1]) - 1] for name in self.names]
 
-    def answer(self, network: Callable[..., Tensor], batch: Points) -> Tensor:
-        """Return a network's answer as the loss takes it best.
+    def outputs(self, network: Callable[..., Tensor], batch: Points) -> Tensor:
+        """Return the outputs of a network as the loss takes them best.
 
         Args:
             network: positions and times `[N, dimension + 1]` to fields `[N, 2]`.
@@ -99,12 +99,14 @@ class PhysicsLoss:
             The fields `[N, 2]`; they carry their derivatives instead of leading back to the
             inputs if the network can tell them and the equation asks for no others.
         """
-        return self._answer(network, batch.inputs, batch.known)
+        return self._outputs(network, batch.inputs, batch.precomputed)
 
-    def _answer(self, network: Any, inputs: Tensor, known: Known | None = None) -> Tensor:
+    def _outputs(
+        self, network: Any, inputs: Tensor, precomputed: Precomputed | None = None
+    ) -> Tensor:
         if self._by_jets and isinstance(network, FieldNetwork) and network.has_jet:
-            return attach(network.jet(inputs, known))
-        return answer_with(network, inputs, known)
+            return attach(network.jet(inputs, precomputed))
+        return outputs_of(network, inputs, precomputed)
 
     def __call__(
         self, network: Callable[[Tensor], Tensor], batch: Points, outputs: Tensor
@@ -114,7 +116,7 @@ class PhysicsLoss:
         Args:
             network: positions and times `[N, dimension + 1]` to fields `[N, 2]`.
             batch: the points or graphs; its inputs must require gradients.
-            outputs: `answer(network, batch)`, or `network(batch.inputs)` `[N, 2]`.
+            outputs: `self.outputs(network, batch)`, or `network(batch.inputs)` `[N, 2]`.
 
         Returns:
             One scalar tensor a term, dimensionless, in the order of `names`.
@@ -129,7 +131,7 @@ class PhysicsLoss:
         Args:
             network: positions and times `[N, dimension + 1]` to fields `[N, 2]`.
             batch: the points or graphs; its inputs must require gradients.
-            outputs: `answer(network, batch)`, or `network(batch.inputs)` `[N, 2]`.
+            outputs: `self.outputs(network, batch)`, or `network(batch.inputs)` `[N, 2]`.
 
         Returns:
             One vector a term, in the order of `names`: PI at each point; RK4 at each node that
@@ -140,7 +142,7 @@ class PhysicsLoss:
             return self._residuals(network, batch, outputs)
         except OtherFieldError:  # found out late, as the equation branches
             with torch.enable_grad():
-                return self._residuals(network, batch, batch.answer(network))
+                return self._residuals(network, batch, batch.outputs(network))
 
     def _residuals(self, network: Any, batch: Points, outputs: Tensor) -> list[Tensor]:
         vectors: list[Tensor] = []
@@ -161,7 +163,7 @@ class PhysicsLoss:
         """
         batch = batch.detached()
         batch.inputs.requires_grad_()
-        return [loss.item() for loss in self(network, batch, self.answer(network, batch))]
+        return [loss.item() for loss in self(network, batch, self.outputs(network, batch))]
 
     def _equation(self, network: Any, batch: Points, outputs: Tensor) -> Fields:
         u, v, d = fields_and_derivatives(outputs, batch.inputs)
@@ -172,7 +174,7 @@ class PhysicsLoss:
         graphs = batch.graphs
         if graphs is None:
             raise ValueError("`batch` must hold graphs for the RK4 terms, got points without.")
-        state = outputs if graphs is batch else graphs.answer(network)
+        state = outputs if graphs is batch else graphs.outputs(network)
         later = graphs.inputs.detach().clone()
         later[:, -1] += self.step
         return self.step_mismatch(graphs, state, network(later)).unbind(dim=1)
@@ -180,12 +182,12 @@ class PhysicsLoss:
     def _initial(self, network: Any, batch: Points, outputs: Tensor) -> Fields:
         x = batch.initial
         t = torch.zeros_like(x[:, 0])
-        answer = network(torch.cat((x, t[:, None]), dim=1))
-        return (answer - self.system.data(x, t)).unbind(dim=1)
+        start = network(torch.cat((x, t[:, None]), dim=1))
+        return (start - self.system.data(x, t)).unbind(dim=1)
 
     def _boundary(self, network: Any, batch: Points, outputs: Tensor) -> Fields:
-        at, answer = batch.on_boundary(network, outputs)
-        return (answer - self.system.data(at[:, :-1], at[:, -1])).unbind(dim=1)
+        at, there = batch.on_boundary(network, outputs)
+        return (there - self.system.data(at[:, :-1], at[:, -1])).unbind(dim=1)
 
     def _periodicity(self, network: Any, batch: Points, outputs: Tensor) -> Fields:
         """Compare values and normal derivatives (times half the box) on opposite sides."""
@@ -197,10 +199,10 @@ class PhysicsLoss:
             # Twice, values from one half and slopes from the other: rows that share no point with
             # one another have the cheapest Jacobian.
             sides = torch.cat((near, far, near, far)).requires_grad_()
-            answer = self._answer(network, sides)
-            u, v, d = fields_and_derivatives(answer, sides)
+            fields = self._outputs(network, sides)
+            u, v, d = fields_and_derivatives(fields, sides)
             slopes = torch.stack([d.gradient(field)[axis] for field in (u, v)], dim=1)
-            lower, upper, *_ = answer.split(len(side))
+            lower, upper, *_ = fields.split(len(side))
             *_, slope, opposite = slopes.split(len(side))
             jumps += [lower - upper, 0.5 * (high - low) * (slope - opposite)]
         return torch.cat(jumps).unbind(dim=1)

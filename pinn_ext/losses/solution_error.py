@@ -40,11 +40,11 @@ class Evaluator:
             `{"u": …, "v": …}`, dimensionless.
         """
         with torch.no_grad():
-            answer = network(self.inputs)
-        return self._relative(answer)
+            outputs = network(self.inputs)
+        return self._relative(outputs)
 
     def trivial(self, conditions: str) -> dict[str, float]:
-        """Return the errors of an answer that needs no training.
+        """Return the errors of outputs that need no training.
 
         Args:
             conditions: `"hard"`: the constrained expression around a zero network; `"soft"`: the
@@ -58,7 +58,7 @@ class Evaluator:
                 return self._relative(HardConditions(self.system).data_part(self.inputs))
         return self._relative(self.reference.mean(dim=0).expand_as(self.reference))
 
-    def _relative(self, answer: Tensor) -> dict[str, float]:
-        difference = answer.detach().to("cpu", torch.float64) - self.reference
+    def _relative(self, outputs: Tensor) -> dict[str, float]:
+        difference = outputs.detach().to("cpu", torch.float64) - self.reference
         ratio = difference.norm(dim=0) / self.reference.norm(dim=0)
         return dict(zip(FIELDS, ratio.tolist(), strict=True))

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from pinn_ext.checks import check_choice, check_number
 from pinn_ext.choices import CONDITIONS, SCALINGS
-from pinn_ext.derivatives.precomputed import Known
+from pinn_ext.derivatives.precomputed import Precomputed
 from pinn_ext.derivatives.taylor import Jet, can_carry, carry
 from pinn_ext.networks.hard_conditions import HardConditions, periodic_features, periodic_slopes
 from pinn_ext.systems import System
@@ -79,25 +79,25 @@ class FieldNetwork(nn.Module):
         self.layers = nn.Sequential(*layers[:-1])
         _glorot(self.layers, seed)
 
-    def forward(self, inputs: Tensor, known: Known | None = None) -> Tensor:
+    def forward(self, inputs: Tensor, precomputed: Precomputed | None = None) -> Tensor:
         """Return the fields.
 
         Args:
             inputs: positions and times `[N, dimension + 1]`.
-            known: the data part of hard conditions at the inputs, if it is precomputed.
+            precomputed: the data part of hard conditions at the inputs, if it is there already.
 
         Returns:
             u and v `[N, 2]`.
         """
         raw = self.layers(self._features(inputs)) * self.scales
-        return raw if self.hard is None else self.hard(inputs, raw, known)
+        return raw if self.hard is None else self.hard(inputs, raw, precomputed)
 
-    def jet(self, inputs: Tensor, known: Known | None = None) -> Jet:
+    def jet(self, inputs: Tensor, precomputed: Precomputed | None = None) -> Jet:
         """Return the fields with their derivatives, in one pass.
 
         Args:
             inputs: positions and times `[N, dimension + 1]`.
-            known: the data part of hard conditions at the inputs, if it is precomputed.
+            precomputed: the data part of hard conditions at the inputs, if it is there already.
 
         Returns:
             u and v and their derivatives, differentiable in the parameters but not in the inputs.
@@ -108,7 +108,7 @@ class FieldNetwork(nn.Module):
         raw = carry(self.layers, features, slopes, self.system.dimension)
         if self.hard is None:
             return raw.times(self.scales)
-        return self.hard.jet(inputs, raw, self.scales, known)
+        return self.hard.jet(inputs, raw, self.scales, precomputed)
 
     @property
     def has_jet(self) -> bool:

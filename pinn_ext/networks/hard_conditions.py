@@ -8,7 +8,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from pinn_ext.derivatives.precomputed import Known, differentiate
+from pinn_ext.derivatives.precomputed import Precomputed, differentiate
 from pinn_ext.derivatives.taylor import Jet
 from pinn_ext.systems import System
 
@@ -43,18 +43,20 @@ class HardConditions(nn.Module):
         choices = [(None, 0, 1)] * axes + [(None, 0)]
         self._corners = [c for c in itertools.product(*choices) if any(k is not None for k in c)]
 
-    def forward(self, inputs: Tensor, raw: Tensor, known: Known | None = None) -> Tensor:
+    def forward(
+        self, inputs: Tensor, raw: Tensor, precomputed: Precomputed | None = None
+    ) -> Tensor:
         """Return the constrained fields.
 
         Args:
             inputs: positions and times `[N, dimension + 1]`.
             raw: network output in the units of the fields `[N, 2]`.
-            known: the data part at the inputs, if it is precomputed.
+            precomputed: the data part at the inputs, if it is there already.
 
         Returns:
             u and v `[N, 2]`.
         """
-        data = self.data_part(inputs) if known is None else known(inputs)
+        data = self.data_part(inputs) if precomputed is None else precomputed(inputs)
         return data + self.bubble(inputs)[:, None] * raw
 
     def bubble(self, inputs: Tensor) -> Tensor:
@@ -65,21 +67,23 @@ class HardConditions(nn.Module):
                 factor = factor * (4.0 * s * (1.0 - s))
         return factor
 
-    def jet(self, inputs: Tensor, raw: Jet, units: Tensor, known: Known | None = None) -> Jet:
+    def jet(
+        self, inputs: Tensor, raw: Jet, units: Tensor, precomputed: Precomputed | None = None
+    ) -> Jet:
         """Return the constrained fields with their derivatives.
 
         Args:
             inputs: positions and times `[N, dimension + 1]`.
             raw: network output, k = 2.
             units: what it is multiplied with to be in the units of the fields `[2]`.
-            known: the data part at the inputs, if it is precomputed.
+            precomputed: the data part at the inputs, if it is there already.
 
         Returns:
             u and v and their derivatives.
         """
-        known = differentiate(self.data_part, inputs) if known is None else known
+        precomputed = differentiate(self.data_part, inputs) if precomputed is None else precomputed
         # The units go into the factor without gradient: as cheap as can be in the backward pass.
-        return known.jet() + self.bubble_jet(inputs).times(units) * raw
+        return precomputed.jet() + self.bubble_jet(inputs).times(units) * raw
 
     def bubble_jet(self, inputs: Tensor) -> Jet:
         """Return the bubble with its derivatives, k = 1."""

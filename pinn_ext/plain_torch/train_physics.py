@@ -61,7 +61,7 @@ def train_physics(
     graphs = SnapshotBatch.from_graphs(batch, device, dtype)
     model.train()
     graphs.inputs.requires_grad_()
-    rows = loss.residuals(model, graphs, loss.answer(model, graphs))
+    rows = loss.residuals(model, graphs, loss.outputs(model, graphs))
     terms = [own.square().mean() for own in rows]
     raw = {name: term.item() for name, term in zip(loss.names, terms, strict=True)}
     if isinstance(adaptive_weights, LossAggregator):

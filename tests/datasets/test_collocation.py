@@ -64,7 +64,7 @@ def test_terms_are_mean_squares_and_scales_divide(name, boundary, shape):
     network = FieldNetwork(system, (8,), conditions="soft", seed=1)
     plain = PhysicsLoss(system, conditions="soft")
     scaled = PhysicsLoss(system, conditions="soft", scales=(0.5, 20.0))
-    outputs = points.answer(network)
+    outputs = points.outputs(network)
     vectors = scaled.residuals(network, points, outputs)
     terms = scaled(network, points, outputs)
     bare = plain.residuals(network, points, outputs)
@@ -85,7 +85,7 @@ def test_rows_of_a_snapshot_batch(name, boundary, shape):
     batch.inputs.requires_grad_()
     network = FieldNetwork(system, (8,), conditions="soft", seed=1)
     loss = PhysicsLoss(system, conditions="soft")
-    outputs = batch.answer(network)
+    outputs = batch.outputs(network)
     vectors = loss.residuals(network, batch, outputs)
     nodes, edge = len(batch.inputs), int(batch.operators.boundary_mask.sum())
     sides = 2 * 3 if system.periodic else edge
@@ -130,9 +130,9 @@ def test_hard_conditions_need_interior_points_only():
     points.inputs.requires_grad_()
     assert len(points.initial) == 0 and [len(side) for side in points.sides] == [0]
     network = FieldNetwork(system, (8,), seed=1)
-    torch.testing.assert_close(points.answer(network), network(points.inputs))
+    torch.testing.assert_close(points.outputs(network), network(points.inputs))
     loss = PhysicsLoss(system, use_rk4=False)
-    known = loss.residuals(network, points, points.answer(network))
+    known = loss.residuals(network, points, points.outputs(network))
     plain = loss.residuals(network, points, network(points.inputs))
     for mine, theirs in zip(known, plain, strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-11, atol=1e-11)

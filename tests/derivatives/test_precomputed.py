@@ -45,7 +45,7 @@ def test_training_is_the_same(name, float64):
     for conditions in ("hard", "soft"):
         graphs = SnapshotGraphs(system, 3, nodes_per_side=6, conditions=conditions)
         batch = Batch.from_data_list([graphs[i] for i in range(3)])
-        assert (SnapshotBatch.from_graphs(batch).known is not None) == (conditions == "hard")
+        assert (SnapshotBatch.from_graphs(batch).precomputed is not None) == (conditions == "hard")
         network = FieldNetwork(system, [8])
         optimizer = torch.optim.Adam(network.parameters(), lr=1e-2)
         losses = [train_physics(batch, network, optimizer, "cpu", cfg)[0] for _ in range(5)]
@@ -56,4 +56,4 @@ def test_training_is_the_same(name, float64):
 def test_a_network_of_another_kind_gets_inputs_only():
     system = systems.create("coupled_burgers")
     batch = SnapshotBatch.from_graphs([SnapshotGraphs(system, 1, nodes_per_side=5)[0]])
-    assert batch.answer(torch.nn.Linear(2, 2)).shape == (5, 2)
+    assert batch.outputs(torch.nn.Linear(2, 2)).shape == (5, 2)

@@ -99,7 +99,7 @@ def test_the_loss_terms_and_their_gradients(name, boundary, conditions, monkeypa
     found = []
     for has_jet in (True, False):
         monkeypatch.setattr(FieldNetwork, "has_jet", has_jet)
-        outputs = loss.answer(network, points)
+        outputs = loss.outputs(network, points)
         assert (jet_of(outputs) is not None) == has_jet
         rows = loss.residuals(network, points, outputs)
         gradient = torch.autograd.grad(
@@ -161,7 +161,7 @@ def test_calls_of_linear_layers_can_be_watched(name, boundary, conditions):
     loss = PhysicsLoss(system, conditions=conditions, use_rk4=False)
 
     def rows():
-        return loss.residuals(network, points, loss.answer(network, points))
+        return loss.residuals(network, points, loss.outputs(network, points))
 
     parameters = list(network.parameters())
     jacobian = RowJacobian(rows, parameters)
@@ -249,7 +249,7 @@ def test_an_equation_that_differentiates_other_fields():
         network, points = network_of(system), collocation_points(system, 30)
         points.inputs.requires_grad_()
         loss = PhysicsLoss(system, use_rk4=False)
-        outputs = loss.answer(network, points)
+        outputs = loss.outputs(network, points)
         assert (jet_of(outputs) is None) == system.asks
         rows = loss.residuals(network, points, outputs)
         total = sum(vector.square().mean() for vector in rows)
@@ -265,7 +265,7 @@ def test_an_equation_that_shows_late_what_it_differentiates():
     loss = PhysicsLoss(system, use_rk4=False)
     before = loss.values(network, points)
     system.asks = True
-    outputs = loss.answer(network, points)
+    outputs = loss.outputs(network, points)
     assert jet_of(outputs) is not None
     rows = loss.residuals(network, points, outputs)
     assert [r.square().mean().item() for r in rows] == pytest.approx(before, rel=1e-12)
@@ -290,11 +290,11 @@ def test_networks_that_have_been_changed_are_asked_themselves():
     assert network_of(system).has_jet
     for network in others:
         assert not network.has_jet
-        outputs = loss.answer(network, points)
+        outputs = loss.outputs(network, points)
         torch.testing.assert_close(outputs, network(points.inputs))
         loss.residuals(network, points, outputs)
     plain = nn.Sequential(nn.Linear(2, 4), nn.Tanh(), nn.Linear(4, 2))
-    assert jet_of(loss.answer(plain, points)) is None
+    assert jet_of(loss.outputs(plain, points)) is None
     assert not can_carry(nn.Sequential(nn.GELU(approximate="tanh")))
 
 
@@ -315,7 +315,7 @@ def test_fields_that_do_not_lead_back_to_the_inputs_are_refused():
     points.inputs.requires_grad_()
     loss = PhysicsLoss(system, use_rk4=False)
     with pytest.raises(ValueError, match="`field` must be computed from the inputs"):
-        loss(network, points, 1.0 * loss.answer(network, points))
+        loss(network, points, 1.0 * loss.outputs(network, points))
     # a field that is linear in the inputs has second derivatives, which are zero
     weight = torch.ones(2, requires_grad=True)
     field = points.inputs @ weight

@@ -30,7 +30,7 @@ def test_nodes_are_weighed_by_the_formula():
     for number in range(3):
         graphs = graphs.detached()
         graphs.inputs.requires_grad_()
-        rows = loss.residuals(network, graphs, loss.answer(network, graphs))
+        rows = loss.residuals(network, graphs, loss.outputs(network, graphs))
         rows = dict(zip(names, [own.detach() for own in rows], strict=True))
         wanted = 0.0
         for name, r in rows.items():

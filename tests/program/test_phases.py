@@ -134,7 +134,7 @@ def test_deepxdes_own_test_loss_is_the_validation_loss():
     record = session.model.losshistory.loss_test[-1]
     batch = session.data.validation.detached()
     batch.inputs.requires_grad_()
-    losses = session.data.loss(session.network, batch, batch.answer(session.network))
+    losses = session.data.loss(session.network, batch, batch.outputs(session.network))
     weighted = torch.stack(losses) * session.model.loss_weights
     assert record == pytest.approx(weighted.tolist(), rel=1e-5)
 

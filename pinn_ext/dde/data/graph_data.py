@@ -200,8 +200,8 @@ class GraphData(dde.data.Data, DescribedData):
 
     def _training_batch(self, indices: Sequence[int]) -> SnapshotBatch:
         """Return a batch; all graphs have the same nodes, so its number of them says the rest."""
-        known = self._operators.get(len(indices))
-        batch = self._gather([self.graphs[i] for i in indices], known)
+        operators = self._operators.get(len(indices))
+        batch = self._gather([self.graphs[i] for i in indices], operators)
         self._operators[len(indices)] = batch.operators
         return batch
 
@@ -257,7 +257,7 @@ class NetworkAdapter(dde.nn.NN):
 
     Args:
         module: inputs `[N, d]` to outputs `[N, k]`.
-        data: the batches that are served; what is known at their inputs is made use of.
+        data: the batches that are served; what is precomputed at their inputs is made use of.
     """
 
     def __init__(self, module: nn.Module, data: Batches) -> None:
@@ -271,4 +271,4 @@ class NetworkAdapter(dde.nn.NN):
     def forward(self, inputs: Tensor) -> Tensor:
         """Return the module's outputs; at a batch, as its loss takes them best."""
         batch = self._data.batch_at(inputs)
-        return self.module(inputs) if batch is None else self._data.loss.answer(self.module, batch)
+        return self.module(inputs) if batch is None else self._data.loss.outputs(self.module, batch)
