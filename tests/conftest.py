@@ -1,6 +1,7 @@
 """What every test starts from: one thread, float32, a known seed."""
 
 import os
+from functools import partial
 
 os.environ.setdefault("DDE_BACKEND", "pytorch")
 os.environ.setdefault("MPLBACKEND", "Agg")
@@ -38,10 +39,11 @@ def double():
 
 @pytest.fixture
 def run_script(pytestconfig):
-    """Run a script in a process of its own; the arguments are those of `scripts.run`."""
+    """Return `scripts.run`."""
+    return partial(scripts.run, fresh=pytestconfig.getoption("thorough"))
 
-    def run(*arguments, fresh=False, **options):
-        fresh = fresh or pytestconfig.getoption("thorough")
-        return scripts.run(*arguments, fresh=fresh, **options)
 
-    return run
+@pytest.fixture
+def start_script(pytestconfig):
+    """Return `scripts.start`."""
+    return partial(scripts.start, fresh=pytestconfig.getoption("thorough"))

@@ -5,8 +5,6 @@ import os
 import random
 import shutil
 import signal
-import subprocess
-import sys
 import time
 import zipfile
 from pathlib import Path
@@ -188,21 +186,21 @@ def test_a_temporary_file_left_by_a_kill_is_removed(run):
     assert run(f"training.resume={done.folder}").status == 0 and not part.exists()
 
 
-def start(folder, *arguments):
-    """Start the program in a process of its own."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        [sys.executable, str(ROOT / "main.py"), *arguments, f"hydra.run.dir={folder}"],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+@pytest.fixture
+def start(start_script, tmp_path):
+    """Start the program in a process of its own: `start(folder, *arguments)`."""
+
+    def call(folder, *arguments):
+        return start_script(
+            ROOT / "main.py", *arguments, f"hydra.run.dir={folder}", folder=tmp_path
+        )
+
+    return call
 
 
-def wait_for_rows(folder, count, process):
+def wait_for_rows(folder, count, script):
     deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and process.poll() is None:
+    while time.monotonic() < deadline and script.poll() is None:
         with_rows = folder / "history.csv"
         if with_rows.exists() and with_rows.read_text().count("\n") > count:
             return
@@ -210,13 +208,14 @@ def wait_for_rows(folder, count, process):
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_signals_leave_checkpoint_and_report(run, tmp_path, number, status):
+def test_signals_leave_checkpoint_and_report(run, start, tmp_path, number, status):
     arguments = [*SMALL, "training=adaptive_ema", "training.epochs=3000"]
-    process = start(tmp_path / "cut", *arguments)
-    wait_for_rows(tmp_path / "cut", 3, process)
-    process.send_signal(number)
-    text, _ = process.communicate(timeout=120)
-    assert process.returncode == status, text
+    script = start(tmp_path / "cut", *arguments)
+    wait_for_rows(tmp_path / "cut", 3, script)
+    os.kill(script.pid, number)
+    ended = script.wait()
+    text = script.text("out") + script.text("err")
+    assert ended == status, text
     assert "Traceback" not in text and "Interrupted; go on with training.resume=" in text
     report = read_report(tmp_path / "cut")
     assert report["status"] == "interrupted" and report["epochs"] >= 3
@@ -233,25 +232,24 @@ def test_signals_leave_checkpoint_and_report(run, tmp_path, number, status):
 
 
 @pytest.mark.slow
-def test_ten_random_kills(run, tmp_path):
+def test_ten_random_kills(run, start, tmp_path):
     """`kill -9` at any moment, resumed each time: the end is that of the undisturbed run."""
     arguments = [*SMALL, "training=adaptive_equal_init_ema", "training.epochs=60", *PHASES[1:]]
     whole = run(*arguments)
     moments = random.Random(0)
     kills, folder = 0, tmp_path / "killed"
-    process = start(folder, *arguments)
+    script = start(folder, *arguments)
     while kills < 10:
         rows = len(read_rows(folder)) if (folder / "history.csv").exists() else 0
-        wait_for_rows(folder, rows + moments.randrange(5), process)
+        wait_for_rows(folder, rows + moments.randrange(5), script)
         time.sleep(moments.uniform(0, 0.05))
-        process.kill()
-        process.communicate()
+        os.kill(script.pid, signal.SIGKILL)
+        script.wait()
         kills += 1
         if not (folder / "checkpoint.pt").exists():
             shutil.rmtree(folder, ignore_errors=True)
-            process = start(folder, *arguments)
+            script = start(folder, *arguments)
         else:
-            process = start(folder, f"training.resume={folder}")
-    text, _ = process.communicate(timeout=300)
-    assert process.returncode == 0, text
+            script = start(folder, f"training.resume={folder}")
+    assert script.wait() == 0, script.text("err")
     same_end(folder, whole.folder)
