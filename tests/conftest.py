@@ -7,6 +7,7 @@ os.environ.setdefault("DDE_BACKEND", "pytorch")
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import hypothesis
 import pytest
 import torch
 
@@ -19,6 +20,14 @@ def pytest_addoption(parser):
         action="store_true",
         help="render all pictures, and start all scripts in interpreters that have loaded nothing",
     )
+
+
+def pytest_configure(config):
+    examples = 120 if config.getoption("thorough") else 40
+    hypothesis.settings.register_profile(
+        "ours", max_examples=examples, deadline=None, derandomize=True, database=None
+    )
+    hypothesis.settings.load_profile("ours")
 
 
 @pytest.fixture(autouse=True)

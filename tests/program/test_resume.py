@@ -17,7 +17,8 @@ from pinn_ext.program import checkpoints
 from tests.program.conftest import SMALL, read_report, read_rows
 
 ROOT = Path(__file__).resolve().parents[2]
-PHASES = ["training.epochs=4", "training.lbfgs_iterations=43", "dtype=float64"]
+EPOCHS = ["training.epochs=4", "dtype=float64"]
+BLOCK, BLOCKS = "training.lbfgs_iterations=5", "training.lbfgs_iterations=43"
 
 
 def recipe(strategy):
@@ -44,13 +45,14 @@ def same_end(one, other):
 
 
 @pytest.mark.parametrize(
-    ("strategy", "step"),
-    [(name, 5) for name in strategies.term_names()]
-    + [("ema", 1), ("equal_init_ema", 12), ("equal_init", 14), ("ema", 14)],
+    ("strategy", "step", "more"),
+    [(name, 5, BLOCK) for name in strategies.term_names()]
+    + [("ema", 1, BLOCKS), ("equal_init_ema", 12, BLOCKS)]
+    + [("equal_init", 14, BLOCKS), ("ema", 14, BLOCKS)],
 )
-def test_resumed_equals_undisturbed(run, run_killed, strategy, step):
+def test_resumed_equals_undisturbed(run, run_killed, strategy, step, more):
     """Killed in the first epoch, in a later one, at their end, and within L-BFGS."""
-    arguments = [*SMALL, recipe(strategy), *PHASES]
+    arguments = [*SMALL, recipe(strategy), *EPOCHS, more]
     whole = run(*arguments)
     run_killed(step, *arguments, "hydra.run.dir=broken")
     resumed = run("training.resume=broken")
@@ -86,29 +88,29 @@ def test_into_a_new_folder(run, tmp_path):
     assert run(f"training.resume={file}", "hydra.run.dir=third").status == 0
 
 
-@pytest.mark.parametrize(
-    ("override", "message"),
-    [
-        ("problem=brusselator", "`problem` cannot differ"),
-        ("training=adaptive_equal_init", "`training` cannot differ"),
-        (
-            "training.loss.adaptive.ema_alpha=0.5",
-            "`training.loss.adaptive.ema_alpha` cannot differ",
-        ),
-        (
-            "seed=1",
-            "`seed` cannot differ from the checkpoint when a run is resumed: it is 0 there, got 1",
-        ),
-        ("dataset.num_graphs=7", "it is 6 there, got 7"),
-        ("training.epochs=2", "`training.epochs` must be at least 3"),
-    ],
-)
-def test_what_contradicts_the_checkpoint_is_refused(run, override, message):
+CONTRADICTIONS = [
+    ("problem=brusselator", "`problem` cannot differ"),
+    ("training=adaptive_equal_init", "`training` cannot differ"),
+    (
+        "training.loss.adaptive.ema_alpha=0.5",
+        "`training.loss.adaptive.ema_alpha` cannot differ",
+    ),
+    (
+        "seed=1",
+        "`seed` cannot differ from the checkpoint when a run is resumed: it is 0 there, got 1",
+    ),
+    ("dataset.num_graphs=7", "it is 6 there, got 7"),
+    ("training.epochs=2", "`training.epochs` must be at least 3"),
+]
+
+
+def test_what_contradicts_the_checkpoint_is_refused(run):
     done = run(*SMALL, "training=adaptive_ema")
     kept = (done.folder / "checkpoint.pt").read_bytes()
-    again = run(f"training.resume={done.folder}", override)
-    assert again.status == 2 and message in again.err and again.err.count("\n") == 1
-    assert (done.folder / "checkpoint.pt").read_bytes() == kept
+    for override, message in CONTRADICTIONS:
+        again = run(f"training.resume={done.folder}", override)
+        assert again.status == 2 and message in again.err and again.err.count("\n") == 1, override
+        assert (done.folder / "checkpoint.pt").read_bytes() == kept
     assert run(f"training.resume={done.folder}", "training.loss.adaptive.ema_alpha=0.9").status == 0
 
 
@@ -234,7 +236,13 @@ def test_signals_leave_checkpoint_and_report(run, start, tmp_path, number, statu
 @pytest.mark.slow
 def test_ten_random_kills(run, start, tmp_path):
     """`kill -9` at any moment, resumed each time: the end is that of the undisturbed run."""
-    arguments = [*SMALL, "training=adaptive_equal_init_ema", "training.epochs=60", *PHASES[1:]]
+    arguments = [
+        *SMALL,
+        "training=adaptive_equal_init_ema",
+        "training.epochs=60",
+        *EPOCHS[1:],
+        BLOCKS,
+    ]
     whole = run(*arguments)
     moments = random.Random(0)
     kills, folder = 0, tmp_path / "killed"
