@@ -1,4 +1,7 @@
-"""Every registered strategy against the properties in `tests/strategies/properties.py`."""
+"""Every registered strategy against the properties in `tests/strategies/properties.py`.
+
+What strategies share, `pinn_ext.strategies.base`, is tested by them.
+"""
 
 import itertools
 import math

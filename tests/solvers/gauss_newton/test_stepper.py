@@ -1,4 +1,4 @@
-"""Steps one by one: rules, directions, fallbacks, memory, states, derivatives."""
+"""Steps one by one: states, other rows, derivatives, futile steps, robust rows."""
 
 import itertools
 import math
