@@ -16,7 +16,7 @@ STAMP := $(VENV)/.installed
 help:
 	@echo "make train        run the main job; options: make train ARGS='training=adaptive_ema seed=1'"
 	@echo "make test         quick tests and the examples in docstrings"
-	@echo "make test-all     every test, the slow ones too"
+	@echo "make test-all     every test, the slow ones too, nothing shortened"
 	@echo "make lint         ruff and mypy"
 	@echo "make format       rewrite the code with ruff"
 	@echo "make docs         build the documentation, warnings are errors"
@@ -44,12 +44,10 @@ test test-all: export MPLBACKEND = Agg
 test test-all: export OMP_NUM_THREADS = 1
 
 test: $(STAMP)
-	$(PY) -m pytest -n auto --dist loadfile -m "not slow" $(ARGS)
-	$(PY) -m pytest --doctest-modules pinn_ext solvers
+	$(PY) -m pytest -n auto --dist worksteal --doctest-modules -m "not slow" $(ARGS)
 
 test-all: $(STAMP)
-	$(PY) -m pytest -n auto --dist loadfile $(ARGS)
-	$(PY) -m pytest --doctest-modules pinn_ext solvers
+	$(PY) -m pytest -n auto --dist worksteal --doctest-modules --thorough $(ARGS)
 
 lint: $(STAMP)
 	$(PY) -m ruff check .

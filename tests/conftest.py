@@ -1,11 +1,13 @@
 """What every test starts from: one thread, float32, a known seed."""
 
 import os
+from functools import partial
 
 os.environ.setdefault("DDE_BACKEND", "pytorch")
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import hypothesis
 import pytest
 import torch
 
@@ -18,6 +20,14 @@ def pytest_addoption(parser):
         action="store_true",
         help="render all pictures, and start all scripts in interpreters that have loaded nothing",
     )
+
+
+def pytest_configure(config):
+    examples = 120 if config.getoption("thorough") else 40
+    hypothesis.settings.register_profile(
+        "ours", max_examples=examples, deadline=None, derandomize=True, database=None
+    )
+    hypothesis.settings.load_profile("ours")
 
 
 @pytest.fixture(autouse=True)
@@ -38,10 +48,11 @@ def double():
 
 @pytest.fixture
 def run_script(pytestconfig):
-    """Run a script in a process of its own; the arguments are those of `scripts.run`."""
+    """Return `scripts.run`."""
+    return partial(scripts.run, fresh=pytestconfig.getoption("thorough"))
 
-    def run(*arguments, fresh=False, **options):
-        fresh = fresh or pytestconfig.getoption("thorough")
-        return scripts.run(*arguments, fresh=fresh, **options)
 
-    return run
+@pytest.fixture
+def start_script(pytestconfig):
+    """Return `scripts.start`."""
+    return partial(scripts.start, fresh=pytestconfig.getoption("thorough"))

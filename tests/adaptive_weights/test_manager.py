@@ -1,4 +1,4 @@
-"""The weights' manager by hand-worked numbers: scale, order, limits, refusals, state."""
+"""The weights' manager by hand-worked numbers: scale, order, limits, losses of zero."""
 
 import inspect
 import math

@@ -1,5 +1,6 @@
 """What the manager refuses: losses that are none, arguments, epochs; nothing has changed then."""
 
+import itertools
 import math
 import warnings
 
@@ -8,6 +9,7 @@ import torch
 
 from pinn_ext import AdaptiveLossWeights, strategies
 from tests.adaptive_weights.two_terms import FOUR, NAMES, feed, manager
+from tests.pairs import pairwise
 
 LISTED = ", ".join(strategies.names())
 
@@ -28,9 +30,10 @@ def test_an_epoch_that_is_no_whole_number_is_refused(epoch):
         feed(manager(), epoch, 1.0, 2.0)
 
 
-@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, -1e-9])
-@pytest.mark.parametrize("name", FOUR)
-@pytest.mark.parametrize("at", [1, 3])
+@pytest.mark.parametrize(
+    ("name", "bad", "at"),
+    pairwise(itertools.product(FOUR, [math.nan, math.inf, -math.inf, -1e-9], [1, 3])),
+)
 def test_a_bad_loss_warns_once_and_changes_nothing(name, bad, at):
     weights, plain = manager(name), manager(name)
     for epoch in range(1, 6):

@@ -2,6 +2,7 @@
 
 import copy
 import io
+import itertools
 import json
 import random
 
@@ -12,6 +13,7 @@ import torch
 from pinn_ext import AdaptiveLossWeights
 from pinn_ext.adaptive_weights import NORMALIZATIONS
 from tests.adaptive_weights.two_terms import FOUR, NAMES, feed, manager
+from tests.pairs import pairwise
 
 
 def through_json(state):
@@ -25,10 +27,14 @@ def through_torch(state):
     return torch.load(buffer, weights_only=True)["adaptive_weights_state"]
 
 
-@pytest.mark.parametrize("name", FOUR)
-@pytest.mark.parametrize("normalization", NORMALIZATIONS)
-@pytest.mark.parametrize("store", [copy.deepcopy, through_json, through_torch])
-@pytest.mark.parametrize("at", [0, 1, 8])
+@pytest.mark.parametrize(
+    ("name", "normalization", "store", "at"),
+    pairwise(
+        itertools.product(
+            FOUR, NORMALIZATIONS, [copy.deepcopy, through_json, through_torch], [0, 1, 8]
+        )
+    ),
+)
 def test_a_restored_manager_goes_on_bit_for_bit(name, normalization, store, at):
     def build(start=1.0):
         return manager(

@@ -1,8 +1,6 @@
 """The benchmark of the training step on few points: all ways agree. No time is asserted."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "training_step.py"
@@ -20,15 +18,9 @@ KEYS = {
 TINY = ("--points", "24", "--hidden", "6,5", "--repeats", "1", "--steps", "1")
 
 
-def run(*arguments):
-    return subprocess.run(
-        [sys.executable, str(SCRIPT), *arguments], capture_output=True, text=True, timeout=300
-    )
-
-
-def test_rows_and_agreement(tmp_path):
+def test_rows_and_agreement(run_script, tmp_path):
     out = tmp_path / "step.json"
-    done = run(*TINY, "--out", str(out))
+    done = run_script(SCRIPT, *TINY, "--out", out, folder=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     content = json.loads(out.read_text("utf-8"))
     assert content["machine"]["threads"] == 1
@@ -45,8 +37,8 @@ def test_rows_and_agreement(tmp_path):
     assert names == ["stock", "reverse", "jets"] * 2
 
 
-def test_an_unknown_case_is_refused_in_one_line():
-    done = run("--cases", "brusselator")
+def test_an_unknown_case_is_refused_in_one_line(run_script, tmp_path):
+    done = run_script(SCRIPT, "--cases", "brusselator", folder=tmp_path)
     assert done.returncode == 1
     line = done.stderr.splitlines()[-1]
     assert line.startswith("`--cases` must be among brusselator_hard, ")

@@ -1,5 +1,6 @@
 """Domains, the nodes and triangles that fill them, and the graphs on these."""
 
+import itertools
 import math
 
 import numpy as np
@@ -15,6 +16,7 @@ from pinn_ext.networks.hard_conditions import HardConditions
 from pinn_ext.systems import domains
 from pinn_ext.systems.domains import Box
 from solvers.operators import GraphOperators
+from tests.pairs import pairwise
 
 F64 = torch.float64
 LOWER, UPPER = (0.0, -1.0), (2.0, 1.0)
@@ -170,9 +172,10 @@ def residual(graph):
     return error[~graph.boundary_mask].square().mean().sqrt().item()
 
 
-@every
-@scattered
-@pytest.mark.parametrize("order", [2, 4])
+@pytest.mark.parametrize(
+    ("name", "kind", "order"),
+    pairwise(itertools.product(SIZES, ["cloud", "triangulation"], [2, 4])),
+)
 def test_graphs_have_their_order_and_decay(name, kind, order):
     system, errors, nodes = systems.create("brusselator", geometry=name), [], (17, 25, 37)
     for n in nodes:

@@ -1,5 +1,6 @@
 """`AdaptiveWeights` in stock DeepXDE scripts of every kind."""
 
+import itertools
 import warnings
 from collections import Counter
 
@@ -9,15 +10,21 @@ import pytest
 import torch
 
 from pinn_ext import AdaptiveWeights, strategies
+from tests.pairs import pairwise
 
 
 def weights_of(model):
     return model.loss_weights.tolist()
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("strategy", strategies.term_names())
-@pytest.mark.parametrize("kind", ["poisson", "heat", "fit"])
+@pytest.mark.parametrize(
+    ("kind", "strategy", "dtype"),
+    pairwise(
+        itertools.product(
+            ["poisson", "heat", "fit"], strategies.term_names(), ["float32", "float64"]
+        )
+    ),
+)
 def test_one_line_makes_a_script_adaptive(problem, kind, strategy, dtype):
     dde.config.set_default_float(dtype)
     method = strategies.create(strategy)

@@ -29,6 +29,7 @@ from pinn_ext.jacobians.residual_jacobian import RowJacobian
 from pinn_ext.losses.physics_loss import PhysicsLoss
 from pinn_ext.networks import ACTIVATIONS, CONDITIONS, SCALINGS, FieldNetwork
 from pinn_ext.networks.hard_conditions import HardConditions, periodic_features, periodic_slopes
+from tests.pairs import pairwise
 
 PROBLEMS = [
     (name, boundary) for name in systems.names() for boundary in systems.create(name).boundaries
@@ -61,12 +62,13 @@ def derivatives(d, fields):
     )
 
 
-@pytest.mark.parametrize("scaling", SCALINGS)
-@pytest.mark.parametrize("conditions", CONDITIONS)
-@pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
-@every
-def test_all_derivatives_and_their_gradients(name, boundary, activation, conditions, scaling):
+@pytest.mark.parametrize(
+    ("problem", "activation", "conditions", "scaling"),
+    pairwise(itertools.product(PROBLEMS, sorted(ACTIVATIONS), CONDITIONS, SCALINGS)),
+)
+def test_all_derivatives_and_their_gradients(problem, activation, conditions, scaling):
     """Also the gradient of a gradient, which the backward pass computes in another way."""
+    name, boundary = problem
     system = systems.create(name, boundary=boundary)
     network = network_of(system, conditions, activation=activation, scaling=scaling)
     parameters = list(network.parameters())

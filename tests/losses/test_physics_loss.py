@@ -1,4 +1,4 @@
-"""Loss terms on snapshot graphs and one training step: values, weights, gradients, refusals."""
+"""Loss terms on snapshot graphs: equation, conditions, scales, batches, the configuration."""
 
 import math
 

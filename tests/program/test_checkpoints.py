@@ -1,15 +1,13 @@
 """Checkpoints are whole or absent."""
 
-import os
 import resource
-import subprocess
-import sys
 
 import pytest
 import torch
 
 from pinn_ext.files import RunError
 from pinn_ext.program import checkpoints
+from tests.program.conftest import SMALL
 
 
 def test_what_is_saved_is_loaded(tmp_path):
@@ -36,35 +34,28 @@ def test_a_full_disk_keeps_the_former_checkpoint(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["c.pt"]
 
 
-def test_a_run_on_a_full_disk_ends_in_one_line(tmp_path):
-    code = (
+def test_a_run_on_a_full_disk_ends_in_one_line(run_script, tmp_path):
+    script = tmp_path / "on_a_full_disk.py"
+    script.write_text(
         "import resource, sys; from pinn_ext.cli import main;"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000));"
         "sys.exit(main(sys.argv[1:]))"
     )
-    from tests.program.conftest import SMALL
-
-    done = subprocess.run(
-        [sys.executable, "-c", code, *SMALL],
-        env={**os.environ, "PYTHONPATH": os.getcwd()},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-    )
+    done = run_script(script, *SMALL, folder=tmp_path)
     assert done.returncode == 1 and done.stderr.count("\n") == 1
     assert (
         done.stderr.startswith("pinn-ext: The checkpoint ") and "cannot be written" in done.stderr
     )
 
 
-def test_a_folder_is_held_by_one_process(tmp_path):
-    code = (
-        "import sys; from pathlib import Path; from pinn_ext.program import checkpoints\n"
-        "with checkpoints.locked(Path(sys.argv[1])): pass"
+def test_a_folder_is_held_by_one_process(run_script, tmp_path):
+    script = tmp_path / "hold.py"
+    script.write_text(
+        "from pathlib import Path; from pinn_ext.program import checkpoints\n"
+        "with checkpoints.locked(Path('held')): pass"
     )
-    call = [sys.executable, "-c", code, str(tmp_path)]
-    environment = {**os.environ, "PYTHONPATH": os.getcwd()}
-    with checkpoints.locked(tmp_path):
-        done = subprocess.run(call, env=environment, capture_output=True, text=True)
+    (tmp_path / "held").mkdir()
+    with checkpoints.locked(tmp_path / "held"):
+        done = run_script(script, folder=tmp_path)
         assert done.returncode == 1 and "Another process is running in" in done.stderr
-    assert subprocess.run(call, env=environment).returncode == 0
+    assert run_script(script, folder=tmp_path).returncode == 0

@@ -10,12 +10,12 @@ import pytest
 
 from pinn_ext import strategies
 from pinn_ext.dde.phases import Phase
-from pinn_ext.reports import console, gradient_plot
-from pinn_ext.reports.event_files import gradient_table
 from pinn_ext.strategies import Proposal, Strategy
 from tests.program.conftest import SMALL, read_report, read_rows
 
 WHERE = "training.loss.adaptive"
+
+
 EVENTFUL = [
     *SMALL,
     "training=adaptive_ema",
@@ -145,36 +145,3 @@ def test_a_run_that_breaks_says_that_its_weights_went_back(run, monkeypatch):
     event = table(done.folder, "events.csv")[-1]
     assert event["what"] == "rolled_back" and event["why"] == report["message"]
     assert f"Weights, epoch 001: rolled back: {report['message']}\n" in done.out
-
-
-def test_lines_of_events():
-    event = {"step": 8, "epoch": 2, "term": "", "what": "rolled_back", "why": "it broke"}
-    assert console.event_line(event) == "        Weights, epoch 002: rolled back: it broke"
-    assert console.event_line({**event, "what": "limit"}) is None
-    noted = {**event, "term": "RK4_loss1", "what": "note", "why": "joins in"}
-    assert console.event_line(noted) == "        Weights, epoch 002: RK4_1 joins in"
-    assert "walls joins in" in console.event_line({**noted, "term": "walls"})
-
-
-def gradient_rows(names, count=3):
-    k = len(names)
-    cosines = [[1.0 if a == b else (-1) ** (a + b) * 0.3 for b in range(k)] for a in range(k)]
-    return [
-        {"step": 5 * i, "names": names, "norms": [0.0, *[1.0] * (k - 1)], "cosines": cosines}
-        for i in range(1, count + 1)
-    ]
-
-
-@pytest.mark.parametrize("terms", [1, 2, 9])
-def test_the_picture_of_any_number_of_terms(rendered, tmp_path, terms):
-    path = tmp_path / "gradients.png"
-    gradient_plot.draw(path, gradient_rows([f"term_{i}" for i in range(terms)]))
-    assert path.stat().st_size > 5000
-
-
-def test_a_table_whose_terms_change_keeps_all_columns():
-    text = gradient_table([*gradient_rows(["a", "b"], 1), *gradient_rows(["a", "c"], 1)])
-    lines = text.splitlines()
-    assert lines[0] == "step,norm_a,norm_b,cos_a_b,norm_c,cos_a_c"
-    assert lines[1:] == ["5,0.0,1.0,-0.3,,", "5,0.0,,,1.0,-0.3"]
-    assert gradient_table([]) == "step\n"

@@ -1,4 +1,7 @@
-"""Bad input: one line that names key, value and what is allowed, no traceback, no folder."""
+"""Bad input: one line that names key, value and what is allowed, no traceback, no folder.
+
+The keys and their validation, `pinn_ext.schema`, are tested here.
+"""
 
 import pytest
 

@@ -5,8 +5,6 @@ import os
 import random
 import shutil
 import signal
-import subprocess
-import sys
 import time
 import zipfile
 from pathlib import Path
@@ -19,7 +17,8 @@ from pinn_ext.program import checkpoints
 from tests.program.conftest import SMALL, read_report, read_rows
 
 ROOT = Path(__file__).resolve().parents[2]
-PHASES = ["training.epochs=4", "training.lbfgs_iterations=43", "dtype=float64"]
+EPOCHS = ["training.epochs=4", "dtype=float64"]
+BLOCK, BLOCKS = "training.lbfgs_iterations=5", "training.lbfgs_iterations=43"
 
 
 def recipe(strategy):
@@ -46,13 +45,14 @@ def same_end(one, other):
 
 
 @pytest.mark.parametrize(
-    ("strategy", "step"),
-    [(name, 5) for name in strategies.term_names()]
-    + [("ema", 1), ("equal_init_ema", 12), ("equal_init", 14), ("ema", 14)],
+    ("strategy", "step", "more"),
+    [(name, 5, BLOCK) for name in strategies.term_names()]
+    + [("ema", 1, BLOCKS), ("equal_init_ema", 12, BLOCKS)]
+    + [("equal_init", 14, BLOCKS), ("ema", 14, BLOCKS)],
 )
-def test_resumed_equals_undisturbed(run, run_killed, strategy, step):
+def test_resumed_equals_undisturbed(run, run_killed, strategy, step, more):
     """Killed in the first epoch, in a later one, at their end, and within L-BFGS."""
-    arguments = [*SMALL, recipe(strategy), *PHASES]
+    arguments = [*SMALL, recipe(strategy), *EPOCHS, more]
     whole = run(*arguments)
     run_killed(step, *arguments, "hydra.run.dir=broken")
     resumed = run("training.resume=broken")
@@ -88,29 +88,29 @@ def test_into_a_new_folder(run, tmp_path):
     assert run(f"training.resume={file}", "hydra.run.dir=third").status == 0
 
 
-@pytest.mark.parametrize(
-    ("override", "message"),
-    [
-        ("problem=brusselator", "`problem` cannot differ"),
-        ("training=adaptive_equal_init", "`training` cannot differ"),
-        (
-            "training.loss.adaptive.ema_alpha=0.5",
-            "`training.loss.adaptive.ema_alpha` cannot differ",
-        ),
-        (
-            "seed=1",
-            "`seed` cannot differ from the checkpoint when a run is resumed: it is 0 there, got 1",
-        ),
-        ("dataset.num_graphs=7", "it is 6 there, got 7"),
-        ("training.epochs=2", "`training.epochs` must be at least 3"),
-    ],
-)
-def test_what_contradicts_the_checkpoint_is_refused(run, override, message):
+CONTRADICTIONS = [
+    ("problem=brusselator", "`problem` cannot differ"),
+    ("training=adaptive_equal_init", "`training` cannot differ"),
+    (
+        "training.loss.adaptive.ema_alpha=0.5",
+        "`training.loss.adaptive.ema_alpha` cannot differ",
+    ),
+    (
+        "seed=1",
+        "`seed` cannot differ from the checkpoint when a run is resumed: it is 0 there, got 1",
+    ),
+    ("dataset.num_graphs=7", "it is 6 there, got 7"),
+    ("training.epochs=2", "`training.epochs` must be at least 3"),
+]
+
+
+def test_what_contradicts_the_checkpoint_is_refused(run):
     done = run(*SMALL, "training=adaptive_ema")
     kept = (done.folder / "checkpoint.pt").read_bytes()
-    again = run(f"training.resume={done.folder}", override)
-    assert again.status == 2 and message in again.err and again.err.count("\n") == 1
-    assert (done.folder / "checkpoint.pt").read_bytes() == kept
+    for override, message in CONTRADICTIONS:
+        again = run(f"training.resume={done.folder}", override)
+        assert again.status == 2 and message in again.err and again.err.count("\n") == 1, override
+        assert (done.folder / "checkpoint.pt").read_bytes() == kept
     assert run(f"training.resume={done.folder}", "training.loss.adaptive.ema_alpha=0.9").status == 0
 
 
@@ -188,21 +188,21 @@ def test_a_temporary_file_left_by_a_kill_is_removed(run):
     assert run(f"training.resume={done.folder}").status == 0 and not part.exists()
 
 
-def start(folder, *arguments):
-    """Start the program in a process of its own."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        [sys.executable, str(ROOT / "main.py"), *arguments, f"hydra.run.dir={folder}"],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+@pytest.fixture
+def start(start_script, tmp_path):
+    """Start the program in a process of its own: `start(folder, *arguments)`."""
+
+    def call(folder, *arguments):
+        return start_script(
+            ROOT / "main.py", *arguments, f"hydra.run.dir={folder}", folder=tmp_path
+        )
+
+    return call
 
 
-def wait_for_rows(folder, count, process):
+def wait_for_rows(folder, count, script):
     deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and process.poll() is None:
+    while time.monotonic() < deadline and script.poll() is None:
         with_rows = folder / "history.csv"
         if with_rows.exists() and with_rows.read_text().count("\n") > count:
             return
@@ -210,13 +210,14 @@ def wait_for_rows(folder, count, process):
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_signals_leave_checkpoint_and_report(run, tmp_path, number, status):
+def test_signals_leave_checkpoint_and_report(run, start, tmp_path, number, status):
     arguments = [*SMALL, "training=adaptive_ema", "training.epochs=3000"]
-    process = start(tmp_path / "cut", *arguments)
-    wait_for_rows(tmp_path / "cut", 3, process)
-    process.send_signal(number)
-    text, _ = process.communicate(timeout=120)
-    assert process.returncode == status, text
+    script = start(tmp_path / "cut", *arguments)
+    wait_for_rows(tmp_path / "cut", 3, script)
+    os.kill(script.pid, number)
+    ended = script.wait()
+    text = script.text("out") + script.text("err")
+    assert ended == status, text
     assert "Traceback" not in text and "Interrupted; go on with training.resume=" in text
     report = read_report(tmp_path / "cut")
     assert report["status"] == "interrupted" and report["epochs"] >= 3
@@ -233,25 +234,30 @@ def test_signals_leave_checkpoint_and_report(run, tmp_path, number, status):
 
 
 @pytest.mark.slow
-def test_ten_random_kills(run, tmp_path):
+def test_ten_random_kills(run, start, tmp_path):
     """`kill -9` at any moment, resumed each time: the end is that of the undisturbed run."""
-    arguments = [*SMALL, "training=adaptive_equal_init_ema", "training.epochs=60", *PHASES[1:]]
+    arguments = [
+        *SMALL,
+        "training=adaptive_equal_init_ema",
+        "training.epochs=60",
+        *EPOCHS[1:],
+        BLOCKS,
+    ]
     whole = run(*arguments)
     moments = random.Random(0)
     kills, folder = 0, tmp_path / "killed"
-    process = start(folder, *arguments)
+    script = start(folder, *arguments)
     while kills < 10:
         rows = len(read_rows(folder)) if (folder / "history.csv").exists() else 0
-        wait_for_rows(folder, rows + moments.randrange(5), process)
+        wait_for_rows(folder, rows + moments.randrange(5), script)
         time.sleep(moments.uniform(0, 0.05))
-        process.kill()
-        process.communicate()
+        os.kill(script.pid, signal.SIGKILL)
+        script.wait()
         kills += 1
         if not (folder / "checkpoint.pt").exists():
             shutil.rmtree(folder, ignore_errors=True)
-            process = start(folder, *arguments)
+            script = start(folder, *arguments)
         else:
-            process = start(folder, f"training.resume={folder}")
-    text, _ = process.communicate(timeout=300)
-    assert process.returncode == 0, text
+            script = start(folder, f"training.resume={folder}")
+    assert script.wait() == 0, script.text("err")
     same_end(folder, whole.folder)

@@ -2,7 +2,10 @@
 
 import json
 import math
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -257,24 +260,36 @@ def test_a_full_disk_keeps_the_former_checkpoint(run, monkeypatch):
 
 
 def test_a_reader_that_goes_away_does_not_end_the_run(tmp_path):
-    import os
-    import subprocess
-    import sys
-
     root = Path(__file__).resolve().parents[2]
     call = [sys.executable, str(root / "main.py"), *SMALL, "training.epochs=8"]
-    for number, tail in enumerate(("| head -1", ">/dev/full", ">&-")):
-        done = subprocess.run(
-            f"{' '.join(map(repr, call))} hydra.run.dir=run{number} {tail}",
-            shell=True,
-            env={**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"},
-            cwd=tmp_path,
-            stderr=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            text=True,
-        )
-        assert "Traceback" not in done.stderr, done.stderr
-        assert read_report(tmp_path / f"run{number}")["status"] == "ok"
+    done = subprocess.run(
+        f"{' '.join(map(repr, call))} hydra.run.dir=run | head -1",
+        shell=True,
+        env={**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"},
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    assert read_report(tmp_path / "run")["status"] == "ok"
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        'os.dup2(os.open("/dev/full", os.O_WRONLY), 1)',
+        "os.close(1); sys.stdout = None",  # as Python itself has it where 1 is closed
+    ],
+)
+def test_output_that_nobody_can_have_does_not_end_the_run(run_script, tmp_path, loss):
+    script = tmp_path / "mute.py"
+    script.write_text(
+        f"import os, sys\n{loss}\nfrom pinn_ext.cli import main\nsys.exit(main(sys.argv[1:]))"
+    )
+    done = run_script(script, *SMALL, "hydra.run.dir=run", folder=tmp_path)
+    assert "Traceback" not in done.stderr, done.stderr
+    assert read_report(tmp_path / "run")["status"] == "ok"
 
 
 def test_main_py_is_the_program():

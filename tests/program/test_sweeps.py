@@ -5,14 +5,12 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from pinn_ext.cli import main
-from pinn_ext.reports import compare
 from tests.program.conftest import SMALL
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -112,20 +110,14 @@ def test_folders_with_odd_names(run, tmp_path):
     assert done.status == 0 and (tmp_path / "a=b, c" / "1" / "report.json").exists()
 
 
-def test_sigterm_between_jobs_leaves_a_table(tmp_path):
-    process = subprocess.Popen(
-        [sys.executable, ROOT / "main.py", "-m", *SMALL, "seed=0,1,2", "hydra.sweep.dir=all"],
-        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    for line in process.stdout:
-        if "#0 :" in line:
-            break
-    process.send_signal(signal.SIGTERM)
-    text = process.stdout.read()
-    assert process.wait(timeout=120) == 143, text
+def test_sigterm_between_jobs_leaves_a_table(start_script, tmp_path):
+    arguments = ["-m", *SMALL, "seed=0,1,2", "hydra.sweep.dir=all"]
+    script = start_script(ROOT / "main.py", *arguments, folder=tmp_path)
+    while "#0 :" not in script.text("out") and script.poll() is None:
+        time.sleep(0.01)
+    os.kill(script.pid, signal.SIGTERM)
+    status, text = script.wait(), script.text("out")
+    assert status == 143, text
     assert len(rows_of(tmp_path / "all")) == 3 and "lost" in text
 
 
@@ -136,55 +128,13 @@ def test_single_runs_can_be_compared(run, tmp_path):
     assert done.status == 0 and done.out.count("training=") == 2
 
 
-def test_joblib_launcher(tmp_path):
+def test_joblib_launcher(run_script, tmp_path):
     """Two processes; a job that raises and one that is well."""
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
     arguments = ["-m", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", *SMALL]
-    done = subprocess.run(
-        [sys.executable, ROOT / "main.py", *arguments, "training.optimizer=adam,adamw"],
-        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    arguments += ["training.optimizer=adam,adamw"]
+    # joblib's processes end with an interpreter, not with a fork of one.
+    done = run_script(ROOT / "main.py", *arguments, folder=tmp_path, fresh=True)
     assert done.returncode == 1, done.stderr
     (folder,) = (tmp_path / "multirun").iterdir()
     assert [row["status"] for row in rows_of(folder)] == ["ok", "failed"]
-
-
-def row(job, strategy, worst, status="ok"):
-    return {"strategy": strategy, "median": worst, "runs": 1, "overrides": "", "job": job}
-
-
-@pytest.mark.parametrize(
-    ("groups", "start"),
-    [
-        (
-            [row(0, "fixed", 1e-3), row(1, "ema", 2e-3)],
-            "Fixed weights win here: worst-field error 1.00e-03",
-        ),
-        (
-            [row(0, "fixed", 1e-3), row(1, "ema", 1e-3)],
-            "Fixed and adaptive weights (ema) end alike",
-        ),
-        (
-            [row(0, "fixed", 4e-3), row(1, "ema", 2e-3), row(2, "equal_init", 3e-3)],
-            "ema wins here: worst-field error 2.00e-03, 2.0 times smaller than 4.00e-03",
-        ),
-        ([row(1, "ema", 2e-3)], ""),
-        ([row(0, "fixed", 2e-3)], ""),
-    ],
-)
-def test_verdict(groups, start):
-    assert compare.verdict(groups).startswith(start)
-    assert bool(compare.verdict(groups)) == bool(start)
-
-
-def test_planned_jobs_are_hydras():
-    assert compare.expand(["training=a,b", "seed=range(0,2)"]) == [
-        ["training=a", "seed=0"],
-        ["training=a", "seed=1"],
-        ["training=b", "seed=0"],
-        ["training=b", "seed=1"],
-    ]

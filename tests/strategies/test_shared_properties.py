@@ -1,14 +1,20 @@
-"""Every registered strategy against the properties in `tests/strategies/properties.py`."""
+"""Every registered strategy against the properties in `tests/strategies/properties.py`.
 
+What strategies share, `pinn_ext.strategies.base`, is tested by them.
+"""
+
+import itertools
 import math
 from dataclasses import FrozenInstanceError
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pinn_ext import strategies
+from pinn_ext.adaptive_weights import NORMALIZATIONS
+from tests.pairs import pairwise
 from tests.strategies import properties
 from tests.strategies.recordings import record, term_strategies
 
@@ -19,7 +25,6 @@ SETTINGS = [
     {"ema_alpha": 0.0, "eps": 1e-100},
     {"ema_alpha": 0.99, "eps": 1e-2},
 ]
-quick = settings(max_examples=40, deadline=None, derandomize=True, database=None)
 number = st.one_of(
     st.floats(min_value=0.0, max_value=1e300), st.sampled_from(properties.EXTREME_LOSSES)
 )
@@ -46,13 +51,11 @@ def histories(draw, loss=number):
 
 
 every = pytest.mark.parametrize("name", ALL)
-varied = pytest.mark.parametrize("options", SETTINGS, ids=str)
+options = st.sampled_from(SETTINGS)
 
 
 @every
-@varied
-@quick
-@given(history=histories())
+@given(options=options, history=histories())
 def test_pure_plain_and_legal(name, options, history):
     strategy = strategies.create(name, **options)
     properties.assert_pure(strategy, history)
@@ -61,9 +64,7 @@ def test_pure_plain_and_legal(name, options, history):
 
 
 @every
-@varied
-@quick
-@given(data=st.data(), history=histories())
+@given(options=options, data=st.data(), history=histories())
 def test_permutation(name, options, data, history):
     strategy = strategies.create(name, **options)
     if not strategy.permutation_equivariant:
@@ -73,7 +74,6 @@ def test_permutation(name, options, data, history):
 
 
 @every
-@quick
 @given(values=st.lists(term(number.filter(bool)), min_size=1, max_size=5), terms=st.integers(1, 6))
 def test_equal_terms(name, values, terms):
     strategy = strategies.create(name)
@@ -83,29 +83,29 @@ def test_equal_terms(name, values, terms):
 
 
 @every
-@pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("factor", [1e-3, 2.0, 1e4])
-def test_scale_behaviour(name, seed, factor):
+def test_scale_behaviour(name):
     strategy = strategies.create(name, eps=1e-100)
     if not strategy.scale_invariant:
         pytest.skip("declared to depend on the scale of the losses")
-    recording = record(seed, 6, 4)
-    history = [
-        list(zip(*epoch, recording.scales, recording.conditions, strict=True))
-        for epoch in recording.epochs
-    ]
-    properties.assert_scale_invariant(strategy, history, factor)
+    for seed, factor in itertools.product(range(3), [1e-3, 2.0, 1e4]):
+        recording = record(seed, 6, 4)
+        history = [
+            list(zip(*epoch, recording.scales, recording.conditions, strict=True))
+            for epoch in recording.epochs
+        ]
+        properties.assert_scale_invariant(strategy, history, factor)
 
 
 @every
-@quick
 @given(terms=st.lists(term(st.floats(1e-200, 1e200)), min_size=1, max_size=6))
 def test_equalizes(name, terms):
     properties.assert_equalizes_as_declared(strategies.create(name), terms)
 
 
-@every
-@pytest.mark.parametrize(("normalization", "max_ratio"), properties.OPTIONS)
+@pytest.mark.parametrize(
+    ("name", "normalization", "max_ratio"),
+    pairwise(itertools.product(ALL, NORMALIZATIONS, (None, 100.0))),
+)
 def test_weights_stay_legal(name, normalization, max_ratio):
     properties.assert_weights_stay_legal(name, normalization, max_ratio, updates=1_300)
 
@@ -121,9 +121,8 @@ def test_weights_stay_legal_for_a_million_updates(name):
         )
 
 
-@pytest.mark.parametrize("name", strategies.names())
-def test_every_strategy_has_its_command_line(name):
-    if name != "fixed":  # that is training=default
+def test_every_strategy_has_its_command_line():
+    for name in set(strategies.names()) - {"fixed"}:  # that is training=default
         recipe = (ROOT / "configs" / "training" / f"adaptive_{name}.yaml").read_text("utf-8")
         assert f"    strategy: {name}\n" in recipe
 

@@ -1,4 +1,4 @@
-"""Gauss-Newton in place of `model.train`: what DeepXDE's users expect, and what is its own."""
+"""Gauss-Newton in place of `model.train`: what DeepXDE's users expect."""
 
 import copy
 import re

@@ -1,11 +1,15 @@
 """A training that breaks stops at that very step, with finite parameters."""
 
+import itertools
+import math
+
 import deepxde as dde
 import pytest
 import torch
 
 from pinn_ext import AdaptiveWeights
 from pinn_ext.dde.weighting.step_snapshot import Snapshot
+from tests.pairs import pairwise
 
 
 class Breaks:
@@ -48,9 +52,12 @@ def broken(problem, step, adaptive, optimizer="adam", **options):
     return model, before
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
-@pytest.mark.parametrize("step", [1, 4, 6])
-@pytest.mark.parametrize("optimizer", ["adam", "sgd", "rmsprop"])
+@pytest.mark.parametrize(
+    ("optimizer", "step", "value"),
+    pairwise(
+        itertools.product(["adam", "sgd", "rmsprop"], [1, 4, 6], [math.nan, math.inf, -math.inf])
+    ),
+)
 def test_a_loss_that_is_not_finite_stops_at_that_step(problem, optimizer, step, value):
     adaptive = AdaptiveWeights(period=3, verbose=0)
     model, before = broken(problem, step, adaptive, optimizer, value=value)

@@ -1,4 +1,7 @@
-"""Point weights in DeepXDE: what is weighed, what stays raw, and how points keep their weights."""
+"""Point weights in DeepXDE: what is weighed, what stays raw, and how points keep their weights.
+
+Their tables and keys, `pinn_ext.point_weights`, are tested here.
+"""
 
 import io
 

@@ -1,5 +1,6 @@
 """`least_squares` beside scipy, on awkward problems, with bad input, interrupted."""
 
+import itertools
 import math
 
 import numpy as np
@@ -8,6 +9,7 @@ import scipy.optimize
 import torch
 
 from solvers.gauss_newton import DAMPINGS, Status, TargetRatio, least_squares
+from tests.pairs import pairwise
 
 TIGHT = {"ftol": 1e-15, "xtol": 1e-13, "gtol": 1e-14}
 T = torch.linspace(0.0, 3.0, 30, dtype=torch.float64)
@@ -56,9 +58,10 @@ def test_agrees_with_scipy(loss, direction):
     assert ours.residual.tolist() == (decay(ours.x) - y).tolist()
 
 
-@pytest.mark.parametrize("rule", DAMPINGS)
-@pytest.mark.parametrize("solver", ["primal", "dual", "matrix_free"])
-@pytest.mark.parametrize("geodesic", [False, True])
+@pytest.mark.parametrize(
+    ("rule", "solver", "geodesic"),
+    pairwise(itertools.product(DAMPINGS, ["primal", "dual", "matrix_free"], [False, True])),
+)
 def test_all_rules_and_solvers_find_the_same_minimum(rule, solver, geodesic):
     y = data()
     fit = least_squares(

@@ -8,6 +8,7 @@ import scipy.optimize
 import torch
 
 from solvers.gauss_newton import least_squares
+from tests.pairs import pairwise
 from tests.solvers.gauss_newton.more_garbow_hillstrom_problems import PROBLEMS
 
 torch.set_num_threads(1)
@@ -26,7 +27,7 @@ UNDECIDED = {("brown_almost_linear", 10), ("kowalik_osborne", 10), ("trigonometr
 SINGULAR = {"powell_singular"}
 
 RUNS = [
-    pytest.param(name, factor, rule, id=f"{name}-x{factor}-{rule}")
+    (name, factor, rule)
     for name in PROBLEMS
     for factor in (1, 10)
     for rule in RULES
@@ -79,7 +80,7 @@ def test_stays_at_the_published_minima(name):
             np.testing.assert_allclose(solution.x, minimum.x, rtol=1e-4, atol=1e-8)
 
 
-@pytest.mark.parametrize(("name", "factor", "rule"), RUNS)
+@pytest.mark.parametrize(("name", "factor", "rule"), pairwise(RUNS))
 def test_reaches_a_published_minimum(name, factor, rule):
     problem = PROBLEMS[name]
     solution = least_squares(problem.residual, problem.at(factor), damping=rule, max_nfev=1000)

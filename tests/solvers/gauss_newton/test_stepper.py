@@ -1,5 +1,6 @@
-"""Steps one by one: rules, directions, fallbacks, memory, states, derivatives."""
+"""Steps one by one: states, other rows, derivatives, futile steps, robust rows."""
 
+import itertools
 import math
 
 import numpy as np
@@ -15,6 +16,7 @@ from solvers.gauss_newton import (
 )
 from solvers.gauss_newton.autodiff import Derivatives
 from solvers.gauss_newton.residual_functions import FunctionProblem
+from tests.pairs import pairwise
 from tests.solvers.gauss_newton.rows import F64, Rows, random, rosenbrock
 
 
@@ -66,9 +68,10 @@ def problem_of_many_steps():
     return lambda x: torch.tanh(matrix @ x) + 0.3 * torch.sin(matrix @ x) ** 2 - 0.2
 
 
-@pytest.mark.parametrize("rule", DAMPINGS)
-@pytest.mark.parametrize("solver", ["primal", "dual", "matrix_free"])
-@pytest.mark.parametrize("geodesic", [False, True])
+@pytest.mark.parametrize(
+    ("rule", "solver", "geodesic"),
+    pairwise(itertools.product(DAMPINGS, ["primal", "dual", "matrix_free"], [False, True])),
+)
 def test_a_saved_state_goes_on_to_the_same_bits(rule, solver, geodesic):
     function, start = problem_of_many_steps(), random(8)
     options = {"damping": rule, "solver": solver, "geodesic": geodesic}

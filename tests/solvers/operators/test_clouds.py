@@ -12,6 +12,7 @@ from torch_geometric.data import Batch
 
 from solvers.operators import GraphOperators, cloud_graph, reorder, triangulation_graph
 from solvers.rk4.stability import spectral_abscissa
+from tests.pairs import pairwise
 from tests.solvers.node_sets import mesh, nodes, on_boundary, slope
 
 torch.set_num_threads(1)
@@ -37,9 +38,13 @@ def wave(d):
     return u, -1.75 * u, torch.stack([2 * (2 * x + 1).cos() * (1.5 * y).exp(), 1.5 * u], 1)
 
 
-@pytest.mark.parametrize("make", [cloud, triangulation])
-@pytest.mark.parametrize("order", [2, 4])
-@pytest.mark.parametrize("domain", DOMAINS)
+on_every_domain = pytest.mark.parametrize(
+    ("make", "domain", "order"),
+    pairwise(itertools.product([cloud, triangulation], DOMAINS, [2, 4])),
+)
+
+
+@on_every_domain
 def test_measured_order(make, domain, order):
     # Stencils beside a boundary err more; their share must be small for the order to show.
     spacings = FINE if domain == "annulus" else SPACINGS
@@ -75,9 +80,7 @@ def test_polynomials_are_reproduced_at_every_node(make, order):
             assert float(gap.abs().max()) < 1e-11
 
 
-@pytest.mark.parametrize("make", [cloud, triangulation])
-@pytest.mark.parametrize("order", [2, 4])
-@pytest.mark.parametrize("domain", DOMAINS)
+@on_every_domain
 def test_spectra_stay_in_the_left_half_plane(make, domain, order):
     for seed in range(3):
         d = make(domain, 0.11, seed, order)
