@@ -5,15 +5,15 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from pinn_ext import strategies
 from pinn_ext.adaptive_weights import checks as checked
 from pinn_ext.adaptive_weights.events import HeldWeights, limit_events
 from pinn_ext.adaptive_weights.groups import Unit, check_groups, units_of
+from pinn_ext.adaptive_weights.proposals import of_members, of_units, weights_of
 from pinn_ext.adaptive_weights.settings import DEFAULTS, WeightSettings
-from pinn_ext.strategies import Gradients, Proposal, Statistics, Strategy
+from pinn_ext.strategies import Gradients, Statistics, Strategy
 
 
 class AdaptiveLossWeights(HeldWeights):
@@ -119,16 +119,13 @@ class AdaptiveLossWeights(HeldWeights):
 
         Args:
             loss_names: as in the constructor.
-            initial_weights: as in the constructor.
+            initial_weights: likewise.
             settings: all that belongs to no term in particular.
-            field_scales: as in the constructor.
-            conditions: as in the constructor.
+            field_scales: as in the constructor, which refuses likewise.
+            conditions: likewise.
 
         Returns:
             The weights.
-
-        Raises:
-            ValueError: if names, weights or scales do not fit the settings or one another.
         """
         own = cls.__new__(cls)
         own._set_up(loss_names, initial_weights, settings, field_scales, conditions)
@@ -203,15 +200,7 @@ class AdaptiveLossWeights(HeldWeights):
         Returns:
             False in the warm-up, after the freeze and between two updates.
         """
-        begin = epoch if self._begin is None else self._begin
-        if epoch - begin < self.warm_up or self._is_frozen(epoch):
-            return False
-        return self._asked == 0 or epoch % self.update_frequency == 0
-
-    def _is_frozen(self, epoch: int | None) -> bool:
-        if self.freeze_after is None or epoch is None or self._begin is None:
-            return False
-        return epoch - self._begin >= self.freeze_after
+        return self.settings.acts_at(epoch, self._begin, self._asked == 0)
 
     # ---- what moves the weights -----------------------------------------------------------------
 
@@ -258,7 +247,17 @@ class AdaptiveLossWeights(HeldWeights):
             self.confirm()
         why = bad
         if acts:
-            statistics = self._statistics(losses, gradients, ntk, progress, switches)
+            statistics = Statistics(
+                [unit.gather(losses) for unit in self.units],
+                [unit.weight_in(self._weights) for unit in self.units],
+                gradients,
+                None if ntk is None else list(map(float, ntk)),
+                of_units(self.units, self._scales),
+                of_units(self.units, self._conditions),
+                self._asked + 1,
+                progress,
+                switches,
+            )
             why = checked.bad_statistics(statistics, self.units) or self._move(statistics)
         if why:
             text = f"{why}: weights unchanged"
@@ -268,36 +267,10 @@ class AdaptiveLossWeights(HeldWeights):
 
     def _enter(self, epoch: int) -> None:
         """Take note of a new epoch, and of the weights being frozen from it on."""
-        was_frozen = self._is_frozen(self._epoch)
-        self._epoch = epoch
-        self._begin = epoch if self._begin is None else self._begin
-        if self._is_frozen(epoch) and not was_frozen:
+        was_frozen = self.settings.is_frozen(self._epoch, self._begin)
+        self._epoch, self._begin = epoch, epoch if self._begin is None else self._begin
+        if self.settings.is_frozen(epoch, self._begin) and not was_frozen:
             self._note("frozen", f"weights stay after {self.freeze_after} epochs")
-
-    def _statistics(
-        self,
-        losses: Sequence[float],
-        gradients: Gradients | None,
-        ntk: Sequence[float] | None,
-        progress: float | None,
-        switches: int,
-    ) -> Statistics:
-        """Return what the strategy gets to see: units in place of terms."""
-        return Statistics(
-            [unit.gather(losses) for unit in self.units],
-            [unit.weight_in(self._weights) for unit in self.units],
-            gradients,
-            None if ntk is None else list(map(float, ntk)),
-            self._of_units(self._scales),
-            self._of_units(self._conditions),
-            self._asked + 1,
-            progress,
-            switches,
-        )
-
-    def _of_units(self, values: Sequence[Any] | None) -> list[Any] | None:
-        """Return the value of the first term of each unit."""
-        return None if values is None else [values[unit.members[0]] for unit in self.units]
 
     def _move(self, statistics: Statistics) -> str:
         """Run one update, or return why its answer cannot be used; nothing has changed then."""
@@ -309,7 +282,7 @@ class AdaptiveLossWeights(HeldWeights):
                 self._take(state)
                 return ""
             why = checked.bad_answer(self.strategy, proposal, len(self.units))
-            result = None if why else self._limited(proposal, statistics)
+            result = None if why else weights_of(proposal, statistics, self.units, self.settings)
         except ArithmeticError as error:
             return f"{self.strategy} cannot answer ({error})"
         if why or result is None:
@@ -317,7 +290,7 @@ class AdaptiveLossWeights(HeldWeights):
         self._take(state)
         self.penalty = float(proposal.penalty)
         weights, resting = result
-        self._replace(self._of_members(weights))
+        self._replace(of_members(weights, self.units, self._weights, self.limits))
         self._updates += 1
         if proposal.note:
             self._note("note", proposal.note)
@@ -331,34 +304,7 @@ class AdaptiveLossWeights(HeldWeights):
         change = self._strategy.describe_change(self._state, state)
         if change:
             self._note("note", change)
-        self._state = state
-        self._asked += 1
-
-    def _limited(
-        self, proposal: Proposal, statistics: Statistics
-    ) -> tuple[list[float], list[str]] | None:
-        """Return the weights of the units within the limits, and what each rests on."""
-        initial, limits = [unit.initial for unit in self.units], self.limits
-        if proposal.blend_beta is not None and self.settings.weight_beta is None:
-            limits = replace(limits, weight_beta=proposal.blend_beta)
-        return limits.apply(
-            [float(target) for target in proposal.targets],
-            proposal.blend,
-            present=statistics.weights or initial,
-            initial=initial,
-            losses=statistics.losses,
-            prior=initial if self.prior else None,
-            widths=[unit.shares for unit in self.units],
-        )
-
-    def _of_members(self, weights: Sequence[float]) -> list[float]:
-        """Return the weight of each term, given those of the units."""
-        low, high = self.limits.min_weight, self.limits.max_weight
-        new = list(self._weights)
-        for unit, weight in zip(self.units, weights, strict=True):
-            for i, share in zip(unit.members, unit.shares, strict=True):
-                new[i] = min(max(weight * share, low), high)  # rounding may leave the clamps
-        return new
+        self._state, self._asked = state, self._asked + 1
 
     # ---- saving ---------------------------------------------------------------------------------
 

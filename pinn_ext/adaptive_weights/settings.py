@@ -96,6 +96,28 @@ class WeightSettings:
         """Return settings that weigh terms: these, or `fixed` where the strategy weighs points."""
         return self.with_strategy("fixed") if isinstance(self.method, PointStrategy) else self
 
+    def is_frozen(self, epoch: int | None, begin: int | None) -> bool:
+        """Return whether the weights stay from an epoch on, in a training that began at `begin`."""
+        if self.freeze_after is None or epoch is None or begin is None:
+            return False
+        return epoch - begin >= self.freeze_after
+
+    def acts_at(self, epoch: int, begin: int | None, first: bool) -> bool:
+        """Return whether the strategy looks at the losses of an epoch.
+
+        Args:
+            epoch: its number.
+            begin: number of the first epoch of the training, None if this is it.
+            first: whether the strategy has not been asked yet.
+
+        Returns:
+            False in the warm-up, after the freeze and between two updates.
+        """
+        begin = epoch if begin is None else begin
+        if epoch - begin < self.warm_up or self.is_frozen(epoch, begin):
+            return False
+        return first or epoch % self.update_frequency == 0
+
     def updates_in(self, epochs: int) -> int:
         """Return how many updates the strategy is asked for in a training of some epochs."""
         first = 1 + self.warm_up

@@ -79,25 +79,16 @@ class Pilots:
         return "auto" if chosen is None else self.method.field[chosen].name
 
     def weights(self, candidate: int | None = None) -> ModelWeights:
-        """Return the weights of a candidate before they start on a model, by default the present's.
-
-        Args:
-            candidate: its number.
-
-        Returns:
-            Weights of its strategy; of `fixed` for one that has dropped out, and sits out the rest
-            of its period.
-        """
+        """Return the weights of a candidate, by default the present, for a model to start with."""
         candidate = self.race.live if candidate is None else candidate
+        # One that has dropped out sits out the rest of its period.
         own = self._resting if candidate in self.race.broken else self._settings[candidate]
         return ModelWeights(own, self._names, self._scales, lambda _: None)
 
     def progress(self) -> float | None:
-        """Return which part of its own training the present candidate has made.
+        """Return which part of its own training the present candidate has made, None if unknown.
 
-        Returns:
-            The part as if the candidate trained alone, and went on with what is left once it is
-            chosen; None where the length of the training is not known.
+        It is counted as if it trained alone, and went on with what is left once it is chosen.
         """
         race, step, total = self.race, self.state.model.train_state.step, self.state.total_steps
         if race.under_way:
@@ -210,14 +201,15 @@ class Pilots:
         self._score.start_on(model, state.weights.names, self._first, self._scales)
         needs = [method.field[candidate].method.needs for candidate in race.running]
         state.meter.needs_of_others = frozenset().union(*needs)
-        taken, given = race.periods * self.period, self._total - step
-        beyond = (
-            f", more than budget_part={method.budget_part:g} of them, as {LEAST_OF_PILOTS} periods"
-        )
-        return self._say(
-            f"{race.pilots} pilots of {len(race.running)} candidates take {taken} of {given} "
-            "iterations" + (f"{beyond} are the least" if taken > method.budget_part * given else "")
-        )
+        return self._say(self._plan_text(race.periods * self.period, self._total - step))
+
+    def _plan_text(self, taken: int, given: int) -> str:
+        race, part = self.race, self.method.budget_part
+        text = f"{race.pilots} pilots of {len(race.running)} candidates take {taken} of {given}"
+        if taken <= part * given:
+            return f"{text} iterations"
+        why = f"more than budget_part={part:g} of them, as {LEAST_OF_PILOTS} periods are the least"
+        return f"{text} iterations, {why}"
 
     def _length(self) -> int:
         """Return at which step the training will end."""
