@@ -1,6 +1,7 @@
 """Training through DeepXDE: which batches are trained on, and one step against `train_physics`.
 
-The data of such trainings, `pinn_ext.dde.data`, are tested here and in `test_gauss_newton.py`.
+The phases, `pinn_ext.dde.phases`, and their data, `pinn_ext.dde.data`, are tested here and in
+`test_gauss_newton.py`.
 """
 
 import copy

@@ -76,7 +76,7 @@ def test_a_function_is_measured_without_its_docstring(count):
 
 
 def test_each_package_has_its_tests():
-    """In the folder of its name, or in a file whose docstring names it."""
+    """In the folder or the file of its name, or in a file whose docstring names it."""
     said = " ".join(
         ast.get_docstring(ast.parse(p.read_text("utf-8"))) or "" for p in files("tests")
     )
@@ -85,7 +85,8 @@ def test_each_package_has_its_tests():
         package = path.parent.relative_to(ROOT).parts
         if path.name == "__init__.py" and len(package) > 1:
             own = package[1:] if package[0] == "pinn_ext" else package
-            here = list(ROOT.joinpath("tests", *own).glob("test_*.py"))
+            folder = ROOT.joinpath("tests", *own)
+            here = [*folder.glob("test_*.py"), *folder.parent.glob(f"test_{own[-1]}.py")]
             if not here and f"`{'.'.join(package)}`" not in said:
                 lost.append("/".join(package))
     assert lost == []
