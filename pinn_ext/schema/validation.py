@@ -58,6 +58,9 @@ def validate(cfg: Config) -> WeightSettings:
             f"be at least {LEAST} for {ADAPTIVE}.strategy=auto (three of them are for its pilots)",
             cfg.training.epochs,
         )
+    if why := settings.unreachable(cfg.training.epochs):
+        wanted = f"reach the end of each stage but the last ({why})"
+        raise ArgumentError("training.epochs", wanted, cfg.training.epochs)
     return settings
 
 

@@ -42,6 +42,23 @@ REFUSED = [
         "groups['bc']` must name loss terms among PI_loss1, PI_loss2, RK4_loss1, RK4_loss2, got",
     ),
     (
+        [
+            "training=adaptive_multi_stage",
+            "training.loss.adaptive.options.stages="
+            "[{strategy: fixed, until_epoch: 9}, {strategy: ema}]",
+            "training.epochs=5",
+        ],
+        "`training.epochs` must reach the end of each stage but the last (stage 1 of 2 would last "
+        "until update 9 of 5, so that the stages after it never begin), got 5.",
+    ),
+    (
+        [
+            "training=adaptive_auto",
+            "training.loss.adaptive.options.candidates=[{strategy: ema, options: [1]}]",
+        ],
+        "`training.loss.adaptive.options.candidates[0].options` must map names to values, got [1]",
+    ),
+    (
         ["training=adaptive_gradnorm", "training.loss.adaptive.options.temperature=1"],
         "got 'temperature' (an option of dwa, relobralo)",
     ),
