@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 _ATTRIBUTE = "pinn_ext_notes"
 
 
-@dataclass
+@dataclass(frozen=True)
 class ModelNotes:
     """Kept on the model, so that it is seen there, and goes with it.
 
@@ -26,9 +26,19 @@ class ModelNotes:
 
 
 def notes_of(model: Any) -> ModelNotes:
-    """Return the notes on a model, which are empty at first."""
-    notes = vars(model).get(_ATTRIBUTE)
-    if notes is None:
-        notes = ModelNotes()
+    """Return the notes on a model, empty ones where there are none."""
+    return vars(model).get(_ATTRIBUTE) or ModelNotes()
+
+
+def note(model: Any, **changes: Any) -> None:
+    """Change some of the notes on a model; nothing is left on it once all are empty.
+
+    Args:
+        model: a DeepXDE model.
+        **changes: attributes of `ModelNotes`.
+    """
+    notes = replace(notes_of(model), **changes)
+    if notes != ModelNotes():
         setattr(model, _ATTRIBUTE, notes)
-    return notes
+    elif _ATTRIBUTE in vars(model):
+        delattr(model, _ATTRIBUTE)

@@ -10,7 +10,7 @@ import deepxde as dde
 import torch
 from torch import Tensor
 
-from pinn_ext.dde.model.notes import notes_of
+from pinn_ext.dde.model.notes import note, notes_of
 
 # Optimiser state that is linear, or quadratic, in the gradients (names as in torch.optim).
 _LINEAR = ("exp_avg", "exp_inf", "momentum_buffer", "grad_avg")
@@ -28,11 +28,11 @@ def gauss_newton_at_work(model: Any, frozen: bool) -> Iterator[None]:
     Yields:
         Nothing.
     """
-    notes_of(model).gauss_newton = frozen
+    note(model, gauss_newton=frozen)
     try:
         yield
     finally:
-        notes_of(model).gauss_newton = None
+        note(model, gauss_newton=None)
 
 
 def name_of(model: Any) -> str:

@@ -21,7 +21,7 @@ from pinn_ext.dde.model.field_scales import (
     shared,
 )
 from pinn_ext.dde.model.loss_terms import derive_names, weights_list
-from pinn_ext.dde.model.notes import notes_of
+from pinn_ext.dde.model.notes import note, notes_of
 from pinn_ext.measurements import processes
 
 
@@ -205,7 +205,7 @@ class ModelWeights:
         weights, parameter = self._updater.weights(), next(model.net.parameters())
         self._assigned = torch.tensor(weights, dtype=parameter.dtype, device=parameter.device)
         model.loss_weights = self._assigned
-        notes_of(model).loss_weights = weights
+        note(model, loss_weights=weights)
 
     def _new_updater(self, names: Sequence[str], weights: Sequence[float], model: Any) -> Updater:
         scales = None

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pinn_ext.dde.model import optimizers
 from pinn_ext.dde.model.data_protocol import described
-from pinn_ext.dde.model.notes import notes_of
+from pinn_ext.dde.model.notes import note, notes_of
 from pinn_ext.dde.model.row_points import blocks_of, row_points, time_span
 from pinn_ext.point_weights.keys import same_inputs
 from pinn_ext.point_weights.rows import absolute, of_rows
@@ -164,7 +164,7 @@ class PointWeights:
         if self._tables is None or self._num_terms != len(sizes):
             self._num_terms = len(sizes)
             self._tables = self._new_tables(model.data, sizes)
-            notes_of(model).point_weights = (self.strategy, self._tables, len(sizes))
+            note(model, point_weights=(self.strategy, self._tables, len(sizes)))
         span = time_span(model.data)
         for table in self._tables:
             residuals = torch.stack([sizes[term] for term in table.terms], dim=1)
