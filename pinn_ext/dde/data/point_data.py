@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pinn_ext.datasets import SnapshotBatch
 from pinn_ext.datasets.collocation import PointBatch
-from pinn_ext.dde.data.graph_data import term_losses
+from pinn_ext.dde.data.network_adapter import term_losses
 from pinn_ext.dde.model.data_protocol import DescribedData
 from pinn_ext.losses.physics_loss import PhysicsLoss
 

@@ -13,7 +13,8 @@ from torch import nn
 
 from pinn_ext.datasets import SnapshotBatch
 from pinn_ext.dde.callback import AdaptiveWeights
-from pinn_ext.dde.data.graph_data import GraphData, NetworkAdapter
+from pinn_ext.dde.data.graph_data import GraphData
+from pinn_ext.dde.data.network_adapter import NetworkAdapter
 
 
 class GraphModel:

@@ -1,0 +1,75 @@
+"""A plain torch module as DeepXDE's network, and the loss terms of such a model."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import deepxde as dde
+import torch
+from torch import Tensor, nn
+
+from pinn_ext.losses.physics_loss import PhysicsLoss, Points
+
+
+class Batches(Protocol):
+    """Data that knows the batches it has served."""
+
+    loss: PhysicsLoss
+
+    def batch_at(self, inputs: Tensor) -> Points | None:
+        """Return the batch that these very inputs were served from, if any."""
+
+
+class NetworkAdapter(dde.nn.NN):
+    """Gives a plain torch module the attributes that DeepXDE asks of its networks.
+
+    Args:
+        module: inputs `[N, d]` to outputs `[N, k]`.
+        data: the batches that are served; what is precomputed at their inputs is made use of.
+    """
+
+    def __init__(self, module: nn.Module, data: Batches) -> None:
+        super().__init__()
+        self.module, self._data = module, data
+
+    def serve_from(self, data: Batches) -> None:
+        """Look for batches in other data from now on."""
+        self._data = data
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return the module's outputs; at a batch, as its loss takes them best."""
+        batch = self._data.batch_at(inputs)
+        return self.module(inputs) if batch is None else self._data.loss.outputs(self.module, batch)
+
+
+def plain_network(model: Any) -> Any:
+    """Return the user's module of a DeepXDE model."""
+    return model.net.module if isinstance(model.net, NetworkAdapter) else model.net
+
+
+def term_losses(
+    loss: PhysicsLoss, batch: Points, outputs: Tensor, loss_fn: Any, model: Any
+) -> list[Tensor]:
+    """Return what DeepXDE's loss function makes of each residual vector.
+
+    Args:
+        loss: gives the residual vectors.
+        batch: where they are measured.
+        outputs: of `model.net` at the batch.
+        loss_fn: of zeros and residuals, or a list with one a term.
+        model: a DeepXDE model.
+
+    Returns:
+        One tensor a term.
+
+    Raises:
+        ValueError: if there are not as many functions as terms.
+    """
+    residuals = loss.residuals(plain_network(model), batch, outputs)
+    functions = loss_fn if isinstance(loss_fn, (list, tuple)) else [loss_fn] * len(residuals)
+    if len(functions) != len(residuals):
+        raise ValueError(
+            f"`loss` must be one function or one for each of the {len(residuals)} terms "
+            f"({', '.join(loss.names)}), got {len(functions)}."
+        )
+    return [f(torch.zeros_like(r), r) for f, r in zip(functions, residuals, strict=True)]
