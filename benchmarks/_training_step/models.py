@@ -13,7 +13,7 @@ from torch import Tensor
 
 from pinn_ext import systems
 from pinn_ext.datasets.collocation import PointBatch, collocation_points
-from pinn_ext.dde.data.graph_data import NetworkAdapter
+from pinn_ext.dde.data.network_adapter import NetworkAdapter
 from pinn_ext.dde.data.point_data import PointData
 from pinn_ext.losses.physics_loss import PhysicsLoss
 from pinn_ext.networks import FieldNetwork
