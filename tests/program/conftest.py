@@ -9,6 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from pinn_ext.cli import main
+from pinn_ext.reports import plots
 
 SMALL = (
     "problem=coupled_burgers",
@@ -38,18 +39,19 @@ def rendered():
 
 @pytest.fixture(autouse=True)
 def unrendered(request, monkeypatch):
-    """Make each picture up to its last axis, but write an empty file.
+    """Make pictures of the history up to their last axis, but write empty files; none of fields.
 
-    Rendering takes three quarters of a short run. Tests that look into a picture ask for
-    `rendered`; `--thorough` renders all.
+    Rendering takes three quarters of a short run, the fields half of the rest, and they show the
+    network only. Tests that look into a picture ask for `rendered`; `--thorough` renders all.
     """
     if "rendered" in request.fixturenames or request.config.getoption("thorough"):
         return
 
-    def write_nothing(figure, path, **_):
+    def write_nothing(path):
         Path(path).write_bytes(b"")
 
-    monkeypatch.setattr(Figure, "savefig", write_nothing)
+    monkeypatch.setattr(Figure, "savefig", lambda figure, path, **_: write_nothing(path))
+    monkeypatch.setattr(plots, "fields", lambda path, *_: write_nothing(path))
 
 
 @pytest.fixture

@@ -128,13 +128,14 @@ def test_single_runs_can_be_compared(run, tmp_path):
     assert done.status == 0 and done.out.count("training=") == 2
 
 
-def test_joblib_launcher(run_script, tmp_path):
+def test_joblib_launcher(run):
     """Two processes; a job that raises and one that is well."""
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    from joblib.externals.loky import get_reusable_executor
+
     arguments = ["-m", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", *SMALL]
     arguments += ["training.optimizer=adam,adamw"]
-    # joblib's processes end with an interpreter, not with a fork of one.
-    done = run_script(ROOT / "main.py", *arguments, folder=tmp_path, fresh=True)
-    assert done.returncode == 1, done.stderr
-    (folder,) = (tmp_path / "multirun").iterdir()
-    assert [row["status"] for row in rows_of(folder)] == ["ok", "failed"]
+    done = run(*arguments)
+    get_reusable_executor().shutdown()
+    assert done.status == 1, done.err
+    assert [row["status"] for row in rows_of(done.folder)] == ["ok", "failed"]
