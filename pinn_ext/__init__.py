@@ -1,4 +1,19 @@
-"""Adaptive loss weights, graph RK4 and Gauss-Newton for coupled PINNs in DeepXDE."""
+"""Adaptive loss weights, graph RK4 and Gauss-Newton for coupled PINNs in DeepXDE.
+
+What users hold is named here and loaded when it is first used, so that `import pinn_ext` is cheap:
+
+- `AdaptiveWeights` makes a DeepXDE training adaptive; `TensorBoardLog` shows it, `scale_outputs`
+  puts a network in units of its fields, `train_gauss_newton` takes the place of L-BFGS.
+- `LossAggregator` and `train_physics` are for training loops without DeepXDE.
+- `AdaptiveLossWeights` has the weights alone: plain numbers in, plain numbers out.
+- `strategies` and `systems` find methods and equations by name.
+
+The packages below, from the top: `program` (the command line is `cli`), `dde`, `plain_torch` and
+`reports`, `losses`, `datasets`, `measurements`, `networks` and `schema`, `adaptive_weights`,
+`point_weights` and `derivatives`, `strategies`, `systems` and `jacobians`. Each imports only what
+stands after it in this list, and its `__init__.py` says which file to open first;
+docs/architecture.md has the picture. `solvers`, which lies beside this package, is below all.
+"""
 
 from __future__ import annotations
 

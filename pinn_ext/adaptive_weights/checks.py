@@ -173,7 +173,7 @@ def bad_statistics(found: Statistics, units: Sequence[Unit]) -> str:
     return ""
 
 
-def bad_answer(strategy: str, proposal: Proposal, count: int) -> str:
+def bad_proposal(strategy: str, proposal: Proposal, count: int) -> str:
     """Say what is wrong with the targets of a strategy, or with its penalty."""
     targets = list(proposal.targets)
     if len(targets) != count:

@@ -1,4 +1,4 @@
-"""Weights of named terms, the way back to those before, and the log of what happened to them."""
+"""Weights of named terms, how to go back to those before, and the log of what happened to them."""
 
 from __future__ import annotations
 

@@ -218,7 +218,7 @@ class AdaptiveLossWeights(HeldWeights):
 
         The first call counts as epoch 1 whatever its number (with bad or all-zero losses, the next
         one does); later calls act when `epoch` is divisible by `update_frequency`. A loss that is
-        not finite, or negative, changes nothing and gives one warning; so does an answer of the
+        not finite, or negative, changes nothing and gives one warning; so does a proposal of the
         strategy that cannot be used.
 
         Args:
@@ -227,7 +227,7 @@ class AdaptiveLossWeights(HeldWeights):
             gradients: of the raw losses of `units`, for strategies that read them.
             ntk: trace of the neural tangent kernel per point of each of `units`, likewise.
             progress: part of the training that is over, in [0, 1], if it is known.
-            switches: how often the optimiser has been compiled anew so far.
+            switches: how often the model was compiled with a new optimiser so far.
 
         Returns:
             The weights in force after the call, by name.
@@ -273,7 +273,7 @@ class AdaptiveLossWeights(HeldWeights):
             self._note("frozen", f"weights stay after {self.freeze_after} epochs")
 
     def _move(self, statistics: Statistics) -> str:
-        """Run one update, or return why its answer cannot be used; nothing has changed then."""
+        """Run one update, or return why its proposal cannot be used; nothing has changed then."""
         if max(statistics.losses) == 0.0:  # nothing to learn from
             return ""
         try:
@@ -281,7 +281,7 @@ class AdaptiveLossWeights(HeldWeights):
             if proposal is None:
                 self._take(state)
                 return ""
-            why = checked.bad_answer(self.strategy, proposal, len(self.units))
+            why = checked.bad_proposal(self.strategy, proposal, len(self.units))
             result = None if why else weights_of(proposal, statistics, self.units, self.settings)
         except ArithmeticError as error:
             return f"{self.strategy} cannot answer ({error})"
@@ -300,7 +300,7 @@ class AdaptiveLossWeights(HeldWeights):
         return ""
 
     def _take(self, state: strategies.State) -> None:
-        """Go on from the state that an update has answered, and note what it means."""
+        """Go on from the state that an update has returned, and note what it means."""
         change = self._strategy.describe_change(self._state, state)
         if change:
             self._note("note", change)

@@ -24,7 +24,7 @@ def weights_of(
 
     Args:
         proposal: finite targets of the units, not negative and not all 0.
-        statistics: that the strategy has answered.
+        statistics: that the proposal was made from.
         units: what the strategy sees as terms.
         settings: of the weights.
 

@@ -88,7 +88,7 @@ class WeightSettings:
             built: the strategy itself, if it is there already.
 
         Returns:
-            Settings of their own.
+            New settings.
         """
         return replace(self, strategy=name, options=options, built=built)
 

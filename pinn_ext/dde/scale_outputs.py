@@ -1,4 +1,4 @@
-"""A network that answers in units of each field's size."""
+"""A network whose outputs are in units of each field's size."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def scale_outputs(net: Any, scales: Sequence[float]) -> Any:
         `net` itself.
 
     Raises:
-        ValueError: if there are no sizes or one is not above 0; at the first answer, if there
-            are not as many as outputs.
+        ValueError: if there are no sizes or one is not above 0; at the first call of the network,
+            if there are not as many as outputs.
     """
     if isinstance(scales, (str, Mapping)) or not isinstance(scales, Iterable):
         raise ValueError(f"`scales` must be a list of one number for each output, got {scales!r}.")

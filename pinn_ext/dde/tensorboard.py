@@ -69,7 +69,7 @@ class TensorBoardLog(dde.callbacks.Callback):
         lists = (adaptive.history, adaptive.events, adaptive.gradient_history)
         writers = (self._write_row, self._write_event, self._write_gradients)
         for i, (rows, write) in enumerate(zip(lists, writers, strict=True)):
-            # The callback starts its lists afresh when it meets a new model.
+            # The callback starts its lists afresh when it gets a new model.
             begin = self._written[i] if self._written[i] <= len(rows) else 0
             for row in rows[begin:]:
                 if self._writer is None:

@@ -1,4 +1,4 @@
-"""Derivatives of a network's fields with respect to its inputs, by reverse passes or from jets."""
+"""Derivatives of a network's fields by its inputs, by reverse passes or by Taylor mode."""
 
 from __future__ import annotations
 

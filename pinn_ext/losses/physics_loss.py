@@ -97,7 +97,7 @@ class PhysicsLoss:
 
         Returns:
             The fields `[N, 2]`; they carry their derivatives instead of leading back to the
-            inputs if the network can tell them and the equation asks for no others.
+            inputs if the network can compute them and the equation asks for no others.
         """
         return self._outputs(network, batch.inputs, batch.precomputed)
 

@@ -1,9 +1,15 @@
 """The door for training loops without DeepXDE.
 
-`loss_aggregator` adds any named losses up with adaptive weights inside a loop of your own:
-`total = aggregator(losses, step)`; strategies that weigh points get residuals instead, which
-`point_losses` looks after. `train_physics` takes one optimiser step of a coupled system on
-a batch of snapshot graphs, with the terms that the program trains on.
+In come raw losses by name in each step of a loop of your own, as tensors with their graph; out
+comes the weighted sum to call `backward` on. Nothing is patched, and the optimiser is yours.
+
+`loss_aggregator` has that module: `total = aggregator(losses, step)`; open it first. Strategies
+that weigh points get residuals in place of losses, which `point_losses` looks after. `arguments`
+checks what a call is given. `train_physics` takes one optimiser step of a coupled system on a batch
+of snapshot graphs, with the terms that the program trains on.
+
+Weights, measurements and point weights are those of DeepXDE's callback: the same classes, from
+`pinn_ext.adaptive_weights`, `pinn_ext.measurements` and `pinn_ext.point_weights`.
 """
 
 from pinn_ext.plain_torch.loss_aggregator import LossAggregator

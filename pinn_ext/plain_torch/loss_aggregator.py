@@ -43,7 +43,7 @@ class LossAggregator(nn.Module):
     the same weights; each process has to call it at each step.
 
     Strategies that weigh points (`rba`, `sa_pinn`, `causal`) get residuals in place of losses. The
-    answer is `sum_i w_i mean (f r)^2`; the factors f of the points move in each counted step
+    total is `sum_i w_i mean (f r)^2`; the factors f of the points move in each counted step
     unless a residual is not finite, while the weights w stay, and the manager sees the means of
     the raw squares. Each term is a block of points by itself; each process has factors of its own.
     Whether a residual is not finite is read from the device in each step.

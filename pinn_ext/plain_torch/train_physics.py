@@ -56,7 +56,7 @@ def train_physics(
             made for another problem than `cfg`.
     """
     loss = _loss_of(describe(cfg, rk4=rk4))
-    _check_parts(loss, model, adaptive_weights)
+    _check_fit(loss, model, adaptive_weights)
     dtype = next(model.parameters()).dtype
     graphs = SnapshotBatch.from_graphs(batch, device, dtype)
     model.train()
@@ -120,7 +120,7 @@ def _aggregated(
     return aggregator(residuals, aggregator.next_step, keys=nodes, times=times)
 
 
-def _check_parts(
+def _check_fit(
     loss: PhysicsLoss, model: Any, weights: AdaptiveLossWeights | LossAggregator | None
 ) -> None:
     if isinstance(model, FieldNetwork):

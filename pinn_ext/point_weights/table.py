@@ -122,7 +122,7 @@ class PointTable:
     def _join(self, joining: int, keys: Tensor, m: int, block: PointBlock) -> None:
         """Give a state to points `[joining]` that the table does not hold."""
         state: PointState = self._state or {}
-        if self.returning:  # they are met for the first time, as all others were once
+        if self.returning:  # they come for the first time, as all others once did
             new = self.strategy.init(joining, m, block)
         else:
             new = self.strategy.newcomers(joining, state)

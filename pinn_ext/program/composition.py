@@ -121,10 +121,10 @@ def chosen_folder(node: Any) -> Path | None:
 
 
 def new_folder(parent: str, name: str, chosen: Path | None) -> Path:
-    """Make a folder of its own for a run or a sweep.
+    """Make the folder of a run or a sweep, which no other shares.
 
     Args:
-        parent: where folders without a place of their own go.
+        parent: where folders go that no user has placed.
         name: with which their names begin.
         chosen: the folder that the user asked for, or None.
 

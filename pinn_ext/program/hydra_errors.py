@@ -63,7 +63,7 @@ def unknown_key(values: Mapping[str, Any], node: Any = schema.Config, prefix: st
     """Return a sentence on the first key that the schema does not have.
 
     Args:
-        values: a composed configuration; Hydra lets `+key=value` into it unseen.
+        values: a composed configuration; Hydra lets `+key=value` into it unchecked.
         node: dataclass that it is of.
         prefix: of its keys.
 

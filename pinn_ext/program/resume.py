@@ -16,7 +16,7 @@ from pinn_ext.reports.history import FILE_NAME as HISTORY_FILE
 from pinn_ext.reports.history import PHASES
 from pinn_ext.schema import Config
 
-# What may be said anew: how far to train, where, and what the run is called.
+# What may differ from the checkpoint: how far to train, where, and what the run is called.
 _ITERATIONS = "training.gauss_newton.iterations"
 _FREE = (
     "training.resume",

@@ -50,7 +50,7 @@ def run(
     """
     checked = cfg if isinstance(cfg, Checked) else check(cfg)
     with checkpoints.locked(folder):
-        # Read under the lock: a process that has just left the folder may have written anew.
+        # Read under the lock: a process that has just left the folder may have written once more.
         saved = None if source is None else checkpoints.load(source, KEYS)
         return _Run(checked, folder, info or Info(), interrupts or Interrupts()).execute(saved)
 

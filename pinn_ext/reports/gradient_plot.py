@@ -16,7 +16,7 @@ import matplotlib.pyplot as plt
 from pinn_ext.reports.event_files import pairs_of
 
 _NAMED = 8
-"""Pairs of terms with a line and a name of their own; more could not be told apart."""
+"""Pairs of terms with a separate line and a name; more could not be told apart."""
 _STYLES = ("-", "--", "-.", ":")
 
 

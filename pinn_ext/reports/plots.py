@@ -105,17 +105,18 @@ def fields(path: Path, system: System, network: Any, per_axis: int = 201) -> Non
     inside = system.geometry.contains(inputs[:, :-1])[:, None]
     parameter = next(network.parameters())
     with torch.no_grad():
-        answer = network(inputs.to(parameter.device, parameter.dtype)).to("cpu", torch.float64)
+        outputs = network(inputs.to(parameter.device, parameter.dtype)).to("cpu", torch.float64)
     exact = system.exact(inputs[:, :-1], inputs[:, -1])
-    answer, exact = (values.where(inside, math.nan) for values in (answer, exact))
+    outputs, exact = (values.where(inside, math.nan) for values in (outputs, exact))
     figure, axes = plt.subplots(2, 3, figsize=(11, 6), layout="constrained")
     aspect = "auto" if system.dimension == 1 else "equal"  # time is no length
     for i, field in enumerate(FIELDS):
-        known, difference = exact[:, i], answer[:, i] - exact[:, i]
-        span = {"vmin": known[inside[:, 0]].min().item(), "vmax": known[inside[:, 0]].max().item()}
+        reference, difference = exact[:, i], outputs[:, i] - exact[:, i]
+        on_domain = reference[inside[:, 0]]
+        span = {"vmin": on_domain.min().item(), "vmax": on_domain.max().item()}
         columns = (
-            (f"{field}, network", answer[:, i], span),
-            (f"{field}, reference", known, span),
+            (f"{field}, network", outputs[:, i], span),
+            (f"{field}, reference", reference, span),
             (f"{field}, network - reference", difference, _symmetric(difference)),
         )
         for axis, (name, values, options) in zip(axes[i], columns, strict=True):

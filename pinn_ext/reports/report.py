@@ -209,7 +209,7 @@ def of_network(
         exact: the validation snapshots in float64 on the CPU.
 
     Returns:
-        Errors per field, those of an answer without training, and the floor of the RK4 terms.
+        Errors per field, those of outputs that need no training, and the floor of the RK4 terms.
     """
     with torch.no_grad(), torch.device("cpu"):
         floor = loss.floor(exact)  # in float64, free of rounding

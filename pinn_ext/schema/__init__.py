@@ -1,8 +1,17 @@
 """The configuration: its keys with types and defaults, and the refusal of impossible values.
 
-`keys` has one dataclass a group (`Config`, `Training`, …), which Hydra types and completes; it is
-the list of all keys. `validation` refuses values before any work is done, in one sentence that
-names the full key.
+In comes what Hydra has composed from `configs/` and the command line; out comes the same
+configuration, known to be sound, with the settings of its loss weights built once
+(`WeightSettings`).
+
+`keys` has one dataclass a group (`Config`, `Training`, …), which Hydra types and completes. It is
+the list of all keys with their defaults, of which those of the weights come from
+`pinn_ext.adaptive_weights.settings`; open it first. It also turns a configuration into plain values
+and back. `validation` refuses values before any work is done, in one sentence that
+names the full key. Legal names are in `pinn_ext.choices`.
+
+This package loads without torch, so that a wrong command line is refused within a moment. What only
+a built system or graph can tell is checked later, in `pinn_ext.program.build.check`.
 """
 
 from pinn_ext.choices import DAMPINGS, GEOMETRIES, GN_WEIGHTS, ORDERS

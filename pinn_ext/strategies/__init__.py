@@ -1,4 +1,19 @@
-"""Weighting strategies by name: pure functions of small statistics, without model or trainer."""
+"""Weighting strategies by name: pure functions of small statistics, without model or trainer.
+
+A strategy is a frozen dataclass; its fields are its options. In come a `Statistics` (losses,
+gradients, kernel traces: what it asks for in `needs`) and its own state of plain numbers; out come
+a `Proposal` of weights and the next state. Caps, scale, blend and clamps are not its business:
+`pinn_ext.adaptive_weights` applies them to every strategy alike.
+
+Open `base/terms` first, then any method: each has a file of its name. There are three kinds.
+
+- `Strategy` weighs loss terms: most of them, and `multi_stage`, which goes through several.
+- `PointStrategy` (`base/points`) weighs the points of a term: `rba`, `sa_pinn`, `causal`.
+- `Auto` (`auto`) chooses among strategies by short pilots.
+
+This file has the registry: `names`, `option_names`, `create`. A new strategy is one more file and
+one more name here (docs/strategies.md, "Add a strategy"). Nothing here loads torch at import.
+"""
 
 from __future__ import annotations
 

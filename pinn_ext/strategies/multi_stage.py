@@ -119,7 +119,7 @@ class MultiStage(Strategy):
         }
 
     def update(self, statistics: Statistics, state: State) -> tuple[Proposal | None, State]:
-        """Let the strategy whose stage it is answer.
+        """Return the proposal of the strategy whose stage it is.
 
         Args:
             statistics: of this update.

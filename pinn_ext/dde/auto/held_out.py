@@ -15,12 +15,12 @@ from pinn_ext.dde.model.data_protocol import described
 from pinn_ext.dde.weighting.loss_recorder import LossRecorder
 
 _HELD_BACK = 10
-"""Of the points of data without a geometry, one in so many is held back."""
+"""Data without a geometry: one point in this many is held back."""
 _SEED = 7919  # far from the seeds that users count from 0
 
 
 class HeldOutPoints:
-    """Measures the raw losses of a model on points of their own, drawn once.
+    """Measures the raw losses of a model on points that no training sees, drawn once.
 
     Points are drawn from the geometry where the data has one; of a `DataSet`, a tenth is held back
     from the training until `give_back`. Data with a method `held_out_losses(model)` measures them
@@ -94,7 +94,7 @@ def _raw(model: Any, data: Any, inputs: Any, targets: Any, aux: Any) -> list[flo
 
 
 def _drawn(data: Any, count: int, seed: int) -> Any:
-    """Return data of the same equation and conditions with points of its own."""
+    """Return data of the same equation and conditions with other points."""
     drawn = copy.copy(data)
     if isinstance(vars(drawn).get("losses_train"), LossRecorder):
         del drawn.losses_train

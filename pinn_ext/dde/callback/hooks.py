@@ -51,7 +51,7 @@ class WeightingHooks(dde.callbacks.Callback):
     _own_seconds: float
 
     def init(self) -> None:
-        """Start afresh; DeepXDE calls this when the callback meets a new model."""
+        """Start afresh; DeepXDE calls this when the callback gets a new model."""
         method = self.settings.method
         self._points = PointWeights(method) if isinstance(method, PointStrategy) else None
         self._pilots: Pilots | None = None

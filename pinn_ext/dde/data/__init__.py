@@ -1,5 +1,14 @@
 """The program's own data for `dde.Model`: snapshot graphs, and collocation points.
 
-`graph_data` serves batches of graphs with the RK4 terms, `point_data` points for Gauss-Newton.
-`network_adapter` gives a plain torch module the attributes that DeepXDE asks of its networks.
+In come the loss terms (`pinn_ext.losses.PhysicsLoss`) and what they are measured on
+(`pinn_ext.datasets`); out come objects that DeepXDE takes for its data. They serve inputs batch by
+batch, and return the raw loss of each term for the outputs of the network.
+
+`graph_data` serves mini-batches of snapshot graphs, in an order that follows from the number of the
+step, so that a resumed run sees the same ones; open it first. `point_data` serves one set of
+collocation points, for Gauss-Newton. `network_adapter` gives a plain torch module the attributes
+that DeepXDE asks of its networks, and calls DeepXDE's loss functions on the residuals.
+
+Both data classes say what they know of themselves by the protocol
+`pinn_ext.dde.model.data_protocol.DescribedData`.
 """

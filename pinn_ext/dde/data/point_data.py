@@ -1,4 +1,4 @@
-"""Points of its own for the Gauss-Newton phase, as DeepXDE data."""
+"""Collocation points for the Gauss-Newton phase, as DeepXDE data."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class PointData(dde.data.Data, DescribedData):
         graphs: where the Runge-Kutta terms take their step, None if there are none.
 
     Attributes:
-        draws: how often points were drawn anew; they depend on nothing else.
+        draws: how often new points were drawn; they depend on nothing else.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class PointData(dde.data.Data, DescribedData):
         self.batch = self._points()
 
     def train_next_batch(self, batch_size: Any = None) -> tuple[Tensor, None, None]:
-        """Return the inputs of the points; always the same tensor until points are drawn anew."""
+        """Return the inputs of the points; always the same tensor until new points are drawn."""
         return self.batch.inputs, None, None
 
     def test(self) -> tuple[Tensor, None, None]:

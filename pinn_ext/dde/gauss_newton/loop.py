@@ -16,7 +16,7 @@ from pinn_ext.dde.messages import weights_text
 from pinn_ext.dde.model import optimizers
 from pinn_ext.dde.model.residual_rows import ModelRows, NonFiniteRowsError, check_rows
 from pinn_ext.point_weights.keys import same_inputs
-from solvers.gauss_newton import DAMPINGS, SOLVERS, NonFiniteJacobianError, Stepper
+from solvers.gauss_newton import DAMPINGS, SOLVERS, NonFiniteJacobianError, Step, Stepper
 
 WEIGHTS = (*GN_WEIGHTS, "adapt")
 """What may happen to the loss weights in a Gauss-Newton training."""
@@ -226,7 +226,7 @@ class GaussNewtonTraining:
             if kind in _FIXED_POINTS:
                 data.train_distribution = kind
 
-    def _take(self, step: Any) -> None:
+    def _take(self, step: Step) -> None:
         """Hand an iteration's parameters to the model, and decide whether another is of use."""
         self._rows.put(self._stepper.x)
         if step.accepted:

@@ -14,7 +14,7 @@ class DescribedData(Protocol):
     """Data that knows more of itself than can be read off DeepXDE's own classes.
 
     Each member has a default, which means: not known, or as in DeepXDE. Data of your own may
-    derive from this class, or simply have the members that it wants to answer.
+    derive from this class, or simply have the members that it knows about.
     """
 
     points_return: bool = False

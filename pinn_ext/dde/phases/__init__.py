@@ -1,10 +1,13 @@
 """The phases of a run of the program: first-order epochs, L-BFGS, Gauss-Newton.
 
 In come a network, its graphs and the callback that weighs the losses (`graph_model`); out comes the
-trained network, and a watcher is told of each epoch. `phase` has what all three share, read it
-first: a phase compiles the model, trains it, knows its losses and weights, and saves what it needs;
-`epochs`, `lbfgs` and `gauss_newton` are one each. Which of them a run goes through, and what it
-logs and saves between their steps, is `pinn_ext.program.run`.
+trained network. Whoever runs a phase passes itself as a `Watcher`, whose `after_epoch` is called
+when an epoch or a block of iterations is complete.
+
+`phase` has what all three share, open it first: a phase compiles the model, trains it, knows its
+losses and weights, and saves what it needs. `epochs`, `lbfgs` and `gauss_newton` are one each.
+Which of them a run goes through, and what it logs and saves between their steps, is
+`pinn_ext.program.run`.
 """
 
 from pinn_ext.dde.phases.epochs import Epochs

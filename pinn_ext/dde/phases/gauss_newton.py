@@ -1,4 +1,4 @@
-"""The last phase of a run: Gauss-Newton in float64, on points of its own."""
+"""The last phase of a run: Gauss-Newton in float64, on points drawn for it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pinn_ext.dde.phases.phase import Measured, Phase, Watcher
 
 
 class GaussNewton(Phase):
-    """Second-order iterations on points of their own, in float64, with weights that it keeps.
+    """Second-order iterations in float64, on points drawn for them; loss weights as settings say.
 
     Args:
         shared: what is trained.
@@ -45,7 +45,7 @@ class GaussNewton(Phase):
         return super().over or (self._training is not None and self._training.converged)
 
     def compile(self) -> None:
-        """Compile for float64 and points of its own, without weight decay.
+        """Compile for float64 and the points of the phase, without weight decay.
 
         Raises:
             ValueError: if a setting is out of range.
@@ -88,11 +88,10 @@ class GaussNewton(Phase):
         """Go on until all iterations have been made, or there is nothing to gain.
 
         Args:
-            watcher: is told of each iteration.
+            watcher: its `after_epoch` is called after each iteration.
 
         Raises:
-            MemoryError: if there is no room for any way to a step; the message says how much each
-                needs.
+            MemoryError: if there is no room for any solver; the message says how much each needs.
         """
         self._watcher = watcher
         training = self._compiled()[1]

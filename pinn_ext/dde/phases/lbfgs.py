@@ -65,10 +65,10 @@ class LBFGS(Phase):
         At its first block DeepXDE's loop adds all that the optimiser has counted to its counters,
         where the iterations before a resume are already: they are taken off first. And it takes a
         block of one iteration for convergence and leaves without adding it or calling back: such a
-        last block is added and told of here.
+        last block is added here, and the watcher called.
 
         Args:
-            watcher: is told of each block.
+            watcher: its `after_epoch` is called after each block.
         """
         self._watcher = watcher
         model, weights = self.shared.model, self.shared.weights

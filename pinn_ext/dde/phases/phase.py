@@ -14,7 +14,7 @@ from pinn_ext.reports.history import PHASES, PhaseNames
 
 
 class Watcher(Protocol):
-    """Whoever runs the phases: it is told of what is complete, and may end the training."""
+    """Whoever runs the phases: called after what is complete, it may end the training."""
 
     def after_epoch(self, number: int) -> None:
         """Take note of a complete epoch, or iteration, of the present phase."""
@@ -49,7 +49,7 @@ class Phase(dde.callbacks.Callback, ABC):
     Attributes:
         name: in `history.csv` and checkpoints, a key of `pinn_ext.reports.history.PHASES`.
         unit: what a progress bar counts, empty if it counts nothing.
-        in_blocks: whether it tells of blocks of iterations, not of each.
+        in_blocks: whether the watcher is called after blocks of iterations, not after each.
         failures: what `compile` and `train` may raise as a user's own problem.
         warns_in_lines: whether its warnings are lines of the run.
         done: epochs, or iterations, that are complete.
@@ -93,7 +93,7 @@ class Phase(dde.callbacks.Callback, ABC):
         """Go on until `length` is made in all, or the phase has come to an end.
 
         Args:
-            watcher: is told of each complete epoch, or iteration.
+            watcher: its `after_epoch` is called after each epoch, or iteration.
         """
 
     @abstractmethod

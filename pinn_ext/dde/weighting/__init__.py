@@ -1,9 +1,12 @@
-"""Adaptive weights inside of a DeepXDE training step.
+"""Adaptive weights inside a DeepXDE training step.
 
 In come the losses that DeepXDE computes, by a recorder in the place of `data.losses_train`
-(`loss_recorder`); out go `model.loss_weights` (`model_weights`) or factors of points
-(`point_weights`). `kernel_meter` adds to the measurements those that need DeepXDE's residual rows,
-`nonfinite_guard` and `step_snapshot` undo a step whose losses or gradients are not finite.
-`training_state` holds all that changes from step to step, and saves it; read it first. The
-callback and the pilots of `auto` both work on it.
+(`loss_recorder`); out go `model.loss_weights` (`model_weights`), or factors of single points
+(`point_weights`).
+
+`training_state` holds all that changes from step to step, and saves it: open it first. The callback
+and the pilots of `auto` both work on it. `kernel_meter` is the meter of `pinn_ext.measurements`
+with the exact tangent kernel, for which the model is written as residual rows. `nonfinite_guard`
+stops a training at the step that breaks it, and undoes that step with a copy of the model taken
+before it (`step_snapshot`).
 """

@@ -16,7 +16,7 @@ from pinn_ext.measurements import processes
 
 
 class Listeners(NamedTuple):
-    """Who is told of the losses that a recorder sees.
+    """The functions that a recorder calls with the losses it sees.
 
     Attributes:
         first_losses: called once a training with the terms `[k]`, before DeepXDE weighs them.

@@ -102,7 +102,7 @@ class ModelWeights:
         return starts
 
     def start_from(self, model: Any, weights: Sequence[float]) -> None:
-        """Take up a model with weights `[k]` of its own; as `start_on`, without its losses.
+        """Take up a model and give it weights `[k]`; as `start_on`, without its losses.
 
         Args:
             model: a compiled DeepXDE model.
@@ -140,7 +140,7 @@ class ModelWeights:
         return self._updater is not None and self._updater.acts_next()
 
     def update(self, model: Any, losses: Sequence[float], **statistics: Any) -> float:
-        """Show the strategy a period and give the model the weights it answers.
+        """Show the strategy a period and give the model the weights that follow.
 
         Args:
             model: a compiled DeepXDE model.

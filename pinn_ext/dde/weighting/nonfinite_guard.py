@@ -82,12 +82,12 @@ class NonFiniteGuard:
         return self._stop(f"{_GRADIENT} at step {self._step}")
 
     def forget(self) -> None:
-        """Copy the state anew before the next step, as something else has changed it."""
+        """Copy the state again before the next step, as something else has changed it."""
         self._latest.taken = self._older.taken = False
         self.look_around()
 
     def look_around(self) -> None:
-        """Search for the tensors anew if someone has replaced them."""
+        """Search for the tensors again if someone has replaced them."""
         self._latest.look_around()
         self._older.look_around()
 

@@ -22,7 +22,7 @@ class Snapshot:
     those in main memory are copied as plain memory, which costs half of what a `_foreach_copy_`
     does after a step has emptied the processor's caches. The moments of torch's own optimisers are
     laid side by side in one piece of memory, so that a single copy takes them all. Optimisers
-    that keep more than tensors, or are none of torch's own, are searched anew each time.
+    that keep more than tensors, or are none of torch's own, are searched again each time.
 
     Args:
         model: a compiled DeepXDE model.
@@ -48,7 +48,7 @@ class Snapshot:
         self._rates: list[Any] = []
 
     def look_around(self) -> None:
-        """Search anew at the next `take` if someone has given a parameter other memory."""
+        """Search again at the next `take` if someone has given a parameter other memory."""
         if self._addresses != [parameter.data_ptr() for parameter in self.parameters]:
             self._stale = True
 
@@ -172,7 +172,7 @@ def _one_piece(places: Sequence[tuple[dict[str, Any], str]]) -> Tensor:
     storage = tensors[0].untyped_storage()
     if all(tensor.untyped_storage().data_ptr() == storage.data_ptr() for tensor in tensors):
         return torch.empty(0, dtype=tensors[0].dtype).set_(storage)  # another snapshot's doing
-    # Each begins on a boundary of 64 bytes, as memory of its own does: sums stay bit for bit.
+    # Each begins on a boundary of 64 bytes, as a tensor alone would: sums stay bit for bit.
     unit = max(1, 64 // tensors[0].element_size())
     sizes = [-(-tensor.numel() // unit) * unit for tensor in tensors]
     with torch.device("cpu"):

@@ -21,7 +21,7 @@ from pinn_ext.strategies import Gradients
 
 
 class TrainingState:
-    """Weights, measurements, guard and period of one training.
+    """Weights, measurements, non-finite guard and period of one training.
 
     The callback drives it from step to step; the pilots of `auto` save it, put another
     candidate's in its place, and restore it.
@@ -157,7 +157,7 @@ class TrainingState:
 
     def _agreed(self, own: str | None, guard: NonFiniteGuard) -> str | None:
         """Return why the training stops, here or on another process: they stop together."""
-        if self.frozen:  # each process may have a line search of its own
+        if self.frozen:  # the line searches of the processes may differ
             return own
         fault = processes.first_fault(own)
         if own is None and fault is not None:
@@ -167,7 +167,7 @@ class TrainingState:
     # ---- at the end of a period ---------------------------------------------------------------
 
     def update(self, losses: Sequence[float], progress: float | None) -> None:
-        """Show the strategy a period; the weights it answers act from the next step on.
+        """Show the strategy a period; the weights that follow act from the next step on.
 
         Args:
             losses: mean raw loss of each term over the period `[k]`.

@@ -79,7 +79,7 @@ class Race:
         Args:
             usable: candidates that may take part, the most important first; the first is live.
             periods: of the whole training.
-            part: see `halving.plan`.
+            part: see `successive_halving.plan`.
             factor: likewise.
         """
         self.rounds = successive_halving.plan(len(usable), periods, part, factor)

@@ -1,4 +1,4 @@
-"""Successive halving: how a budget of pilots is spent, and who goes on. Pure functions."""
+"""Successive halving: how long pilots train, how they are scored, who goes on. Pure functions."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def scaled_score(
     """Return the dimensionless sum `sum_i c_i L_i / s_i^2`, over its value at the start.
 
     Args:
-        losses: raw losses `[k]` on unseen points.
+        losses: raw losses `[k]` on held-out points.
         start: the same before the first step `[k]`.
         scales: size of the field that each term is about `[k]`, in the units of the root of its
             loss; None for ones.
@@ -116,7 +116,7 @@ def geometric_score(losses: Sequence[float], start: Sequence[float]) -> float:
     """Return the geometric mean over terms of the raw loss over its value at the start.
 
     Args:
-        losses: raw losses `[k]` on unseen points.
+        losses: raw losses `[k]` on held-out points.
         start: the same before the first step `[k]`; terms that began at 0 do not count.
 
     Returns:

@@ -1,10 +1,15 @@
 """What weighting strategies are made of: protocols, and the mathematics that several share.
 
-`terms` has the protocol of strategies that weigh loss terms (`Strategy`: `init` and `update` on a
-`Statistics`, answering a `Proposal`); read it first. `points` has that of strategies that weigh
-points, `gradients` the statistic of the terms' gradients. The rest is shared mathematics:
-`loss_ratios`, `scalar_optimizer` and `learned_scales` for weights that are trained themselves, and
-`members` for strategies that are made of other ones.
+`terms` has the base class of strategies that weigh loss terms: `Strategy`, with `init` and `update`
+on a `Statistics`, which returns a `Proposal` and the next state; open it first. `points` has that
+of strategies that weigh points. `method` is what both have in common with `auto`: the attributes
+that can be read of everything in the registry. `gradients` is the statistic of the terms'
+gradients, sums over tensors from which the published methods follow.
+
+The rest is shared mathematics: `loss_ratios`; `scalar_optimizer` and `learned_scales` for weights
+that are trained themselves; `members` for strategies that are made of other ones.
+
+Users import these names from `pinn_ext.strategies`.
 """
 
 from pinn_ext.strategies.base.gradients import Gradients

@@ -37,7 +37,7 @@ class Statistics(NamedTuple):
         conditions: whether each term is an initial or boundary condition, or data `[k]`.
         update: number of this update, from 1.
         progress: part of the training that is over, in [0, 1]; None where its length is unknown.
-        switches: how often the optimiser has been compiled anew so far.
+        switches: how often the model was compiled with a new optimiser so far.
     """
 
     losses: Sequence[float]
@@ -52,7 +52,7 @@ class Statistics(NamedTuple):
 
 
 class Proposal(NamedTuple):
-    """What a strategy answers.
+    """What a strategy proposes.
 
     Attributes:
         targets: the weights it wants `[k]`, dimensionless, not negative and not all zero; their
@@ -76,7 +76,7 @@ class Strategy(ABC):
 
     Attributes:
         name: the name users write.
-        moves: what it moves: `"terms"`, or `"points"`, or nothing at all (`""`).
+        moves: what it moves: `"terms"`, or nothing at all (`""`).
         needs: the statistics it reads, among `STATISTICS`.
         blend_beta: part of the old weights that is kept when its targets are blended in, unless
             the user says otherwise.
@@ -149,7 +149,7 @@ class Strategy(ABC):
 
         Args:
             before: the state that the update began with.
-            after: the state that it answered.
+            after: the state that it returned.
 
         Returns:
             A sentence without its full stop, None where there is nothing to say.

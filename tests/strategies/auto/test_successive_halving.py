@@ -1,4 +1,4 @@
-"""Plans of successive halving, scores, and the course of a tournament: no model anywhere."""
+"""Plans of successive halving, scores, and the course of a race: no model anywhere."""
 
 import itertools
 import json
@@ -82,39 +82,39 @@ def test_ranking_leaves_out_what_is_not_finite():
     assert successive_halving.ranking([2.0, math.nan, 1.0, math.inf, 1.0]) == [2, 4, 0]
 
 
-def play(tournament, score, broken=()):
+def play(race, score, broken=()):
     """Return the candidates in the order of their blocks, and how long each was."""
     blocks = []
-    while tournament.chosen is None:
-        if tournament.next is not None:
-            tournament.live, tournament.next = tournament.next, None
-        if tournament.live in broken:
-            tournament.broken[tournament.live] = "loss term a is not finite at step 3"
+    while race.chosen is None:
+        if race.next is not None:
+            race.live, race.next = race.next, None
+        if race.live in broken:
+            race.broken[race.live] = "loss term a is not finite at step 3"
         length = 1
-        while not tournament.period_over():
+        while not race.period_over():
             length += 1
-        blocks.append((tournament.live, length))
-        tournament.record_score(score(tournament.live, tournament.own[tournament.live]))
+        blocks.append((race.live, length))
+        race.record_score(score(race.live, race.own[race.live]))
     return blocks
 
 
 def begun(periods=50):
-    tournament = Race(LABELS, 10)
-    tournament.begin([0, 1, 2, 3], periods, 0.3, 2)
-    tournament.common_period_over()
-    return tournament
+    race = Race(LABELS, 10)
+    race.begin([0, 1, 2, 3], periods, 0.3, 2)
+    race.common_period_over()
+    return race
 
 
-def test_a_tournament():
-    tournament = begun()
-    assert (tournament.pilots, tournament.periods, tournament.periods_of_others) == (6, 15, 9)
+def test_a_race():
+    race = begun()
+    assert (race.pilots, race.periods, race.periods_of_others) == (6, 15, 9)
     scores = {0: 0.5, 1: 0.4, 2: 0.9, 3: 0.1}
-    blocks = play(tournament, lambda c, own: scores[c])
+    blocks = play(race, lambda c, own: scores[c])
     assert blocks == [(0, 2), (1, 2), (2, 2), (3, 2), (1, 3), (3, 3)]
-    assert tournament.chosen == 3 and tournament.next is None and not tournament.under_way
-    assert tournament.own == [3, 6, 3, 6]
-    assert "4.000e-01" in tournament.reason and "field_scale" in tournament.reason
-    rows = [(r["candidate"], r["round"], r["iterations"], r["kept"]) for r in tournament.rows]
+    assert race.chosen == 3 and race.next is None and not race.under_way
+    assert race.own == [3, 6, 3, 6]
+    assert "4.000e-01" in race.reason and "field_scale" in race.reason
+    rows = [(r["candidate"], r["round"], r["iterations"], r["kept"]) for r in race.rows]
     assert rows == [
         ("fixed", 1, 30, False),
         ("field_scale", 1, 30, True),
@@ -123,44 +123,44 @@ def test_a_tournament():
         ("field_scale", 2, 60, False),
         ("ema", 2, 60, True),
     ]
-    assert tournament.rows[0]["why"] == "place 3 of 4"
+    assert race.rows[0]["why"] == "place 3 of 4"
 
 
 def test_those_for_whom_there_is_no_room_are_named():
-    tournament = begun(10)
-    play(tournament, lambda c, own: 1.0)
-    assert tournament.chosen == 0 and tournament.next == 0  # of equals, the first
-    left_out = [row for row in tournament.rows if row["round"] == 0]
+    race = begun(10)
+    play(race, lambda c, own: 1.0)
+    assert race.chosen == 0 and race.next == 0  # of equals, the first
+    left_out = [row for row in race.rows if row["round"] == 0]
     assert [row["candidate"] for row in left_out] == ["equal_init", "ema"]
     assert "room for 2 candidates" in left_out[0]["why"]
 
 
 def test_who_breaks_down_is_out():
-    tournament = begun()
-    blocks = play(tournament, lambda c, own: 1.0, broken={1, 2, 3})
+    race = begun()
+    blocks = play(race, lambda c, own: 1.0, broken={1, 2, 3})
     assert blocks == [(0, 2), (1, 1), (2, 1), (3, 1)]  # one finished: nothing more to find out
-    assert tournament.chosen == 0
-    assert tournament.rows[1]["score"] is None and "not finite" in tournament.rows[1]["why"]
-    tournament = begun()
-    play(tournament, lambda c, own: math.nan)
-    assert tournament.chosen == 0 and "no pilot" in tournament.reason
+    assert race.chosen == 0
+    assert race.rows[1]["score"] is None and "not finite" in race.rows[1]["why"]
+    race = begun()
+    play(race, lambda c, own: math.nan)
+    assert race.chosen == 0 and "no pilot" in race.reason
 
 
 def test_the_last_one_cannot_be_lost():
-    tournament = begun()
-    assert tournament.can_drop()
-    tournament.broken |= {1: "", 2: "", 3: ""}
-    assert not tournament.can_drop()
+    race = begun()
+    assert race.can_drop()
+    race.broken |= {1: "", 2: "", 3: ""}
+    assert not race.can_drop()
 
 
 def test_nothing_to_choose_from():
-    tournament = Race(LABELS, 10)
-    tournament.begin([0], 50, 0.3, 2)
-    assert tournament.chosen == 0 and not tournament.under_way
+    race = Race(LABELS, 10)
+    race.begin([0], 50, 0.3, 2)
+    assert race.chosen == 0 and not race.under_way
 
 
 @pytest.mark.parametrize("at", range(1, 15))
-def test_the_middle_of_a_tournament_survives_saving(at):
+def test_the_middle_of_a_race_survives_saving(at):
     scores = {0: 0.5, 1: 0.4, 2: 0.9, 3: 0.1}
     whole, one = begun(), begun()
     play(whole, lambda c, own: scores[c])
