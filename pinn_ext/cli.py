@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pinn_ext import schema
 from pinn_ext.files import RunError
@@ -97,7 +98,7 @@ def _with_own_keys(argument: str) -> str:
     return f"++{argument}" if key.startswith(schema.FREE_KEYS) else argument
 
 
-def _single(options: Any) -> int:
+def _single(options: Namespace) -> int:
     cfg, hydra_part = compose(
         options.overrides, search=options.config_dir, name=options.config_name or "config"
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -21,6 +21,7 @@ from pinn_ext.systems import System
 
 Points: TypeAlias = SnapshotBatch | PointBatch
 Fields: TypeAlias = tuple[Tensor, ...]
+Network: TypeAlias = Callable[..., Tensor]
 
 
 class PhysicsLoss:
@@ -102,7 +103,7 @@ class PhysicsLoss:
         return self._outputs(network, batch.inputs, batch.precomputed)
 
     def _outputs(
-        self, network: Any, inputs: Tensor, precomputed: Precomputed | None = None
+        self, network: Network, inputs: Tensor, precomputed: Precomputed | None = None
     ) -> Tensor:
         if self._by_jets and isinstance(network, FieldNetwork) and network.has_jet:
             return attach(network.jet(inputs, precomputed))
@@ -144,7 +145,7 @@ class PhysicsLoss:
             with torch.enable_grad():
                 return self._residuals(network, batch, batch.outputs(network))
 
-    def _residuals(self, network: Any, batch: Points, outputs: Tensor) -> list[Tensor]:
+    def _residuals(self, network: Network, batch: Points, outputs: Tensor) -> list[Tensor]:
         vectors: list[Tensor] = []
         for term in self._terms:
             for rows, scale in zip(term(network, batch, outputs), self.scales, strict=True):
@@ -165,12 +166,12 @@ class PhysicsLoss:
         batch.inputs.requires_grad_()
         return [loss.item() for loss in self(network, batch, self.outputs(network, batch))]
 
-    def _equation(self, network: Any, batch: Points, outputs: Tensor) -> Fields:
+    def _equation(self, network: Network, batch: Points, outputs: Tensor) -> Fields:
         u, v, d = fields_and_derivatives(outputs, batch.inputs)
         du, dv = self.system.rhs(u, v, d)
         return d.time(u) - du, d.time(v) - dv
 
-    def _runge_kutta(self, network: Any, batch: Points, outputs: Tensor) -> Fields:
+    def _runge_kutta(self, network: Network, batch: Points, outputs: Tensor) -> Fields:
         graphs = batch.graphs
         if graphs is None:
             raise ValueError("`batch` must hold graphs for the RK4 terms, got points without.")
@@ -179,17 +180,17 @@ class PhysicsLoss:
         later[:, -1] += self.step
         return self.step_mismatch(graphs, state, network(later)).unbind(dim=1)
 
-    def _initial(self, network: Any, batch: Points, outputs: Tensor) -> Fields:
+    def _initial(self, network: Network, batch: Points, outputs: Tensor) -> Fields:
         x = batch.initial
         t = torch.zeros_like(x[:, 0])
         start = network(torch.cat((x, t[:, None]), dim=1))
         return (start - self.system.data(x, t)).unbind(dim=1)
 
-    def _boundary(self, network: Any, batch: Points, outputs: Tensor) -> Fields:
+    def _boundary(self, network: Network, batch: Points, outputs: Tensor) -> Fields:
         at, there = batch.on_boundary(network, outputs)
         return (there - self.system.data(at[:, :-1], at[:, -1])).unbind(dim=1)
 
-    def _periodicity(self, network: Any, batch: Points, outputs: Tensor) -> Fields:
+    def _periodicity(self, network: Network, batch: Points, outputs: Tensor) -> Fields:
         """Compare values and normal derivatives (times half the box) on opposite sides."""
         jumps = []
         ends = zip(self.system.lower, self.system.upper, strict=True)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 from torch import Tensor
 
 from pinn_ext.datasets import SnapshotBatch
 from pinn_ext.systems import System
 from solvers.rk4 import SemiDiscrete, mismatch_rows, rk4_step, substeps
+
+Boundary = Callable[[Tensor, Tensor], Tensor]
 
 
 class StepMismatch:
@@ -56,7 +58,7 @@ class StepMismatch:
             mask=~batch.operators.boundary_mask,
         )
 
-    def _boundary_path(self, batch: SnapshotBatch, state: Tensor, later: Tensor) -> Any:
+    def _boundary_path(self, batch: SnapshotBatch, state: Tensor, later: Tensor) -> Boundary | None:
         """Return the boundary values of a step as a function of position and stage time.
 
         They are the data, plus the network's own deviation from it under soft conditions (linear

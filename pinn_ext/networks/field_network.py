@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections.abc import Sequence
 
 import torch
@@ -79,29 +80,45 @@ class FieldNetwork(nn.Module):
         self.layers = nn.Sequential(*layers[:-1])
         _glorot(self.layers, seed)
 
-    def forward(self, inputs: Tensor, precomputed: Precomputed | None = None) -> Tensor:
+    def forward(
+        self,
+        inputs: Tensor,
+        precomputed: Precomputed | None = None,
+        *,
+        known: Precomputed | None = None,
+    ) -> Tensor:
         """Return the fields.
 
         Args:
             inputs: positions and times `[N, dimension + 1]`.
             precomputed: the data part of hard conditions at the inputs, if it is there already.
+            known: former name of `precomputed`.
 
         Returns:
             u and v `[N, 2]`.
         """
+        precomputed = _either(precomputed, known)
         raw = self.layers(self._features(inputs)) * self.scales
         return raw if self.hard is None else self.hard(inputs, raw, precomputed)
 
-    def jet(self, inputs: Tensor, precomputed: Precomputed | None = None) -> Jet:
+    def jet(
+        self,
+        inputs: Tensor,
+        precomputed: Precomputed | None = None,
+        *,
+        known: Precomputed | None = None,
+    ) -> Jet:
         """Return the fields with their derivatives, in one pass.
 
         Args:
             inputs: positions and times `[N, dimension + 1]`.
             precomputed: the data part of hard conditions at the inputs, if it is there already.
+            known: former name of `precomputed`.
 
         Returns:
             u and v and their derivatives, differentiable in the parameters but not in the inputs.
         """
+        precomputed = _either(precomputed, known)
         inputs = inputs.detach()
         features = self._features(inputs)
         slopes = self._feature_slopes(features)
@@ -134,6 +151,14 @@ class FieldNetwork(nn.Module):
         slopes = features.new_zeros(axes + 2, *features.shape)
         slopes[:-1].diagonal(dim1=0, dim2=2).copy_(1.0 / self.half_range)
         return slopes
+
+
+def _either(precomputed: Precomputed | None, known: Precomputed | None) -> Precomputed | None:
+    """Return what was given under the present name of an argument, or under its former one."""
+    if known is None:
+        return precomputed
+    warnings.warn("`known` is now `precomputed`.", DeprecationWarning, stacklevel=3)
+    return known
 
 
 def term_scales(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -265,11 +265,17 @@ def load_tables(tables: Sequence[PointTable], saved: Sequence[dict[str, Any]]) -
         table.load_state_dict(state)
 
 
-def check_saved(points: Any, state: Any) -> None:
+class Weighing(Protocol):
+    """Point weights at work: those of a DeepXDE model, or of an aggregator's terms."""
+
+    strategy: PointStrategy
+
+
+def check_saved(points: Weighing | None, state: Mapping[str, Any] | None) -> None:
     """Refuse a saved state of other point weights than those at work.
 
     Args:
-        points: at work, an object with their `strategy`; None for a strategy of terms.
+        points: at work, None for a strategy of terms.
         state: what its `state_dict` returned, None for a strategy of terms.
 
     Raises:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import traceback
+from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,13 @@ from pinn_ext.program.composition import (
     refusals,
 )
 from pinn_ext.program.hydra_errors import one_line
+from pinn_ext.program.interrupts import Interrupts
 from pinn_ext.program.progress import say
 from pinn_ext.program.run_info import Info
 from pinn_ext.schema import Config
 
 
-def sweep(options: Any, arguments: list[str]) -> int:
+def sweep(options: Namespace, arguments: list[str]) -> int:
     """Run the jobs of a sweep and compare them, whatever became of each.
 
     Args:
@@ -95,8 +97,6 @@ def job(cfg: Config) -> None:
     import torch
     from hydra.core.hydra_config import HydraConfig
 
-    from pinn_ext.program.interrupts import Interrupts
-
     own = HydraConfig.get()
     choices = {k: v for k, v in own.runtime.choices.items() if "hydra" not in k}
     info = Info(list(own.overrides.task), choices, own.job.num)
@@ -111,7 +111,7 @@ def job(cfg: Config) -> None:
         raise SystemExit(interrupts.exit_status)
 
 
-def _attempt(cfg: Config, folder: Path, info: Info, interrupts: Any) -> dict[str, Any]:
+def _attempt(cfg: Config, folder: Path, info: Info, interrupts: Interrupts) -> dict[str, Any]:
     """Return the report of a job, also of one that raised."""
     from pinn_ext.program import run
     from pinn_ext.reports import report

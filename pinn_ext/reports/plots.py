@@ -14,7 +14,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import torch
 from matplotlib.ticker import LogFormatterSciNotation, LogLocator
-from torch import Tensor
+from torch import Tensor, nn
 
 from pinn_ext.reports.history import PHASES, lengths
 from pinn_ext.systems import FIELDS, System
@@ -90,7 +90,7 @@ def _finish(figure: Any, axes: Sequence[Any], rows: Rows, path: Path) -> None:
     plt.close(figure)
 
 
-def fields(path: Path, system: System, network: Any, per_axis: int = 201) -> None:
+def fields(path: Path, system: System, network: nn.Module, per_axis: int = 201) -> None:
     """Draw u and v beside the reference and their difference, on the domain only.
 
     In one dimension over space and time, in two over space at the final time.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from pinn_ext.files import RunError, replace_file
 from pinn_ext.reports.event_files import (
@@ -45,6 +45,16 @@ class _Table:
         return new
 
 
+class Recorded(Protocol):
+    """What a callback has recorded, see `pinn_ext.AdaptiveWeights`."""
+
+    gradient_history: list[dict[str, Any]]
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """What happened to the weights."""
+
+
 class RunTables:
     """Writes `events.csv` and `gradients.csv` into the folder of a run as it goes.
 
@@ -53,10 +63,10 @@ class RunTables:
 
     Args:
         folder: of the run.
-        weights: the callback, with `events` and `gradient_history`.
+        weights: the callback.
     """
 
-    def __init__(self, folder: Path, weights: Any) -> None:
+    def __init__(self, folder: Path, weights: Recorded) -> None:
         self._folder, self._weights = folder, weights
         self._events = _Table(folder / EVENTS_FILE, event_table)
         self._gradients = _Table(folder / GRADIENTS_FILE, gradient_table)

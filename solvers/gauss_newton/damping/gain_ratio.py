@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from .rule import Attempt, Memory, Try, try_dampings
 
 
 @dataclass(frozen=True)
-class Nielsen:
-    """Damping that falls smoothly with the gain ratio, and rises faster and faster on rejections.
-
-    `damping *= max(1/3, 1 - (2 gain - 1)^3)` after a step; factors 2, 4, 8, … after rejections.
-    Madsen, Nielsen and Tingleff, Methods for Non-Linear Least Squares Problems (2004), eq. (2.21)
-    and algorithm 3.16.
-
-    Attributes:
-        initial: First damping, dimensionless.
-
-    Example:
-        >>> Nielsen().start()
-        {'damping': 0.001}
-    """
+class _OneDamping(ABC):
+    # What both rules share: they try larger and larger dampings until a step is accepted, and
+    # remember one number.
 
     initial: float = 1e-3
 
@@ -40,19 +30,46 @@ class Nielsen:
         Returns:
             All attempts and the new memory.
         """
-        attempts, damping = try_dampings(
-            attempt,
-            max(memory["damping"], least),
-            lambda damping, rejections: damping * 2.0**rejections,
-        )
+        first = max(memory["damping"], least)
+        attempts, damping = try_dampings(attempt, first, self._raised)
         if attempts[-1].accepted:
-            gain = min(attempts[-1].gain_ratio, 10.0)
-            damping *= max(1 / 3, 1 - (2 * gain - 1) ** 3)
+            damping = self._followed(damping, attempts[-1].gain_ratio)
         return attempts, {"damping": max(damping, least)}
+
+    @abstractmethod
+    def _raised(self, damping: float, rejections: int) -> float:
+        """Return the damping after so many rejections."""
+
+    @abstractmethod
+    def _followed(self, damping: float, gain: float) -> float:
+        """Return the damping after a step that was accepted."""
 
 
 @dataclass(frozen=True)
-class GainRatio:
+class Nielsen(_OneDamping):
+    """Damping that falls smoothly with the gain ratio, and rises faster and faster on rejections.
+
+    `damping *= max(1/3, 1 - (2 gain - 1)^3)` after a step; factors 2, 4, 8, … after rejections.
+    Madsen, Nielsen and Tingleff, Methods for Non-Linear Least Squares Problems (2004), eq. (2.21)
+    and algorithm 3.16.
+
+    Attributes:
+        initial: First damping, dimensionless.
+
+    Example:
+        >>> Nielsen().start()
+        {'damping': 0.001}
+    """
+
+    def _raised(self, damping: float, rejections: int) -> float:
+        return damping * 2.0**rejections
+
+    def _followed(self, damping: float, gain: float) -> float:
+        return damping * max(1 / 3, 1 - (2 * min(gain, 10.0) - 1) ** 3)
+
+
+@dataclass(frozen=True)
+class GainRatio(_OneDamping):
     """Damping that falls by a factor after good steps and rises by one after poor steps.
 
     Marquardt's strategy in the form of Madsen, Nielsen and Tingleff (2004), eq. (2.20).
@@ -69,35 +86,15 @@ class GainRatio:
         {'damping': 0.1}
     """
 
-    initial: float = 1e-3
     poor: float = 0.25
     good: float = 0.75
     up: float = 2.0
     down: float = 3.0
 
-    def start(self) -> Memory:
-        """Return what it remembers before the first step."""
-        return {"damping": self.initial}
+    def _raised(self, damping: float, rejections: int) -> float:
+        return damping * self.up**rejections
 
-    def search(self, attempt: Try, memory: Memory, least: float) -> tuple[list[Attempt], Memory]:
-        """Try larger and larger dampings until a step is accepted.
-
-        Args:
-            attempt: Computes a step and the cost at its end.
-            memory: From `start` or the last call.
-            least: Smallest damping.
-
-        Returns:
-            All attempts and the new memory.
-        """
-        attempts, damping = try_dampings(
-            attempt,
-            max(memory["damping"], least),
-            lambda damping, rejections: damping * self.up**rejections,
-        )
-        if attempts[-1].accepted:
-            if attempts[-1].gain_ratio > self.good:
-                damping /= self.down
-            elif attempts[-1].gain_ratio < self.poor:
-                damping *= self.up
-        return attempts, {"damping": max(damping, least)}
+    def _followed(self, damping: float, gain: float) -> float:
+        if gain > self.good:
+            return damping / self.down
+        return damping * self.up if gain < self.poor else damping
