@@ -45,7 +45,7 @@ class LossAggregator(nn.Module):
     Strategies that weigh points (`rba`, `sa_pinn`, `causal`) get residuals in place of losses. The
     total is `sum_i w_i mean (f r)^2`; the factors f of the points move in each counted step
     unless a residual is not finite, while the weights w stay, and the manager sees the means of
-    the raw squares. Each term is a block of points by itself; each process has factors of its own.
+    the raw squares. Each term is a block of points by itself; processes do not share factors.
     Whether a residual is not finite is read from the device in each step.
 
     The cost of a step is a stack and a sum of `k` numbers; values leave their device once a
@@ -131,7 +131,7 @@ class LossAggregator(nn.Module):
         self._pending: list[Tensor] = []
         self.switches = 0
         self._steps = StepCounter()
-        self._met = False
+        self._ranks_agree = False
         self._settings = {
             **chosen.as_dict(),
             "period": period,
@@ -228,7 +228,7 @@ class LossAggregator(nn.Module):
         self.switches = state["switches"]
         if self._reads_kernel:
             self._meter.load_state_dict(state["meter"])
-        self._met = False
+        self._ranks_agree = False
         self._publish()
 
     def extra_repr(self) -> str:
@@ -335,7 +335,7 @@ class LossAggregator(nn.Module):
 
     def _check_ranks(self) -> None:
         """Refuse processes whose weights would part, before the first of their means."""
-        if self._met:
+        if self._ranks_agree:
             return
         processes.check_same(names=self.names, **self._settings)
         # Of one checkpoint, or of none; the losses of an unfinished period may differ.
@@ -343,4 +343,4 @@ class LossAggregator(nn.Module):
         processes.check_same(
             weights=self.manager.get_weights(), updates=self._updater.epoch, begun=begun
         )
-        self._met = True
+        self._ranks_agree = True

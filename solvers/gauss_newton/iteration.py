@@ -1,4 +1,4 @@
-"""The loop over steps: when it ends, what it remembers, whom it tells."""
+"""The loop over steps: when it ends, its history, and the caller's function after each step."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ class LossRecorder:
         self.seconds = 0.0
         self._at_work = True
         self._expecting = False
-        self._met_terms = False
+        self._seen_terms = False
         self._wants_residuals = False
 
     def remove(self) -> None:
@@ -171,11 +171,11 @@ class LossRecorder:
             self.remove()  # left behind by an exception
             return losses
         terms = as_list(losses)
-        if terms[0].ndim and self._met_terms:
+        if terms[0].ndim and self._seen_terms:
             return weigh(losses) if loss_fn is difference else losses
-        if not self._met_terms:
+        if not self._seen_terms:
             self._listeners.first_losses(terms)
-            self._met_terms = True
+            self._seen_terms = True
         if not any(parameter.requires_grad for parameter in self._parameters):
             self._listeners.test([term.item() for term in terms])
         elif self.bad_term is not None:

@@ -42,6 +42,6 @@ def find(rule: str | Rule) -> Rule:
     """
     if isinstance(rule, str) and rule in _ALL:
         return _ALL[rule]()
-    if isinstance(rule, str) or not hasattr(rule, "search"):
+    if not isinstance(rule, Rule):
         raise ValueError(f"`damping` must be a rule or one of {', '.join(names())}, got {rule!r}.")
     return rule

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -65,6 +65,7 @@ class Attempt:
 Try = Callable[[float, float], Attempt]
 
 
+@runtime_checkable
 class Rule(Protocol):
     """Says how far a step goes: a frozen value, whose memory is handed in and out."""
 
