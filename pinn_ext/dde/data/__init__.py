@@ -1,6 +1,6 @@
 """The program's own data for `dde.Model`: snapshot graphs, and collocation points.
 
-In come the loss terms (`pinn_ext.losses.PhysicsLoss`) and what they are measured on
+In come the loss terms (`PhysicsLoss` of `pinn_ext.losses`) and what they are measured on
 (`pinn_ext.datasets`); out come objects that DeepXDE takes for its data. They serve inputs batch by
 batch, and return the raw loss of each term for the outputs of the network.
 
