@@ -53,14 +53,14 @@ class WeightSettings:
         """Refuse values out of range, and build what follows from them."""
         check_choice("strategy", self.strategy, strategies.names())
         # Python's own numbers, as those of numpy would end up in the state.
-        self._set(
-            "ema_alpha", float(check_number("ema_alpha", self.ema_alpha, 0, 1, open_high=True))
-        )
+        alpha = check_number("ema_alpha", self.ema_alpha, 0, 1, open_high=True)
+        self._set("ema_alpha", float(alpha))
         frequency = check_number("update_frequency", self.update_frequency, 1, integer=True)
         self._set("update_frequency", int(frequency))
         self._set("eps", float(check_number("eps", self.eps, 1e-100)))
-        shared = {"ema_alpha": self.ema_alpha, "eps": self.eps}
-        self._set("method", built or strategies.create(self.strategy, self.options, **shared))
+        create, eps = strategies.create, self.eps
+        method = built or create(self.strategy, self.options, ema_alpha=self.ema_alpha, eps=eps)
+        self._set("method", method)
         self._set("limits", self._limits())
         self._set("groups", check_groups(self.groups))
         check_switch("prior", self.prior)

@@ -158,8 +158,7 @@ def create(name: str, options: Mapping[str, Any] | None = None, **settings: Any)
         if key not in legal:
             _refuse_option(name, key, legal)
     own = {field.name for field in fields(cls)}
-    shared = {key: value for key, value in settings.items() if key in own}
-    return cls(**shared, **options)
+    return cls(**{key: settings[key] for key in settings if key in own}, **options)
 
 
 def _refuse_option(name: str, key: str, legal: list[str]) -> NoReturn:
