@@ -41,7 +41,7 @@ def least_squares(
     ftol: float | None = 1e-8,
     xtol: float | None = 1e-8,
     gtol: float | None = 1e-8,
-    x_scale: Scale = "jac",
+    x_scale: Scale | None = "jac",
     loss: str = "linear",
     f_scale: float = 1.0,
     max_nfev: int | None = None,
@@ -61,7 +61,8 @@ def least_squares(
     parameters without effect.
 
     Args:
-        residual: x [n] -> [m], in torch operations unless `jac` says otherwise.
+        residual: x [n] -> [m], in torch operations unless `jac` says otherwise; a tuple or list of
+            numbers and vectors is put together.
         x0: [n], the start; float64 unless it is a float32 tensor or array. Not modified.
         jac: None or "func" differentiates the residual; "2-point" and "3-point" take finite
             differences, for residuals that use NumPy, say; a function x -> [m, n] brings its own.
@@ -70,6 +71,7 @@ def least_squares(
         xtol: Ends when a step changes x by less than this part of it, in the norm of the damping.
         gtol: Ends when each `|J_j . r|` is at most this part of `|J_j| |r|`.
         x_scale: "jac" scales parameters by the columns of J; else their scales, a number or [n].
+            None is "jac", as in scipy for "lm".
         loss: "linear", "soft_l1", "huber", "cauchy" or "arctan".
         f_scale: Size of a residual beyond which a robust loss counts it for less.
         max_nfev: Largest number of residual evaluations; 100 (n + 1) if None. 0 returns the start.
@@ -118,7 +120,7 @@ def least_squares(
         solver=solver,
         damping=rule,
         geodesic=method == "lm" if geodesic is None else geodesic,
-        x_scale=x_scale,
+        x_scale="jac" if x_scale is None else x_scale,
         memory_limit_gb=memory_limit_gb,
         loss=Loss(loss, f_scale),
     )

@@ -17,6 +17,8 @@ Jacobian = Callable[[Tensor], Any]
 
 _METHODS = ("func", "2-point", "3-point")
 
+_WIDER = 100.0  # factor of a difference that is lost in rounding
+
 
 class _Rows:
     # What all problems share: a residual that is checked, and remembered at the last x, as the
@@ -133,7 +135,10 @@ class CallableProblem(_Rows):
         Raises:
             ValueError: If the caller's Jacobian has another shape.
         """
-        jacobian = torch.as_tensor(self._jacobian(x.clone()), dtype=x.dtype, device=x.device)
+        value = self._jacobian(x.clone())
+        if _holds_tensors(value):
+            value = torch.stack([torch.as_tensor(row, device=x.device) for row in value])
+        jacobian = torch.as_tensor(value, dtype=x.dtype, device=x.device)
         wanted = [self.num_rows, x.numel()]
         if list(jacobian.shape) != wanted:
             raise ValueError(f"`jac` must return shape {wanted}, got {list(jacobian.shape)}.")
@@ -148,8 +153,8 @@ class DifferenceProblem(_Rows):
         x: [n], where to look at it first.
         central: Differences to both sides, of twice the cost and higher order.
         relative: Step in units of |x|, or of a hundredth of the start (of 1 if that is 0) where x
-            is smaller; None takes the square root of rounding, or its cube root for central
-            differences.
+            is smaller, or of up to 1 where no row would change beyond its rounding; None takes the
+            square root of rounding, or its cube root for central differences.
 
     Raises:
         ValueError: If the step is not positive.
@@ -178,19 +183,60 @@ class DifferenceProblem(_Rows):
         """
         base = self.residual(x)
         columns = x.new_empty(x.numel(), self.num_rows)
-        for j, step in enumerate((self._relative * torch.maximum(x.abs(), self._least)).tolist()):
-            ahead, behind = x.clone(), x.clone()
-            ahead[j] += step
-            if self._central:
-                behind[j] -= step
-            low = self.checked(behind.clone()).detach() if self._central else base
-            high = self.checked(ahead.clone()).detach()
-            columns[j] = (high - low) / (ahead[j] - behind[j])  # the width as it was rounded
+        for j in range(x.numel()):
+            columns[j] = self._column(x, j, base)
         return base, columns.mT
+
+    def _column(self, x: Tensor, j: int, base: Tensor) -> Tensor:
+        # A start near 0 says nothing of a parameter's size: 1e-9 may stand for 0. A difference that
+        # no row shows is made wider, up to the step for a parameter of 1, and stays so.
+        size, most = max(abs(float(x[j])), float(self._least[j])), max(abs(float(x[j])), 1.0)
+        column, seen = self._difference(x, j, self._relative * size, base)
+        while not seen and size < most:
+            size = min(_WIDER * size, most)
+            wider, seen = self._difference(x, j, self._relative * size, base)
+            if not bool(wider.isfinite().all()):
+                break
+            column, self._least[j] = wider, size
+        return column
+
+    def _difference(self, x: Tensor, j: int, step: float, base: Tensor) -> tuple[Tensor, bool]:
+        # The column, and whether a row has changed by more than some thousand roundings of itself.
+        ahead, behind = x.clone(), x.clone()
+        ahead[j] += step
+        if self._central:
+            behind[j] -= step
+        low = self.checked(behind.clone()).detach() if self._central else base
+        high = self.checked(ahead.clone()).detach()
+        rounding = torch.finfo(x.dtype).eps ** 0.75 * torch.maximum(high.abs(), low.abs())
+        width = ahead[j] - behind[j]  # as it was rounded
+        column = (high - low) / width if float(width) != 0 else torch.zeros_like(low)
+        return column, bool(((high - low).abs() > rounding).any())
+
+
+def _holds_tensors(value: Any) -> bool:
+    return isinstance(value, (tuple, list)) and any(isinstance(each, Tensor) for each in value)
+
+
+def _joined(parts: Any, x: Tensor) -> Tensor:
+    # Numbers and vectors, one after the other; by torch, so that their derivatives are kept.
+    tensors = [
+        part if isinstance(part, Tensor) else torch.as_tensor(part, dtype=x.dtype, device=x.device)
+        for part in parts
+    ]
+    shapes = [list(tensor.shape) for tensor in tensors if tensor.ndim > 1]
+    if shapes:
+        raise ValueError(
+            "`residual` must return a vector, or a tuple of numbers and vectors, got a "
+            f"{type(parts).__name__} with a part of shape {shapes[0]}."
+        )
+    return torch.cat([tensor.reshape(-1) for tensor in tensors])
 
 
 def _vector(value: Any, x: Tensor) -> Tensor:
-    if not isinstance(value, Tensor):
+    if _holds_tensors(value):
+        value = _joined(value, x)
+    elif not isinstance(value, Tensor):
         value = torch.as_tensor(value, dtype=x.dtype, device=x.device)
     if value.ndim == 0:
         value = value[None]

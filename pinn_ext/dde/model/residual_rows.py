@@ -76,6 +76,7 @@ class ModelRows:
         vectors = [vector.detach() for vector in self.vectors()]
         self.sizes = [vector.numel() for vector in vectors]
         self.names = derive_names(self.model.data, len(vectors))
+        self._check_points()
         self.num_rows = sum(self.sizes) + self._decayed
         self.reweigh()
         self._check(vectors)
@@ -112,6 +113,15 @@ class ModelRows:
             weight if value is None else unit * value
             for weight, value in zip(self.weights, inverse, strict=True)
         ]
+
+    def _check_points(self) -> None:
+        """Refuse a term without residuals, whose mean of squares is NaN."""
+        empty = [name for name, size in zip(self.names, self.sizes, strict=True) if not size]
+        if empty:
+            raise ValueError(
+                f"Each loss term must have training points, got none for {', '.join(empty)}: give "
+                "it some (`num_boundary`, `num_initial`), or leave it out."
+            )
 
     def _check(self, vectors: Sequence[Tensor]) -> None:
         """Refuse a model whose own losses are not the mean squares of the rows."""
