@@ -10,6 +10,7 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
+from .graph_data import changes
 from .neighbour_tables import Entries
 
 REAL = (torch.float32, torch.float64)
@@ -61,7 +62,13 @@ def mask_problem(mask: Tensor, num_nodes: int) -> str | None:
 
 
 def warn_of(edges: Entries, graph: Any) -> None:
-    """Warn of nodes without edges, of edges given twice and of a graph in several parts."""
+    """Warn of a changed graph, of nodes without edges, of edges given twice and of pieces."""
+    if changed := changes(graph):
+        _warn(
+            f"The graph's {' and '.join(changed)} changed after its weights were made, so that its "
+            "derivatives may be wrong: make it again from the points as they are now, renumber or "
+            "cut it by `reorder` or `subgraph` of solvers.operators, or `seal` it if you mean it."
+        )
     n = edges.num_nodes
     if n == 1:
         return
