@@ -143,7 +143,7 @@ def triangulation_graph(
     Args:
         points: [N, 2], in units of length, as in `scipy.spatial.Delaunay.points`, `mesh.p.T` of
             scikit-fem or two columns of meshio's points.
-        triangles: [T, 3] node numbers, all turning the same way: `Delaunay.simplices`, `mesh.t.T`.
+        triangles: [T, 3] node numbers, turning either way: `Delaunay.simplices`, `mesh.t.T`.
         order: Order of accuracy at every node: 2 or 4.
         boundary: "dirichlet" or "neumann" for all boundary nodes, or [N] bool: Dirichlet there,
             Neumann at the other boundary nodes, with the mean normal of a node's two edges.
@@ -154,9 +154,9 @@ def triangulation_graph(
         Graph with the attributes of `grid_graph`.
 
     Raises:
-        ValueError: If an argument is misshapen or out of range, a triangle has no area or is
-            inverted, a node lies outside every triangle, points coincide, or the neighbours do not
-            determine the polynomial.
+        ValueError: If an argument is misshapen or out of range, a triangle has no area,
+            triangles overlap along an edge, a node lies outside every triangle, points coincide,
+            or the neighbours do not determine the polynomial.
 
     Example:
         >>> from scipy.spatial import Delaunay
@@ -190,7 +190,7 @@ def finite_element_graph(
 
     Args:
         points: [N, 2], in units of length.
-        triangles: [T, 3] node numbers, all turning the same way.
+        triangles: [T, 3] node numbers, turning either way.
         boundary: "dirichlet" or "neumann" for all boundary nodes, or [N] bool: Dirichlet there,
             Neumann (natural conditions, edge by edge) on the rest of the boundary.
         dtype: float32 or float64, of positions and weights.
@@ -199,8 +199,8 @@ def finite_element_graph(
         Graph with the attributes of `grid_graph`; `operator_order` 2 is that of solutions.
 
     Raises:
-        ValueError: If an argument is misshapen, a triangle has no area or is inverted, or a node
-            lies outside every triangle.
+        ValueError: If an argument is misshapen, a triangle has no area, triangles overlap along an
+            edge, or a node lies outside every triangle.
 
     Example:
         >>> from solvers.operators import GraphOperators
