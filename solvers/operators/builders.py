@@ -12,6 +12,7 @@ from torch_geometric.data import Data
 
 from . import meshes
 from .clouds import fitted_arrays
+from .graph_checks import range_problem
 from .graph_data import OperatorGraph, seal
 from .grids import Boundary, grid_problem, grid_tensors, lengths_problem, sides_of
 from .inputs import Array, mesh_of, points_of, sides_of_mesh
@@ -229,4 +230,6 @@ def _data(tensors: dict[str, Any], order: int, dtype: torch.dtype) -> Data:
         )
     parts = {key: torch.as_tensor(value) for key, value in tensors.items()}
     kept = {k: v.to(dtype) if v.is_floating_point() else v for k, v in parts.items()}
+    if problem := range_problem(parts, kept):
+        raise ValueError(problem)
     return seal(OperatorGraph(**kept, operator_order=order))
