@@ -15,18 +15,19 @@ reads one, or a batch of them, and applies the operators to fields `[N]`.
 Start with `builders` (what users call), then `graph_operators`. `grids`, `clouds` and `meshes`
 compute weights, with `stencils` and `polynomial_fit`; `neighbour_tables` is the layout in memory
 that makes steps fast, `edge_lists` the way back, for transposes and sparse matrices. `inputs` and
-`graph_checks` refuse what cannot be computed with. Only this package imports torch-geometric.
+`graph_checks` refuse what cannot be computed with, `graph_data` knows whether a graph was changed
+after its weights were made. Only this package imports torch-geometric.
 """
 
 from .builders import (
     cloud_graph,
     finite_element_graph,
     grid_graph,
-    reorder,
     triangulation_graph,
 )
 from .fluxes import Fluxes
 from .graph_checks import GraphWarning
+from .graph_data import reorder, seal, subgraph
 from .graph_operators import GraphOperators
 
 __all__ = [
@@ -37,5 +38,7 @@ __all__ = [
     "finite_element_graph",
     "grid_graph",
     "reorder",
+    "seal",
+    "subgraph",
     "triangulation_graph",
 ]

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .graph_checks import finite_problem
+
 _KEYS = ("flux_index", "flux_normal", "flux_laplacian", "flux_gradient")
 
 
@@ -48,6 +50,11 @@ def fluxes_of(graph: Any) -> Fluxes | None:
     """The slopes that a graph or a batch has places for; None without any."""
     if any(key not in graph for key in _KEYS) or not graph.flux_index.shape[1]:
         return None
+    if problem := finite_problem({key: graph[key] for key in _KEYS[1:]}):
+        raise ValueError(problem)
+    low, high = (int(end) for end in graph.flux_index.aminmax())
+    if low < 0 or high >= len(graph.pos):
+        raise ValueError(f"`flux_index` must lie in [0, {len(graph.pos)}), got {low} to {high}.")
     at, target = graph.flux_index
     # One slope per node and normal, however many stencils take it.
     where = torch.cat([at[:, None].to(torch.float64), graph.flux_normal.to(torch.float64)], 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
+from .graph_data import changes
 from .neighbour_tables import Entries
 
 REAL = (torch.float32, torch.float64)
@@ -47,6 +49,41 @@ def edge_problem(
             return f"`edge_index` must lie in [0, {num_nodes}), got {low} to {high}."
     if loops := int((edge_index[0] == edge_index[1]).sum()):
         return f"`edge_index` must have no self loops, got {loops}."
+    parts = {"pos": pos, "edge_laplacian": laplacian, "edge_gradient": gradient}
+    return finite_problem(parts)
+
+
+def finite_problem(parts: Mapping[str, Tensor]) -> str | None:
+    """Say which parts of a graph hold NaN or infinity, or None; the caller raises."""
+    for key, values in parts.items():
+        if bad := int((~values.isfinite()).sum()):
+            return f"`{key}` must be finite, got {bad} of {values.numel()} numbers that are not."
+    return None
+
+
+def range_problem(parts: Mapping[str, Tensor], made: Mapping[str, Tensor]) -> str | None:
+    """Say what a change of float type spoils of a graph, or None; the caller raises.
+
+    Args:
+        parts: Positions and weights in float64.
+        made: The same in the type asked for.
+
+    Returns:
+        What is no longer finite, where weights underflow, or that points coincide.
+    """
+    dtype, target = made["pos"].dtype, made["edge_index"][1]
+    advice = "choose other units of length or float64"
+    if problem := finite_problem({k: v for k, v in made.items() if v.is_floating_point()}):
+        return f"{problem[:-1]} in {dtype}: {advice}."
+    largest = parts["edge_laplacian"].new_zeros(len(made["pos"]))
+    largest = largest.scatter_reduce(0, target, parts["edge_laplacian"].abs(), "amax")
+    free = ~made["boundary_mask"] & (torch.bincount(target, minlength=len(largest)) > 0)
+    if lost := int((free & (largest < torch.finfo(dtype).tiny)).sum()):
+        return f"`edge_laplacian` must not underflow in {dtype}, got {lost} such nodes: {advice}."
+    if dtype != parts["pos"].dtype and (
+        same := len(made["pos"]) - len(np.unique(made["pos"].numpy(), axis=0))
+    ):
+        return f"`points` must all be different in {dtype}, got {same} that are not: {advice}."
     return None
 
 
@@ -61,7 +98,13 @@ def mask_problem(mask: Tensor, num_nodes: int) -> str | None:
 
 
 def warn_of(edges: Entries, graph: Any) -> None:
-    """Warn of nodes without edges, of edges given twice and of a graph in several parts."""
+    """Warn of a changed graph, of nodes without edges, of edges given twice and of pieces."""
+    if changed := changes(graph):
+        _warn(
+            f"The graph's {' and '.join(changed)} changed after its weights were made, so that its "
+            "derivatives may be wrong: make it again from the points as they are now, renumber or "
+            "cut it by `reorder` or `subgraph` of solvers.operators, or `seal` it if you mean it."
+        )
     n = edges.num_nodes
     if n == 1:
         return

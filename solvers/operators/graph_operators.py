@@ -72,8 +72,10 @@ class GraphOperators:
         Args:
             graph: torch-geometric Data or Batch with the attributes that `grid_graph` sets; those
                 that begin with `flux_` may be missing.
-            check: Warn (`GraphWarning`) of nodes without edges, of edges given twice and of a
-                graph in several parts. What cannot be computed with is refused in any case.
+            check: Warn (`GraphWarning`) of nodes without edges, of edges given twice, of a graph in
+                several parts, and of one that was changed after its weights were made (flipped,
+                scaled, cut, renumbered), as its fingerprint says; without one it is taken as it is.
+                What cannot be computed with is refused in any case.
 
         Returns:
             Operators on the device and in the dtype of the graph's weights.

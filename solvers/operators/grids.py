@@ -71,6 +71,19 @@ def grid_problem(
             )
         if not (math.isfinite(low) and math.isfinite(high) and low < high):
             return f"`lower` must be finite and below `upper`, got {low}, {high} on axis {axis}."
+        # Python's floats raise nothing here: too long an axis is infinite, too short one 0.
+        spacing = (float(high) - float(low)) / (n if sides[axis][0] == "periodic" else n - 1)
+        limits, square = torch.finfo(dtype), spacing * spacing
+        if not 1.0 / limits.max < square / 64.0 or not square * 64.0 < 1.0 / limits.tiny:
+            return (
+                f"`upper` must lie so far from `lower` that 1 / spacing^2 is a {dtype}, got a "
+                f"spacing of {spacing:.1e} on axis {axis}: choose other units of length."
+            )
+        if spacing <= 2.0 * limits.eps * max(abs(low), abs(high)):
+            return (
+                f"`lower` and `upper` must be so near to 0 that nodes differ in {dtype}, got a "
+                f"spacing of {spacing:.1e} beside {max(abs(low), abs(high)):.1e} on axis {axis}."
+            )
     return None
 
 

@@ -34,10 +34,17 @@ def points_of(points: Array) -> np.ndarray:
     x = np.ascontiguousarray(x, dtype=np.float64)
     if bad := int((~np.isfinite(x)).any(axis=1).sum()):
         raise ValueError(f"`points` must be finite, got {bad} points that are not.")
+    with np.errstate(over="ignore"):
+        size = float(np.ptp(x, axis=0).max())
+    if len(x) > 1 and size and not 1e-150 < size < 1e150:
+        raise ValueError(
+            "`points` must span 1e-150 to 1e150 units of length, as derivatives divide by its "
+            f"square, got {size:.1e}: choose other units."
+        )
     distance, nearest = cKDTree(x).query(x, min(2, len(x)))
     if len(x) > 1:
         # Coinciding points may each come first in their own list.
-        same = distance[:, 1] <= 1e-12 * np.ptp(x, axis=0).max()
+        same = distance[:, 1] <= 1e-12 * size
         if same.any():
             first = int(same.argmax())
             other = nearest[first][nearest[first] != first][0]

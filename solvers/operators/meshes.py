@@ -34,17 +34,16 @@ def mesh_problem(points: np.ndarray, triangles: np.ndarray) -> str | None:
             f"`triangles` must have an area above {THINNEST:.0e} of their longest edge squared, "
             f"got {area[first]:.1e} in triangle {first} and {thin.sum()} such triangles."
         )
-    inverted = np.sign(area) != np.sign(np.median(np.sign(area)))
-    if inverted.any():
-        return (
-            "`triangles` must all turn the same way, got "
-            f"{inverted.sum()} of {len(area)} inverted, the first is triangle "
-            f"{int(inverted.argmax())}."
-        )
-    edges = np.sort(_half_edges(triangles).astype(np.int64), axis=1)
-    _, count = np.unique(edges[:, 0] * len(points) + edges[:, 1], return_counts=True)
+    half = _half_edges(turned(points, triangles)).astype(np.int64)
+    _, count = np.unique(_keys(np.sort(half, axis=1), len(points)), return_counts=True)
     if count.max() > 2:
         return f"`triangles` must share an edge between two at most, got {count.max()} on one edge."
+    _, count = np.unique(_keys(half, len(points)), return_counts=True)
+    if folded := int((count > 1).sum()):
+        return (
+            "`triangles` must not overlap, got "
+            f"{folded} edges of {len(count)} with two triangles on the same side."
+        )
     return None
 
 
@@ -55,9 +54,14 @@ def _areas(points: np.ndarray, triangles: np.ndarray) -> tuple[np.ndarray, np.nd
 
 
 def turned(points: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    """Triangles of a checked mesh, counterclockwise."""
-    area, _ = _areas(points, triangles[:1])
-    return triangles if area[0] > 0 else triangles[:, ::-1]
+    """Triangles counterclockwise, each of them turned if need be."""
+    area, _ = _areas(points, triangles)
+    return np.where(area[:, None] > 0, triangles, triangles[:, ::-1])
+
+
+def _keys(edges: np.ndarray, num_nodes: int) -> np.ndarray:
+    """A number [E] for each edge [E, 2] and its direction."""
+    return edges[:, 0] * num_nodes + edges[:, 1]
 
 
 def _half_edges(triangles: np.ndarray) -> np.ndarray:
@@ -67,9 +71,8 @@ def _half_edges(triangles: np.ndarray) -> np.ndarray:
 def boundary_edges(points: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     """Edges [B, 2] of one triangle only, the domain to their left."""
     half = _half_edges(turned(points, triangles)).astype(np.int64)
-    key = half[:, 0] * len(points) + half[:, 1]
-    back = half[:, 1] * len(points) + half[:, 0]
-    return half[~np.isin(key, back)]
+    back = _keys(half[:, ::-1], len(points))
+    return half[~np.isin(_keys(half, len(points)), back)]
 
 
 def edge_normals(points: np.ndarray, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -137,8 +137,10 @@ class _State:
             fit.laplacian = np.pad(fit.laplacian, pad)
             fit.gradient = np.pad(fit.gradient, (*pad, (0, 0)))
         total = laplacian[:, :-1].sum(axis=1)
-        sign = np.abs(laplacian[:, :-1]).sum(axis=1) / np.where(total > 0, total, 1e-300)
-        sign = np.where(condition <= CONDITION_LIMIT, np.minimum(sign, 1e300), np.inf)
+        size = np.abs(laplacian[:, :-1]).sum(axis=1)
+        # Weights of a sum below rounding have no sign: the worst of all, in any units.
+        sign = np.divide(size, total, out=np.full_like(size, 1e300), where=total > 1e-16 * size)
+        sign = np.where(condition <= CONDITION_LIMIT, sign, np.inf)
         better = sign < self.sign[nodes]
         self.condition[nodes] = np.minimum(condition, self.condition[nodes])
         rows = nodes[better]

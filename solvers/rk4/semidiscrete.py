@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from .state import Time, state_problem, time_problem
+from .state import Time, kind_of, require_shape, state_problem, time_problem
 
 if TYPE_CHECKING:
     from ..operators import GraphOperators
@@ -112,10 +112,7 @@ class SemiDiscrete:
         """As the call, on the columns (u, v), each [N], kept apart; `time` is not checked."""
         u, v = fields
         d = self.operators if self.flux is None else _WithFlux(self, time, fields)
-        rates = tuple(self.rhs(u, v, d))  # type: ignore[arg-type]
-        shapes = [list(rate.shape) for rate in rates]
-        if shapes != [list(u.shape)] * 2:
-            raise ValueError(f"`rhs` must return two tensors {list(u.shape)}, got {shapes}.")
+        rates = _two_rates(self.rhs(u, v, d), u)  # type: ignore[arg-type]
         if not self._nodes.numel():
             return rates
         if torch.compiler.is_compiling():  # a choice would become a branch around the sums
@@ -128,10 +125,7 @@ class SemiDiscrete:
         if self.boundary is None or not count:
             return fields
         values = self.boundary(self._points, self._times(time, self._nodes, fields[0]))
-        if values.shape != (count, 2):
-            raise ValueError(
-                f"`boundary` must return shape [{count}, 2], got {list(values.shape)}."
-            )
+        require_shape("boundary", values, (count, 2))
         values = values.to(fields[0])
         return tuple(f.index_copy(0, self._nodes, values[:, i]) for i, f in enumerate(fields))
 
@@ -142,10 +136,7 @@ class SemiDiscrete:
             raise ValueError("`flux` must be given for the system to have slopes, got None.")
         points = self.operators.pos[fluxes.nodes]
         values = self.flux(points, fluxes.normals, self._times(time, fluxes.nodes, like))
-        if values.shape != (len(points), 2):
-            raise ValueError(
-                f"`flux` must return shape [{len(points)}, 2], got {list(values.shape)}."
-            )
+        require_shape("flux", values, (len(points), 2))
         return values.to(like)
 
     def problem(self, time: Time, state: Tensor) -> str | None:
@@ -162,6 +153,23 @@ class SemiDiscrete:
         if isinstance(time, Tensor):
             return time.expand(like.shape[0])[nodes].to(self._points)
         return self._points.new_full((nodes.numel(),), float(time))
+
+
+def _two_rates(values: Any, like: Tensor) -> Fields:
+    """What a right-hand side returned; anything but two tensors [N] is refused in few words."""
+    # A tensor is iterated over its rows: one of [N] would fall into as many numbers.
+    rows = isinstance(values, Tensor) and values.shape != (2, *like.shape)
+    if rows or not hasattr(values, "__iter__"):
+        got = kind_of(values)
+    else:
+        parts = tuple(values)
+        if len(parts) == 2 and all(isinstance(p, Tensor) and p.shape == like.shape for p in parts):
+            return parts
+        if len(parts) <= 4 and all(isinstance(part, Tensor) for part in parts):
+            got = str([list(part.shape) for part in parts])
+        else:
+            got = f"{len(parts)} values, the first {kind_of(parts[0])}"
+    raise ValueError(f"`rhs` must return two tensors {list(like.shape)}, got {got}.")
 
 
 class _WithFlux:

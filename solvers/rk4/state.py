@@ -39,3 +39,27 @@ def step_problem(step: float) -> str | None:
     if not (step > 0 and math.isfinite(step)):
         return f"`step` must be a positive, finite number, got {step}."
     return None
+
+
+def kind_of(value: object) -> str:
+    """What a value is, in a few words: the shape of a tensor, the type of anything else."""
+    if isinstance(value, Tensor):
+        return f"a tensor {list(value.shape)}"
+    return "None" if value is None else f"a {type(value).__name__}"
+
+
+def require_shape(name: str, value: object, shape: tuple[int, ...]) -> None:
+    """Refuse what a user's function returned unless it is a tensor of a shape.
+
+    Args:
+        name: What the user calls the function.
+        value: What it returned.
+        shape: What it must have.
+
+    Raises:
+        ValueError: If it is of another shape, or no tensor.
+    """
+    if not isinstance(value, Tensor):
+        raise ValueError(f"`{name}` must return shape {list(shape)}, got {kind_of(value)}.")
+    if value.shape != shape:
+        raise ValueError(f"`{name}` must return shape {list(shape)}, got {list(value.shape)}.")

@@ -8,7 +8,7 @@ from torch import Tensor
 from .compiled_step import CompiledStep
 from .explicit_step import advance
 from .semidiscrete import Fields, SemiDiscrete
-from .state import Constrain, Rates, Time
+from .state import Constrain, Rates, Time, require_shape
 from .tableaus import Tableau
 
 
@@ -70,6 +70,5 @@ class Stepper:
 
 def _checked(rhs: Rates, time: Time, state: Tensor) -> Tensor:
     rates = rhs(time, state)
-    if rates.shape != state.shape:
-        raise ValueError(f"`rhs` must return shape {list(state.shape)}, got {list(rates.shape)}.")
+    require_shape("rhs", rates, tuple(state.shape))
     return rates

@@ -36,7 +36,7 @@ PATHS = {
     ],
     "solvers.operators": [
         *("Fluxes", "GraphOperators", "GraphWarning", "cloud_graph", "finite_element_graph"),
-        *("grid_graph", "reorder", "triangulation_graph"),
+        *("grid_graph", "reorder", "seal", "subgraph", "triangulation_graph"),
     ],
     "solvers.rk4": [
         *("HEUN", "RK4", "THREE_EIGHTHS", "NonFiniteStateError", "SemiDiscrete", "Tableau"),

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch_geometric.data import Batch, Data
 
-from solvers.operators import GraphOperators, GraphWarning, grid_graph
+from solvers.operators import GraphOperators, GraphWarning, grid_graph, seal
 from tests.solvers.node_sets import slope
 
 torch.set_num_threads(1)
@@ -138,7 +138,7 @@ def test_any_graph_matches_the_dense_transcription():
 def test_a_batch_gives_each_graph_alone_bit_for_bit():
     graphs = [
         grid_graph([5, 7], [0.0, 0.0], [1.0, 1.0]),
-        random_graph(11, 60, 2, seed=0),
+        seal(random_graph(11, 60, 2, seed=0)),
         grid_graph([4, 3], [0.0, 0.0], [1.0, 2.0], boundary="dirichlet"),
     ]
     together = GraphOperators.from_graph(Batch.from_data_list(graphs), check=False)
@@ -255,7 +255,7 @@ def test_unlikely_graphs_are_warned_of():
         changed.edge_index = graph.edge_index[:, keep]
         for key in ("edge_laplacian", "edge_gradient"):
             changed[key] = graph[key][keep]
-        return changed
+        return seal(changed)
 
     source, target = graph.edge_index
     every = torch.arange(len(source))
