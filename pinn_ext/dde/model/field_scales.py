@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from numbers import Integral
 from typing import Any
 
 import deepxde as dde
@@ -57,13 +58,7 @@ def field_scales(model: Any, names: Sequence[str]) -> list[float]:
     equation = _equation(model.data)
     if equation is None:
         return _of_targets(model, len(names))
-    squares: dict[int, list[torch.Tensor]] = {}
-    start = 0
-    for bc, count in zip(equation.bcs, equation.num_bcs, strict=True):
-        for component, values in _data_of(bc, equation, start, start + count):
-            squares.setdefault(component, []).append(values.double().square().reshape(-1))
-        start += count
-    sizes = {k: torch.cat(parts).mean().sqrt().item() for k, parts in squares.items()}
+    sizes = _of_conditions(model.data, equation)
     fields = sorted({*sizes, *(k for bc in equation.bcs for k in _components(bc))}) or [0]
     for k in fields:
         if not sizes.get(k):
@@ -77,8 +72,8 @@ def field_scales(model: Any, names: Sequence[str]) -> list[float]:
     equations = len(names) - len(equation.bcs)
     if equations == 1:
         of_equations = [max(sizes.values())]
-    elif equations == len(fields):
-        of_equations = [sizes[k] for k in fields]
+    elif equations == 0 or equations == len(fields):
+        of_equations = [sizes[k] for k in fields[:equations]]
     else:
         raise ValueError(
             f"`field_scales` must be given for {equations} equations and {len(fields)} fields with "
@@ -132,24 +127,76 @@ def _of_targets(model: Any, terms: int) -> list[float]:
     return sizes if len(sizes) == terms else sizes * terms
 
 
-def _data_of(bc: Any, data: Any, begin: int, end: int) -> list[tuple[int, torch.Tensor]]:
-    """Return the values that a condition prescribes for outputs, by output."""
-    if isinstance(bc, (dde.icbc.IC, dde.icbc.DirichletBC)):
-        with torch.no_grad():
-            return [(bc.component, bc.func(data.train_x, begin, end, None))]
+def _of_conditions(data: Any, equation: dde.data.PDE) -> dict[int, float]:
+    """Return the root mean square of the data of each output that has some.
+
+    Args:
+        data: of a model.
+        equation: that the data holds, or is.
+    """
+    # Operator learning on pairs repeats each point for each function, and counts so.
+    counts = getattr(data, "num_bcs", equation.num_bcs)
+    squares: dict[int, list[torch.Tensor]] = {}
+    start = 0
+    for bc, count in zip(equation.bcs, counts, strict=True):
+        values = _values_of(bc, data, equation, start, start + count)
+        start += count
+        if values is None or not values.numel():
+            continue
+        columns = values.detach().double().square().unbind(dim=1)
+        for component, column in zip(_components(bc), columns, strict=True):
+            squares.setdefault(component, []).append(column)
+    return {k: torch.cat(parts).mean().sqrt().item() for k, parts in squares.items()}
+
+
+def _values_of(
+    bc: Any, data: Any, equation: dde.data.PDE, begin: int, end: int
+) -> torch.Tensor | None:
+    """Return what a condition prescribes at each of its points.
+
+    Args:
+        bc: the condition.
+        data: of a model.
+        equation: that the data holds, or is.
+        begin: index of the condition's first point.
+        end: index behind its last.
+
+    Returns:
+        `[n, c]` for the c outputs that it names; None for a condition that prescribes no output.
+    """
+    columns = len(_components(bc))
     if isinstance(bc, dde.icbc.PointSetBC):
-        values = torch.as_tensor(bc.values)
-        if isinstance(bc.component, int):
-            return [(bc.component, values)]
-        if values.ndim == 2:
-            return [(k, values[:, i]) for i, k in enumerate(bc.component)]
-    return []
+        return _at_points(bc.values, len(bc), columns)
+    if not isinstance(bc, (dde.icbc.IC, dde.icbc.DirichletBC)):
+        return None
+    inputs = equation.train_x if data is equation else data.train_x[1]
+    auxiliary = data.train_aux_vars
+    each = [auxiliary]
+    if isinstance(data, dde.data.PDEOperatorCartesianProd):  # a row of values a function
+        each = list(torch.as_tensor(auxiliary).unsqueeze(-1))
+        if dde.utils.get_num_args(bc.func) == 1:
+            each = each[:1]
+    with torch.no_grad():
+        rows = [bc.func(inputs, begin, end, own) for own in each]
+    return torch.cat([_at_points(own, end - begin, columns) for own in rows])
+
+
+def _at_points(values: Any, points: int, columns: int) -> torch.Tensor:
+    """Return values `[points, columns]`, as DeepXDE compares a number or a row with each point."""
+    given = torch.as_tensor(values)
+    if given.numel() == points * columns:
+        return given.reshape(points, columns)
+    if columns == 1 and given.numel() > 1:  # each point is compared with all of them
+        return given.reshape(-1, 1)
+    return given.expand(points, columns)
 
 
 def _components(bc: Any) -> list[int]:
     """Return the outputs that a condition names."""
     component = getattr(bc, "component", [])
-    return [component] if isinstance(component, int) else list(component)
+    if isinstance(component, Integral):  # those of NumPy, too
+        return [int(component)]
+    return [int(k) for k in component]
 
 
 def _size_of(bc: Any, sizes: dict[int, float]) -> float:
