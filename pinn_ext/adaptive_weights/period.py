@@ -30,14 +30,10 @@ class Period:
         """Return how many steps are missing for a whole period."""
         return self.length - self._count - len(self._rows)
 
-    def mean(self) -> list[float]:
-        """Return the mean of each loss over the steps so far `[k]`."""
-        self._add_up()
-        return [total / self._count for total in self._sums or []]
-
     def close(self) -> list[float]:
         """Return the mean of each loss over the period `[k]`, and start the next one."""
-        means = self.mean()
+        self._add_up()
+        means = [total / self._count for total in self._sums or []]
         self.clear()
         return means
 

@@ -50,7 +50,7 @@ class Pilots:
     def __init__(
         self,
         settings: WeightSettings,
-        names: Sequence[str] | None,
+        names: list[str] | None,
         scales: Sequence[float] | None,
         period: int,
         say: Callable[[str], None],

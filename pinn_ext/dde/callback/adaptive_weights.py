@@ -8,6 +8,7 @@ from typing import Any
 
 from pinn_ext.adaptive_weights import WeightSettings
 from pinn_ext.adaptive_weights import checks as checked
+from pinn_ext.adaptive_weights.groups import check_groups
 from pinn_ext.adaptive_weights.settings import FOR_TRAINING
 from pinn_ext.checks import check_choice, check_names, check_number, check_switch
 from pinn_ext.choices import SECOND_PHASES
@@ -185,6 +186,7 @@ class AdaptiveWeights(WeightingHooks):
         check_switch("diagnostics", diagnostics)
         self._meter = KernelMeter(gradients_of, diagnostics)
         self._names = None if names is None else checked.loss_names(names, "names")
+        check_groups(settings.groups, self._names)  # not after the first pass over the network
         self._scales = field_scales
         self._of_terms = settings.of_terms()
         self._own_seconds = 0.0

@@ -45,7 +45,7 @@ class WeightingHooks(dde.callbacks.Callback):
     verbose: int
     second_phase: str
     _meter: KernelMeter
-    _names: Sequence[str] | None
+    _names: list[str] | None
     _scales: Sequence[float] | None
     _of_terms: WeightSettings
     _own_seconds: float

@@ -9,8 +9,6 @@ import torch
 from torch import Tensor
 
 from pinn_ext.adaptive_weights import AdaptiveLossWeights, WeightSettings
-from pinn_ext.adaptive_weights import checks as checked
-from pinn_ext.adaptive_weights.groups import check_groups
 from pinn_ext.adaptive_weights.updater import Updater
 from pinn_ext.checks import check_names
 from pinn_ext.dde.messages import weights_text
@@ -30,7 +28,7 @@ class ModelWeights:
 
     Args:
         settings: of the weights; their strategy weighs terms.
-        names: of the loss terms, None derives them from the model's data.
+        names: distinct names of the loss terms, None derives them from the model's data.
         scales: size of the field of each term, None takes it from the model's data; only for
             strategies that ask for it.
         say: called with each line for the user.
@@ -39,27 +37,20 @@ class ModelWeights:
         settings: as given.
         first: the weights that the training started from.
         taken_up: whether they come from the training of another callback.
-
-    Raises:
-        ValueError: if a name is out of range.
     """
 
     def __init__(
         self,
         settings: WeightSettings,
-        names: Sequence[str] | None,
+        names: list[str] | None,
         scales: Sequence[float] | None,
         say: Callable[[str], None],
     ) -> None:
-        if names is not None:  # refused here, not after the first pass over the network
-            names = checked.loss_names(names, "names")
-            check_groups(settings.groups, names)
         self.settings, self._names, self._scales, self._say = settings, names, scales, say
         self.first: list[float] = []
         self.taken_up = False
         self._updater: Updater | None = None
         self._assigned: Tensor | None = None
-        self._saved = {"epoch": 0, "jump": 1.0}  # of a state from before the first losses
 
     @property
     def manager(self) -> AdaptiveLossWeights | None:
@@ -227,10 +218,10 @@ class ModelWeights:
     def state_dict(self) -> dict[str, Any]:
         """Return the state as plain numbers and lists."""
         own = self._updater
-        counts = self._saved if own is None else {"epoch": own.epoch, "jump": own.jump}
         return {
             "manager": None if own is None else own.manager.state_dict(),
-            **counts,
+            "epoch": 0 if own is None else own.epoch,
+            "jump": 1.0 if own is None else own.jump,
             "first_weights": list(self.first),
         }
 
