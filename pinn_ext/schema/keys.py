@@ -7,6 +7,7 @@ annotated as such: whoever takes a `Config` takes such a node too.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, is_dataclass
 from typing import Any, cast
 
@@ -262,6 +263,27 @@ def select(cfg: Config, key: str) -> Any:
 
     value = OmegaConf.select(cast(Any, cfg), key)
     return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+
+
+def keys_set_by(override: str) -> list[str]:
+    """Return the full keys that an override of the command line sets.
+
+    Args:
+        override: such as `training.epochs=9` or `training={epochs: 9}`.
+
+    Returns:
+        Several keys where it gives a mapping; a mapping of `FREE_KEYS` is one.
+    """
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    parsed = OverridesParser.create().parse_override(override)
+    return _leaves(parsed.key_or_group, parsed.value())
+
+
+def _leaves(key: str, value: Any) -> list[str]:
+    if not isinstance(value, Mapping) or f"{key}." in FREE_KEYS:
+        return [key]
+    return [leaf for name, item in value.items() for leaf in _leaves(f"{key}.{name}", item)]
 
 
 def to_yaml(values: dict[str, Any]) -> str:
