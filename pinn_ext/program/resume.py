@@ -10,8 +10,9 @@ from typing import Any
 from pinn_ext import schema
 from pinn_ext.checks import ArgumentError
 from pinn_ext.files import RunError
-from pinn_ext.program import checkpoints
-from pinn_ext.program.run_info import KEYS
+from pinn_ext.program import checkpoint_parts, checkpoints
+from pinn_ext.reports.event_files import EVENTS_FILE, GRADIENTS_FILE
+from pinn_ext.reports.growing_file import GrowingFile
 from pinn_ext.reports.history import FILE_NAME as HISTORY_FILE
 from pinn_ext.reports.history import PHASES
 from pinn_ext.schema import Config
@@ -28,6 +29,8 @@ _FREE = (
     "experiment",
 )
 
+_TABLES = {"history": HISTORY_FILE, "events": EVENTS_FILE, "gradients": GRADIENTS_FILE}
+
 
 @dataclass
 class Plan:
@@ -39,6 +42,7 @@ class Plan:
         overrides: what the user wrote when the run was started.
         job: its number in a sweep, None outside.
         file: the checkpoint.
+        marks: what it says of the tables beside it, None of a checkpoint of version 0.1.
     """
 
     cfg: Config
@@ -46,6 +50,7 @@ class Plan:
     overrides: list[str]
     job: int | None
     file: Path
+    marks: dict[str, Any] | None
 
 
 def prepare(path: Path, cfg: Config, overrides: Sequence[str], choices: dict[str, str]) -> Plan:
@@ -68,31 +73,63 @@ def prepare(path: Path, cfg: Config, overrides: Sequence[str], choices: dict[str
     if not str(cfg.training.resume or "").strip():
         raise ArgumentError("training.resume", "be a checkpoint or the folder of a run", "''")
     file = path / checkpoints.FILE_NAME if path.is_dir() else path
-    saved = checkpoints.load(file, KEYS)
+    saved = checkpoint_parts.load(file)
     old = _saved_config(file, saved["config"])
     given = [key for override in overrides for key in keys_set_by(override)]
     for key in given:
         _check_same(key, old, cfg, saved["choices"], choices)
     changed = _changed(old, cfg, given, saved["phase"])
-    return Plan(changed, dict(saved["choices"]), list(saved["overrides"]), saved["job"], file)
+    return Plan(
+        changed,
+        dict(saved["choices"]),
+        list(saved["overrides"]),
+        saved["job"],
+        file,
+        saved.get("tables"),
+    )
 
 
-def read_history(folder: Path) -> bytes:
-    """Return the history of a run, to be taken along into a new folder.
+def read_tables(plan: Plan) -> dict[str, bytes]:
+    """Return the tables beside a checkpoint, to be taken along into a new folder.
 
     Args:
-        folder: of the checkpoint.
+        plan: what `prepare` returned.
 
     Returns:
-        Content of the file.
+        Content of each file by its name, those that are not there left out.
 
     Raises:
-        RunError: if it cannot be read.
+        RunError: if there is no history, a file cannot be read, or is not the checkpoint's.
+    """
+    found = {}
+    for key, name in _TABLES.items():
+        path = plan.file.parent / name
+        if plan.marks is not None:
+            found[name] = GrowingFile(path).belonging(plan.marks[key])
+            continue
+        try:
+            found[name] = path.read_bytes()
+        except OSError as error:
+            if key == "history" or not isinstance(error, FileNotFoundError):
+                raise RunError(f"{path} cannot be read ({error.strerror}).") from error
+    return {name: content for name, content in found.items() if content}
+
+
+def write_tables(folder: Path, tables: Mapping[str, bytes]) -> None:
+    """Write what `read_tables` returned.
+
+    Args:
+        folder: a new one.
+        tables: content by name.
+
+    Raises:
+        RunError: if the folder cannot be written.
     """
     try:
-        return (folder / HISTORY_FILE).read_bytes()
+        for name, content in tables.items():
+            (folder / name).write_bytes(content)
     except OSError as error:
-        raise RunError(f"{folder / HISTORY_FILE} cannot be read ({error.strerror}).") from error
+        raise RunError(f"The folder {folder} cannot be written ({error.strerror}).") from error
 
 
 def _check_same(key: str, old: Config, cfg: Config, old_choices: dict, choices: dict) -> None:
