@@ -124,9 +124,9 @@ def _resume(
     checked = _check(plan.cfg)
     if chosen is not None and chosen.resolve() != folder.resolve():
         with refusals():
-            history = resume.read_history(folder)
-        folder = new_folder("outputs", plan.cfg.experiment.name, chosen)
-        (folder / resume.HISTORY_FILE).write_bytes(history)
+            tables = resume.read_tables(plan)
+            folder = new_folder("outputs", plan.cfg.experiment.name, chosen)
+            resume.write_tables(folder, tables)
     return _run(checked, folder, Info(plan.overrides, plan.choices, plan.job), plan.file)
 
 

@@ -6,7 +6,7 @@ import contextlib
 import io
 import os
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,15 @@ import torch
 from pinn_ext.files import RunError
 
 FORMAT = "pinn_ext checkpoint"
-VERSION = 1
+VERSION = 2
+"""Version 1, of pinn_ext 0.1, has events and gradients within and no marks of the tables."""
 FILE_NAME = "checkpoint.pt"
 _PART = ".part"
 
 
-def save(path: Path, content: dict[str, Any]) -> None:
+def save(
+    path: Path, content: dict[str, Any], others: Mapping[Path, bytes | None] | None = None
+) -> None:
     """Write a checkpoint so that a crash leaves the former one or the new one, never a mixture.
 
     The bytes go to a temporary file beside it, reach the disk, and take its name in one step.
@@ -28,26 +31,44 @@ def save(path: Path, content: dict[str, Any]) -> None:
     Args:
         path: file to write.
         content: tensors, numbers, strings, lists and dicts.
+        others: files in the same folder that change with it, None for one to be removed. Nothing
+            takes its name before all of them are on the disk.
 
     Raises:
-        RunError: if the disk is full or the folder cannot be written; the former file stays.
+        RunError: if the disk is full or the folder cannot be written; the former files stay.
     """
     buffer = io.BytesIO()
     torch.save({"format": FORMAT, "version": VERSION, **content}, buffer)
-    part = path.with_name(path.name + _PART)
+    written = {**(others or {}), path: buffer.getvalue()}
+    parts = {file: _part_of(file) for file, data in written.items() if data is not None}
     try:
-        with open(part, "wb") as file:
-            file.write(buffer.getbuffer())
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
+        for file, part in parts.items():
+            _write(part, written[file] or b"")
+        for file in written:  # the checkpoint last
+            if file in parts:
+                os.replace(parts[file], file)
+            else:
+                file.unlink(missing_ok=True)
         _sync_folder(path.parent)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            part.unlink()
+        for part in parts.values():
+            with contextlib.suppress(OSError):
+                part.unlink()
         raise RunError(
             f"The checkpoint {path} cannot be written ({error.strerror}); the former one is whole."
         ) from error
+
+
+def _part_of(path: Path) -> Path:
+    return path.with_name(path.name + _PART)
+
+
+def _write(part: Path, data: bytes) -> None:
+    part.unlink(missing_ok=True)  # left by a process that was killed, or a link
+    with open(part, "xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def load(path: Path, keys: Sequence[str] = ()) -> dict[str, Any]:
@@ -77,10 +98,10 @@ def load(path: Path, keys: Sequence[str] = ()) -> dict[str, Any]:
         raise RunError(f"{path} is damaged or no checkpoint of pinn_ext.") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise RunError(f"{path} is no checkpoint of pinn_ext.")
-    if content.get("version") != VERSION:
+    if content.get("version") not in (1, VERSION):
         raise RunError(
             f"{path} is a checkpoint of format {content.get('version')}, this pinn_ext reads "
-            f"{VERSION}."
+            f"1 to {VERSION}."
         )
     absent = [key for key in keys if key not in content]
     if absent:
@@ -115,7 +136,8 @@ def locked(folder: Path) -> Iterator[None]:
         except OSError:
             raise RunError(f"Another process is running in {folder}.") from None
         with contextlib.suppress(OSError):
-            (folder / (FILE_NAME + _PART)).unlink()  # left by a process that was killed
+            for part in folder.glob("*" + _PART):  # left by a process that was killed
+                part.unlink()
         yield
 
 

@@ -80,10 +80,11 @@ def planned_jobs(folder: Path) -> list[list[str]]:
     path = folder / "multirun.yaml"
     if not path.is_file():
         return []
-    config = OmegaConf.load(path)
-    if not str(OmegaConf.select(config, "hydra.sweeper._target_")).endswith("BasicSweeper"):
+    # As text: what is written there is not looked up in the environment of whoever compares.
+    own: Any = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
+    if not str(own["hydra"]["sweeper"].get("_target_")).endswith("BasicSweeper"):
         return []
-    return expand(list(config.hydra.overrides.task))
+    return expand(own["hydra"]["overrides"]["task"])
 
 
 def expand(overrides: Sequence[str]) -> list[list[str]]:
