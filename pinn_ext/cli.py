@@ -122,21 +122,35 @@ def _resume(
         plan = resume.prepare(Path(str(cfg.training.resume)), cfg, overrides, choices)
     folder = plan.file.parent
     checked = _check(plan.cfg)
+    history = None
     if chosen is not None and chosen.resolve() != folder.resolve():
         with refusals():
             history = resume.read_history(folder)
         folder = new_folder("outputs", plan.cfg.experiment.name, chosen)
-        (folder / resume.HISTORY_FILE).write_bytes(history)
-    return _run(checked, folder, Info(plan.overrides, plan.choices, plan.job), plan.file)
+    info = Info(plan.overrides, plan.choices, plan.job)
+    return _run(checked, folder, info, plan.file, history)
 
 
-def _run(checked: Checked, folder: Path, info: Info, source: Path | None = None) -> int:
+def _run(
+    checked: Checked,
+    folder: Path,
+    info: Info,
+    source: Path | None = None,
+    history: bytes | None = None,
+) -> int:
     from pinn_ext.program.interrupts import Interrupts
     from pinn_ext.program.run import run
 
     try:
         with Interrupts().caught() as interrupts:
-            content = run(checked, folder, info=info, source=source, interrupts=interrupts)
+            content = run(
+                checked,
+                folder,
+                info=info,
+                source=source,
+                history=history,
+                interrupts=interrupts,
+            )
     except RunError as error:
         print(f"pinn-ext: {error}", file=sys.stderr)
         return 1

@@ -12,12 +12,11 @@ from typing import Any
 
 import torch
 
-from pinn_ext.files import RunError
+from pinn_ext.files import PART, FolderTaken, RunError, open_own, replacing
 
 FORMAT = "pinn_ext checkpoint"
 VERSION = 1
 FILE_NAME = "checkpoint.pt"
-_PART = ".part"
 
 
 def save(path: Path, content: dict[str, Any]) -> None:
@@ -34,17 +33,13 @@ def save(path: Path, content: dict[str, Any]) -> None:
     """
     buffer = io.BytesIO()
     torch.save({"format": FORMAT, "version": VERSION, **content}, buffer)
-    part = path.with_name(path.name + _PART)
     try:
-        with open(part, "wb") as file:
+        with replacing(path) as part, open_own(part, "ab") as file:
             file.write(buffer.getbuffer())
             file.flush()
             os.fsync(file.fileno())
-        os.replace(part, path)
         _sync_folder(path.parent)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            part.unlink()
         raise RunError(
             f"The checkpoint {path} cannot be written ({error.strerror}); the former one is whole."
         ) from error
@@ -101,21 +96,22 @@ def locked(folder: Path) -> Iterator[None]:
         Nothing.
 
     Raises:
-        RunError: if another process holds the folder or it cannot be written.
+        FolderTaken: if another process holds the folder.
+        RunError: if the folder cannot be written.
     """
     import fcntl
 
     try:
-        file = open(folder / "run.lock", "w")  # noqa: SIM115 (held open until the run ends)
+        file = open_own(folder / "run.lock")  # held open until the run ends, never emptied
     except OSError as error:
         raise RunError(f"The folder {folder} cannot be written ({error.strerror}).") from error
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise RunError(f"Another process is running in {folder}.") from None
+            raise FolderTaken(f"Another process is running in {folder}.") from None
         with contextlib.suppress(OSError):
-            (folder / (FILE_NAME + _PART)).unlink()  # left by a process that was killed
+            (folder / (FILE_NAME + PART)).unlink()  # left by a process that was killed
         yield
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from pinn_ext import schema
-from pinn_ext.files import RunError
+from pinn_ext.files import RunError, refuse_taken
 from pinn_ext.program.hydra_errors import one_line, unknown_key
 
 # Hydra's own defaults: seconds are too coarse for runs that start together.
@@ -129,20 +129,16 @@ def new_folder(parent: str, name: str, chosen: Path | None) -> Path:
         chosen: the folder that the user asked for, or None.
 
     Returns:
-        An existing folder that holds no run yet.
+        An existing folder that holds nothing that a run writes.
 
     Raises:
-        Refused: if it cannot be made or holds a run.
+        Refused: if it cannot be made, holds a run or files of the names that one writes.
     """
     try:
         if chosen is not None:
             chosen.mkdir(parents=True, exist_ok=True)
-            marks = ("checkpoint.pt", "report.json", "multirun.yaml")
-            if any((chosen / mark).exists() for mark in marks):
-                raise Refused(
-                    f"The folder {chosen} must not hold a run yet: choose another one, or go on "
-                    f"with that run by training.resume={chosen}."
-                )
+            with refusals():
+                refuse_taken(chosen)
             return chosen
         Path(parent).mkdir(parents=True, exist_ok=True)
         while True:

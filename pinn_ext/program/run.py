@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from pinn_ext import random_state, schema
-from pinn_ext.files import RunError
+from pinn_ext.files import RunError, refuse_taken, replace_file
 from pinn_ext.program import checkpoints
 from pinn_ext.program.build import Checked, build, check
 from pinn_ext.program.interrupts import Interrupts
@@ -17,6 +17,7 @@ from pinn_ext.program.phases import graph_model, phases_of, warnings_of
 from pinn_ext.program.progress import Progress, say
 from pinn_ext.program.run_info import KEYS, Info
 from pinn_ext.reports import console, report
+from pinn_ext.reports.history import FILE_NAME as HISTORY_FILE
 from pinn_ext.reports.weight_tables import RunTables
 from pinn_ext.schema import Config
 
@@ -30,6 +31,7 @@ def run(
     *,
     info: Info | None = None,
     source: Path | None = None,
+    history: bytes | None = None,
     interrupts: Interrupts | None = None,
 ) -> dict[str, Any]:
     """Train what a configuration describes and leave the results in a folder.
@@ -39,6 +41,7 @@ def run(
         folder: exists; everything is written into it.
         info: how the run was started.
         source: checkpoint to go on from.
+        history: that belongs to `source`, if that lies in another folder; else None.
         interrupts: signals that were caught, if the caller catches any.
 
     Returns:
@@ -50,6 +53,11 @@ def run(
     """
     checked = cfg if isinstance(cfg, Checked) else check(cfg)
     with checkpoints.locked(folder):
+        if source is None or history is not None:
+            # Looked at under the lock: another process may have run here since the folder was made.
+            refuse_taken(folder)
+        if history is not None:
+            replace_file(folder / HISTORY_FILE, history)
         # Read under the lock: a process that has just left the folder may have written once more.
         saved = None if source is None else checkpoints.load(source, KEYS)
         return _Run(checked, folder, info or Info(), interrupts or Interrupts()).execute(saved)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sys
 import traceback
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pinn_ext import schema
-from pinn_ext.files import RunError
+from pinn_ext.files import FolderTaken, RunError, replace_file
 from pinn_ext.program.composition import (
     Refused,
     by_hydra,
@@ -120,7 +121,8 @@ def _attempt(cfg: Config, folder: Path, info: Info, interrupts: Interrupts) -> d
         return run.run(cfg, folder, info=info, interrupts=interrupts)
     except Exception as error:
         if not isinstance(error, (ValueError, RunError)):
-            (folder / "error.log").write_text(traceback.format_exc())
+            with contextlib.suppress(OSError):  # the report says the essential
+                replace_file(folder / "error.log", traceback.format_exc())
         content = report.failure(
             one_line(error),
             strategy=schema.strategy_of(cfg.training.loss.adaptive),
@@ -129,5 +131,7 @@ def _attempt(cfg: Config, folder: Path, info: Info, interrupts: Interrupts) -> d
             overrides=info.overrides,
             job=info.job,
         )
-        report.write(folder, content)
+        if not isinstance(error, FolderTaken):  # what lies there belongs to someone else
+            with contextlib.suppress(RunError):  # a full disk, say: the other jobs go on
+                report.write(folder, content)
         return content

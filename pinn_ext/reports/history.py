@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pinn_ext.files import RunError, replace_file
+from pinn_ext.files import RunError, open_own, replace_file
 
 FILE_NAME = "history.csv"
 
@@ -55,7 +55,11 @@ class History:
 
     def start(self) -> None:
         """Write the header of a new file."""
-        self._write("w", self._line(self.columns))
+        try:
+            replace_file(self.path, "")
+        except OSError as error:
+            raise RunError(f"{self.path} cannot be written ({error.strerror}).") from error
+        self._write(self._line(self.columns))
 
     def resume(self, count: int) -> None:
         """Take up an existing file, without the rows that came after the checkpoint.
@@ -86,7 +90,7 @@ class History:
 
     def append(self, row: Mapping[str, Any]) -> None:
         """Add a row to memory and file; floats keep all their digits."""
-        self._write("a", self._line([row[column] for column in self.columns]))
+        self._write(self._line([row[column] for column in self.columns]))
         self.rows.append(dict(row))
 
     def column(self, name: str) -> list[Any]:
@@ -99,9 +103,9 @@ class History:
         csv.writer(text, lineterminator="\n").writerow(values)
         return text.getvalue()
 
-    def _write(self, mode: str, text: str) -> None:
+    def _write(self, text: str) -> None:
         try:
-            with open(self.path, mode) as file:
+            with open_own(self.path) as file:
                 file.write(text)
                 file.flush()
                 os.fsync(file.fileno())  # as the checkpoint, which counts on it

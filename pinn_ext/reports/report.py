@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib.metadata
+import io
 import json
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import torch
 
 from pinn_ext import schema
 from pinn_ext.datasets import SnapshotBatch
-from pinn_ext.files import RunError
+from pinn_ext.files import RunError, replace_file
 from pinn_ext.losses.physics_loss import PhysicsLoss
 from pinn_ext.losses.solution_error import Evaluator
 from pinn_ext.networks import FieldNetwork
@@ -46,7 +47,7 @@ def write_config(folder: Path, config: Mapping[str, Any]) -> None:
         RunError: if the folder cannot be written.
     """
     try:
-        (folder / CONFIG_NAME).write_text(schema.to_yaml(dict(config)))
+        replace_file(folder / CONFIG_NAME, schema.to_yaml(dict(config)))
         write(folder, versions(), "versions.json")
     except OSError as error:
         raise RunError(f"The folder {folder} cannot be written ({error.strerror}).") from error
@@ -64,7 +65,7 @@ def write(folder: Path, content: Mapping[str, Any], name: str = FILE_NAME) -> No
         RunError: if it cannot be written.
     """
     try:
-        (folder / name).write_text(json.dumps(content, indent=2) + "\n")
+        replace_file(folder / name, json.dumps(content, indent=2) + "\n")
     except OSError as error:
         raise RunError(f"{folder / name} cannot be written ({error.strerror}).") from error
 
@@ -241,10 +242,23 @@ def draw(
     """
     try:
         if rows:
-            plots.losses(folder / "losses.png", rows, terms)
-            plots.weights(folder / "weights.png", rows, terms)
+            picture(folder / "losses.png", plots.losses, rows, terms)
+            picture(folder / "weights.png", plots.weights, rows, terms)
         if gradients:
-            gradient_plot.draw(folder / "gradients.png", gradients)
-        plots.fields(folder / "fields.png", network.system, network)
+            picture(folder / "gradients.png", gradient_plot.draw, gradients)
+        picture(folder / "fields.png", plots.fields, network.system, network)
     except OSError as error:
         raise RunError(f"A picture in {folder} cannot be written ({error.strerror}).") from error
+
+
+def picture(path: Path, draw: Callable[..., None], *what: Any) -> None:
+    """Draw a picture in memory, and write its file whole or not at all.
+
+    Args:
+        path: PNG file.
+        draw: takes the open file, and `what`.
+        *what: is drawn.
+    """
+    content = io.BytesIO()
+    draw(content, *what)
+    replace_file(path, content.getvalue())

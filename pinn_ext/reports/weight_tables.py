@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from pinn_ext.files import RunError, replace_file
+from pinn_ext.files import RunError, open_own, replace_file
 from pinn_ext.reports.event_files import (
     EVENTS_FILE,
     GRADIENTS_FILE,
@@ -40,7 +40,7 @@ class _Table:
         elif new:
             self._written = len(rows)
             _, lines = self._text(new).split("\n", 1)
-            with open(self.path, "a") as file:
+            with open_own(self.path) as file:
                 file.write(lines)
         return new
 
