@@ -21,6 +21,7 @@ from pinn_ext.program.composition import (
     register_schema,
 )
 from pinn_ext.program.hydra_errors import one_line
+from pinn_ext.program.progress import say
 from pinn_ext.program.run_info import Info
 from pinn_ext.program.sweep import job, sweep
 
@@ -58,11 +59,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _compare(arguments: list[str]) -> int:
     if len(arguments) != 1 or arguments[0].startswith("-"):
         raise Refused(f"`compare` takes one folder: pinn-ext compare FOLDER, got {arguments}.")
-    from pinn_ext.reports.compare import compare
+    if not Path(arguments[0]).is_dir():  # before torch is loaded
+        raise Refused(f"There is no folder {arguments[0]}.")
+    from pinn_ext.reports.compare import NotWritten, compare
 
     with refusals():
-        rows, text = compare(Path(arguments[0]))
-    print(text)
+        try:
+            rows, text = compare(Path(arguments[0]))
+        except NotWritten as error:
+            say(error.text)
+            raise
+    say(text)
     return 0 if all(row["status"] == "ok" for row in rows) else 1
 
 

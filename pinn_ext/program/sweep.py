@@ -18,7 +18,6 @@ from pinn_ext.program.composition import (
     chosen_folder,
     compose,
     new_folder,
-    refusals,
 )
 from pinn_ext.program.hydra_errors import one_line
 from pinn_ext.program.interrupts import Interrupts
@@ -42,7 +41,7 @@ def sweep(options: Namespace, arguments: list[str]) -> int:
     """
     from omegaconf import OmegaConf
 
-    from pinn_ext.reports.compare import compare, expand
+    from pinn_ext.reports.compare import expand
 
     try:
         jobs = expand(options.overrides)
@@ -61,6 +60,7 @@ def sweep(options: Namespace, arguments: list[str]) -> int:
             f"'${{hydra.job.num}}', got {raw['subdir']!r}."
         )
     folder = new_folder("multirun", cfg.experiment.name, chosen_folder(hydra_part.sweep))
+    basic = str(hydra_part.sweeper.get("_target_")).endswith("BasicSweeper")
     status = 0
     former = signal.signal(signal.SIGTERM, _terminate)  # between jobs; each catches its own
     quoted = str(folder).replace("'", "\\'")
@@ -75,10 +75,23 @@ def sweep(options: Namespace, arguments: list[str]) -> int:
         status = 1
     finally:
         signal.signal(signal.SIGTERM, former)
-        with refusals():
-            rows, text = compare(folder)
-        say(f"\n{text}")
+        rows, written = _table(folder, jobs if basic else None)
+        status = status or written
     return status or (0 if all(row["status"] == "ok" for row in rows) else 1)
+
+
+def _table(folder: Path, jobs: list[list[str]] | None) -> tuple[list[dict[str, Any]], int]:
+    """Print the comparison of a sweep; return its rows, and 1 if its files cannot be written."""
+    from pinn_ext.reports.compare import NotWritten, compare
+
+    try:
+        rows, text = compare(folder, jobs)
+    except NotWritten as error:
+        say(f"\n{error.text}")
+        print(f"pinn-ext: {error}", file=sys.stderr)
+        return error.rows, 1
+    say(f"\n{text}")
+    return rows, 0
 
 
 def _terminate(number: int, frame: Any) -> None:
