@@ -7,7 +7,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from pinn_ext import schema
 from pinn_ext.files import RunError
@@ -84,7 +84,11 @@ def _hydra(arguments: list[str]) -> int:
     arguments = list(map(_with_own_keys, arguments))
     # Hydra's parser wants the overrides in one piece: `a=1 -m b=2` becomes `-m a=1 b=2`.
     arguments = sorted(arguments, key=lambda a: "=" in a and not a.startswith("-"))
-    options = get_args_parser().parse_args(arguments)
+    parser = get_args_parser()
+    parser.error = _refuse  # type: ignore[method-assign]  # argparse would print its usage, ten lines
+    options = parser.parse_args(arguments)
+    if options.experimental_rerun:  # Hydra would unpickle the file, which runs what stands in it
+        raise Refused("`--experimental-rerun` is not for this program: use training.resume=FOLDER.")
     informs = (options.help, options.hydra_help, options.cfg, options.info)
     if options.config_path or (options.multirun and options.run):
         raise Refused(
@@ -99,6 +103,10 @@ def _hydra(arguments: list[str]) -> int:
     return sweep(options, arguments) if options.multirun else _single(options)
 
 
+def _refuse(message: str) -> NoReturn:
+    raise Refused(f"The command line cannot be read: {message}.")
+
+
 def _with_own_keys(argument: str) -> str:
     """Let an override give a key to a mapping whose keys are not the schema's but, say, names."""
     key = argument.partition("=")[0] + "."
@@ -109,6 +117,10 @@ def _single(options: Namespace) -> int:
     cfg, hydra_part = compose(
         options.overrides, search=options.config_dir, name=options.config_name or "config"
     )
+    if str(hydra_part.mode).endswith("MULTIRUN"):
+        raise Refused(
+            "`hydra.mode` cannot be MULTIRUN without -m: add -m (--multirun) for a sweep."
+        )
     overrides = [o for o in options.overrides if not o.lstrip("+~").startswith("hydra")]
     choices = {k: v for k, v in hydra_part.runtime.choices.items() if "hydra" not in k}
     chosen = chosen_folder(hydra_part.run)

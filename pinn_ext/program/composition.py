@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -84,7 +85,7 @@ def compose(
             str(config_dir()), version_base="1.3", job_name="pinn-ext"
         ):
             cfg = hydra.compose(name, own, return_hydra_config=True)
-        hydra_part = cfg.hydra
+        hydra_part = copy.deepcopy(cfg).hydra  # its names may be made from all of its own keys
         with open_dict(cfg):
             del cfg["hydra"]
         values: Any = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
@@ -115,9 +116,41 @@ def chosen_folder(node: Any) -> Path | None:
     raw: Any = OmegaConf.to_container(node, resolve=False)
     if raw["dir"].endswith(_HYDRA_FOLDER):
         return None
-    if not str(node.dir).strip():
-        raise Refused("The output folder (hydra.run.dir, hydra.sweep.dir) must be a name, got ''.")
-    return Path(node.dir)
+    try:
+        name = str(node.dir)
+    except Exception as error:  # OmegaConf's, of a name made from a key that is not there
+        why = str(error).splitlines()[0]
+        raise Refused(f"The output folder {raw['dir']!r} cannot be made out ({why}).") from None
+    if not name.strip() or "\0" in name:
+        raise Refused(
+            f"The output folder (hydra.run.dir, hydra.sweep.dir) must be a name, got {name!r}."
+        )
+    return Path(name)
+
+
+def job_folder(hydra_part: Any) -> str:
+    """Return the name of a job's folder in that of its sweep.
+
+    Args:
+        hydra_part: Hydra's part of the job's configuration.
+
+    Returns:
+        One name, so that a comparison finds it.
+
+    Raises:
+        Refused: if it is anything else.
+    """
+    try:
+        name = str(hydra_part.sweep.subdir)
+    except Exception as error:
+        why = str(error).splitlines()[0]
+        raise Refused(f"`hydra.sweep.subdir` cannot be made out ({why}).") from None
+    if not name.strip() or name in (".", "..") or "/" in name or "\0" in name:
+        raise Refused(
+            "`hydra.sweep.subdir` must be the name of one folder, such as '${hydra.job.num}', "
+            f"got {name!r}."
+        )
+    return name
 
 
 def new_folder(parent: str, name: str, chosen: Path | None) -> Path:

@@ -168,8 +168,8 @@ def _rows(jobs: Jobs, planned: list[list[str]]) -> list[Row]:
         key: content.get("overrides", []) for key, (content, _) in jobs.items()
     }
     overrides |= {k: own for k, own in enumerate(planned) if not overrides[k]}
-    told = [set(own) for key, own in overrides.items() if own or jobs[key][0]["status"] == "ok"]
-    shared = set.intersection(*told) if told else set()
+    # A job whose overrides are not known shares none, so those of the others are shown in full.
+    shared = set.intersection(*(set(own) for own in overrides.values()))
     rows = []
     for key, (content, _) in jobs.items():
         done = content["status"] == "ok"
