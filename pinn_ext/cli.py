@@ -23,6 +23,7 @@ from pinn_ext.program.composition import (
 from pinn_ext.program.hydra_errors import one_line
 from pinn_ext.program.progress import say
 from pinn_ext.program.run_info import Info
+from pinn_ext.program.sizes import check_sizes, is_out_of_memory
 from pinn_ext.program.sweep import job, sweep
 
 if TYPE_CHECKING:
@@ -173,6 +174,11 @@ def _run(
     except RunError as error:
         print(f"pinn-ext: {error}", file=sys.stderr)
         return 1
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        print(f"pinn-ext: The run does not fit into memory ({one_line(error)}).", file=sys.stderr)
+        return 1
     if content["status"] == "failed":
         print(f"pinn-ext: {content['message']}", file=sys.stderr)
         return 1
@@ -182,6 +188,10 @@ def _run(
 def _check(cfg: schema.Config) -> Checked:
     with refusals():
         settings = schema.validate(cfg)  # without torch, so that a typo is answered at once
+        check_sizes(cfg)
         from pinn_ext.program.build import check
 
-        return check(cfg, settings)
+        try:
+            return check(cfg, settings)
+        except MemoryError as error:
+            raise Refused(f"The nodes do not fit into memory ({one_line(error)}).") from None
