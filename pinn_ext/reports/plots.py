@@ -90,9 +90,7 @@ def _finish(figure: Any, axes: Sequence[Any], rows: Rows, path: Path | BinaryIO)
     plt.close(figure)
 
 
-def fields(
-    path: Path | BinaryIO, system: System, network: nn.Module, per_axis: int = 201
-) -> None:
+def fields(path: Path | BinaryIO, system: System, network: nn.Module, per_axis: int = 201) -> None:
     """Draw u and v beside the reference and their difference, on the domain only.
 
     In one dimension over space and time, in two over space at the final time.
