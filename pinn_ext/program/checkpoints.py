@@ -12,13 +12,12 @@ from typing import Any
 
 import torch
 
-from pinn_ext.files import RunError
+from pinn_ext.files import OWN_FILES, PART, FolderTaken, RunError, open_own
 
 FORMAT = "pinn_ext checkpoint"
 VERSION = 2
 """Version 1, of pinn_ext 0.1, has events and gradients within and no marks of the tables."""
 FILE_NAME = "checkpoint.pt"
-_PART = ".part"
 
 
 def save(
@@ -60,12 +59,12 @@ def save(
 
 
 def _part_of(path: Path) -> Path:
-    return path.with_name(path.name + _PART)
+    return path.with_name(path.name + PART)
 
 
 def _write(part: Path, data: bytes) -> None:
     part.unlink(missing_ok=True)  # left by a process that was killed, or a link
-    with open(part, "xb") as file:
+    with open_own(part, "xb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
@@ -122,22 +121,23 @@ def locked(folder: Path) -> Iterator[None]:
         Nothing.
 
     Raises:
-        RunError: if another process holds the folder or it cannot be written.
+        FolderTaken: if another process holds the folder.
+        RunError: if the folder cannot be written.
     """
     import fcntl
 
     try:
-        file = open(folder / "run.lock", "w")  # noqa: SIM115 (held open until the run ends)
+        file = open_own(folder / "run.lock")  # held open until the run ends, never emptied
     except OSError as error:
         raise RunError(f"The folder {folder} cannot be written ({error.strerror}).") from error
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise RunError(f"Another process is running in {folder}.") from None
+            raise FolderTaken(f"Another process is running in {folder}.") from None
         with contextlib.suppress(OSError):
-            for part in folder.glob("*" + _PART):  # left by a process that was killed
-                part.unlink()
+            for name in OWN_FILES:  # left by a process that was killed
+                (folder / (name + PART)).unlink(missing_ok=True)
         yield
 
 

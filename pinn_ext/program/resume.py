@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,47 +89,18 @@ def prepare(path: Path, cfg: Config, overrides: Sequence[str], choices: dict[str
     )
 
 
-def read_tables(plan: Plan) -> dict[str, bytes]:
-    """Return the tables beside a checkpoint, to be taken along into a new folder.
+def check_tables(plan: Plan) -> None:
+    """Refuse tables that are not those of their checkpoint, before a new folder is made for them.
 
     Args:
         plan: what `prepare` returned.
 
-    Returns:
-        Content of each file by its name, those that are not there left out.
-
     Raises:
-        RunError: if there is no history, a file cannot be read, or is not the checkpoint's.
+        RunError: if a table is not the one that the checkpoint was made beside.
     """
-    found = {}
     for key, name in _TABLES.items():
-        path = plan.file.parent / name
         if plan.marks is not None:
-            found[name] = GrowingFile(path).belonging(plan.marks[key])
-            continue
-        try:
-            found[name] = path.read_bytes()
-        except OSError as error:
-            if key == "history" or not isinstance(error, FileNotFoundError):
-                raise RunError(f"{path} cannot be read ({error.strerror}).") from error
-    return {name: content for name, content in found.items() if content}
-
-
-def write_tables(folder: Path, tables: Mapping[str, bytes]) -> None:
-    """Write what `read_tables` returned.
-
-    Args:
-        folder: a new one.
-        tables: content by name.
-
-    Raises:
-        RunError: if the folder cannot be written.
-    """
-    try:
-        for name, content in tables.items():
-            (folder / name).write_bytes(content)
-    except OSError as error:
-        raise RunError(f"The folder {folder} cannot be written ({error.strerror}).") from error
+            GrowingFile(plan.file.parent / name).belonging(plan.marks[key])
 
 
 def _check_same(key: str, old: Config, cfg: Config, old_choices: dict, choices: dict) -> None:

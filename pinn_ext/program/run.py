@@ -10,7 +10,7 @@ import torch
 
 from pinn_ext import random_state, schema
 from pinn_ext.checks import ArgumentError, check_number
-from pinn_ext.files import RunError
+from pinn_ext.files import RunError, refuse_taken
 from pinn_ext.program import checkpoint_parts, checkpoints
 from pinn_ext.program.build import Checked, build, check
 from pinn_ext.program.checkpoint_parts import check_optimizer, damaged
@@ -46,7 +46,7 @@ def run(
         cfg: the configuration, or what `check` made of it.
         folder: exists; everything is written into it.
         info: how the run was started.
-        source: checkpoint to go on from.
+        source: checkpoint to go on from; the tables beside it come along into another folder.
         interrupts: signals that were caught, if the caller catches any.
 
     Returns:
@@ -58,6 +58,9 @@ def run(
     """
     checked = cfg if isinstance(cfg, Checked) else check(cfg)
     with checkpoints.locked(folder):
+        if source is None or source.parent.resolve() != folder.resolve():
+            # Looked at under the lock: another process may have run here since the folder was made.
+            refuse_taken(folder)
         # Read under the lock: a process that has just left the folder may have written once more.
         saved = None if source is None else checkpoint_parts.load(source)
         own = _Run(checked, folder, info or Info(), interrupts or Interrupts(), source)
@@ -116,10 +119,12 @@ class _Run:
         """Go on from a checkpoint; return what the tables beside it are to hold from now on."""
         history, marks = self.built.log.history, saved.get("tables")
         mark = None if marks is None else marks["history"]
-        files: dict[Path, bytes | None] = {history.path: history.take_up(saved["rows"], mark)}
+        beside = self.source.parent
+        content = history.take_up(saved["rows"], mark, beside)
+        files: dict[Path, bytes | None] = {history.path: content}
         check_last_row(history, saved["phase"], saved["epoch"])
         with damaged(self.source, "adaptive_weights_state"):
-            state, tables = self.tables.take_up(saved["adaptive_weights_state"], marks)
+            state, tables = self.tables.take_up(saved["adaptive_weights_state"], marks, beside)
         self.phase = next(phase for phase in self.phases if phase.name == saved["phase"])
         self._compile(self.phase)
         self._load({**saved, "adaptive_weights_state": state})

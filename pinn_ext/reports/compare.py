@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 import statistics
@@ -10,60 +11,96 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pinn_ext.files import RunError
+from pinn_ext.files import RunError, replace_file
 from pinn_ext.reports import report
-from pinn_ext.reports.history import FILE_NAME as HISTORY_FILE
+from pinn_ext.reports.job_reports import is_running, read_job
 
 Row = dict[str, Any]
+Jobs = dict[Any, tuple[Row, list[Row]]]
+"""Report and history of each job by its number, or by its folder's name."""
 COLUMNS = ["job", "strategy", "overrides", "u", "v", "worst", "raw_loss", "seconds", "status"]
+MOST_JOBS = 10_000
+"""A larger sweep is a slip of the pen; each job is looked at before the first is started."""
 
 
-def compare(folder: Path) -> tuple[list[Row], str]:
+class NotWritten(RunError):
+    """The files of a comparison cannot be written.
+
+    Args:
+        message: one sentence.
+        rows: of the comparison.
+        text: to print all the same.
+    """
+
+    def __init__(self, message: str, rows: list[Row], text: str) -> None:
+        super().__init__(message)
+        self.rows, self.text = rows, text
+
+
+def compare(folder: Path, planned: list[list[str]] | None = None) -> tuple[list[Row], str]:
     """Compare the runs in a folder and write `comparison.csv`, `.json` and `.png` there.
+
+    A job that is lost, damaged or still running has a row that says so; it hides no other.
 
     Args:
         folder: of a sweep, or one that holds the folders of single runs.
+        planned: overrides of each job that a sweep set out to run; None reads `multirun.yaml`.
 
     Returns:
         One row a run, the smallest worst-field error first, and the text to print.
 
     Raises:
-        RunError: if there are no runs or the files cannot be written.
+        RunError: if there are no runs.
+        NotWritten: if the files cannot be written; it holds rows and text.
     """
     if not folder.is_dir():
         raise RunError(f"There is no folder {folder}.")
-    reports = _reports(folder)
-    planned = planned_jobs(folder)
+    jobs, torn = _jobs(folder), False
+    if planned is None:
+        try:
+            planned = planned_jobs(folder)
+        except Exception:  # of yaml, OmegaConf or Hydra's parser: anything may stand in the file
+            planned, torn = [], True
     if planned:  # other runs in the folder have nothing to do with the sweep
-        reports = {key: value for key, value in reports.items() if isinstance(key, int)}
-    if not reports and not planned:
+        jobs = {key: job for key, job in jobs.items() if isinstance(key, int)}
+        for key in range(len(planned)):
+            jobs.setdefault(key, (_without_report(folder / str(key)), []))
+    if torn:
+        message = "multirun.yaml cannot be read, so jobs without a report are not shown"
+        jobs["-"] = {"status": "damaged", "message": message}, []
+    if not jobs:
         raise RunError(f"There are no runs in {folder}.")
-    rows = _rows(reports, planned)
+    rows = _rows(jobs, planned)
     groups = _groups(rows)
-    try:
-        _write_files(folder, rows)
-        _draw(folder, rows, reports)
-    except OSError as error:
-        raise RunError(
-            f"The comparison in {folder} cannot be written ({error.strerror})."
-        ) from error
-    parts = [_table(rows), verdict(groups), f"Comparison: {folder / 'comparison.csv'}"]
+    parts = [_table(rows), verdict(groups)]
     if any(group["runs"] > 1 for group in groups):
         parts.insert(1, _group_table(groups))
+    try:
+        _write_files(folder, rows, {key: history for key, (_, history) in jobs.items()})
+    except OSError as error:
+        raise NotWritten(
+            f"The comparison in {folder} cannot be written ({error.strerror}).",
+            rows,
+            "\n\n".join(part for part in parts if part),
+        ) from error
+    parts.append(f"Comparison: {folder / 'comparison.csv'}")
     return rows, "\n\n".join(part for part in parts if part)
 
 
-def _reports(folder: Path) -> dict[Any, tuple[Path, dict[str, Any]]]:
-    """Return the reports below a folder by job number, or by name for single runs."""
-    found: dict[Any, tuple[Path, dict[str, Any]]] = {}
+def _jobs(folder: Path) -> Jobs:
+    """Return the jobs below a folder by their number, or by name for single runs."""
+    found: Jobs = {}
     for path in sorted(folder.glob(f"*/{report.FILE_NAME}")):
-        try:
-            content = json.loads(path.read_text())
-        except (OSError, ValueError):
-            continue  # the row will say that the job is lost
+        content, history = read_job(path.parent)
         job = content.get("job")
-        found[path.parent.name if job is None else job] = (path.parent, content)
+        # Two folders may hold the same job, such as one that was resumed in a new place.
+        key = path.parent.name if job is None or job in found else job
+        found[key] = content, history
     return found
+
+
+def _without_report(folder: Path) -> Row:
+    return {"status": "running" if is_running(folder) else "lost"}
 
 
 def planned_jobs(folder: Path) -> list[list[str]]:
@@ -87,30 +124,54 @@ def planned_jobs(folder: Path) -> list[list[str]]:
     return expand(own["hydra"]["overrides"]["task"])
 
 
-def expand(overrides: Sequence[str]) -> list[list[str]]:
+def expand(overrides: Sequence[str], loader: Any = None) -> list[list[str]]:
     """Expand the overrides of a sweep into those of its jobs, as Hydra's basic sweeper does.
 
     Args:
         overrides: as on the command line, such as `training=default,adaptive_ema`.
+        loader: Hydra's, which knows the files that `glob(…)` is to choose from.
 
     Returns:
         One list of overrides a job.
+
+    Raises:
+        ValueError: if there are more than `MOST_JOBS`.
     """
     from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
-    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    parsed = OverridesParser.create(config_loader=loader).parse_overrides(list(overrides))
+    count = math.prod({one.get_key_element(): _values_of(one) for one in parsed}.values())
+    if count > MOST_JOBS:
+        raise ValueError(f"A sweep must have at most {MOST_JOBS} jobs, got {count:.4g}.")
     batches = BasicSweeper.split_arguments(parsed, max_batch_size=None)
     return [list(job) for batch in batches for job in batch]
 
 
-def _rows(reports: dict[Any, tuple[Path, dict[str, Any]]], planned: list[list[str]]) -> list[Row]:
-    overrides: dict[Any, list[str]] = dict(enumerate(planned))
-    overrides |= {key: content.get("overrides", []) for key, (_, content) in reports.items()}
+def _values_of(override: Any) -> float:
+    """Return how many values an override gives; ranges are counted without being made."""
+    from hydra.core.override_parser.types import RangeSweep
+
+    if not override.is_discrete_sweep():
+        return 1
+    value = override.value()
+    if not isinstance(value, RangeSweep):
+        return sum(1 for _ in override.sweep_iterator())
+    start, stop, step = value.start or 0, value.stop or 0, value.step
+    if not step:
+        raise ValueError(f"The step of `{override.input_line}` must not be 0, got {step}.")
+    return max(0, math.ceil((stop - start) / step))
+
+
+def _rows(jobs: Jobs, planned: list[list[str]]) -> list[Row]:
+    overrides: dict[Any, list[str]] = {
+        key: content.get("overrides", []) for key, (content, _) in jobs.items()
+    }
+    overrides |= {k: own for k, own in enumerate(planned) if not overrides[k]}
+    # A job whose overrides are not known shares none, so those of the others are shown in full.
     shared = set.intersection(*(set(own) for own in overrides.values()))
     rows = []
-    for key, own in overrides.items():
-        content: Row = reports[key][1] if key in reports else {"status": "lost"}
+    for key, (content, _) in jobs.items():
         done = content["status"] == "ok"
         errors = content.get("relative_l2") if done else None
         losses = content.get("raw_losses_last") if done else None
@@ -118,7 +179,7 @@ def _rows(reports: dict[Any, tuple[Path, dict[str, Any]]], planned: list[list[st
             {
                 "job": key,
                 "strategy": content.get("strategy", "-"),
-                "overrides": " ".join(o for o in own if o not in shared),
+                "overrides": " ".join(o for o in overrides[key] if o not in shared),
                 "u": errors["u"] if errors else None,
                 "v": errors["v"] if errors else None,
                 "worst": max(errors.values()) if errors else None,
@@ -229,30 +290,23 @@ def align(lines: list[list[str]]) -> str:
     )
 
 
-def _write_files(folder: Path, rows: list[Row]) -> None:
-    with open(folder / "comparison.csv", "w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
-        writer.writeheader()
-        writer.writerows(rows)
-    (folder / "comparison.json").write_text(json.dumps(rows, indent=2) + "\n")
-
-
-def _draw(folder: Path, rows: list[Row], reports: dict[Any, tuple[Path, dict[str, Any]]]) -> None:
-    from pinn_ext.reports import plots
-
+def _write_files(folder: Path, rows: list[Row], histories: dict[Any, list[Row]]) -> None:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, extrasaction="ignore")
+    writer.writeheader()
+    writer.writerows(rows)
+    # As bytes, so that the ends of lines stay those of the csv module.
+    replace_file(folder / "comparison.csv", text.getvalue().encode())
+    replace_file(folder / "comparison.json", json.dumps(rows, indent=2) + "\n")
     drawn = [row for row in rows if row["status"] == "ok" and _is_number(row["worst"])]
-    histories, labels = {}, {}
-    for row in drawn:
-        with open(reports[row["job"]][0] / HISTORY_FILE) as file:
-            histories[row["job"]] = [_numbers(line) for line in csv.DictReader(file)]
-        labels[row["job"]] = " ".join(
+    labels = {
+        row["job"]: " ".join(
             [row["strategy"], *(o for o in row["overrides"].split() if "training=" not in o)]
         )
+        for row in drawn
+    }
     if drawn:
-        plots.comparison(folder / "comparison.png", drawn, histories, labels)
+        from pinn_ext.reports import plots
 
-
-def _numbers(line: dict[str, str]) -> Row:
-    row: Row = {key: value if key == "phase" else float(value) for key, value in line.items()}
-    row["epoch"] = int(row["epoch"])
-    return row
+        shown = {row["job"]: histories[row["job"]] for row in drawn}
+        report.picture(folder / "comparison.png", plots.comparison, drawn, shown, labels)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pinn_ext.files import RunError
+from pinn_ext.files import RunError, open_own
 
 
 class GrowingFile:
@@ -60,7 +60,7 @@ class GrowingFile:
             OSError: if the file cannot be written.
         """
         data = text.encode()
-        with open(self.path, "ab") as file:
+        with open_own(self.path, "ab") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())  # as the checkpoint, which counts on it

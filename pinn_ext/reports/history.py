@@ -60,12 +60,15 @@ class History:
         """Return what a checkpoint has to say of the rows so far, see `GrowingFile.mark`."""
         return self._file.mark()
 
-    def take_up(self, count: int, mark: Mapping[str, Any] | None) -> bytes:
+    def take_up(
+        self, count: int, mark: Mapping[str, Any] | None, folder: Path | None = None
+    ) -> bytes:
         """Take up the rows of an existing file, without those that came after the checkpoint.
 
         Args:
             count: number of rows at the time of the checkpoint.
             mark: what `mark` returned then; None of a checkpoint of version 0.1, which has none.
+            folder: that the file lies in now, if it is another one.
 
         Returns:
             What the file is to hold from now on; it is not written here.
@@ -73,26 +76,19 @@ class History:
         Raises:
             RunError: if the file holds fewer rows, other columns or another run's rows.
         """
-        content = self._first_lines(count) if mark is None else self._file.belonging(mark)
+        found = GrowingFile(self.path if folder is None else folder / self.path.name)
+        content = _first_lines(found.path, count) if mark is None else found.belonging(mark)
         rows = csv_rows(content.decode(errors="replace"))
         whole = all(len(row) == len(self.columns) for row in rows)
         if not rows or rows[0] != self.columns or len(rows) != count + 1 or not whole:
             got = f"{max(len(rows) - 1, 0)} rows or damaged ones"
-            raise self._file.misfit(count, got)
+            raise found.misfit(count, got)
         self.rows = [
             {key: number(value) for key, value in zip(self.columns, row, strict=True)}
             for row in rows[1:]
         ]
         self._file.hold(content, count)
         return content
-
-    def _first_lines(self, count: int) -> bytes:
-        """Return the header and `count` whole lines, or as many as there are."""
-        try:
-            lines = self.path.read_bytes().splitlines(keepends=True)
-        except OSError:
-            lines = []
-        return b"".join(line for line in lines[: count + 1] if line.endswith(b"\n"))
 
     def append(self, row: Mapping[str, Any]) -> None:
         """Add a row to memory and file; floats keep all their digits."""
@@ -109,6 +105,15 @@ class History:
             writing()
         except OSError as error:
             raise RunError(f"{self.path} cannot be written ({error.strerror}).") from error
+
+
+def _first_lines(path: Path, count: int) -> bytes:
+    """Return the header and `count` whole lines, or as many as there are."""
+    try:
+        lines = path.read_bytes().splitlines(keepends=True)
+    except OSError:
+        lines = []
+    return b"".join(line for line in lines[: count + 1] if line.endswith(b"\n"))
 
 
 def check_last_row(history: History, phase: str, number: int) -> None:

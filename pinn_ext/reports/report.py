@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib.metadata
+import io
 import json
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ def write_config(folder: Path, config: Mapping[str, Any]) -> None:
     """
     try:
         for path, content in config_files(folder, config).items():
-            replace_file(path, content.decode())
+            replace_file(path, content)
     except OSError as error:
         raise RunError(f"The folder {folder} cannot be written ({error.strerror}).") from error
 
@@ -259,10 +260,23 @@ def draw(
     """
     try:
         if rows:
-            plots.losses(folder / "losses.png", rows, terms)
-            plots.weights(folder / "weights.png", rows, terms)
+            picture(folder / "losses.png", plots.losses, rows, terms)
+            picture(folder / "weights.png", plots.weights, rows, terms)
         if gradients:
-            gradient_plot.draw(folder / "gradients.png", gradients)
-        plots.fields(folder / "fields.png", network.system, network)
+            picture(folder / "gradients.png", gradient_plot.draw, gradients)
+        picture(folder / "fields.png", plots.fields, network.system, network)
     except OSError as error:
         raise RunError(f"A picture in {folder} cannot be written ({error.strerror}).") from error
+
+
+def picture(path: Path, draw: Callable[..., None], *what: Any) -> None:
+    """Draw a picture in memory, and write its file whole or not at all.
+
+    Args:
+        path: PNG file.
+        draw: takes the open file, and `what`.
+        *what: is drawn.
+    """
+    content = io.BytesIO()
+    draw(content, *what)
+    replace_file(path, content.getvalue())

@@ -33,15 +33,18 @@ class _Table:
         self._text, self._rows_of = text, rows_of
         self._header = ""
 
-    def take_up(self, mark: Mapping[str, Any]) -> tuple[bytes | None, list[dict[str, Any]]]:
+    def take_up(
+        self, mark: Mapping[str, Any], folder: Path
+    ) -> tuple[bytes | None, list[dict[str, Any]]]:
         """Return what the file is to hold (None: there is to be none), and its rows."""
-        content = self.file.belonging(mark)
+        found = GrowingFile(folder / self.path.name)
+        content = found.belonging(mark)
         try:
             rows = self._rows_of(content.decode()) if content else []
         except (ValueError, KeyError):
             rows = []
         if len(rows) != mark["rows"]:
-            raise self.file.misfit(mark["rows"], "damaged ones")
+            raise found.misfit(mark["rows"], "damaged ones")
         return self._hold(content, len(rows)), rows
 
     def rebuild(self, rows: _Rows) -> bytes | None:
@@ -99,7 +102,7 @@ class RunTables:
         return {"events": self._events.file.mark(), "gradients": self._gradients.file.mark()}
 
     def take_up(
-        self, state: Mapping[str, Any], marks: Mapping[str, Any] | None
+        self, state: Mapping[str, Any], marks: Mapping[str, Any] | None, folder: Path
     ) -> tuple[dict[str, Any], dict[Path, bytes | None]]:
         """Take up the tables of a checkpoint, without what came after it.
 
@@ -107,6 +110,7 @@ class RunTables:
             state: of the callback, in the checkpoint.
             marks: what `marks` returned then; None of a checkpoint of version 0.1, whose state
                 has all rows itself.
+            folder: that the tables lie in now, which need not be the run's.
 
         Returns:
             The state with all rows, and what each file is to hold from now on.
@@ -118,8 +122,8 @@ class RunTables:
             events = self._events.rebuild(state["events"])
             gradients = self._gradients.rebuild(state["gradient_history"])
         else:
-            events, rows = self._events.take_up(marks["events"])
-            gradients, history = self._gradients.take_up(marks["gradients"])
+            events, rows = self._events.take_up(marks["events"], folder)
+            gradients, history = self._gradients.take_up(marks["gradients"], folder)
             state = {**state, "events": rows, "gradient_history": history}
         return dict(state), {self._events.path: events, self._gradients.path: gradients}
 
