@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from pinn_ext import schema
-from pinn_ext.files import RunError
+from pinn_ext.files import RunError, exists, shortened
 from pinn_ext.program.composition import (
     Refused,
     by_hydra,
@@ -21,7 +21,7 @@ from pinn_ext.program.composition import (
     register_schema,
 )
 from pinn_ext.program.hydra_errors import one_line
-from pinn_ext.program.progress import say
+from pinn_ext.program.progress import say, say_loading
 from pinn_ext.program.run_info import Info
 from pinn_ext.program.sizes import check_sizes, is_out_of_memory
 from pinn_ext.program.sweep import job, sweep
@@ -60,13 +60,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _compare(arguments: list[str]) -> int:
     if len(arguments) != 1 or arguments[0].startswith("-"):
         raise Refused(f"`compare` takes one folder: pinn-ext compare FOLDER, got {arguments}.")
-    if not Path(arguments[0]).is_dir():  # before torch is loaded
-        raise Refused(f"There is no folder {arguments[0]}.")
+    folder = Path(arguments[0])
+    if not exists(folder) or not folder.is_dir():
+        raise Refused(f"There is no folder {shortened(folder)}.")
+    say_loading()
     from pinn_ext.reports.compare import NotWritten, compare
 
     with refusals():
         try:
-            rows, text = compare(Path(arguments[0]))
+            rows, text = compare(folder)
         except NotWritten as error:
             say(error.text)
             raise
@@ -136,10 +138,14 @@ def _resume(
     cfg: schema.Config, overrides: list[str], choices: dict[str, str], chosen: Path | None
 ) -> int:
     """Go on with the run of a checkpoint, in its own folder or in the one that was asked for."""
+    path = Path(str(cfg.training.resume))
+    if str(path).strip() and not exists(path):  # told before torch is loaded
+        raise Refused(f"There is no checkpoint at {shortened(path)}.")
+    say_loading()
     from pinn_ext.program import resume
 
     with refusals():
-        plan = resume.prepare(Path(str(cfg.training.resume)), cfg, overrides, choices)
+        plan = resume.prepare(path, cfg, overrides, choices)
     folder = plan.file.parent
     checked = _check(plan.cfg)
     if chosen is not None and chosen.resolve() != folder.resolve():
@@ -179,6 +185,7 @@ def _check(cfg: schema.Config) -> Checked:
     with refusals():
         settings = schema.validate(cfg)  # without torch, so that a typo is answered at once
         check_sizes(cfg)
+        say_loading()
         from pinn_ext.program.build import check
 
         try:

@@ -20,12 +20,35 @@ OWN_FILES = (*_RUN_MARKS, "best.pt", *_TEXTS, *_TABLES, *_PICTURES)
 """Every file that a run or a sweep writes, its lock apart, which is never emptied."""
 
 
+LONGEST_NAME = 255
+"""Bytes of a file's name, on every usual file system."""
+_LONGEST = 200
+
+
 class RunError(RuntimeError):
     """A run cannot start or go on; the message is one sentence for the user."""
 
 
 class FolderTaken(RunError):
     """A folder belongs to another run, or holds what a run would write over."""
+
+
+def exists(path: Path) -> bool:
+    """Return whether there is something at a path; False too where nothing can be looked at.
+
+    Args:
+        path: that a user has given, which may be longer than any name can be.
+    """
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
+def shortened(path: Path) -> str:
+    """Return a path for a message, cut off where it is longer than anyone reads."""
+    text = str(path)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} … ({len(text)} characters)"
 
 
 def own_file(folder: Path) -> str | None:

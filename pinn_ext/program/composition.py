@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from pinn_ext import schema
-from pinn_ext.files import RunError, refuse_taken
+from pinn_ext.files import LONGEST_NAME, RunError, exists, refuse_taken, shortened
 from pinn_ext.program.hydra_errors import one_line, unknown_key
 
 # Hydra's own defaults: seconds are too coarse for runs that start together.
@@ -77,9 +77,7 @@ def compose(
     register_schema()
     own = list(overrides)
     if search:
-        if not Path(search).is_dir():
-            raise Refused(f"`--config-dir` must be a folder, got {search!r}.")
-        own.append(f"hydra.searchpath=[file://{Path(search).resolve()}]")
+        own.append(f"hydra.searchpath=[file://{_search_folder(search)}]")
     try:
         with hydra.initialize_config_dir(
             str(config_dir()), version_base="1.3", job_name="pinn-ext"
@@ -97,6 +95,30 @@ def compose(
         if key not in values:
             raise Refused(f"`{key}` cannot be left out of the configuration.")
     return cast(schema.Config, cfg), hydra_part
+
+
+def _search_folder(search: str) -> Path:
+    if not exists(Path(search)) or not Path(search).is_dir():
+        raise Refused(f"`--config-dir` must be a folder, got {shortened(Path(search))!r}.")
+    return Path(search).resolve()
+
+
+def config_loader(search: str | None = None) -> Any:
+    """Return what finds files of configuration groups.
+
+    Args:
+        search: one more folder of configuration groups.
+
+    Raises:
+        Refused: if that is no folder.
+    """
+    from hydra._internal.config_loader_impl import ConfigLoaderImpl
+    from hydra._internal.utils import create_config_search_path
+
+    path = create_config_search_path(str(config_dir()))
+    if search:
+        path.append("command-line", f"file://{_search_folder(search)}")
+    return ConfigLoaderImpl(config_search_path=path)
 
 
 def chosen_folder(node: Any) -> Path | None:
@@ -145,6 +167,11 @@ def job_folder(hydra_part: Any) -> str:
     except Exception as error:
         why = str(error).splitlines()[0]
         raise Refused(f"`hydra.sweep.subdir` cannot be made out ({why}).") from None
+    if len(os.fsencode(name)) > LONGEST_NAME:
+        raise Refused(
+            f"`hydra.sweep.subdir` must be a name of at most {LONGEST_NAME} bytes, "
+            f"got {shortened(Path(name))}."
+        )
     if not name.strip() or name in (".", "..") or "/" in name or "\0" in name:
         raise Refused(
             "`hydra.sweep.subdir` must be the name of one folder, such as '${hydra.job.num}', "
@@ -181,7 +208,7 @@ def new_folder(parent: str, name: str, chosen: Path | None) -> Path:
                 folder.mkdir()
                 return folder
     except OSError as error:
-        where = chosen or parent
+        where = shortened(chosen or Path(parent))
         raise Refused(f"The folder {where} cannot be made ({error.strerror}).") from None
 
 

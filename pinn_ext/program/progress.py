@@ -22,6 +22,12 @@ def say(text: str) -> None:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (the interpreter flushes it at its end)
 
 
+def say_loading() -> None:
+    """Say on a terminal, once, that the libraries are being loaded, which takes seconds."""
+    if "torch" not in sys.modules and sys.stderr is not None and sys.stderr.isatty():
+        print("loading …", file=sys.stderr, flush=True)
+
+
 class Progress:
     """Counts epochs, or iterations, and lets lines through above the bar."""
 

@@ -17,13 +17,14 @@ from pinn_ext.program.composition import (
     by_hydra,
     chosen_folder,
     compose,
+    config_loader,
     job_folder,
     new_folder,
     refusals,
 )
 from pinn_ext.program.hydra_errors import one_line
 from pinn_ext.program.interrupts import Interrupts, SweepEnd
-from pinn_ext.program.progress import say
+from pinn_ext.program.progress import say, say_loading
 from pinn_ext.program.run_info import Info
 from pinn_ext.schema import Config
 
@@ -43,15 +44,16 @@ def sweep(options: Namespace, arguments: list[str]) -> int:
     Raises:
         Refused: if a job cannot be composed; then none is started.
     """
-    from pinn_ext.reports.compare import expand
+    from pinn_ext.reports.planned_jobs import expand
 
     try:
-        jobs = expand(options.overrides)
+        jobs = expand(options.overrides, config_loader(options.config_dir))
     except Exception as error:
         raise Refused(one_line(error)) from None
     if not jobs:
         raise Refused("A sweep must have at least one job, got a key without values.")
     chosen, cfg, hydra_part = _composed(options, jobs)
+    say_loading()
     folder = new_folder("multirun", cfg.experiment.name, chosen)
     basic = str(hydra_part.sweeper.get("_target_")).endswith("BasicSweeper")
     status = 0

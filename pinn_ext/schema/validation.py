@@ -7,6 +7,7 @@ from pinn_ext.adaptive_weights.checks import initial_weights
 from pinn_ext.adaptive_weights.groups import check_groups
 from pinn_ext.adaptive_weights.settings import WeightSettings
 from pinn_ext.checks import ArgumentError, check_choice, check_number
+from pinn_ext.schema.float_type import check_float_type
 from pinn_ext.schema.keys import (
     WEIGHT_KEYS,
     Adaptive,
@@ -25,6 +26,7 @@ from pinn_ext.strategies.auto.successive_halving import LEAST
 
 WHERE = "training.loss"
 ADAPTIVE = f"{WHERE}.adaptive"
+LONGEST_RUN = 200
 
 
 def validate(cfg: Config) -> WeightSettings:
@@ -46,11 +48,15 @@ def validate(cfg: Config) -> WeightSettings:
     name = cfg.experiment.name
     if not name or name.startswith(".") or any(sign in name for sign in "/\\\0\n"):
         raise ArgumentError("experiment.name", "be usable as a folder's name", repr(name))
+    if len(name.encode()) > LONGEST_RUN:
+        wanted = f"have at most {LONGEST_RUN} bytes, as it begins a folder's name"
+        raise ArgumentError("experiment.name", wanted, len(name.encode()))
     _validate_problem(cfg.problem)
     _validate_dataset(cfg.dataset)
     _validate_geometry(cfg.problem, cfg.dataset)
     _validate_network(cfg.network)
     _validate_training(cfg.training)
+    check_float_type(cfg)
     settings = _validate_loss(cfg.training.loss, cfg.problem.conditions == "soft")
     if settings.strategy == "auto" and cfg.training.epochs < LEAST:
         raise ArgumentError(

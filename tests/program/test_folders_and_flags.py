@@ -36,14 +36,19 @@ from pinn_ext.program.interrupts import Interrupts
             "`hydra.sweep.subdir` must give",
         ),
         (["hydra.run.dir=" + "a" * 300], "The folder aaa"),
-        (["experiment.name=" + "a" * 300], "The folder outputs cannot be made"),
+        (["experiment.name=" + "a" * 300], "`experiment.name` must have at most 200 bytes"),
+        (["training.resume=" + "a" * 5000], "There is no checkpoint at aaa"),
+        (["compare", "a" * 5000], "There is no folder aaa"),
+        (["-m", "seed=1,2", "hydra.sweep.subdir=" + "a" * 300], "`hydra.sweep.subdir` must be"),
+        (["-m", "seed=range(0,inf)"], "`seed=range(0,inf)` must have finite ends"),
+        (["-m", "training=glob(no_such_*)"], "A sweep must have at least one job"),
     ],
     ids=str,
 )
 def test_refused(run, arguments, start):
     done = run(*arguments)
     assert done.status == 2 and done.err.startswith(f"pinn-ext: {start}"), done.err
-    assert done.err.count("\n") == 1
+    assert done.err.count("\n") == 1 and len(done.err) < 600
 
 
 def test_a_sweep_starts_no_job_in_the_folder_of_a_run(run, tmp_path):

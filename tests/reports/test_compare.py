@@ -2,7 +2,7 @@
 
 import pytest
 
-from pinn_ext.reports import compare
+from pinn_ext.reports import compare, planned_jobs
 
 
 def row(job, strategy, worst, status="ok"):
@@ -34,7 +34,7 @@ def test_verdict(groups, start):
 
 
 def test_planned_jobs_are_hydras():
-    assert compare.expand(["training=a,b", "seed=range(0,2)"]) == [
+    assert planned_jobs.expand(["training=a,b", "seed=range(0,2)"]) == [
         ["training=a", "seed=0"],
         ["training=a", "seed=1"],
         ["training=b", "seed=0"],

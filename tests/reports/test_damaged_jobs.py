@@ -7,7 +7,7 @@ import os
 import pytest
 
 from pinn_ext.files import RunError
-from pinn_ext.reports import compare, plots
+from pinn_ext.reports import compare, planned_jobs, plots
 
 HISTORY = "epoch,phase,error_u,error_v\n1,epochs,0.5,0.25\n"
 
@@ -120,4 +120,4 @@ def test_no_links_are_written_through(folder):
 @pytest.mark.parametrize("count", ["range(10001)", "range(0,1e12,1)", "shuffle(range(1000000000))"])
 def test_a_sweep_too_large_is_counted_not_made(count):
     with pytest.raises(ValueError, match="at most 10000 jobs"):
-        compare.expand([f"seed={count}"])
+        planned_jobs.expand([f"seed={count}"])
