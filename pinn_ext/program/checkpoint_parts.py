@@ -48,6 +48,8 @@ def _check_together(saved: Mapping[str, Any]) -> None:
         raise ArgumentError("gauss_newton", "be there in its own phase", None)
     if "tables" in saved and saved["tables"]["history"]["rows"] != saved["rows"]:
         raise ArgumentError("rows", "be those of history.csv", saved["rows"])
+    if not isinstance(saved.get("job_id", ""), str):  # there is one in a sweep only
+        raise ArgumentError("job_id", "be a string", _brief(saved["job_id"]))
 
 
 @contextlib.contextmanager

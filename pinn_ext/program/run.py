@@ -244,6 +244,7 @@ class _Run:
             "choices": dict(self.info.choices),
             "overrides": list(self.info.overrides),
             "job": self.info.job,
+            **({} if self.info.job_id is None else {"job_id": self.info.job_id}),
             "phase": self.phase.name,
             "epoch": self.phase.done,
             "rows": len(history.rows),

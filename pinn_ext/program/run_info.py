@@ -20,8 +20,10 @@ class Info:
         overrides: what the user wrote on the command line.
         choices: which file each configuration group was read from.
         job: number of the job in a sweep, None outside.
+        job_id: what the launcher of a sweep calls the job, the same when it is queued again.
     """
 
     overrides: list[str] = field(default_factory=list)
     choices: dict[str, str] = field(default_factory=dict)
     job: int | None = None
+    job_id: str | None = None

@@ -26,6 +26,7 @@ from pinn_ext.program.hydra_errors import one_line
 from pinn_ext.program.interrupts import Interrupts, SweepEnd
 from pinn_ext.program.progress import say, say_loading
 from pinn_ext.program.run_info import Info
+from pinn_ext.program.workers import ended_with_parent
 from pinn_ext.schema import Config
 
 _END = SweepEnd()
@@ -129,13 +130,15 @@ def job(cfg: Config) -> None:
     """
     import torch
     from hydra.core.hydra_config import HydraConfig
+    from omegaconf import OmegaConf
 
     _END.raise_again()
     own = HydraConfig.get()
+    job_id = None if OmegaConf.is_missing(own.job, "id") else str(own.job.id)
     choices = {k: v for k, v in own.runtime.choices.items() if "hydra" not in k}
-    info = Info(list(own.overrides.task), choices, own.job.num)
+    info = Info(list(own.overrides.task), choices, own.job.num, job_id)
     torch.set_num_threads(1)  # jobs share the cores; threads that wait for each other are slow
-    with Interrupts().caught() as interrupts:
+    with ended_with_parent(), Interrupts().caught() as interrupts:
         content = _attempt(cfg, Path(own.runtime.output_dir), info, interrupts)
     if content["status"] == "failed":
         print(f"pinn-ext: job {info.job} failed: {content['message']}", file=sys.stderr)
@@ -148,11 +151,14 @@ def job(cfg: Config) -> None:
 
 def _attempt(cfg: Config, folder: Path, info: Info, interrupts: Interrupts) -> dict[str, Any]:
     """Return the report of a job, also of one that raised."""
-    from pinn_ext.program import run
+    from pinn_ext.program import requeued, run
     from pinn_ext.reports import report
 
     try:
-        return run.run(cfg, folder, info=info, interrupts=interrupts)
+        source = requeued.own_checkpoint(folder, cfg, info)
+        if source is not None:
+            say(f"Job {info.job} was queued again: it goes on from its checkpoint.")
+        return run.run(cfg, folder, info=info, source=source, interrupts=interrupts)
     except Exception as error:
         if not isinstance(error, (ValueError, RunError)):
             with contextlib.suppress(OSError):  # the report says the essential
