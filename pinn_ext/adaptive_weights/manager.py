@@ -13,6 +13,7 @@ from pinn_ext.adaptive_weights.events import HeldWeights, limit_events
 from pinn_ext.adaptive_weights.groups import Unit, check_groups, units_of
 from pinn_ext.adaptive_weights.proposals import of_members, of_units, weights_of
 from pinn_ext.adaptive_weights.settings import DEFAULTS, WeightSettings
+from pinn_ext.checks import ArgumentError
 from pinn_ext.strategies import Gradients, Statistics, Strategy
 
 
@@ -339,6 +340,10 @@ class AdaptiveLossWeights(HeldWeights):
             ValueError: if it is incomplete or of another strategy, other terms or other groups.
         """
         units = checked.saved_state(state, self.state_dict(), self.groups)
+        try:
+            self._strategy.check_state(state["state"], len(units))
+        except ArgumentError as error:
+            raise error.under("saved") from None
         self._initial, self.units = list(state["initial_weights"]), units
         self._weights, self._before = list(state["weights"]), copy.copy(state["weights_before"])
         self._epoch, self._begin = state["epoch"], state["begin"]

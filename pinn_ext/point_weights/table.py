@@ -10,6 +10,7 @@ from torch import Tensor
 
 from pinn_ext.point_weights.keys import keys_of
 from pinn_ext.point_weights.rows import of_rows
+from pinn_ext.point_weights.saved_tables import check_tables
 from pinn_ext.strategies import PointBlock, PointState, PointStrategy
 
 
@@ -282,9 +283,13 @@ def check_saved(points: Weighing | None, state: Mapping[str, Any] | None) -> Non
         ValueError: if one has point weights that the other has not.
     """
     own = "none" if points is None else repr(points.strategy.name)
+    if state is not None and (not isinstance(state, Mapping) or "strategy" not in state):
+        raise ValueError(f"The saved state must name the strategy of its points, got {state!r}.")
     saved = "none" if state is None else repr(state["strategy"])
     if own != saved:
         raise ValueError(f"The saved state must have point weights of strategy {own}, got {saved}.")
+    if points is not None and state is not None:
+        check_tables(points.strategy, state.get("tables"))
 
 
 def _copied(state: PointState) -> PointState:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pinn_ext.checks import check_number
 from pinn_ext.strategies.base.points import PointBlock, PointState, PointStrategy, check_increasing
@@ -56,6 +56,20 @@ class Causal(PointStrategy):
             "losses": [[0.0] * m for _ in range(self.chunks)],
             "weights": [1.0] * self.chunks,
         }
+
+    def check_state(self, state: Any, n: int, m: int) -> None:
+        """Refuse a saved state that this strategy cannot have returned.
+
+        Args:
+            state: what is said to be one.
+            n: how many points it is of.
+            m: how many terms are measured at them.
+
+        Raises:
+            ArgumentError: naming the part of the state.
+        """
+        super().check_state(state, n, m)
+        check_number("state.stage", state["stage"], 0, len(self.epsilons) - 1, integer=True)
 
     def update(
         self, abs_residual: Tensor, state: PointState, times: Tensor | None = None

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from pinn_ext.checks import ArgumentError, check_choice, check_number
 from pinn_ext.strategies.base.members import member
+from pinn_ext.strategies.base.saved_state import check_like, check_mapping
 from pinn_ext.strategies.base.terms import EMA_ALPHA, EPS, Proposal, State, Statistics, Strategy
 
 ENDS = ("until_epoch", "until_fraction", "until_drop", "until_switch")
@@ -157,6 +158,26 @@ class MultiStage(Strategy):
         if proposal is not None and proposal.blend_beta is None:
             proposal = proposal._replace(blend_beta=method.blend_beta)
         return proposal, state
+
+    def check_state(self, state: Any, terms: int) -> None:
+        """Refuse a saved state that this strategy, or that of its stage, cannot have returned.
+
+        Args:
+            state: what is said to be one.
+            terms: how many terms the strategy sees.
+
+        Raises:
+            ArgumentError: naming the part of the state.
+        """
+        model = self.init([1.0] * terms)
+        check_mapping("state", state, model)
+        stage = check_number("state.stage", state["stage"], 0, len(self.parts) - 1, integer=True)
+        for key in sorted(set(model) - {"own"}):
+            check_like(f"state.{key}", state[key], model[key], terms)
+        try:
+            self.parts[stage].method.check_state(state["own"], terms)
+        except ArgumentError as error:
+            raise error.renamed(f"state.own{error.name.removeprefix('state')}") from None
 
     def unreachable(self, updates: int) -> str | None:
         """Say which stage would end with the last update or later, so that no other follows."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from pinn_ext.checks import ArgumentError, check_number
+from pinn_ext.strategies.base.saved_state import brief, check_like, check_mapping, is_ours
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -77,6 +78,33 @@ class PointStrategy(ABC):
     def factors(self, state: PointState, times: Tensor | None = None) -> Tensor:
         """Return what the residuals are multiplied by, `[n, m]` or `[n, 1]`, dimensionless."""
 
+    def check_state(self, state: Any, n: int, m: int) -> None:
+        """Refuse a saved state that this strategy cannot have returned.
+
+        Args:
+            state: what is said to be one.
+            n: how many points it is of.
+            m: how many terms are measured at them.
+
+        Raises:
+            ArgumentError: naming the part of the state.
+        """
+        import torch
+
+        if not isinstance(state, Mapping):
+            raise ArgumentError("state", "be a mapping", brief(state))
+        tensors = {key: one for key, one in state.items() if isinstance(one, torch.Tensor)}
+        for key, one in tensors.items():  # before any memory is taken for as many
+            if one.dim() == 0 or len(one) != n:
+                raise ArgumentError(f"state.{key}", f"be of {n} points", list(one.shape))
+        model = self.init(n if tensors else 1, m, PointBlock(torch.zeros(0)))
+        check_mapping("state", state, model)
+        for key, own in model.items() if is_ours(self) else ():
+            if isinstance(own, torch.Tensor):
+                _check_tensor(f"state.{key}", state[key], own)
+            else:
+                check_like(f"state.{key}", state[key], own, m)
+
     def newcomers(self, n: int, state: PointState) -> PointState:
         """Return the tensors of `n` points that join those of `state` in the midst of a training.
 
@@ -94,6 +122,20 @@ class PointStrategy(ABC):
                 if key == "lambdas":
                     joined[key] += value.mean(dim=0)
         return joined
+
+
+def _check_tensor(name: str, value: Any, model: Tensor) -> None:
+    fits = (
+        hasattr(value, "is_floating_point")
+        and value.shape == model.shape
+        and value.is_floating_point() == model.is_floating_point()
+    )
+    if not fits:
+        kind = "numbers" if model.is_floating_point() else "whole numbers"
+        got = f"{value.dtype} {list(value.shape)}" if hasattr(value, "shape") else brief(value)
+        raise ArgumentError(name, f"hold {kind} {list(model.shape)}", got)
+    if not bool(value.isfinite().all()):
+        raise ArgumentError(name, "be finite", "others")
 
 
 def check_increasing(what: str, values: Any) -> tuple[float, ...]:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, NamedTuple
 
 from pinn_ext.strategies.base.gradients import Gradients
+from pinn_ext.strategies.base.saved_state import check_like, check_mapping, is_ours
 
 State = dict[str, Any]
 """Plain numbers and lists of numbers, so that it can be saved, restored and read by hand."""
@@ -141,6 +142,21 @@ class Strategy(ABC):
             A sentence without its full stop, None where everything can.
         """
         return None
+
+    def check_state(self, state: Any, terms: int) -> None:
+        """Refuse a saved state that this strategy cannot have returned.
+
+        Args:
+            state: what is said to be one.
+            terms: how many terms the strategy sees.
+
+        Raises:
+            ArgumentError: naming the part of the state.
+        """
+        model = self.init([1.0] * terms)
+        check_mapping("state", state, model)
+        if is_ours(self):
+            check_like("state", state, model, terms)
 
     def describe_change(self, before: State, after: State) -> str | None:
         """Return what a change of state means to a user, for the log of events.
