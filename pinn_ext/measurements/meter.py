@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from pinn_ext.adaptive_weights import AdaptiveLossWeights
+from pinn_ext.checks import ArgumentError
 from pinn_ext.measurements.gradients import (
     chosen_parameters,
     cosines,
@@ -126,6 +127,21 @@ class Meter:
         """Continue from what `state_dict` returned."""
         # On the CPU, wherever `torch.load(map_location=...)` has put it.
         self.generator.set_state(state["generator"].cpu())
+
+
+def check_generator(name: str, state: Any) -> None:
+    """Refuse what is no saved state of a meter.
+
+    Args:
+        name: of the state, for the message.
+        state: what is said to be one.
+
+    Raises:
+        ArgumentError: if it does not hold the state of a generator.
+    """
+    generator = state.get("generator") if isinstance(state, Mapping) else None
+    if not isinstance(generator, Tensor) or generator.dtype != torch.uint8:
+        raise ArgumentError(name, "hold the state of a generator", type(state).__name__)
 
 
 def check_parameters(

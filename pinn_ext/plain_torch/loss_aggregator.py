@@ -22,8 +22,8 @@ from pinn_ext.plain_torch.arguments import (
     stacked_losses,
 )
 from pinn_ext.plain_torch.point_losses import PointLosses, points_of
+from pinn_ext.plain_torch.saved_state import check_state
 from pinn_ext.point_weights.rows import mean_square
-from pinn_ext.point_weights.table import check_saved
 
 _MOST_PENDING = 1000  # losses are kept on their device for so many steps at most
 
@@ -215,10 +215,7 @@ class LossAggregator(nn.Module):
         Raises:
             ValueError: if it is incomplete, or of another strategy or other terms.
         """
-        if not isinstance(state, Mapping):
-            raise ValueError(f"The saved state must be of a LossAggregator, got {state!r}.")
-        check_saved(self.points, state.get("points"))
-        check_names("The saved state", self.get_extra_state(), state)
+        check_state(state, self.get_extra_state(), self.points, len(self.names))
         self.manager.load_state_dict(state["manager"])
         if self.points is not None:
             self.points.load_state_dict(state["points"])

@@ -117,6 +117,9 @@ def _state_after_a_step(optimizer: torch.optim.Optimizer) -> Any:
     return twin.state_dict()["state"]
 
 
+_OF_LBFGS = ("d", "t", "old_dirs", "old_stps", "ro", "H_diag", "prev_flat_grad", "prev_loss")
+
+
 def _check_lbfgs(optimizer: torch.optim.LBFGS, state: Mapping[Any, Any]) -> None:
     parameters = optimizer.param_groups[0]["params"]
     count = sum(p.numel() for p in parameters)
@@ -124,11 +127,20 @@ def _check_lbfgs(optimizer: torch.optim.LBFGS, state: Mapping[Any, Any]) -> None
     own = state[0]
     for key in ("func_evals", "n_iter"):
         check_number(key, own.get(key), 0, integer=True)
+    if own["n_iter"] and (absent := set(_OF_LBFGS) - set(own)):
+        raise ArgumentError("state", f"hold {', '.join(sorted(absent))}", _brief(list(own)))
     for key, value in own.items():
-        for item in value if isinstance(value, list) else [value]:
+        listed = key in ("old_dirs", "old_stps", "ro", "al")
+        if listed and not isinstance(value, list):
+            raise ArgumentError(key, "be a list", _brief(value))
+        for item in value if listed else [value]:
             plain = item is None or isinstance(item, (int, float))
-            if not plain and not (isinstance(item, torch.Tensor) and item.numel() in (1, count)):
-                raise ArgumentError(str(key), f"hold numbers or [{count}]", _brief(item))
+            whole = isinstance(item, torch.Tensor) and item.is_floating_point()
+            sizes = (count,) if key in ("d", "prev_flat_grad", "old_dirs", "old_stps") else (1,)
+            if not (plain and sizes == (1,)) and not (whole and item.numel() in sizes):
+                raise ArgumentError(str(key), f"hold {list(sizes)} numbers", _brief(item))
+    if len({len(own.get(key, ())) for key in ("old_dirs", "old_stps", "ro")}) > 1:
+        raise ArgumentError("old_dirs", "be as many as old_stps and ro", len(own["old_dirs"]))
 
 
 def _alike(key: str, value: Any, model: Any) -> None:

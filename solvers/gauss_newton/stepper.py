@@ -16,6 +16,7 @@ from .linear_model import Linearization
 from .linearizer import Linearizer
 from .problem import NonFiniteJacobianError, Problem
 from .robust_loss import Loss
+from .saved_state import check_state
 from .scaling import Scale, Scaling
 from .standstill import Standstill
 from .step import Step
@@ -262,8 +263,9 @@ class Stepper:
             state: From `state_dict`.
 
         Raises:
-            ValueError: If it belongs to another number of parameters or another rule.
+            ValueError: If it is none, or belongs to another number of parameters or another rule.
         """
+        check_state(state)
         x = state["x"].to(self.x)
         if x.shape != self.x.shape:
             raise ValueError(f"`state` must hold {self.x.numel()} parameters, got {x.numel()}.")

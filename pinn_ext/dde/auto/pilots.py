@@ -9,6 +9,7 @@ from typing import Any
 
 from pinn_ext.adaptive_weights import WeightSettings
 from pinn_ext.checks import check_names
+from pinn_ext.dde.auto.saved_pilots import check_pilots
 from pinn_ext.dde.auto.score import HeldOutScore
 from pinn_ext.dde.messages import pilots_table
 from pinn_ext.dde.model import state as model_state
@@ -329,6 +330,7 @@ class Pilots:
             ValueError: if the state is incomplete or of other candidates.
         """
         check_names("The saved state of the pilots", self.state_dict(None), state)
+        check_pilots(state, len(self._settings), model)
         self.race.load_state_dict(state["tournament"])
         self._score.load_state_dict(state["judge"])
         self._waiting, self._start = dict(state["waiting"]), state["start"]

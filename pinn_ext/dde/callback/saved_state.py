@@ -7,7 +7,9 @@ from typing import Any
 
 from torch import Tensor
 
+from pinn_ext.adaptive_weights.saved_period import check_period
 from pinn_ext.checks import check_names, check_number
+from pinn_ext.measurements.meter import check_generator
 
 _BEST = ("first", "step", "score", "parameters")
 
@@ -33,15 +35,18 @@ def check_state(state: Mapping[str, Any]) -> None:
     _numbers("first_weights", state["first_weights"], count)
     if state["first"] is not None:
         _numbers("first", state["first"], count)
-    period = _mapping("period", state["period"], ("sums", "count"))
-    check_number("The saved count of steps", period["count"], 0, integer=True)
-    if period["sums"] is not None or period["count"]:
-        _numbers("sums", period["sums"], count)
+    _check_period(state["period"], count)
+    check_generator("saved.meter", state["meter"])
     _check_best(_mapping("best", state["best"], _BEST))
     for key in ("events", "gradient_history"):
         rows = state[key]
         if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
             raise ValueError(f"The saved {key} must be a list of mappings, got {rows!r}.")
+
+
+def _check_period(period: Any, count: int | None) -> None:
+    sums = _mapping("period", period, ("sums", "count"))["sums"]
+    check_period(period, len(sums or ()) if count is None else count)
 
 
 def _check_best(best: Mapping[str, Any]) -> None:

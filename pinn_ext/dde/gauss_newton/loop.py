@@ -12,6 +12,7 @@ import torch
 
 from pinn_ext.checks import check_choice, check_number
 from pinn_ext.choices import GN_WEIGHTS
+from pinn_ext.dde.gauss_newton.saved_state import check_training
 from pinn_ext.dde.messages import weights_text
 from pinn_ext.dde.model import optimizers
 from pinn_ext.dde.model.residual_rows import ModelRows, NonFiniteRowsError, check_rows
@@ -319,6 +320,7 @@ class GaussNewtonTraining:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from what `state_dict` returned; the model must hold its parameters."""
+        check_training(state)
         self._saved, self._stepper = state["stepper"], None
         self.done, self._slow = state["done"], state["slow"]
         self.converged, self.message = state["converged"], state["message"]

@@ -8,6 +8,7 @@ from typing import Any
 
 from pinn_ext.checks import check_names
 from pinn_ext.strategies.auto import successive_halving
+from pinn_ext.strategies.auto.saved_race import check_race
 
 
 class Race:
@@ -197,6 +198,7 @@ class Race:
                 f"The saved state must be of the candidates {', '.join(self.labels)}, got "
                 f"{', '.join(state['labels'])}."
             )
+        check_race(state, len(self.labels))
         for key in self._KEYS:
             setattr(self, key, state[key])
         self.rounds = [successive_halving.Round(*one) for one in state["rounds"]]
