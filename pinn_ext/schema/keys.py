@@ -100,6 +100,8 @@ class Training:
     learning_rate: float = 0.005
     weight_decay: float = 0.0
     optimizer: str = "adam"
+    schedule: str = "none"
+    keep: str = "last"
     lbfgs_iterations: int = 0
     log_every: int = 5
     log_weights_every: int = 10

@@ -129,6 +129,8 @@ def _validate_training(training: Training) -> None:
     check_number("training.learning_rate", training.learning_rate, 0, 1e30)  # float32 ends soon
     check_number("training.weight_decay", training.weight_decay, 0)
     check_choice("training.optimizer", training.optimizer, choices.OPTIMIZERS)
+    check_choice("training.schedule", training.schedule, choices.SCHEDULES)
+    check_choice("training.keep", training.keep, choices.KEPT)
     if training.optimizer == "adamw" and training.weight_decay == 0:
         raise ArgumentError(
             "training.weight_decay",
