@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a flag that a run looks at between its steps."""
+"""Ctrl-C, SIGTERM and SIGHUP as a flag that a run looks at between its steps."""
 
 from __future__ import annotations
 
@@ -21,11 +21,20 @@ class Interrupts:
 
     @contextlib.contextmanager
     def caught(self) -> Iterator[Interrupts]:
-        """Catch SIGINT and SIGTERM inside the block, if this is the main thread."""
+        """Catch SIGINT, SIGTERM and SIGHUP inside the block, if this is the main thread.
+
+        SIGHUP stays ignored where it is, as under nohup.
+
+        Yields:
+            This object.
+        """
         if threading.current_thread() is not threading.main_thread():
             yield self
             return
-        former = {s: signal.signal(s, self._note) for s in (signal.SIGINT, signal.SIGTERM)}
+        numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+        if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+            numbers.remove(signal.SIGHUP)
+        former = {s: signal.signal(s, self._note) for s in numbers}
         self._former = former
         try:
             yield self

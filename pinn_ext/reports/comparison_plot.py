@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import matplotlib
 
@@ -27,14 +27,14 @@ _DPI = 120
 
 
 def draw(
-    path: str | os.PathLike[str],
+    path: Path | BinaryIO,
     sections: Sequence[Section],
     histories: Mapping[Any, Sequence[Mapping[str, Any]]],
 ) -> None:
     """Draw the worst-field error of every run over its epochs, and the final errors.
 
     Args:
-        path: PNG file.
+        path: PNG file, or an open one.
         sections: of the comparison, those without groups are left out.
         histories: history of each job.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import matplotlib
 
@@ -23,11 +23,11 @@ _DPI = 120
 _STYLES = ("-", "--", "-.", ":")
 
 
-def losses(path: Path, rows: Rows, names: Sequence[str]) -> None:
+def losses(path: Path | BinaryIO, rows: Rows, names: Sequence[str]) -> None:
     """Draw raw losses, and the errors of both fields, over the run.
 
     Args:
-        path: PNG file.
+        path: PNG file, or an open one.
         rows: history of a run.
         names: of the loss terms.
     """
@@ -42,11 +42,11 @@ def losses(path: Path, rows: Rows, names: Sequence[str]) -> None:
     _finish(figure, (left, right), rows, path)
 
 
-def weights(path: Path, rows: Rows, names: Sequence[str]) -> None:
+def weights(path: Path | BinaryIO, rows: Rows, names: Sequence[str]) -> None:
     """Draw the loss weights, and the weighted losses, over the run.
 
     Args:
-        path: PNG file.
+        path: PNG file, or an open one.
         rows: history of a run.
         names: of the loss terms.
     """
@@ -80,7 +80,7 @@ def positions(rows: Rows) -> list[float]:
     return [starts[r["phase"]] + r["epoch"] for r in rows]
 
 
-def _finish(figure: Any, axes: Sequence[Any], rows: Rows, path: Path) -> None:
+def _finish(figure: Any, axes: Sequence[Any], rows: Rows, path: Path | BinaryIO) -> None:
     made = lengths(rows)
     for axis in axes:
         axis.set_xlabel(", then ".join(PHASES[phase].counted for phase in made))
@@ -94,13 +94,13 @@ def _finish(figure: Any, axes: Sequence[Any], rows: Rows, path: Path) -> None:
     plt.close(figure)
 
 
-def fields(path: Path, system: System, network: nn.Module, per_axis: int = 201) -> None:
+def fields(path: Path | BinaryIO, system: System, network: nn.Module, per_axis: int = 201) -> None:
     """Draw u and v beside the reference and their difference, on the domain only.
 
     In one dimension over space and time, in two over space at the final time.
 
     Args:
-        path: PNG file.
+        path: PNG file, or an open one.
         system: the coupled system.
         network: positions and times `[N, dimension + 1]` to fields `[N, 2]`.
         per_axis: points along each axis of the pictures.
