@@ -5,8 +5,8 @@ import math
 import pytest
 
 from pinn_ext import schema
-from pinn_ext.reports import compare_sections, compare_tables, run_settings
-from pinn_ext.reports.verdict import Group, verdict
+from pinn_ext.reports.compare import sections, settings, tables
+from pinn_ext.reports.compare.verdict import Group, verdict
 
 
 def group(strategy, *worst, seeds=None):
@@ -85,7 +85,7 @@ def written(folder, **keys):
         setattr(node, last, value)
     folder.mkdir(exist_ok=True)
     (folder / "config.yaml").write_text(schema.to_yaml(schema.as_dict(cfg)))
-    return run_settings.read(folder)
+    return settings.read(folder)
 
 
 ADAPTIVE = {"training__loss__adaptive__enabled": True, "training__loss__adaptive__strategy": "ema"}
@@ -96,7 +96,7 @@ def compared(tmp_path):
     """Return the sections of runs given as (worst error, keys)."""
 
     def of(*runs):
-        rows, settings = [], {}
+        rows, known = [], {}
         for job, (worst, keys) in enumerate(runs):
             adaptive = keys.get("training__loss__adaptive__enabled")
             rows.append(
@@ -115,8 +115,8 @@ def compared(tmp_path):
                     "message": None,
                 }
             )
-            settings[job] = written(tmp_path / str(job), **keys)
-        return compare_sections.sections(rows, settings)
+            known[job] = written(tmp_path / str(job), **keys)
+        return sections.sections(rows, known)
 
     return of
 
@@ -136,7 +136,7 @@ def test_other_problems_conditions_and_data_sets_have_tables_of_their_own(compar
     ]
     assert [len(section.rows) for section in found] == [1, 1, 1, 1]
     assert not any(section.verdict for section in found)
-    assert "win" not in compare_tables.text(found)
+    assert "win" not in tables.text(found)
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_other_differences_are_named_and_win_nothing(compared, keys, named):
     assert section.rows[0]["differs"] == named
     assert section.rows[1]["differs"] == section.rows[2]["differs"] == ""
     assert "so none wins" in section.verdict and "5.00e-09" not in section.verdict
-    assert named in compare_tables.text([section])
+    assert named in tables.text([section])
     # With a fixed run of the same settings there is something to say, of those alone.
     (section,) = compared((5e-9, keys), (1e-3, ADAPTIVE), (4e-3, {}))
     assert section.verdict.startswith("ema wins here: worst-field error 1.00e-03, 4.0 times")
@@ -193,10 +193,10 @@ def test_runs_without_settings_or_errors_are_shown_and_not_compared(compared, tm
     (section,) = compared((1e-3, {}), (None, ADAPTIVE), (2e-3, ADAPTIVE))
     assert len(section.rows) == 3 and len(section.groups) == 2
     rows, known = list(section.rows), {0: written(tmp_path / "0"), 1: None, 2: None}
-    (section,) = compare_sections.sections(rows, known)
+    (section,) = sections.sections(rows, known)
     assert len(section.rows) == 3 and [one.name for one in section.groups] == ["fixed"]
     known[2] = written(tmp_path / "2", problem__name="coupled_burgers")
-    found = compare_sections.sections(rows, known)
+    found = sections.sections(rows, known)
     assert [section.title for section in found][-1] == "Settings not known"
     assert [len(section.rows) for section in found] == [1, 1, 1]
 
@@ -204,5 +204,5 @@ def test_runs_without_settings_or_errors_are_shown_and_not_compared(compared, tm
 @pytest.mark.parametrize("text", ["", "[1, 2]", "training: 3", "{", "\0", "a: ${oc.env:HOME}"])
 def test_a_configuration_that_is_none_of_ours_is_not_known(tmp_path, text):
     (tmp_path / "config.yaml").write_text(text)
-    assert run_settings.read(tmp_path) is None
-    assert run_settings.read(tmp_path / "nowhere") is None
+    assert settings.read(tmp_path) is None
+    assert settings.read(tmp_path / "nowhere") is None

@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pinn_ext.reports.run_settings import (
+from pinn_ext.reports.compare.settings import (
     RunSettings,
     Settings,
     differences,
     reference,
     titles,
 )
-from pinn_ext.reports.verdict import Group, verdict
+from pinn_ext.reports.compare.verdict import Group, verdict
 
 Row = dict[str, Any]
 _NOT_KNOWN = "Settings not known"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pinn_ext.reports.compare_sections import Row, Section
-from pinn_ext.reports.verdict import Group
+from pinn_ext.reports.compare.sections import Row, Section
+from pinn_ext.reports.compare.verdict import Group
 
 
 def text(sections: Sequence[Section]) -> str:

@@ -15,7 +15,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.ticker import LogFormatterSciNotation, LogLocator
 
-from pinn_ext.reports.compare_sections import Section, is_number
+from pinn_ext.reports.compare.sections import Section, is_number
 from pinn_ext.reports.plots import positions
 from pinn_ext.systems import FIELDS
 
@@ -89,10 +89,13 @@ def _at_the_end(axis: Any, section: Section) -> None:
     axis.set_yticks(range(len(labels)), list(labels.values()), fontsize="small")
     axis.set_ylim(len(labels) - 0.5, -0.5)
     axis.set(xscale="log", xlabel="relative L2 error")
-    axis.xaxis.set_minor_locator(LogLocator(subs=(2, 5)))
-    axis.xaxis.set_minor_formatter(LogFormatterSciNotation(minor_thresholds=(2, 0.6)))
+    low, high = axis.get_xlim()
+    if high < 300 * low:  # powers of ten alone would be too few
+        axis.xaxis.set_minor_locator(LogLocator(subs=(2, 5)))
+        every = LogFormatterSciNotation(minor_thresholds=(math.inf, math.inf))
+        axis.xaxis.set_minor_formatter(every)
     axis.grid(True, color="0.92")
-    axis.legend(fontsize="small")
+    axis.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1.01, 1.0))
 
 
 def _labels(section: Section) -> dict[str, str]:

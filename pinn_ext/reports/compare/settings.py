@@ -57,15 +57,9 @@ def read(folder: Path) -> RunSettings | None:
     Returns:
         None where that file is lost or damaged, or is none of ours.
     """
-    from omegaconf import OmegaConf
-
     try:
-        own: Any = OmegaConf.to_container(OmegaConf.load(folder / CONFIG_NAME), resolve=False)
-        # Runs of former versions lack the keys that came later.
-        cfg = schema.from_dict(own) if own else None
-    except Exception:  # anything may stand in the file
-        return None
-    if cfg is None:
+        cfg = schema.from_yaml((folder / CONFIG_NAME).read_text())
+    except (OSError, ValueError):
         return None
     values = schema.as_dict(cfg)
     moving = schema.strategy_of(cfg.training.loss.adaptive) != "fixed"

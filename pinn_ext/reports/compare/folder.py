@@ -5,24 +5,23 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pinn_ext.files import RunError, replace_file
-from pinn_ext.reports import compare_tables, report, run_settings
-from pinn_ext.reports.compare_sections import Row, Section, is_number, sections
-from pinn_ext.reports.job_reports import is_running, read_job
-from pinn_ext.reports.run_settings import RunSettings
+from pinn_ext.reports import report
+from pinn_ext.reports.compare import settings, tables
+from pinn_ext.reports.compare.job_reports import is_running, read_job
+from pinn_ext.reports.compare.planned import planned_jobs
+from pinn_ext.reports.compare.sections import Row, Section, is_number, sections
+from pinn_ext.reports.compare.settings import RunSettings
 
 COLUMNS = [
     *("job", "strategy", "overrides", "u", "v", "worst", "raw_loss", "seconds", "status"),
     *("problem", "seed", "differs"),
 ]
-MOST_JOBS = 10_000
-"""A larger sweep is a slip of the pen; each job is looked at before the first is started."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,7 @@ def compare(folder: Path, planned: list[list[str]] | None = None) -> tuple[list[
         raise RunError(f"There are no runs in {folder}.")
     rows = _rows(jobs, planned)
     found = sections(rows, {key: job.settings for key, job in jobs.items()})
-    text = compare_tables.text(found)
+    text = tables.text(found)
     try:
         _write_files(folder, rows, found, {key: job.history for key, job in jobs.items()})
     except OSError as error:
@@ -106,72 +105,12 @@ def _jobs(folder: Path) -> dict[Any, Job]:
         job = content.get("job")
         # Two folders may hold the same job, such as one that was resumed in a new place.
         key = path.parent.name if job is None or job in found else job
-        found[key] = Job(content, history, run_settings.read(path.parent))
+        found[key] = Job(content, history, settings.read(path.parent))
     return found
 
 
 def _without_report(folder: Path) -> Row:
     return {"status": "running" if is_running(folder) else "lost"}
-
-
-def planned_jobs(folder: Path) -> list[list[str]]:
-    """Return the overrides of each job that a sweep set out to run.
-
-    Args:
-        folder: of the sweep; Hydra leaves `multirun.yaml` there.
-
-    Returns:
-        One list of overrides a job, in the order of their numbers; empty if it cannot be known.
-    """
-    from omegaconf import OmegaConf
-
-    path = folder / "multirun.yaml"
-    if not path.is_file():
-        return []
-    # As text: what is written there is not looked up in the environment of whoever compares.
-    own: Any = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
-    if not str(own["hydra"]["sweeper"].get("_target_")).endswith("BasicSweeper"):
-        return []
-    return expand(own["hydra"]["overrides"]["task"])
-
-
-def expand(overrides: Sequence[str], loader: Any = None) -> list[list[str]]:
-    """Expand the overrides of a sweep into those of its jobs, as Hydra's basic sweeper does.
-
-    Args:
-        overrides: as on the command line, such as `training=default,adaptive_ema`.
-        loader: Hydra's, which knows the files that `glob(…)` is to choose from.
-
-    Returns:
-        One list of overrides a job.
-
-    Raises:
-        ValueError: if there are more than `MOST_JOBS`.
-    """
-    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-
-    parsed = OverridesParser.create(config_loader=loader).parse_overrides(list(overrides))
-    count = math.prod({one.get_key_element(): _values_of(one) for one in parsed}.values())
-    if count > MOST_JOBS:
-        raise ValueError(f"A sweep must have at most {MOST_JOBS} jobs, got {count:.4g}.")
-    batches = BasicSweeper.split_arguments(parsed, max_batch_size=None)
-    return [list(job) for batch in batches for job in batch]
-
-
-def _values_of(override: Any) -> float:
-    """Return how many values an override gives; ranges are counted without being made."""
-    from hydra.core.override_parser.types import RangeSweep
-
-    if not override.is_discrete_sweep():
-        return 1
-    value = override.value()
-    if not isinstance(value, RangeSweep):
-        return sum(1 for _ in override.sweep_iterator())
-    start, stop, step = value.start or 0, value.stop or 0, value.step
-    if not step:
-        raise ValueError(f"The step of `{override.input_line}` must not be 0, got {step}.")
-    return max(0, math.ceil((stop - start) / step))
 
 
 def _rows(jobs: Mapping[Any, Job], planned: list[list[str]]) -> list[Row]:
@@ -205,10 +144,6 @@ def _rows(jobs: Mapping[Any, Job], planned: list[list[str]]) -> list[Row]:
     return sorted(rows, key=lambda r: (not is_number(r["worst"]), r["worst"] or 0.0))
 
 
-def _is_number(value: Any) -> bool:
-    return value is not None and value == value
-
-
 def _write_files(
     folder: Path,
     rows: list[Row],
@@ -223,6 +158,6 @@ def _write_files(
     replace_file(folder / "comparison.csv", text.getvalue().encode())
     replace_file(folder / "comparison.json", json.dumps(rows, indent=2) + "\n")
     if any(section.groups for section in found):
-        from pinn_ext.reports import comparison_plot
+        from pinn_ext.reports.compare import picture
 
-        report.picture(folder / "comparison.png", comparison_plot.draw, found, histories)
+        report.picture(folder / "comparison.png", picture.draw, found, histories)
