@@ -22,10 +22,12 @@ from pinn_ext.program.composition import (
     refusals,
 )
 from pinn_ext.program.hydra_errors import one_line
-from pinn_ext.program.interrupts import Interrupts
+from pinn_ext.program.interrupts import Interrupts, SweepEnd
 from pinn_ext.program.progress import say
 from pinn_ext.program.run_info import Info
 from pinn_ext.schema import Config
+
+_END = SweepEnd()
 
 
 def sweep(options: Namespace, arguments: list[str]) -> int:
@@ -53,26 +55,20 @@ def sweep(options: Namespace, arguments: list[str]) -> int:
     folder = new_folder("multirun", cfg.experiment.name, chosen)
     basic = str(hydra_part.sweeper.get("_target_")).endswith("BasicSweeper")
     status = 0
-    # Between jobs; each catches its own. SIGHUP stays ignored where it is, as under nohup.
-    numbers = [signal.SIGTERM, signal.SIGHUP]
-    heard = [n for n in numbers if signal.getsignal(n) is not signal.SIG_IGN]
-    former = {number: signal.signal(number, _terminate) for number in heard}
     quoted = str(folder).replace("'", "\\'")
     try:
-        by_hydra([*arguments, f"hydra.sweep.dir='{quoted}'"], job)
+        with _END.caught():  # between jobs; each catches its own
+            by_hydra([*arguments, f"hydra.sweep.dir='{quoted}'"], job)
+            _END.raise_again()
     except KeyboardInterrupt:
         status = 130
     except SystemExit as stop:
         status = stop.code if isinstance(stop.code, int) else 1
     except Exception as error:  # a launcher whose workers died, say
         print(f"pinn-ext: {one_line(error)}", file=sys.stderr)
-        status = 1
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
-        rows, written = _table(folder, jobs if basic else None)
-        status = status or written
-    return status or (0 if all(row["status"] == "ok" for row in rows) else 1)
+        status = _END.exit_status or 1
+    rows, written = _table(folder, jobs if basic else None)
+    return status or written or (0 if all(row["status"] == "ok" for row in rows) else 1)
 
 
 def _composed(options: Any, jobs: list[list[str]]) -> tuple[Path | None, Config, Any]:
@@ -119,10 +115,6 @@ def _table(folder: Path, jobs: list[list[str]] | None) -> tuple[list[dict[str, A
     return rows, 0
 
 
-def _terminate(number: int, frame: Any) -> None:
-    raise SystemExit(128 + number)
-
-
 def job(cfg: Config) -> None:
     """Run one job of a sweep; whatever happens, it leaves a report and lets the others run.
 
@@ -136,6 +128,7 @@ def job(cfg: Config) -> None:
     import torch
     from hydra.core.hydra_config import HydraConfig
 
+    _END.raise_again()
     own = HydraConfig.get()
     choices = {k: v for k, v in own.runtime.choices.items() if "hydra" not in k}
     info = Info(list(own.overrides.task), choices, own.job.num)
@@ -148,6 +141,7 @@ def job(cfg: Config) -> None:
         raise KeyboardInterrupt
     if interrupts.signal:
         raise SystemExit(interrupts.exit_status)
+    _END.raise_again()
 
 
 def _attempt(cfg: Config, folder: Path, info: Info, interrupts: Interrupts) -> dict[str, Any]:
