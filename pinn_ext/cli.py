@@ -7,7 +7,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from pinn_ext import schema
 from pinn_ext.files import RunError
@@ -21,7 +21,9 @@ from pinn_ext.program.composition import (
     register_schema,
 )
 from pinn_ext.program.hydra_errors import one_line
+from pinn_ext.program.progress import say
 from pinn_ext.program.run_info import Info
+from pinn_ext.program.sizes import check_sizes, is_out_of_memory
 from pinn_ext.program.sweep import job, sweep
 
 if TYPE_CHECKING:
@@ -58,11 +60,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _compare(arguments: list[str]) -> int:
     if len(arguments) != 1 or arguments[0].startswith("-"):
         raise Refused(f"`compare` takes one folder: pinn-ext compare FOLDER, got {arguments}.")
-    from pinn_ext.reports.compare import compare
+    if not Path(arguments[0]).is_dir():  # before torch is loaded
+        raise Refused(f"There is no folder {arguments[0]}.")
+    from pinn_ext.reports.compare import NotWritten, compare
 
     with refusals():
-        rows, text = compare(Path(arguments[0]))
-    print(text)
+        try:
+            rows, text = compare(Path(arguments[0]))
+        except NotWritten as error:
+            say(error.text)
+            raise
+    say(text)
     return 0 if all(row["status"] == "ok" for row in rows) else 1
 
 
@@ -77,7 +85,11 @@ def _hydra(arguments: list[str]) -> int:
     arguments = list(map(_with_own_keys, arguments))
     # Hydra's parser wants the overrides in one piece: `a=1 -m b=2` becomes `-m a=1 b=2`.
     arguments = sorted(arguments, key=lambda a: "=" in a and not a.startswith("-"))
-    options = get_args_parser().parse_args(arguments)
+    parser = get_args_parser()
+    parser.error = _refuse  # type: ignore[method-assign]  # argparse would print its usage, ten lines
+    options = parser.parse_args(arguments)
+    if options.experimental_rerun:  # Hydra would unpickle the file, which runs what stands in it
+        raise Refused("`--experimental-rerun` is not for this program: use training.resume=FOLDER.")
     informs = (options.help, options.hydra_help, options.cfg, options.info)
     if options.config_path or (options.multirun and options.run):
         raise Refused(
@@ -92,6 +104,10 @@ def _hydra(arguments: list[str]) -> int:
     return sweep(options, arguments) if options.multirun else _single(options)
 
 
+def _refuse(message: str) -> NoReturn:
+    raise Refused(f"The command line cannot be read: {message}.")
+
+
 def _with_own_keys(argument: str) -> str:
     """Let an override give a key to a mapping whose keys are not the schema's but, say, names."""
     key = argument.partition("=")[0] + "."
@@ -102,6 +118,10 @@ def _single(options: Namespace) -> int:
     cfg, hydra_part = compose(
         options.overrides, search=options.config_dir, name=options.config_name or "config"
     )
+    if str(hydra_part.mode).endswith("MULTIRUN"):
+        raise Refused(
+            "`hydra.mode` cannot be MULTIRUN without -m: add -m (--multirun) for a sweep."
+        )
     overrides = [o for o in options.overrides if not o.lstrip("+~").startswith("hydra")]
     choices = {k: v for k, v in hydra_part.runtime.choices.items() if "hydra" not in k}
     chosen = chosen_folder(hydra_part.run)
@@ -124,13 +144,17 @@ def _resume(
     checked = _check(plan.cfg)
     if chosen is not None and chosen.resolve() != folder.resolve():
         with refusals():
-            history = resume.read_history(folder)
+            resume.check_tables(plan)
         folder = new_folder("outputs", plan.cfg.experiment.name, chosen)
-        (folder / resume.HISTORY_FILE).write_bytes(history)
     return _run(checked, folder, Info(plan.overrides, plan.choices, plan.job), plan.file)
 
 
-def _run(checked: Checked, folder: Path, info: Info, source: Path | None = None) -> int:
+def _run(
+    checked: Checked,
+    folder: Path,
+    info: Info,
+    source: Path | None = None,
+) -> int:
     from pinn_ext.program.interrupts import Interrupts
     from pinn_ext.program.run import run
 
@@ -139,6 +163,11 @@ def _run(checked: Checked, folder: Path, info: Info, source: Path | None = None)
             content = run(checked, folder, info=info, source=source, interrupts=interrupts)
     except RunError as error:
         print(f"pinn-ext: {error}", file=sys.stderr)
+        return 1
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        print(f"pinn-ext: The run does not fit into memory ({one_line(error)}).", file=sys.stderr)
         return 1
     if content["status"] == "failed":
         print(f"pinn-ext: {content['message']}", file=sys.stderr)
@@ -149,6 +178,10 @@ def _run(checked: Checked, folder: Path, info: Info, source: Path | None = None)
 def _check(cfg: schema.Config) -> Checked:
     with refusals():
         settings = schema.validate(cfg)  # without torch, so that a typo is answered at once
+        check_sizes(cfg)
         from pinn_ext.program.build import check
 
-        return check(cfg, settings)
+        try:
+            return check(cfg, settings)
+        except MemoryError as error:
+            raise Refused(f"The nodes do not fit into memory ({one_line(error)}).") from None

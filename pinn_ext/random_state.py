@@ -29,7 +29,26 @@ def get_state() -> dict[str, Any]:
 def set_state(state: Mapping[str, Any]) -> None:
     """Put back what `get_state` returned."""
     torch.set_rng_state(state["torch"])
+    np.random.set_state(_of_numpy(state))
+    random.setstate(_of_python(state))
+
+
+def check_state(state: Mapping[str, Any]) -> None:
+    """Try a state on generators that nobody uses.
+
+    Raises:
+        Exception: what they raise if it is not one that `get_state` returned.
+    """
+    torch.Generator().set_state(state["torch"])
+    np.random.RandomState().set_state(_of_numpy(state))
+    random.Random().setstate(_of_python(state))
+
+
+def _of_numpy(state: Mapping[str, Any]) -> tuple[str, Any, int, int, float]:
     name, keys, position, has_gauss, gauss = state["numpy"]
-    np.random.set_state((name, np.array(keys, dtype=np.uint32), position, has_gauss, gauss))
+    return name, np.array(keys, dtype=np.uint32), position, has_gauss, gauss
+
+
+def _of_python(state: Mapping[str, Any]) -> tuple[Any, tuple[int, ...], Any]:
     version, internal, gauss_next = state["python"]
-    random.setstate((version, tuple(internal), gauss_next))
+    return version, tuple(internal), gauss_next

@@ -222,7 +222,8 @@ def saved_state(
     for key in ("epoch", "begin"):
         if state[key] is not None:
             check_number(f"The saved {key}", state[key], integer=True)
-    check_number("The saved number of updates", state["updates"], 0, integer=True)
+    for key in ("updates", "asked"):
+        check_number(f"The saved number of {key}", state[key], 0, integer=True)
     check_number("The saved penalty", state["penalty"])
     if set(state["state"] or {}) != set(own["state"]):
         raise ValueError(
@@ -230,7 +231,9 @@ def saved_state(
             f"got {state['state']!r}."
         )
     units = units_of(names, state["initial_weights"], groups)
-    if not isinstance(state["limits"], list) or len(state["limits"]) != len(units):
+    limits = state["limits"]
+    whole = isinstance(limits, list) and all(isinstance(limit, str) for limit in limits)
+    if not whole or len(limits) != len(units):
         raise ValueError(
             f"The saved state must be of {len(units)} terms or groups, got {state['limits']!r}."
         )

@@ -19,6 +19,7 @@ from pinn_ext.losses.from_config import initial_weights, physics_loss
 from pinn_ext.losses.physics_loss import PhysicsLoss
 from pinn_ext.losses.solution_error import Evaluator
 from pinn_ext.networks import FieldNetwork
+from pinn_ext.program.sizes import check_sizes
 from pinn_ext.reports.epoch_log import EpochLog
 from pinn_ext.schema import Config
 from pinn_ext.systems import System
@@ -92,6 +93,7 @@ def check(cfg: Config, settings: WeightSettings | None = None) -> Checked:
         ArgumentError: naming the key, what is allowed and what came.
     """
     settings = schema.validate(cfg) if settings is None else settings
+    check_sizes(cfg)
     loss = physics_loss(cfg)
     end = loss.system.final_time
     check_number("dataset.step", cfg.dataset.step, 0, end, open_low=True, open_high=True)

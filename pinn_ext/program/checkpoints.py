@@ -6,21 +6,23 @@ import contextlib
 import io
 import os
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from pinn_ext.files import RunError
+from pinn_ext.files import OWN_FILES, PART, FolderTaken, RunError, open_own
 
 FORMAT = "pinn_ext checkpoint"
-VERSION = 1
+VERSION = 2
+"""Version 1, of pinn_ext 0.1, has events and gradients within and no marks of the tables."""
 FILE_NAME = "checkpoint.pt"
-_PART = ".part"
 
 
-def save(path: Path, content: dict[str, Any]) -> None:
+def save(
+    path: Path, content: dict[str, Any], others: Mapping[Path, bytes | None] | None = None
+) -> None:
     """Write a checkpoint so that a crash leaves the former one or the new one, never a mixture.
 
     The bytes go to a temporary file beside it, reach the disk, and take its name in one step.
@@ -28,26 +30,44 @@ def save(path: Path, content: dict[str, Any]) -> None:
     Args:
         path: file to write.
         content: tensors, numbers, strings, lists and dicts.
+        others: files in the same folder that change with it, None for one to be removed. Nothing
+            takes its name before all of them are on the disk.
 
     Raises:
-        RunError: if the disk is full or the folder cannot be written; the former file stays.
+        RunError: if the disk is full or the folder cannot be written; the former files stay.
     """
     buffer = io.BytesIO()
     torch.save({"format": FORMAT, "version": VERSION, **content}, buffer)
-    part = path.with_name(path.name + _PART)
+    written = {**(others or {}), path: buffer.getvalue()}
+    parts = {file: _part_of(file) for file, data in written.items() if data is not None}
     try:
-        with open(part, "wb") as file:
-            file.write(buffer.getbuffer())
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
+        for file, part in parts.items():
+            _write(part, written[file] or b"")
+        for file in written:  # the checkpoint last
+            if file in parts:
+                os.replace(parts[file], file)
+            else:
+                file.unlink(missing_ok=True)
         _sync_folder(path.parent)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            part.unlink()
+        for part in parts.values():
+            with contextlib.suppress(OSError):
+                part.unlink()
         raise RunError(
             f"The checkpoint {path} cannot be written ({error.strerror}); the former one is whole."
         ) from error
+
+
+def _part_of(path: Path) -> Path:
+    return path.with_name(path.name + PART)
+
+
+def _write(part: Path, data: bytes) -> None:
+    part.unlink(missing_ok=True)  # left by a process that was killed, or a link
+    with open_own(part, "xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def load(path: Path, keys: Sequence[str] = ()) -> dict[str, Any]:
@@ -77,10 +97,10 @@ def load(path: Path, keys: Sequence[str] = ()) -> dict[str, Any]:
         raise RunError(f"{path} is damaged or no checkpoint of pinn_ext.") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise RunError(f"{path} is no checkpoint of pinn_ext.")
-    if content.get("version") != VERSION:
+    if content.get("version") not in (1, VERSION):
         raise RunError(
             f"{path} is a checkpoint of format {content.get('version')}, this pinn_ext reads "
-            f"{VERSION}."
+            f"1 to {VERSION}."
         )
     absent = [key for key in keys if key not in content]
     if absent:
@@ -101,21 +121,23 @@ def locked(folder: Path) -> Iterator[None]:
         Nothing.
 
     Raises:
-        RunError: if another process holds the folder or it cannot be written.
+        FolderTaken: if another process holds the folder.
+        RunError: if the folder cannot be written.
     """
     import fcntl
 
     try:
-        file = open(folder / "run.lock", "w")  # noqa: SIM115 (held open until the run ends)
+        file = open_own(folder / "run.lock")  # held open until the run ends, never emptied
     except OSError as error:
         raise RunError(f"The folder {folder} cannot be written ({error.strerror}).") from error
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise RunError(f"Another process is running in {folder}.") from None
+            raise FolderTaken(f"Another process is running in {folder}.") from None
         with contextlib.suppress(OSError):
-            (folder / (FILE_NAME + _PART)).unlink()  # left by a process that was killed
+            for name in OWN_FILES:  # left by a process that was killed
+                (folder / (name + PART)).unlink(missing_ok=True)
         yield
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from pinn_ext import schema
-from pinn_ext.files import RunError
+from pinn_ext.files import RunError, refuse_taken
 from pinn_ext.program.hydra_errors import one_line, unknown_key
 
 # Hydra's own defaults: seconds are too coarse for runs that start together.
@@ -84,7 +85,7 @@ def compose(
             str(config_dir()), version_base="1.3", job_name="pinn-ext"
         ):
             cfg = hydra.compose(name, own, return_hydra_config=True)
-        hydra_part = cfg.hydra
+        hydra_part = copy.deepcopy(cfg).hydra  # its names may be made from all of its own keys
         with open_dict(cfg):
             del cfg["hydra"]
         values: Any = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
@@ -115,9 +116,41 @@ def chosen_folder(node: Any) -> Path | None:
     raw: Any = OmegaConf.to_container(node, resolve=False)
     if raw["dir"].endswith(_HYDRA_FOLDER):
         return None
-    if not str(node.dir).strip():
-        raise Refused("The output folder (hydra.run.dir, hydra.sweep.dir) must be a name, got ''.")
-    return Path(node.dir)
+    try:
+        name = str(node.dir)
+    except Exception as error:  # OmegaConf's, of a name made from a key that is not there
+        why = str(error).splitlines()[0]
+        raise Refused(f"The output folder {raw['dir']!r} cannot be made out ({why}).") from None
+    if not name.strip() or "\0" in name:
+        raise Refused(
+            f"The output folder (hydra.run.dir, hydra.sweep.dir) must be a name, got {name!r}."
+        )
+    return Path(name)
+
+
+def job_folder(hydra_part: Any) -> str:
+    """Return the name of a job's folder in that of its sweep.
+
+    Args:
+        hydra_part: Hydra's part of the job's configuration.
+
+    Returns:
+        One name, so that a comparison finds it.
+
+    Raises:
+        Refused: if it is anything else.
+    """
+    try:
+        name = str(hydra_part.sweep.subdir)
+    except Exception as error:
+        why = str(error).splitlines()[0]
+        raise Refused(f"`hydra.sweep.subdir` cannot be made out ({why}).") from None
+    if not name.strip() or name in (".", "..") or "/" in name or "\0" in name:
+        raise Refused(
+            "`hydra.sweep.subdir` must be the name of one folder, such as '${hydra.job.num}', "
+            f"got {name!r}."
+        )
+    return name
 
 
 def new_folder(parent: str, name: str, chosen: Path | None) -> Path:
@@ -129,20 +162,16 @@ def new_folder(parent: str, name: str, chosen: Path | None) -> Path:
         chosen: the folder that the user asked for, or None.
 
     Returns:
-        An existing folder that holds no run yet.
+        An existing folder that holds nothing that a run writes.
 
     Raises:
-        Refused: if it cannot be made or holds a run.
+        Refused: if it cannot be made, holds a run or files of the names that one writes.
     """
     try:
         if chosen is not None:
             chosen.mkdir(parents=True, exist_ok=True)
-            marks = ("checkpoint.pt", "report.json", "multirun.yaml")
-            if any((chosen / mark).exists() for mark in marks):
-                raise Refused(
-                    f"The folder {chosen} must not hold a run yet: choose another one, or go on "
-                    f"with that run by training.resume={chosen}."
-                )
+            with refusals():
+                refuse_taken(chosen)
             return chosen
         Path(parent).mkdir(parents=True, exist_ok=True)
         while True:

@@ -10,11 +10,13 @@ from typing import Any
 from pinn_ext import schema
 from pinn_ext.checks import ArgumentError
 from pinn_ext.files import RunError
-from pinn_ext.program import checkpoints
-from pinn_ext.program.run_info import KEYS
+from pinn_ext.program import checkpoint_parts, checkpoints
+from pinn_ext.reports.event_files import EVENTS_FILE, GRADIENTS_FILE
+from pinn_ext.reports.growing_file import GrowingFile
 from pinn_ext.reports.history import FILE_NAME as HISTORY_FILE
 from pinn_ext.reports.history import PHASES
 from pinn_ext.schema import Config
+from pinn_ext.schema.keys import keys_set_by
 
 # What may differ from the checkpoint: how far to train, where, and what the run is called.
 _ITERATIONS = "training.gauss_newton.iterations"
@@ -27,6 +29,8 @@ _FREE = (
     "experiment",
 )
 
+_TABLES = {"history": HISTORY_FILE, "events": EVENTS_FILE, "gradients": GRADIENTS_FILE}
+
 
 @dataclass
 class Plan:
@@ -38,6 +42,7 @@ class Plan:
         overrides: what the user wrote when the run was started.
         job: its number in a sweep, None outside.
         file: the checkpoint.
+        marks: what it says of the tables beside it, None of a checkpoint of version 0.1.
     """
 
     cfg: Config
@@ -45,6 +50,7 @@ class Plan:
     overrides: list[str]
     job: int | None
     file: Path
+    marks: dict[str, Any] | None
 
 
 def prepare(path: Path, cfg: Config, overrides: Sequence[str], choices: dict[str, str]) -> Plan:
@@ -64,83 +70,89 @@ def prepare(path: Path, cfg: Config, overrides: Sequence[str], choices: dict[str
         ArgumentError: if there is no path, or fewer epochs or iterations than before.
         ValueError: if an override differs from the checkpoint; it names the key.
     """
-    if str(path) == ".":
+    if not str(cfg.training.resume or "").strip():
         raise ArgumentError("training.resume", "be a checkpoint or the folder of a run", "''")
     file = path / checkpoints.FILE_NAME if path.is_dir() else path
-    saved = checkpoints.load(file, KEYS)
-    old = _saved_config(file, saved)
-    for key in [_key(override) for override in overrides]:
-        if key in _FREE:
-            continue
-        before, now = _values(key, old, cfg, saved["choices"], choices)
-        if before != now:
-            raise ValueError(
-                f"`{key}` cannot differ from the checkpoint when a run is resumed: it is "
-                f"{before!r} there, got {now!r}."
-            )
-    given = [_key(override) for override in overrides]
+    saved = checkpoint_parts.load(file)
+    old = _saved_config(file, saved["config"])
+    given = [key for override in overrides for key in keys_set_by(override)]
+    for key in given:
+        _check_same(key, old, cfg, saved["choices"], choices)
+    changed = _changed(old, cfg, given, saved["phase"])
+    return Plan(
+        changed,
+        dict(saved["choices"]),
+        list(saved["overrides"]),
+        saved["job"],
+        file,
+        saved.get("tables"),
+    )
+
+
+def check_tables(plan: Plan) -> None:
+    """Refuse tables that are not those of their checkpoint, before a new folder is made for them.
+
+    Args:
+        plan: what `prepare` returned.
+
+    Raises:
+        RunError: if a table is not the one that the checkpoint was made beside.
+    """
+    for key, name in _TABLES.items():
+        if plan.marks is not None:
+            GrowingFile(plan.file.parent / name).belonging(plan.marks[key])
+
+
+def _check_same(key: str, old: Config, cfg: Config, old_choices: dict, choices: dict) -> None:
+    if key in _FREE:
+        return
+    if key in choices or key in old_choices:
+        before, now = old_choices.get(key), choices.get(key)
+    else:
+        before, now = schema.select(old, key), schema.select(cfg, key)
+    if before != now:
+        raise ValueError(
+            f"`{key}` cannot differ from the checkpoint when a run is resumed: it is "
+            f"{before!r} there, got {now!r}."
+        )
+
+
+def _changed(old: Config, cfg: Config, given: Sequence[str], phase: str) -> Config:
+    """Return the saved configuration with what may be said anew and was given."""
+    values = schema.as_dict(old)
+    training = values["training"]
     if "training.epochs" in given:
-        _check_epochs(old.training.epochs, cfg.training.epochs, saved)
-        old.training.epochs = cfg.training.epochs
+        _check_epochs(old.training.epochs, cfg.training.epochs, phase)
+        training["epochs"] = cfg.training.epochs
     if _ITERATIONS in given:
         before, now = old.training.gauss_newton.iterations, cfg.training.gauss_newton.iterations
         if now < before:
             raise ArgumentError(
                 _ITERATIONS, f"be at least {before}, which the run was made for", now
             )
-        old.training.gauss_newton.iterations = now
+        training["gauss_newton"]["iterations"] = now
     if "device" in given:
-        old.device = cfg.device
+        values["device"] = cfg.device
     if "experiment.name" in given:
-        old.experiment.name = cfg.experiment.name
-    return Plan(old, dict(saved["choices"]), list(saved["overrides"]), saved["job"], file)
+        values["experiment"]["name"] = cfg.experiment.name
+    return schema.from_dict(values)
 
 
-def read_history(folder: Path) -> bytes:
-    """Return the history of a run, to be taken along into a new folder.
-
-    Args:
-        folder: of the checkpoint.
-
-    Returns:
-        Content of the file.
-
-    Raises:
-        RunError: if it cannot be read.
-    """
+def _saved_config(file: Path, values: dict[str, Any]) -> Config:
     try:
-        return (folder / HISTORY_FILE).read_bytes()
-    except OSError as error:
-        raise RunError(f"{folder / HISTORY_FILE} cannot be read ({error.strerror}).") from error
-
-
-def _key(override: str) -> str:
-    return override.split("=", 1)[0].lstrip("+~")
-
-
-def _values(
-    key: str, old: Config, cfg: Config, old_choices: dict, choices: dict
-) -> tuple[Any, Any]:
-    if key in choices or key in old_choices:
-        return old_choices.get(key), choices.get(key)
-    return schema.select(old, key), schema.select(cfg, key)
-
-
-def _saved_config(file: Path, saved: dict[str, Any]) -> Config:
-    try:
-        return schema.from_dict(saved["config"])
+        return schema.from_dict(values)
     except Exception as error:  # OmegaConf's, of a key that is not or no longer there
         text = str(error).splitlines()[0]
         raise RunError(f"The checkpoint {file} does not fit this version ({text}).") from None
 
 
-def _check_epochs(before: int, now: int, saved: dict[str, Any]) -> None:
+def _check_epochs(before: int, now: int, phase: str) -> None:
     if now < before:
         raise ArgumentError(
             "training.epochs", f"be at least {before}, which the run was made for", now
         )
-    phase = PHASES[saved["phase"]]
-    if now > before and saved["phase"] != "epochs":
+    if now > before and phase != "epochs":
+        begun = PHASES[phase].label
         raise ArgumentError(
-            "training.epochs", f"stay {before}, as the {phase.label} phase has begun", now
+            "training.epochs", f"stay {before}, as the {begun} phase has begun", now
         )

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from pinn_ext import random_state, schema
-from pinn_ext.files import RunError
-from pinn_ext.program import checkpoints
+from pinn_ext.checks import ArgumentError, check_number
+from pinn_ext.files import RunError, refuse_taken
+from pinn_ext.program import checkpoint_parts, checkpoints
 from pinn_ext.program.build import Checked, build, check
+from pinn_ext.program.checkpoint_parts import check_optimizer, damaged
 from pinn_ext.program.interrupts import Interrupts
 from pinn_ext.program.phases import graph_model, phases_of, warnings_of
 from pinn_ext.program.progress import Progress, say
-from pinn_ext.program.run_info import KEYS, Info
+from pinn_ext.program.run_info import Info
 from pinn_ext.reports import console, report
-from pinn_ext.reports.weight_tables import RunTables
+from pinn_ext.reports.history import check_last_row
+from pinn_ext.reports.weight_tables import RunTables, without_rows
 from pinn_ext.schema import Config
 
 if TYPE_CHECKING:
     from pinn_ext.dde.phases import Phase
+
+_NO_DIGEST = (
+    "The checkpoint has no digest of history.csv, as those of version 0.1: its rows are taken as "
+    "they are."
+)
 
 
 def run(
@@ -38,7 +46,7 @@ def run(
         cfg: the configuration, or what `check` made of it.
         folder: exists; everything is written into it.
         info: how the run was started.
-        source: checkpoint to go on from.
+        source: checkpoint to go on from; the tables beside it come along into another folder.
         interrupts: signals that were caught, if the caller catches any.
 
     Returns:
@@ -50,9 +58,13 @@ def run(
     """
     checked = cfg if isinstance(cfg, Checked) else check(cfg)
     with checkpoints.locked(folder):
+        if source is None or source.parent.resolve() != folder.resolve():
+            # Looked at under the lock: another process may have run here since the folder was made.
+            refuse_taken(folder)
         # Read under the lock: a process that has just left the folder may have written once more.
-        saved = None if source is None else checkpoints.load(source, KEYS)
-        return _Run(checked, folder, info or Info(), interrupts or Interrupts()).execute(saved)
+        saved = None if source is None else checkpoint_parts.load(source)
+        own = _Run(checked, folder, info or Info(), interrupts or Interrupts(), source)
+        return own.execute(saved)
 
 
 class _Run:
@@ -61,8 +73,16 @@ class _Run:
     It is the watcher of each phase: after each epoch it logs, saves, and looks for signals.
     """
 
-    def __init__(self, checked: Checked, folder: Path, info: Info, interrupts: Interrupts) -> None:
+    def __init__(
+        self,
+        checked: Checked,
+        folder: Path,
+        info: Info,
+        interrupts: Interrupts,
+        source: Path | None = None,
+    ) -> None:
         self.cfg, self.folder, self.info, self.interrupts = checked.cfg, folder, info, interrupts
+        self.source = source or folder / checkpoints.FILE_NAME
         self.built = build(checked, folder)
         self.model = graph_model(self.cfg, self.built)
         self.phases = phases_of(self.cfg, self.built, self.model)
@@ -78,31 +98,51 @@ class _Run:
             self._progress.write(console.banner(strategy, self.built.initial))
             if saved is not None:
                 self._progress.write(self._resumed_line())
+                if "tables" not in saved:
+                    self._progress.write(_NO_DIGEST)
             message = self._train()
         return self._finish(message)
 
     def _start(self, saved: Mapping[str, Any] | None) -> None:
-        report.write_config(self.folder, schema.as_dict(self.cfg))
-        if saved is not None:
-            self.phase = next(phase for phase in self.phases if phase.name == saved["phase"])
-        self._compile(self.phase)
+        config = schema.as_dict(self.cfg)
         if saved is None:
+            report.write_config(self.folder, config)
+            self._compile(self.phase)
             self.built.log.history.start()
             self.tables.start()
-        else:
-            self._resume(saved)
-        self._save()
+            self._save()
+        else:  # nothing is written before all of the checkpoint is taken up
+            tables = self._take_up(saved)
+            self._save(report.config_files(self.folder, config) | tables)
 
-    def _resume(self, saved: Mapping[str, Any]) -> None:
-        self.model.load_state_dict(saved)
-        for phase in self.phases:
-            phase.load_state_dict(saved)
-        self.phase.done = saved["epoch"]
+    def _take_up(self, saved: Mapping[str, Any]) -> dict[Path, bytes | None]:
+        """Go on from a checkpoint; return what the tables beside it are to hold from now on."""
+        history, marks = self.built.log.history, saved.get("tables")
+        mark = None if marks is None else marks["history"]
+        beside = self.source.parent
+        content = history.take_up(saved["rows"], mark, beside)
+        files: dict[Path, bytes | None] = {history.path: content}
+        check_last_row(history, saved["phase"], saved["epoch"])
+        with damaged(self.source, "adaptive_weights_state"):
+            state, tables = self.tables.take_up(saved["adaptive_weights_state"], marks, beside)
+        self.phase = next(phase for phase in self.phases if phase.name == saved["phase"])
+        self._compile(self.phase)
+        self._load({**saved, "adaptive_weights_state": state})
         self.seconds_before = saved["seconds_training"]
         self.weighting_before = saved["seconds_weighting"]
-        self.built.log.history.resume(saved["rows"])
-        self.tables.start()
         random_state.set_state(saved["random_state"])
+        return files | tables
+
+    def _load(self, saved: Mapping[str, Any]) -> None:
+        """Put the state of a checkpoint into the model and the phases."""
+        with damaged(self.source):
+            check_optimizer(self.model.model.opt, saved["optimizer_state_dict"])
+            self.model.load_state_dict(saved)
+            for phase in self.phases:
+                phase.load_state_dict(saved)
+            self.phase.done = check_number("epoch", saved["epoch"], 0, self.phase.length)
+            if self.phase.made() != self.phase.done:
+                raise ArgumentError("epoch", f"be {self.phase.made()}, as made", self.phase.done)
 
     def _coming(self) -> list[Phase]:
         """Return the phases after the present one that there is anything to do in."""
@@ -141,7 +181,7 @@ class _Run:
             closing = phase.closing()
             if closing and stopped is None and not self.stop_wanted():
                 write(closing)
-            self._note_events()
+            self._print_events(self.tables.add())
             return stopped
         except failures as error:
             return str(error)
@@ -160,6 +200,7 @@ class _Run:
         phase, log, write = self.phase, self.built.log, self._progress.write
         measured = phase.measured()
         log.add(phase.name, number, measured.losses, measured.weights, self._seconds())
+        events = self.tables.add()
         self._save()
         log.print(
             write,
@@ -170,7 +211,7 @@ class _Run:
         )
         for line in self.built.weights.take_lines():
             write(line)
-        self._note_events()
+        self._print_events(events)
         if phase.unit:
             self._progress.advance(number)
 
@@ -178,9 +219,9 @@ class _Run:
         """Return whether a signal has come."""
         return self.interrupts.signal is not None
 
-    def _note_events(self) -> None:
-        """Write what has happened to the weights, and print what must not be missed."""
-        for event in self.tables.add():
+    def _print_events(self, events: Sequence[Mapping[str, Any]]) -> None:
+        """Print what must not be missed of what has happened to the weights."""
+        for event in events:
             line = console.event_line(event)
             if line is not None:
                 self._progress.write(line)
@@ -193,9 +234,11 @@ class _Run:
     def _weighting_seconds(self) -> float:
         return self.weighting_before + self.built.weights.seconds
 
-    def _save(self) -> None:
+    def _save(self, others: Mapping[Path, bytes | None] | None = None) -> None:
+        state, history = self.model.state_dict(), self.built.log.history
         content = {
-            **self.model.state_dict(),
+            **state,
+            "adaptive_weights_state": without_rows(state["adaptive_weights_state"]),
             **{key: value for phase in self.phases for key, value in phase.state_dict().items()},
             "config": schema.as_dict(self.cfg),
             "choices": dict(self.info.choices),
@@ -203,12 +246,13 @@ class _Run:
             "job": self.info.job,
             "phase": self.phase.name,
             "epoch": self.phase.done,
-            "rows": len(self.built.log.history.rows),
+            "rows": len(history.rows),
+            "tables": {"history": history.mark(), **self.tables.marks()},
             "random_state": random_state.get_state(),
             "seconds_training": self._seconds(),
             "seconds_weighting": self._weighting_seconds(),
         }
-        checkpoints.save(self.folder / checkpoints.FILE_NAME, content)
+        checkpoints.save(self.folder / checkpoints.FILE_NAME, content, others)
 
     def _finish(self, message: str | None) -> dict[str, Any]:
         interrupted = self.stop_wanted() and message is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sys
 import traceback
@@ -10,20 +11,23 @@ from pathlib import Path
 from typing import Any
 
 from pinn_ext import schema
-from pinn_ext.files import RunError
+from pinn_ext.files import FolderTaken, RunError, refuse_taken, replace_file
 from pinn_ext.program.composition import (
     Refused,
     by_hydra,
     chosen_folder,
     compose,
+    job_folder,
     new_folder,
     refusals,
 )
 from pinn_ext.program.hydra_errors import one_line
-from pinn_ext.program.interrupts import Interrupts
+from pinn_ext.program.interrupts import Interrupts, SweepEnd
 from pinn_ext.program.progress import say
 from pinn_ext.program.run_info import Info
 from pinn_ext.schema import Config
+
+_END = SweepEnd()
 
 
 def sweep(options: Namespace, arguments: list[str]) -> int:
@@ -39,49 +43,76 @@ def sweep(options: Namespace, arguments: list[str]) -> int:
     Raises:
         Refused: if a job cannot be composed; then none is started.
     """
-    from omegaconf import OmegaConf
-
-    from pinn_ext.reports.compare import compare, expand
+    from pinn_ext.reports.compare import expand
 
     try:
         jobs = expand(options.overrides)
     except Exception as error:
         raise Refused(one_line(error)) from None
-    for overrides in jobs:
-        cfg, hydra_part = compose(
-            overrides, search=options.config_dir, name=options.config_name or "config"
-        )
-        if cfg.training.resume is not None:
-            raise Refused("`training.resume` goes on with one run, it cannot be used with -m.")
-    raw: Any = OmegaConf.to_container(hydra_part.sweep, resolve=False)
-    if len(jobs) > 1 and "${hydra.job." not in raw["subdir"]:
-        raise Refused(
-            "`hydra.sweep.subdir` must give each job a folder of its own, such as "
-            f"'${{hydra.job.num}}', got {raw['subdir']!r}."
-        )
-    folder = new_folder("multirun", cfg.experiment.name, chosen_folder(hydra_part.sweep))
+    if not jobs:
+        raise Refused("A sweep must have at least one job, got a key without values.")
+    chosen, cfg, hydra_part = _composed(options, jobs)
+    folder = new_folder("multirun", cfg.experiment.name, chosen)
+    basic = str(hydra_part.sweeper.get("_target_")).endswith("BasicSweeper")
     status = 0
-    former = signal.signal(signal.SIGTERM, _terminate)  # between jobs; each catches its own
     quoted = str(folder).replace("'", "\\'")
     try:
-        by_hydra([*arguments, f"hydra.sweep.dir='{quoted}'"], job)
+        with _END.caught():  # between jobs; each catches its own
+            by_hydra([*arguments, f"hydra.sweep.dir='{quoted}'"], job)
+            _END.raise_again()
     except KeyboardInterrupt:
         status = 130
     except SystemExit as stop:
         status = stop.code if isinstance(stop.code, int) else 1
     except Exception as error:  # a launcher whose workers died, say
         print(f"pinn-ext: {one_line(error)}", file=sys.stderr)
-        status = 1
-    finally:
-        signal.signal(signal.SIGTERM, former)
-        with refusals():
-            rows, text = compare(folder)
-        say(f"\n{text}")
-    return status or (0 if all(row["status"] == "ok" for row in rows) else 1)
+        status = _END.exit_status or 1
+    rows, written = _table(folder, jobs if basic else None)
+    return status or written or (0 if all(row["status"] == "ok" for row in rows) else 1)
 
 
-def _terminate(number: int, frame: Any) -> None:
-    raise SystemExit(128 + number)
+def _composed(options: Any, jobs: list[list[str]]) -> tuple[Path | None, Config, Any]:
+    """Compose every job; return the folder asked for, and the last job's two configurations."""
+    places: list[str] = []
+    for number, overrides in enumerate(jobs):
+        # What Hydra's launchers give to a job, and its folder may be named after.
+        own = [f"hydra.job.num={number}", f"hydra.job.id={number}"]
+        cfg, hydra_part = compose(
+            [*overrides, *own], search=options.config_dir, name=options.config_name or "config"
+        )
+        if cfg.training.resume is not None:
+            raise Refused("`training.resume` goes on with one run, it cannot be used with -m.")
+        if str(hydra_part.mode).endswith("RUN") and "MULTI" not in str(hydra_part.mode):
+            raise Refused("`hydra.mode` cannot be RUN with -m (--multirun).")
+        places.append(job_folder(hydra_part))
+    if len(set(places)) < len(places):
+        raise Refused(
+            "`hydra.sweep.subdir` must give each job a folder of its own, such as "
+            f"'${{hydra.job.num}}', got {places[0]!r} more than once."
+        )
+    size = hydra_part.sweeper.get("max_batch_size")
+    if size is not None and not (isinstance(size, int) and size >= 1):
+        raise Refused(f"`hydra.sweeper.max_batch_size` must be a whole number >= 1, got {size!r}.")
+    chosen = chosen_folder(hydra_part.sweep)
+    if chosen is not None:
+        for place in places:
+            with refusals():
+                refuse_taken(chosen / place)
+    return chosen, cfg, hydra_part
+
+
+def _table(folder: Path, jobs: list[list[str]] | None) -> tuple[list[dict[str, Any]], int]:
+    """Print the comparison of a sweep; return its rows, and 1 if its files cannot be written."""
+    from pinn_ext.reports.compare import NotWritten, compare
+
+    try:
+        rows, text = compare(folder, jobs)
+    except NotWritten as error:
+        say(f"\n{error.text}")
+        print(f"pinn-ext: {error}", file=sys.stderr)
+        return error.rows, 1
+    say(f"\n{text}")
+    return rows, 0
 
 
 def job(cfg: Config) -> None:
@@ -97,6 +128,7 @@ def job(cfg: Config) -> None:
     import torch
     from hydra.core.hydra_config import HydraConfig
 
+    _END.raise_again()
     own = HydraConfig.get()
     choices = {k: v for k, v in own.runtime.choices.items() if "hydra" not in k}
     info = Info(list(own.overrides.task), choices, own.job.num)
@@ -109,6 +141,7 @@ def job(cfg: Config) -> None:
         raise KeyboardInterrupt
     if interrupts.signal:
         raise SystemExit(interrupts.exit_status)
+    _END.raise_again()
 
 
 def _attempt(cfg: Config, folder: Path, info: Info, interrupts: Interrupts) -> dict[str, Any]:
@@ -120,7 +153,8 @@ def _attempt(cfg: Config, folder: Path, info: Info, interrupts: Interrupts) -> d
         return run.run(cfg, folder, info=info, interrupts=interrupts)
     except Exception as error:
         if not isinstance(error, (ValueError, RunError)):
-            (folder / "error.log").write_text(traceback.format_exc())
+            with contextlib.suppress(OSError):  # the report says the essential
+                replace_file(folder / "error.log", traceback.format_exc())
         content = report.failure(
             one_line(error),
             strategy=schema.strategy_of(cfg.training.loss.adaptive),
@@ -129,5 +163,7 @@ def _attempt(cfg: Config, folder: Path, info: Info, interrupts: Interrupts) -> d
             overrides=info.overrides,
             job=info.job,
         )
-        report.write(folder, content)
+        if not isinstance(error, FolderTaken):  # what lies there belongs to someone else
+            with contextlib.suppress(RunError):  # a full disk, say: the other jobs go on
+                report.write(folder, content)
         return content

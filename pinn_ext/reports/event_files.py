@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pinn_ext.files import replace_file
+from pinn_ext.reports.growing_file import csv_rows
 
 EVENTS_FILE = "events.csv"
 GRADIENTS_FILE = "gradients.csv"
@@ -57,6 +58,28 @@ def gradient_table(history: Rows) -> str:
     rows = [gradient_row(row) for row in history]
     columns = list(dict.fromkeys(column for row in rows for column in row))
     return _table(columns or ["step"], rows)
+
+
+def event_rows(text: str) -> list[dict[str, Any]]:
+    """Return the events of an `event_table`."""
+    _, *rows = csv_rows(text)
+    events = [dict(zip(EVENT_COLUMNS, row, strict=True)) for row in rows]
+    return [event | {"step": int(event["step"]), "epoch": int(event["epoch"])} for event in events]
+
+
+def gradient_rows(text: str) -> list[dict[str, Any]]:
+    """Return the `gradient_history` of a `gradient_table`, a vector's cosine with itself as 1."""
+    columns, *rows = csv_rows(text)
+    history = []
+    for cells in rows:
+        row = {key: cell for key, cell in zip(columns, cells, strict=True) if cell}
+        names = [key.removeprefix("norm_") for key in row if key.startswith("norm_")]
+        table = [[float(a == b) for a in range(len(names))] for b in range(len(names))]
+        for a, b in pairs_of(names):
+            table[a][b] = table[b][a] = float(row[f"cos_{names[a]}_{names[b]}"])
+        norms = [float(row[f"norm_{name}"]) for name in names]
+        history.append({"step": int(row["step"]), "names": names, "norms": norms, "cosines": table})
+    return history
 
 
 def write_events(path: str | os.PathLike[str], events: Rows) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, BinaryIO
 
 import matplotlib
 
@@ -20,14 +20,14 @@ _NAMED = 8
 _STYLES = ("-", "--", "-.", ":")
 
 
-def draw(path: str | os.PathLike[str], history: Sequence[Mapping[str, Any]]) -> None:
+def draw(path: str | os.PathLike[str] | BinaryIO, history: Sequence[Mapping[str, Any]]) -> None:
     """Draw lengths of the terms' gradients (left) and cosines between them (right).
 
     The pairs with the smallest mean cosines have names, others are grey. Below 0 two terms are in
     conflict: a step down one of them goes up the other.
 
     Args:
-        path: PNG file.
+        path: PNG file, or an open one.
         history: the `gradient_history` of `AdaptiveWeights(..., diagnostics=True)`, at least one
             row; where the terms have changed, the rows of the last terms are drawn.
     """

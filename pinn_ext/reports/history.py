@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pinn_ext.files import RunError, replace_file
+from pinn_ext.files import RunError
+from pinn_ext.reports.growing_file import GrowingFile, csv_line, csv_rows, number
 
 FILE_NAME = "history.csv"
 
@@ -51,62 +49,91 @@ class History:
 
     def __init__(self, path: Path, columns: Sequence[str]) -> None:
         self.path, self.columns = path, list(columns)
+        self._file = GrowingFile(path)
         self.rows: list[dict[str, Any]] = []
 
     def start(self) -> None:
         """Write the header of a new file."""
-        self._write("w", self._line(self.columns))
+        self._write(lambda: self._file.start(csv_line(self.columns)))
 
-    def resume(self, count: int) -> None:
-        """Take up an existing file, without the rows that came after the checkpoint.
+    def mark(self) -> dict[str, Any]:
+        """Return what a checkpoint has to say of the rows so far, see `GrowingFile.mark`."""
+        return self._file.mark()
+
+    def take_up(
+        self, count: int, mark: Mapping[str, Any] | None, folder: Path | None = None
+    ) -> bytes:
+        """Take up the rows of an existing file, without those that came after the checkpoint.
 
         Args:
             count: number of rows at the time of the checkpoint.
+            mark: what `mark` returned then; None of a checkpoint of version 0.1, which has none.
+            folder: that the file lies in now, if it is another one.
+
+        Returns:
+            What the file is to hold from now on; it is not written here.
 
         Raises:
-            RunError: if the file holds fewer rows or other columns.
+            RunError: if the file holds fewer rows, other columns or another run's rows.
         """
-        try:
-            lines = self.path.read_text().splitlines(keepends=True)
-        except (OSError, UnicodeError):
-            lines = []
-        rows = list(csv.reader(line for line in lines if line.endswith("\n")))
-        whole = all(len(row) == len(self.columns) for row in rows[: count + 1])
-        if not rows or rows[0] != self.columns or len(rows) < count + 1 or not whole:
-            raise RunError(
-                f"{self.path} must hold the {count} rows that belong to the checkpoint, "
-                f"got {max(len(rows) - 1, 0)} rows or damaged ones."
-            )
-        kept = rows[: count + 1]
+        found = GrowingFile(self.path if folder is None else folder / self.path.name)
+        content = _first_lines(found.path, count) if mark is None else found.belonging(mark)
+        rows = csv_rows(content.decode(errors="replace"))
+        whole = all(len(row) == len(self.columns) for row in rows)
+        if not rows or rows[0] != self.columns or len(rows) != count + 1 or not whole:
+            got = f"{max(len(rows) - 1, 0)} rows or damaged ones"
+            raise found.misfit(count, got)
         self.rows = [
-            {key: _number(value) for key, value in zip(self.columns, row, strict=True)}
-            for row in kept[1:]
+            {key: number(value) for key, value in zip(self.columns, row, strict=True)}
+            for row in rows[1:]
         ]
-        replace_file(self.path, "".join(lines[: count + 1]))
+        self._file.hold(content, count)
+        return content
 
     def append(self, row: Mapping[str, Any]) -> None:
         """Add a row to memory and file; floats keep all their digits."""
-        self._write("a", self._line([row[column] for column in self.columns]))
+        line = csv_line([row[column] for column in self.columns])
+        self._write(lambda: self._file.append(line))
         self.rows.append(dict(row))
 
     def column(self, name: str) -> list[Any]:
         """Return one column."""
         return [row[name] for row in self.rows]
 
-    @staticmethod
-    def _line(values: Sequence[Any]) -> str:
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerow(values)
-        return text.getvalue()
-
-    def _write(self, mode: str, text: str) -> None:
+    def _write(self, writing: Callable[[], None]) -> None:
         try:
-            with open(self.path, mode) as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())  # as the checkpoint, which counts on it
+            writing()
         except OSError as error:
             raise RunError(f"{self.path} cannot be written ({error.strerror}).") from error
+
+
+def _first_lines(path: Path, count: int) -> bytes:
+    """Return the header and `count` whole lines, or as many as there are."""
+    try:
+        lines = path.read_bytes().splitlines(keepends=True)
+    except OSError:
+        lines = []
+    return b"".join(line for line in lines[: count + 1] if line.endswith(b"\n"))
+
+
+def check_last_row(history: History, phase: str, number: int) -> None:
+    """Refuse a history that does not end where its checkpoint does.
+
+    Args:
+        history: with the rows of the checkpoint.
+        phase: that the checkpoint was made in.
+        number: of its last epoch, or iteration.
+
+    Raises:
+        RunError: if the rows of the phase end elsewhere.
+    """
+    last = next((row for row in reversed(history.rows) if row["phase"] == phase), None)
+    found = 0 if last is None else last["epoch"]
+    if found != number:
+        counted = PHASES[phase].counted
+        raise RunError(
+            f"{history.path} must end with {counted} {number} of the checkpoint, got {found}."
+        )
 
 
 def lengths(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
@@ -120,12 +147,3 @@ def lengths(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     """
     made = {name: [row["epoch"] for row in rows if row["phase"] == name] for name in PHASES}
     return {name: max(numbers) for name, numbers in made.items() if numbers}
-
-
-def _number(text: str) -> Any:
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text

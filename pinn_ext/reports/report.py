@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib.metadata
+import io
 import json
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import torch
 
 from pinn_ext import schema
 from pinn_ext.datasets import SnapshotBatch
-from pinn_ext.files import RunError
+from pinn_ext.files import RunError, replace_file
 from pinn_ext.losses.physics_loss import PhysicsLoss
 from pinn_ext.losses.solution_error import Evaluator
 from pinn_ext.networks import FieldNetwork
@@ -24,6 +25,7 @@ from pinn_ext.version import __version__
 
 FILE_NAME = "report.json"
 CONFIG_NAME = "config.yaml"
+VERSIONS_NAME = "versions.json"
 _PACKAGES = ("torch", "deepxde", "torch-geometric", "hydra-core", "scipy", "numpy")
 
 
@@ -33,6 +35,19 @@ def versions() -> dict[str, str]:
     for package in _PACKAGES:
         found[package] = importlib.metadata.version(package)
     return found
+
+
+def config_files(folder: Path, config: Mapping[str, Any]) -> dict[Path, bytes]:
+    """Return the files of the resolved configuration and the versions, and what they hold.
+
+    Args:
+        folder: of the run.
+        config: plain dicts, lists, numbers and strings.
+    """
+    return {
+        folder / CONFIG_NAME: schema.to_yaml(dict(config)).encode(),
+        folder / VERSIONS_NAME: _json(versions()).encode(),
+    }
 
 
 def write_config(folder: Path, config: Mapping[str, Any]) -> None:
@@ -46,10 +61,14 @@ def write_config(folder: Path, config: Mapping[str, Any]) -> None:
         RunError: if the folder cannot be written.
     """
     try:
-        (folder / CONFIG_NAME).write_text(schema.to_yaml(dict(config)))
-        write(folder, versions(), "versions.json")
+        for path, content in config_files(folder, config).items():
+            replace_file(path, content)
     except OSError as error:
         raise RunError(f"The folder {folder} cannot be written ({error.strerror}).") from error
+
+
+def _json(content: Mapping[str, Any]) -> str:
+    return json.dumps(content, indent=2) + "\n"
 
 
 def write(folder: Path, content: Mapping[str, Any], name: str = FILE_NAME) -> None:
@@ -64,7 +83,7 @@ def write(folder: Path, content: Mapping[str, Any], name: str = FILE_NAME) -> No
         RunError: if it cannot be written.
     """
     try:
-        (folder / name).write_text(json.dumps(content, indent=2) + "\n")
+        replace_file(folder / name, _json(content))
     except OSError as error:
         raise RunError(f"{folder / name} cannot be written ({error.strerror}).") from error
 
@@ -241,10 +260,23 @@ def draw(
     """
     try:
         if rows:
-            plots.losses(folder / "losses.png", rows, terms)
-            plots.weights(folder / "weights.png", rows, terms)
+            picture(folder / "losses.png", plots.losses, rows, terms)
+            picture(folder / "weights.png", plots.weights, rows, terms)
         if gradients:
-            gradient_plot.draw(folder / "gradients.png", gradients)
-        plots.fields(folder / "fields.png", network.system, network)
+            picture(folder / "gradients.png", gradient_plot.draw, gradients)
+        picture(folder / "fields.png", plots.fields, network.system, network)
     except OSError as error:
         raise RunError(f"A picture in {folder} cannot be written ({error.strerror}).") from error
+
+
+def picture(path: Path, draw: Callable[..., None], *what: Any) -> None:
+    """Draw a picture in memory, and write its file whole or not at all.
+
+    Args:
+        path: PNG file.
+        draw: takes the open file, and `what`.
+        *what: is drawn.
+    """
+    content = io.BytesIO()
+    draw(content, *what)
+    replace_file(path, content.getvalue())

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from pinn_ext.files import RunError, replace_file
+from pinn_ext.files import RunError
 from pinn_ext.reports.event_files import (
     EVENTS_FILE,
     GRADIENTS_FILE,
+    event_rows,
     event_table,
+    gradient_rows,
     gradient_table,
 )
+from pinn_ext.reports.growing_file import GrowingFile
 
 _Rows = Sequence[Mapping[str, Any]]
 
@@ -20,70 +23,109 @@ _Rows = Sequence[Mapping[str, Any]]
 class _Table:
     """One CSV file that grows with rows that are kept elsewhere; there is none without rows."""
 
-    def __init__(self, path: Path, text: Callable[[_Rows], str]) -> None:
-        self.path, self._text = path, text
-        self._written = 0
+    def __init__(
+        self,
+        path: Path,
+        text: Callable[[_Rows], str],
+        rows_of: Callable[[str], list[dict[str, Any]]],
+    ) -> None:
+        self.path, self.file = path, GrowingFile(path)
+        self._text, self._rows_of = text, rows_of
+        self._header = ""
 
-    def start(self, rows: _Rows) -> None:
-        """Make the file hold exactly `rows`, whatever a process that was killed has left."""
-        self._written = len(rows)
-        if rows:
-            replace_file(self.path, self._text(rows))
-        else:
-            self.path.unlink(missing_ok=True)
+    def take_up(
+        self, mark: Mapping[str, Any], folder: Path
+    ) -> tuple[bytes | None, list[dict[str, Any]]]:
+        """Return what the file is to hold (None: there is to be none), and its rows."""
+        found = GrowingFile(folder / self.path.name)
+        content = found.belonging(mark)
+        try:
+            rows = self._rows_of(content.decode()) if content else []
+        except (ValueError, KeyError):
+            rows = []
+        if len(rows) != mark["rows"]:
+            raise found.misfit(mark["rows"], "damaged ones")
+        return self._hold(content, len(rows)), rows
+
+    def rebuild(self, rows: _Rows) -> bytes | None:
+        """Return what the file is to hold, of rows that a checkpoint of version 0.1 has kept."""
+        return self._hold(self._text(rows).encode() if rows else b"", len(rows))
+
+    def _hold(self, content: bytes, rows: int) -> bytes | None:
+        self._header = content.decode().partition("\n")[0]
+        self.file.hold(content, rows)
+        return content or None
 
     def add(self, rows: _Rows) -> _Rows:
         """Append those of `rows` that have come since; return them."""
-        new = rows[self._written :]
-        if self._written == 0 and new:
-            self.start(rows)
-        elif new:
-            self._written = len(rows)
-            _, lines = self._text(new).split("\n", 1)
-            with open(self.path, "a") as file:
-                file.write(lines)
+        new = rows[self.file.mark()["rows"] :]
+        if new:
+            header, _, lines = self._text(new).partition("\n")
+            if header == self._header:
+                self.file.append(lines, len(new))
+            else:  # the first rows, or ones of other terms
+                self._header, _, _ = self._text(rows).partition("\n")
+                self.file.start(self._text(rows), len(rows))
         return new
-
-
-class Recorded(Protocol):
-    """What a callback has recorded, see `pinn_ext.AdaptiveWeights`."""
-
-    gradient_history: list[dict[str, Any]]
-
-    @property
-    def events(self) -> list[dict[str, Any]]:
-        """What happened to the weights."""
 
 
 class RunTables:
     """Writes `events.csv` and `gradients.csv` into the folder of a run as it goes.
 
-    Both follow from the state of the callback, which a checkpoint holds: after a resume they are
-    those of an undisturbed run.
+    A checkpoint holds a mark of each, and of their rows nothing: after a resume they are those of
+    an undisturbed run.
 
     Args:
         folder: of the run.
-        weights: the callback.
+        weights: the callback, with `events` and `gradient_history`.
     """
 
-    def __init__(self, folder: Path, weights: Recorded) -> None:
+    def __init__(self, folder: Path, weights: Any) -> None:
         self._folder, self._weights = folder, weights
-        self._events = _Table(folder / EVENTS_FILE, event_table)
-        self._gradients = _Table(folder / GRADIENTS_FILE, gradient_table)
+        self._events = _Table(folder / EVENTS_FILE, event_table, event_rows)
+        self._gradients = _Table(folder / GRADIENTS_FILE, gradient_table, gradient_rows)
 
     def start(self) -> None:
-        """Begin, or take up what the callback's state holds.
+        """Begin a run: no file is there before its first row.
 
         Raises:
-            RunError: if a file cannot be written.
+            RunError: if a file that was left cannot be removed.
         """
         try:
-            self._events.start(self._weights.events)
-            self._gradients.start(self._weights.gradient_history)
+            for table in (self._events, self._gradients):
+                table.path.unlink(missing_ok=True)
         except OSError as error:
-            raise RunError(
-                f"A table in {self._folder} cannot be written ({error.strerror})."
-            ) from error
+            raise self._failed(error) from error
+
+    def marks(self) -> dict[str, Any]:
+        """Return what a checkpoint has to say of the tables."""
+        return {"events": self._events.file.mark(), "gradients": self._gradients.file.mark()}
+
+    def take_up(
+        self, state: Mapping[str, Any], marks: Mapping[str, Any] | None, folder: Path
+    ) -> tuple[dict[str, Any], dict[Path, bytes | None]]:
+        """Take up the tables of a checkpoint, without what came after it.
+
+        Args:
+            state: of the callback, in the checkpoint.
+            marks: what `marks` returned then; None of a checkpoint of version 0.1, whose state
+                has all rows itself.
+            folder: that the tables lie in now, which need not be the run's.
+
+        Returns:
+            The state with all rows, and what each file is to hold from now on.
+
+        Raises:
+            RunError: if a file is not the one that the checkpoint was made beside.
+        """
+        if marks is None:
+            events = self._events.rebuild(state["events"])
+            gradients = self._gradients.rebuild(state["gradient_history"])
+        else:
+            events, rows = self._events.take_up(marks["events"], folder)
+            gradients, history = self._gradients.take_up(marks["gradients"], folder)
+            state = {**state, "events": rows, "gradient_history": history}
+        return dict(state), {self._events.path: events, self._gradients.path: gradients}
 
     def add(self) -> _Rows:
         """Append what has come since the last call.
@@ -98,6 +140,19 @@ class RunTables:
             self._gradients.add(self._weights.gradient_history)
             return self._events.add(self._weights.events)
         except OSError as error:
-            raise RunError(
-                f"A table in {self._folder} cannot be written ({error.strerror})."
-            ) from error
+            raise self._failed(error) from error
+
+    def _failed(self, error: OSError) -> RunError:
+        return RunError(f"A table in {self._folder} cannot be written ({error.strerror}).")
+
+
+def without_rows(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the state of the callback without the rows that the tables hold.
+
+    Args:
+        state: of the callback.
+
+    Returns:
+        The state, whose size does not grow with the epochs.
+    """
+    return {**state, "events": [], "gradient_history": []}

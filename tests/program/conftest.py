@@ -47,11 +47,11 @@ def unrendered(request, monkeypatch):
     if "rendered" in request.fixturenames or request.config.getoption("thorough"):
         return
 
-    def write_nothing(path):
-        Path(path).write_bytes(b"")
+    def write_nothing(file):
+        file.write(b"")
 
-    monkeypatch.setattr(Figure, "savefig", lambda figure, path, **_: write_nothing(path))
-    monkeypatch.setattr(plots, "fields", lambda path, *_: write_nothing(path))
+    monkeypatch.setattr(Figure, "savefig", lambda figure, file, **_: write_nothing(file))
+    monkeypatch.setattr(plots, "fields", lambda file, *_: write_nothing(file))
 
 
 @pytest.fixture

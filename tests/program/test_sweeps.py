@@ -111,7 +111,8 @@ def test_folders_with_odd_names(run, tmp_path):
 
 
 def test_sigterm_between_jobs_leaves_a_table(start_script, tmp_path):
-    arguments = ["-m", *SMALL, "seed=0,1,2", "hydra.sweep.dir=all"]
+    # Long jobs: none may be over before the signal comes, however busy the machine is.
+    arguments = ["-m", *SMALL, "training.epochs=100000", "seed=0,1,2", "hydra.sweep.dir=all"]
     script = start_script(ROOT / "main.py", *arguments, folder=tmp_path)
     while "#0 :" not in script.text("out") and script.poll() is None:
         time.sleep(0.01)

@@ -13,6 +13,7 @@ from pinn_ext.adaptive_weights.settings import FOR_TRAINING
 from pinn_ext.checks import check_choice, check_names, check_number, check_switch
 from pinn_ext.choices import SECOND_PHASES
 from pinn_ext.dde.callback.hooks import WeightingHooks
+from pinn_ext.dde.callback.saved_state import check_state
 from pinn_ext.dde.model.loss_terms import trained_tensors
 from pinn_ext.dde.weighting.kernel_meter import KernelMeter
 from pinn_ext.point_weights.table import check_saved
@@ -288,6 +289,7 @@ class AdaptiveWeights(WeightingHooks):
             ValueError: if the state is incomplete, or belongs to another strategy or other names.
         """
         check_names("The saved state", self.state_dict(), state)
+        check_state(state)
         check_saved(self._points, state["points"])
         self.model = model  # so that set_model() does not start afresh
         self.init()

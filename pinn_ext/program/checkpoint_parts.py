@@ -1,0 +1,245 @@
+"""Each part of a run's checkpoint by kind and range, before any of it is used."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pinn_ext import random_state
+from pinn_ext.checks import ArgumentError, check_choice, check_number, check_switch
+from pinn_ext.files import RunError
+from pinn_ext.program import checkpoints
+from pinn_ext.program.run_info import KEYS
+from pinn_ext.reports.history import PHASES
+
+_LONGEST = 200  # characters of another's message
+_Check = Callable[[str, Any], object]
+
+
+def load(file: Path) -> dict[str, Any]:
+    """Read the checkpoint of a run.
+
+    Args:
+        file: to read.
+
+    Returns:
+        Its parts, each of the right kind and in its range.
+
+    Raises:
+        RunError: if there is no whole checkpoint, or a part of it cannot be right.
+    """
+    saved = checkpoints.load(file, KEYS)
+    tables = {"tables": _tables} if saved["version"] > 1 else {}
+    if absent := [key for key in tables if key not in saved]:
+        raise RunError(f"The checkpoint {file} is incomplete, it lacks {', '.join(absent)}.")
+    with damaged(file):
+        for key, check in (_CHECKS | tables).items():
+            check(key, saved[key])
+        _check_together(saved)
+    return saved
+
+
+def _check_together(saved: Mapping[str, Any]) -> None:
+    if saved["phase"] == "gauss_newton" and saved["gauss_newton"] is None:
+        raise ArgumentError("gauss_newton", "be there in its own phase", None)
+    if "tables" in saved and saved["tables"]["history"]["rows"] != saved["rows"]:
+        raise ArgumentError("rows", "be those of history.csv", saved["rows"])
+
+
+@contextlib.contextmanager
+def damaged(file: Path, part: str = "") -> Iterator[None]:
+    """Say of what goes wrong inside that the checkpoint is damaged.
+
+    Args:
+        file: the checkpoint.
+        part: that is being taken up, where the error does not name it.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        RunError: in the place of any other exception.
+        MemoryError: as it came.
+    """
+    try:
+        yield
+    except (RunError, MemoryError):
+        raise
+    except Exception as error:
+        text = " ".join(str(error).split()) or type(error).__name__
+        where = f"`{part}`: " if part else ""
+        short = text if len(text) <= _LONGEST else f"{text[:_LONGEST]} …"
+        raise RunError(f"The checkpoint {file} is damaged ({where}{short.rstrip('.')}).") from error
+
+
+def check_optimizer(optimizer: torch.optim.Optimizer, saved: Any) -> None:
+    """Refuse the state of another optimiser, or one with entries of other kinds or shapes.
+
+    Args:
+        optimizer: that is to take it up.
+        saved: what `optimizer.state_dict()` is said to have returned.
+
+    Raises:
+        ArgumentError: naming the entry.
+    """
+    own = optimizer.state_dict()
+    _mapping("optimizer_state_dict", saved)
+    for key in ("param_groups", "state"):
+        if key not in saved:
+            raise ArgumentError("optimizer_state_dict", f"hold {key}", _brief(list(saved)))
+    _alike("param_groups", saved["param_groups"], own["param_groups"])
+    state = saved["state"]
+    _mapping("state", state)
+    if not state:  # before the first step
+        return
+    if isinstance(optimizer, torch.optim.LBFGS):
+        _check_lbfgs(optimizer, state)
+    else:
+        _alike("state", state, _state_after_a_step(optimizer))
+
+
+def _state_after_a_step(optimizer: torch.optim.Optimizer) -> Any:
+    """Return the state that the optimiser's kind has of parameters of the same shapes."""
+    copies: list[torch.Tensor] = []
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            copy = torch.zeros_like(parameter, requires_grad=True)
+            copy.grad = torch.zeros_like(copy)
+            copies.append(copy)
+    twin: Any = type(optimizer)(copies, **optimizer.defaults)
+    twin.step()
+    return twin.state_dict()["state"]
+
+
+def _check_lbfgs(optimizer: torch.optim.LBFGS, state: Mapping[Any, Any]) -> None:
+    parameters = optimizer.param_groups[0]["params"]
+    count = sum(p.numel() for p in parameters)
+    _mapping("state", state.get(0))
+    own = state[0]
+    for key in ("func_evals", "n_iter"):
+        check_number(key, own.get(key), 0, integer=True)
+    for key, value in own.items():
+        for item in value if isinstance(value, list) else [value]:
+            plain = item is None or isinstance(item, (int, float))
+            if not plain and not (isinstance(item, torch.Tensor) and item.numel() in (1, count)):
+                raise ArgumentError(str(key), f"hold numbers or [{count}]", _brief(item))
+
+
+def _alike(key: str, value: Any, model: Any) -> None:
+    """Refuse a value that is built otherwise than a model of it; numbers may be others."""
+    if isinstance(model, torch.Tensor):
+        alike = isinstance(value, torch.Tensor) and value.shape == model.shape
+        if not alike or value.dtype != model.dtype:
+            raise ArgumentError(key, f"be {_brief(model)}", _brief(value))
+    elif isinstance(model, Mapping):
+        _mapping(key, value)
+        if set(value) != set(model):
+            raise ArgumentError(key, f"hold {_brief(list(model))}", _brief(list(value)))
+        for name, item in model.items():
+            _alike(f"{key}.{name}", value[name], item)
+    elif isinstance(model, (list, tuple)):
+        if not isinstance(value, (list, tuple)) or len(value) != len(model):
+            raise ArgumentError(key, f"be a list of {len(model)}", _brief(value))
+        for index, (item, own) in enumerate(zip(value, model, strict=True)):
+            _alike(f"{key}.{index}", item, own)
+    elif isinstance(model, (int, float)) and not isinstance(model, bool):
+        check_number(key, value, 0)  # rates and tolerances: none can be negative
+    elif type(value) is not type(model):
+        raise ArgumentError(key, f"be {_brief(model)}", _brief(value))
+
+
+# ---- single parts -----------------------------------------------------------------------------
+
+
+def _count(key: str, value: Any) -> None:
+    check_number(key, value, 0, integer=True)
+
+
+def _seconds(key: str, value: Any) -> None:
+    check_number(key, value, 0)
+
+
+def _mapping(key: str, value: Any) -> None:
+    if not isinstance(value, Mapping):
+        raise ArgumentError(key, "be a mapping", _brief(value))
+
+
+def _job(key: str, value: Any) -> None:
+    if value is not None:
+        _count(key, value)
+
+
+def _choices(key: str, value: Any) -> None:
+    _mapping(key, value)
+    if not all(isinstance(n, str) and isinstance(c, (str, type(None))) for n, c in value.items()):
+        raise ArgumentError(key, "map names to names", _brief(value))
+
+
+def _overrides(key: str, value: Any) -> None:
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise ArgumentError(key, "be a list of strings", _brief(value))
+
+
+def _tensors(key: str, value: Any) -> None:
+    _mapping(key, value)
+    if not all(isinstance(item, torch.Tensor) for item in value.values()):
+        raise ArgumentError(key, "hold tensors", _brief(value))
+
+
+def _gauss_newton(key: str, value: Any) -> None:
+    if value is not None:
+        _mapping(key, value)
+        _mapping(f"{key}.training", value.get("training"))
+        _count(f"{key}.draws", value.get("draws"))
+
+
+def _random_state(key: str, value: Any) -> None:
+    try:
+        random_state.check_state(value)
+    except Exception as error:
+        raise ArgumentError(key, "be that of torch, numpy and random", _brief(value)) from error
+
+
+def _tables(key: str, value: Any) -> None:
+    _mapping(key, value)
+    for name in ("history", "events", "gradients"):
+        mark = value.get(name)
+        _mapping(f"{key}.{name}", mark)
+        _count(f"{key}.{name}.rows", mark.get("rows"))
+        _count(f"{key}.{name}.bytes", mark.get("bytes"))
+        digest = mark.get("sha256")
+        if not isinstance(digest, str):
+            raise ArgumentError(f"{key}.{name}.sha256", "be a digest", _brief(digest))
+
+
+def _brief(value: Any) -> str:
+    if isinstance(value, torch.Tensor):
+        return f"{str(value.dtype).removeprefix('torch.')} {list(value.shape)}"
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:60]} …"
+
+
+_CHECKS: dict[str, _Check] = {
+    "model_state_dict": _tensors,
+    "optimizer_state_dict": _mapping,
+    "adaptive_weights_state": _mapping,
+    "next_step": _count,
+    "step": _count,
+    "iteration": _count,
+    "config": _mapping,
+    "choices": _choices,
+    "overrides": _overrides,
+    "job": _job,
+    "phase": lambda key, value: check_choice(key, value, PHASES),
+    "epoch": _count,
+    "lbfgs_over": check_switch,
+    "gauss_newton": _gauss_newton,
+    "rows": _count,
+    "random_state": _random_state,
+    "seconds_training": _seconds,
+    "seconds_weighting": _seconds,
+}

@@ -1,0 +1,69 @@
+"""Command lines that are refused in one sentence, before a folder is made."""
+
+import os
+import signal
+
+import pytest
+
+from pinn_ext.program.interrupts import Interrupts
+
+
+@pytest.mark.parametrize(
+    ("arguments", "start"),
+    [
+        (["--nonsense"], "The command line cannot be read: "),
+        (["--cfg", "everything"], "The command line cannot be read: "),
+        (["--experimental-rerun", "a.pickle"], "`--experimental-rerun` is not for this program"),
+        (["-m", "--experimental-rerun", "a.pickle"], "`--experimental-rerun` is not for this"),
+        (["hydra.mode=MULTIRUN"], "`hydra.mode` cannot be MULTIRUN without -m"),
+        (["-m", "seed=1,2", "hydra.mode=RUN"], "`hydra.mode` cannot be RUN with -m"),
+        (["-m", "seed=range(3,3)"], "A sweep must have at least one job"),
+        (["-m", "seed=range(20000)"], "A sweep must have at most 10000 jobs"),
+        (["-m", "seed=1,2", "hydra.sweeper.max_batch_size=-1"], "`hydra.sweeper.max_batch_size`"),
+        (["hydra.run.dir=a-${nothing}"], "The output folder 'a-${nothing}' cannot be made out"),
+        (["-m", "seed=1,2", "hydra.sweep.dir=${nothing}"], "The output folder '${nothing}' cannot"),
+        (
+            ["-m", "seed=1,2", "hydra.sweep.subdir=${nothing}"],
+            "`hydra.sweep.subdir` cannot be made",
+        ),
+        (
+            ["-m", "seed=1,2", "hydra.sweep.subdir=a/${hydra.job.num}"],
+            "`hydra.sweep.subdir` must be",
+        ),
+        (["-m", "seed=1,2", "hydra.sweep.subdir=.."], "`hydra.sweep.subdir` must be"),
+        (
+            ["-m", "seed=1,2", "hydra.sweep.subdir=${hydra.job.name}"],
+            "`hydra.sweep.subdir` must give",
+        ),
+        (["hydra.run.dir=" + "a" * 300], "The folder aaa"),
+        (["experiment.name=" + "a" * 300], "The folder outputs cannot be made"),
+    ],
+    ids=str,
+)
+def test_refused(run, arguments, start):
+    done = run(*arguments)
+    assert done.status == 2 and done.err.startswith(f"pinn-ext: {start}"), done.err
+    assert done.err.count("\n") == 1
+
+
+def test_a_sweep_starts_no_job_in_the_folder_of_a_run(run, tmp_path):
+    (tmp_path / "all" / "1").mkdir(parents=True)
+    (tmp_path / "all" / "1" / "report.json").write_text("{}")
+    done = run("-m", "seed=4,5", f"hydra.sweep.dir={tmp_path / 'all'}")
+    assert done.status == 2 and "must not hold a run yet" in done.err
+    assert [file.name for file in (tmp_path / "all").rglob("*")] == ["1", "report.json"]
+
+
+def test_a_closed_terminal_is_heard_unless_it_is_ignored():
+    former = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with Interrupts().caught() as ignoring:
+            os.kill(os.getpid(), signal.SIGHUP)
+        assert ignoring.signal is None
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        with Interrupts().caught() as hearing:
+            os.kill(os.getpid(), signal.SIGHUP)
+        assert hearing.exit_status == 129
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGHUP, former)
