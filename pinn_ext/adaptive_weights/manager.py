@@ -11,7 +11,7 @@ from pinn_ext import strategies
 from pinn_ext.adaptive_weights import checks as checked
 from pinn_ext.adaptive_weights.events import HeldWeights, limit_events
 from pinn_ext.adaptive_weights.groups import Unit, check_groups, units_of
-from pinn_ext.adaptive_weights.proposals import of_members, of_units, weights_of
+from pinn_ext.adaptive_weights.proposals import active_units, of_members, of_units, weights_of
 from pinn_ext.adaptive_weights.settings import DEFAULTS, WeightSettings
 from pinn_ext.strategies import Gradients, Statistics, Strategy
 
@@ -42,7 +42,9 @@ class AdaptiveLossWeights(HeldWeights):
             equalisation. `"total"`: every update keeps the weighted sum `sum_i w_i L_i`, which
             leaves the moments of Adam valid.
         max_ratio: largest ratio of two targets; they are clamped to
-            `[g / sqrt(max_ratio), g sqrt(max_ratio)]` around their geometric mean g. None: no cap.
+            `[g / sqrt(max_ratio), g sqrt(max_ratio)]` around their geometric mean g. While its loss
+            or gradient is exactly 0, a term keeps its weight and leaves cap and means. None: no
+            cap, and no such exception.
         max_change: largest factor by which one update may move a weight. None: no limit.
         groups: names of terms by name of the group; the terms of a group share a weight, within
             the ratios of their initial weights. The strategy sees the sum of their losses.
@@ -55,7 +57,7 @@ class AdaptiveLossWeights(HeldWeights):
         conditions: names of the terms that are conditions or data rather than equations.
 
     Raises:
-        ValueError: if an argument is out of range; the message says what is allowed.
+        ValueError: if an argument is out of range.
 
     >>> weights = AdaptiveLossWeights(["pde", "bc"], {"pde": 1.0, "bc": 1.0})
     >>> new = weights.update(1, {"pde": 0.01, "bc": 0.03})
@@ -152,10 +154,7 @@ class AdaptiveLossWeights(HeldWeights):
         self._initial = checked.initial_weights(
             initial_weights, self.loss_names, self.limits if self._strategy.limited else None
         )
-        self._begin_afresh()
-
-    def _begin_afresh(self) -> None:
-        """Set what changes in the course of a training to what it is before the first update."""
+        # What changes in the course of a training, as it is before the first update.
         self._hold(self._initial)
         self.penalty = 0.0
         self.units: list[Unit] = units_of(self.loss_names, self._initial, self.groups)
@@ -230,11 +229,11 @@ class AdaptiveLossWeights(HeldWeights):
             switches: how often the model was compiled with a new optimiser so far.
 
         Returns:
-            The weights in force after the call, by name.
+            The weights in force after it, by name.
 
         Raises:
-            ValueError: if a name is missing or unknown, a loss is no plain number, the epoch
-                does not grow, or a statistic that the strategy reads is missing.
+            ValueError: if a name is missing or unknown, a loss is no plain number, the epoch does
+                not grow, or what the strategy reads is missing.
         """
         losses = checked.losses(loss_values, self.loss_names)
         epoch = checked.next_epoch(epoch, self._epoch)
@@ -248,15 +247,16 @@ class AdaptiveLossWeights(HeldWeights):
         why = bad
         if acts:
             statistics = Statistics(
-                [unit.gather(losses) for unit in self.units],
+                of_each := [unit.gather(losses) for unit in self.units],
                 [unit.weight_in(self._weights) for unit in self.units],
                 gradients,
-                None if ntk is None else list(map(float, ntk)),
+                traces := None if ntk is None else list(map(float, ntk)),
                 of_units(self.units, self._scales),
                 of_units(self.units, self._conditions),
                 self._asked + 1,
                 progress,
                 switches,
+                active_units(of_each, gradients, traces, self.limits),
             )
             why = checked.bad_statistics(statistics, self.units) or self._move(statistics)
         if why:
@@ -274,7 +274,8 @@ class AdaptiveLossWeights(HeldWeights):
 
     def _move(self, statistics: Statistics) -> str:
         """Run one update, or return why its proposal cannot be used; nothing has changed then."""
-        if max(statistics.losses) == 0.0:  # nothing to learn from
+        some = statistics.taking_part()
+        if not some or max(statistics.losses) == 0.0:  # nothing to learn from
             return ""
         try:
             proposal, state = self._strategy.update(statistics, self._state)
@@ -290,7 +291,7 @@ class AdaptiveLossWeights(HeldWeights):
         self._take(state)
         self.penalty = float(proposal.penalty)
         weights, resting = result
-        self._replace(of_members(weights, self.units, self._weights, self.limits))
+        self._replace(of_members(weights, self.units, self._weights, self.limits, some))
         self._updates += 1
         if proposal.note:
             self._note("note", proposal.note)

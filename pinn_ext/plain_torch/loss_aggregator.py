@@ -14,6 +14,7 @@ from pinn_ext.adaptive_weights.settings import FOR_TRAINING
 from pinn_ext.adaptive_weights.updater import Updater
 from pinn_ext.checks import check_names, check_number
 from pinn_ext.measurements import processes
+from pinn_ext.measurements.last_layers import of_module
 from pinn_ext.measurements.meter import Meter, check_parameters
 from pinn_ext.plain_torch.arguments import (
     StepCounter,
@@ -144,6 +145,8 @@ class LossAggregator(nn.Module):
         }
         self._meter = Meter(gradients_of)
         self._measured_on = check_parameters(parameters, self.manager, gradients_of)
+        net = parameters if isinstance(parameters, nn.Module) else None
+        self._last = None if net is None else of_module(net, self._measured_on)
         self._updater = Updater(self.manager, processes.mean_of_numbers)
         self.register_buffer("weights", torch.ones(len(self.names)))
         self._publish()
@@ -305,7 +308,7 @@ class LossAggregator(nn.Module):
             check_names("`residuals`", self.names, residuals)
             rows = [residuals[name] for name in self.names]
         terms = [losses[name] for name in self.names]
-        self._meter.take(self.manager, terms, rows, self._measured_on)
+        self._meter.take(self.manager, terms, rows, self._measured_on, last=self._last)
 
     def _end_period(self) -> None:
         self._read_pending()

@@ -37,7 +37,8 @@ class AdaptiveWeights(WeightingHooks):
             losses over them as one epoch.
         normalization: scale of the weights, `"total"`, `"initial"`, `"mean"` or `"none"`, see
             `AdaptiveLossWeights`.
-        max_ratio: largest ratio of two targets, None for no cap.
+        max_ratio: largest ratio of two targets, None for no cap; with a cap, a term whose loss or
+            gradient is exactly 0 keeps its weight and takes no part in the balance.
         rescale_moments: scale the optimiser's moments when the weighted total jumps by more than
             a factor of 2, so that the learning rate keeps its meaning.
         verbose: 0 is silent, 1 prints the terms and a closing table, 2 every update too.
@@ -59,9 +60,11 @@ class AdaptiveWeights(WeightingHooks):
             for strategies that ask for it.
         second_phase: `"freeze"` leaves the weights as they are under L-BFGS; `"blocks"` lets them
             move between its blocks, each of which then starts without curvature.
-        gradients_of: parameters that gradients are measured on: `"all"`, `"last_layer"`, or a
-            part in (0, 1) for as large a random part of the parameter tensors. Cheaper, but
-            biased: coupled fields share little of the last layer. Tangent kernels are of all.
+        gradients_of: parameters of the network that gradients are measured on: `"all"`,
+            `"last_layer"`, that of each branch, or a part in (0, 1) for as large a random part of
+            the parameter tensors. Cheaper, but biased: coupled fields share little of the last
+            layer. External variables always count, but in tangent kernels, which are of the whole
+            network.
         diagnostics: whether lengths and angles of the terms' gradients are kept in
             `gradient_history`, once a period, at the cost of a backward pass a term.
 

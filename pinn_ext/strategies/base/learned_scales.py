@@ -69,9 +69,15 @@ class LearnedScales(Strategy):
             state = {**state, "values": exact}
         else:
             slopes = [self.slope(x) for x in logs]
+            for i in set(range(len(logs))).difference(statistics.taking_part()):
+                slopes[i] = _level  # or s_i would run away while the term keeps its weight
             state = scalar_optimizer.minimize(
                 slopes, state, self.optimizer, self.learning_rate, self.inner_steps, _LARGEST
             )
         values = state["values"]
         targets = [self.weight(s) for s in values]
         return Proposal(targets, blend=False, penalty=self.penalty(values)), state
+
+
+def _level(s: float) -> float:
+    return 0.0
