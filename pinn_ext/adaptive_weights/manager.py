@@ -256,7 +256,7 @@ class AdaptiveLossWeights(HeldWeights):
                 self._asked + 1,
                 progress,
                 switches,
-                active_units(of_each, gradients, traces, self.limits),
+                active_units(of_each, gradients, traces, self.settings),
             )
             why = checked.bad_statistics(statistics, self.units) or self._move(statistics)
         if why:

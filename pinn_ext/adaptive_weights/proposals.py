@@ -61,9 +61,9 @@ def active_units(
     losses: Sequence[float],
     gradients: Gradients | None,
     ntk: Sequence[float] | None,
-    limits: WeightLimits,
+    settings: WeightSettings,
 ) -> list[bool] | None:
-    """Return which units take part in an update; None for all of them.
+    """Return which units take part in an update; None where no cap on ratios is set.
 
     A unit that is solved, or that nothing trained moves, would ask for all the weight there is,
     and a cap on ratios would then press all others to the same one. So where a cap is set, it
@@ -71,19 +71,23 @@ def active_units(
 
     Args:
         losses: of the units `[k]`.
-        gradients: of them, None where they were not measured.
+        gradients: of them, None where they were not measured; those that only a diagnosis has
+            asked for do not count, as nobody's looking may change a training.
         ntk: traces of their tangent kernels `[k]`, likewise.
-        limits: of the weights.
+        settings: of the weights.
 
     Returns:
-        Whether loss, gradient and trace of each unit are above 0 `[k]`.
+        Whether the loss of each unit, and what the strategy reads beside it, is above 0 `[k]`.
     """
-    if limits.max_ratio is None:
+    if settings.limits.max_ratio is None:
         return None
-    lengths = [1.0] * len(losses) if gradients is None else gradients.norms
-    traces = [1.0] * len(losses) if ntk is None else ntk
-    active = [min(row) > 0.0 for row in zip(losses, lengths, traces, strict=True)]
-    return None if all(active) else active
+    needs = settings.method.needs
+    rows = [losses]
+    if gradients is not None and needs & {"gradients", "gradient_vectors"}:
+        rows.append(gradients.norms)
+    if ntk is not None and "ntk" in needs:
+        rows.append(ntk)
+    return [min(row) > 0.0 for row in zip(*rows, strict=True)]
 
 
 def of_members(

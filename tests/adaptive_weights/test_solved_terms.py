@@ -103,15 +103,64 @@ def test_nothing_moves_where_nothing_is_left_to_balance():
 def test_without_a_cap_the_formula_stays():
     weights = AdaptiveLossWeights(["a", "b"], {"a": 1.0, "b": 1.0}, normalization="none")
     assert weights.update(1, {"a": 0.5, "b": 0.0})["b"] == 1e4  # 1 / 1e-8, clamped
-    assert active_units([1.0, 0.0], None, None, DEFAULTS.limits) is None
-    assert active_units([1.0, 0.0], None, None, FOR_TRAINING.limits) == [True, False]
-    assert active_units([1.0, 2.0], None, None, FOR_TRAINING.limits) is None
+    assert active_units([1.0, 0.0], None, None, DEFAULTS) is None
+    assert active_units([1.0, 0.0], None, None, FOR_TRAINING) == [True, False]
 
 
-def test_learned_scales_do_not_run_away_meanwhile():
-    manager = trained("uncertainty", NAMES, epochs=30)
-    state = manager.state_dict()["state"]
-    assert state["values"][2] == 0.0 and abs(state["values"][0]) > 0.5
+def test_what_only_a_diagnosis_measures_does_not_count():
+    gradients = measured(["heat", "solved"], LENGTHS)
+    reads_losses = FOR_TRAINING.with_strategy("ema")
+    assert active_units([1.0, 2.0], gradients, [0.0, 1.0], reads_losses) == [True, True]
+    reads_gradients = FOR_TRAINING.with_strategy("db_mtl")
+    assert active_units([1.0, 2.0], gradients, [0.0, 1.0], reads_gradients) == [True, False]
+    assert active_units([1.0, 2.0], gradients, [0.0, 1.0], FOR_TRAINING.with_strategy("ntk")) == [
+        False,
+        True,
+    ]
+
+
+RETURNING = [
+    ("ema", {}),
+    ("equal_init_ema", {}),
+    ("ntk", {}),
+    ("dwa", {}),
+    ("cov", {}),
+    ("relobralo", {"options": {"alpha": 0.5}}),
+    ("relobralo", {"options": {"alpha": 0.5, "rho": 0.2}}),
+    ("softadapt", {"options": {"variant": "plain"}}),
+]
+
+
+@pytest.mark.parametrize("solved_for", [1, 3])
+@pytest.mark.parametrize(("strategy", "settings"), RETURNING)
+def test_a_term_that_is_solved_no_more_takes_nothing_from_the_others(
+    strategy, settings, solved_for
+):
+    def ratio(of_solved):
+        manager = AdaptiveLossWeights(
+            NAMES, dict.fromkeys(NAMES, 1.0), strategy, max_ratio=100.0, weight_beta=0.0, **settings
+        )
+        for epoch in range(1, 8):
+            losses = {n: LOSSES[n] / (1 + 0.1 * i) ** epoch for i, n in enumerate(NAMES)}
+            losses["solved"] = 0.0 if epoch <= solved_for else of_solved
+            traces = list(losses.values()) if strategy == "ntk" else None
+            weights = manager.update(epoch, losses, ntk=traces)
+        return weights["heat"] / weights["wall"], weights["solved"] / weights["heat"]
+
+    others, own = ratio(0.3)
+    assert others == pytest.approx(ratio(0.0)[0], rel=0.05)
+    assert 1e-2 < own < 1e2
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd", "exact"])
+def test_learned_scales_stand_still_meanwhile(optimizer):
+    options = {"optimizer": optimizer, "learning_rate": 1e-2}
+    manager = trained("uncertainty", NAMES, {**LOSSES, "solved": 4.0}, epochs=3, options=options)
+    before = manager.state_dict()["state"]["values"]
+    manager.update(4, LOSSES)
+    after = manager.state_dict()["state"]["values"]
+    assert after[2] == before[2] != 0.0
+    assert after[0] != before[0]
 
 
 def test_a_term_that_begins_at_zero_takes_no_infinite_rate_later():

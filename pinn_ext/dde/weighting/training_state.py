@@ -17,7 +17,7 @@ from pinn_ext.dde.weighting.kernel_meter import KernelMeter
 from pinn_ext.dde.weighting.model_weights import ModelWeights
 from pinn_ext.dde.weighting.nonfinite_guard import NonFiniteGuard
 from pinn_ext.measurements import processes
-from pinn_ext.measurements.last_layers import of_outputs
+from pinn_ext.measurements.last_layers import of_module, of_outputs
 from pinn_ext.strategies import Gradients
 
 
@@ -143,7 +143,9 @@ class TrainingState:
     def measure(self, terms: Sequence[Tensor], residuals: Sequence[Tensor], outputs: Any) -> None:
         """Measure what strategies read, while the graph of the step is alive."""
         parameters = list(self.model.net.parameters())
-        last = of_outputs(outputs, parameters) if self.meter.where == "last_layer" else None
+        last = None
+        if self.meter.where == "last_layer":
+            last = of_outputs(outputs, parameters) or of_module(self.model.net, parameters)
         others = self.tensors[len(parameters) :]
         self.meter.take(
             self.weights.manager, terms, residuals, parameters, beside=others, last=last

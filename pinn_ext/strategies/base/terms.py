@@ -53,6 +53,26 @@ class Statistics(NamedTuple):
     switches: int = 0
     active: Sequence[bool] | None = None
 
+    def averaged(
+        self, old: Sequence[float], new: Sequence[float], moved: Sequence[float]
+    ) -> list[float]:
+        """Return moving averages of which those of terms that do not take part stand still.
+
+        Args:
+            old: averages before the update `[k]`, 0 for a term that has never taken part.
+            new: what would start each average `[k]`.
+            moved: averages after the update, if all take part `[k]`.
+
+        Returns:
+            The averages after the update `[k]`; all of `moved` where no term can be left out.
+        """
+        if self.active is None:
+            return list(moved)
+        return [
+            (after if before > 0.0 else start) if active else before
+            for active, before, start, after in zip(self.active, old, new, moved, strict=True)
+        ]
+
     def taking_part(self) -> list[int]:
         """Return the indices of the active terms."""
         count = len(self.losses)
