@@ -9,6 +9,7 @@ from typing import Any
 
 from pinn_ext.adaptive_weights.groups import Unit, units_of
 from pinn_ext.adaptive_weights.limits import WeightLimits
+from pinn_ext.adaptive_weights.loss_floor import OF_OLD_STATES
 from pinn_ext.checks import ArgumentError, check_choice, check_names, check_number
 from pinn_ext.strategies import Gradients, Method, PointStrategy, Proposal, Statistics, Strategy
 
@@ -190,8 +191,8 @@ def bad_proposal(strategy: str, proposal: Proposal, count: int) -> str:
 
 def saved_state(
     state: Any, own: Mapping[str, Any], groups: Mapping[str, Sequence[str]]
-) -> list[Unit]:
-    """Return the units of a saved state that fits.
+) -> tuple[dict[str, Any], list[Unit]]:
+    """Return a saved state that fits, with what states of older versions lack, and its units.
 
     Args:
         state: what the user gave.
@@ -199,13 +200,14 @@ def saved_state(
         groups: of its terms.
 
     Returns:
-        What the strategy sees as terms.
+        The state, and what the strategy sees as terms.
 
     Raises:
         ValueError: if something in it is missing, or of another training.
     """
     if not isinstance(state, Mapping):
         raise ValueError(f"`state` must be what `state_dict` returned, got {state!r}.")
+    state = {**OF_OLD_STATES, **state}
     check_names("The saved state", own, state)
     names, strategy = own["loss_names"], own["strategy"]
     for key in ("strategy", "loss_names", "groups"):
@@ -224,6 +226,12 @@ def saved_state(
             check_number(f"The saved {key}", state[key], integer=True)
     check_number("The saved number of updates", state["updates"], 0, integer=True)
     check_number("The saved penalty", state["penalty"])
+    if state["eps"] is not None:
+        check_number("The saved eps", state["eps"], 0, open_low=True)
+    if not isinstance(state["near_eps"], list) or not set(state["near_eps"]) <= set(names):
+        raise ValueError(
+            f"The saved state must have near_eps among {names}, got {state['near_eps']!r}."
+        )
     if set(state["state"] or {}) != set(own["state"]):
         raise ValueError(
             f"The saved state of {strategy} must hold {sorted(own['state'])}, "
@@ -234,7 +242,7 @@ def saved_state(
         raise ValueError(
             f"The saved state must be of {len(units)} terms or groups, got {state['limits']!r}."
         )
-    return units
+    return state, units
 
 
 def plain(value: Any) -> Any:

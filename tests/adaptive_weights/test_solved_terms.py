@@ -3,7 +3,7 @@
 import pytest
 
 from pinn_ext import AdaptiveLossWeights, LossAggregator, strategies
-from pinn_ext.adaptive_weights.proposals import active_units
+from pinn_ext.adaptive_weights.statistics import active_units
 from pinn_ext.adaptive_weights.settings import DEFAULTS, FOR_TRAINING
 from pinn_ext.strategies import Gradients
 

@@ -47,7 +47,8 @@ class AdaptiveWeights(WeightingHooks):
         weight_beta: part of the old weight kept at an update, in [0, 1), None for the strategy's
             own.
         update_frequency: after the first, only every n-th period updates.
-        eps: added to each loss before it is inverted, in the units of the losses.
+        eps: added to each loss before it is inverted, in the units of the losses; None for 1e-8
+            times the geometric mean of the first losses above 0.
         min_weight: smallest weight an update may give.
         max_weight: largest weight an update may give.
         max_change: largest factor by which an update may move a weight, None for no limit.
@@ -99,7 +100,7 @@ class AdaptiveWeights(WeightingHooks):
         ema_alpha: float = FOR_TRAINING.ema_alpha,
         weight_beta: float | None = FOR_TRAINING.weight_beta,
         update_frequency: int = FOR_TRAINING.update_frequency,
-        eps: float = FOR_TRAINING.eps,
+        eps: float | None = FOR_TRAINING.eps,
         min_weight: float = FOR_TRAINING.min_weight,
         max_weight: float = FOR_TRAINING.max_weight,
         max_change: float | None = FOR_TRAINING.max_change,
