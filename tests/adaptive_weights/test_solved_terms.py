@@ -3,8 +3,8 @@
 import pytest
 
 from pinn_ext import AdaptiveLossWeights, LossAggregator, strategies
-from pinn_ext.adaptive_weights.statistics import active_units
 from pinn_ext.adaptive_weights.settings import DEFAULTS, FOR_TRAINING
+from pinn_ext.adaptive_weights.statistics import active_units
 from pinn_ext.strategies import Gradients
 
 NAMES = ["heat", "wave", "solved", "wall"]

@@ -6,6 +6,8 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
+
 from pinn_ext.adaptive_weights import WeightSettings
 from pinn_ext.adaptive_weights import checks as checked
 from pinn_ext.adaptive_weights.groups import check_groups
@@ -281,6 +283,7 @@ class AdaptiveWeights(WeightingHooks):
             "points": None if self._points is None else self._points.state_dict(),
         }
 
+    @torch.inference_mode(False)  # tensors of inference could take no part in a backward pass
     def load_state_dict(self, state: dict[str, Any], model: Any) -> None:
         """Continue from what `state_dict` returned.
 
