@@ -12,6 +12,7 @@ from pinn_ext.checks import ArgumentError, check_number
 from pinn_ext.choices import GRADIENTS_OF
 from pinn_ext.measurements import processes
 from pinn_ext.measurements.last_layers import of_list
+from pinn_ext.measurements.static_graph import first_pass_of_static_graph
 from pinn_ext.strategies import Gradients
 
 
@@ -91,7 +92,8 @@ def measure_gradients(
         The sums, in float64.
 
     Raises:
-        ValueError: if a loss has no graph, on any process.
+        ValueError: if a loss has no graph, or one that must not be differentiated yet, on any
+            process.
     """
     fixed = [name for name, loss in zip(names, losses, strict=True) if not loss.requires_grad]
     refuse_together(
@@ -99,7 +101,7 @@ def measure_gradients(
         f"{fixed[0]!r} without a gradient: give it weight 0, or choose a strategy that reads "
         "losses only."
         if fixed
-        else None
+        else first_pass_of_static_graph(losses)
     )
     flat = [
         torch.cat(

@@ -7,6 +7,8 @@ from typing import Any
 
 from torch import Tensor
 
+from pinn_ext.measurements import processes
+
 
 def first_pass_of_static_graph(tensors: Iterable[Tensor]) -> str | None:
     """Return why no gradient may be taken of tensors before their own backward pass.
@@ -21,6 +23,8 @@ def first_pass_of_static_graph(tensors: Iterable[Tensor]) -> str | None:
     Returns:
         A sentence, None where gradients may be taken.
     """
+    if not processes.is_running():
+        return None
     for node in _nodes(tensors):
         network = getattr(node, "ddp_weakref", lambda: None)()
         begun = getattr(network, "_static_graph_delay_allreduce_enqueued", True)

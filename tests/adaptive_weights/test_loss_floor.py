@@ -7,6 +7,7 @@ from pinn_ext import AdaptiveLossWeights, LossAggregator, strategies
 from pinn_ext.adaptive_weights.settings import DEFAULTS, FOR_TRAINING
 
 NAMES = ["heat", "wall", "start"]
+STAGES = [{"strategy": "equal_init", "until_epoch": 2}, {"strategy": "ema"}]
 LOSSES = {"heat": 0.5, "wall": 4e-3, "start": 3e-5}
 
 
@@ -30,9 +31,9 @@ def near(weights):
         ("equal_init", None),
         ("ema", None),
         ("equal_init_ema", None),
-        ("multi_stage", {"stages": [{"strategy": "equal_init", "until_epoch": 2}, {"strategy": "ema"}]}),
+        ("multi_stage", {"stages": STAGES}),
     ],
-)  # fmt: skip
+)
 def test_weights_do_not_depend_on_the_unit_of_the_losses(strategy, options, unit):
     plain = manager(strategy, 1.0, 5, eps=None, options=options)
     scaled = manager(strategy, unit, 5, eps=None, options=options)
