@@ -14,6 +14,7 @@ from pinn_ext.adaptive_weights.proposals import of_members
 from pinn_ext.adaptive_weights.settings import DEFAULTS, WeightSettings
 from pinn_ext.adaptive_weights.statistics import statistics_of
 from pinn_ext.adaptive_weights.strategy_at_work import StrategyAtWork
+from pinn_ext.checks import check_list
 from pinn_ext.strategies import Gradients, Statistics, Strategy
 
 
@@ -241,10 +242,12 @@ class AdaptiveLossWeights(HeldWeights):
 
         Raises:
             ValueError: if a name is missing or unknown, a loss is no plain number, the epoch does
-                not grow, or what the strategy reads is missing.
+                not grow, what the strategy reads is missing, or another argument is out of range.
         """
         losses = checked.losses(loss_values, self.loss_names)
         epoch = checked.next_epoch(epoch, self._epoch)
+        checked.course(progress, switches)
+        ntk = None if ntk is None else check_list("ntk", ntk, "be a list of numbers")
         bad = checked.bad_losses(losses, self.loss_names)
         acts = self.acts_at(epoch) and not bad
         if acts:

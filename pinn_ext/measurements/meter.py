@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from pinn_ext.adaptive_weights import AdaptiveLossWeights
+from pinn_ext.checks import ArgumentError, check_list
 from pinn_ext.measurements.gradients import (
     chosen_parameters,
     cosines,
@@ -151,17 +152,19 @@ def check_parameters(
         The parameters, none where nothing is measured.
 
     Raises:
+        ArgumentError: if these are no tensors.
         ValueError: if the strategy reads gradients and there are no parameters, or wants an exact
             tangent kernel.
     """
     if isinstance(given, nn.Module):
         given = given.parameters()
-    tensors = [] if given is None else list(given)
+    if isinstance(given, Tensor):
+        given = [given]
+    wanted = "be a module or tensors"
+    tensors = [] if given is None else check_list("parameters", given, wanted)
     for tensor in tensors:
         if not isinstance(tensor, Tensor):
-            raise ValueError(
-                f"`parameters` must be a module or tensors, got a {type(tensor).__name__}."
-            )
+            raise ArgumentError("parameters", wanted, f"a {type(tensor).__name__}")
     if "ntk" in manager.needs and manager.method.exact:
         raise ValueError(
             f"`options` must not ask {manager.strategy!r} for an exact tangent kernel outside "

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from pinn_ext.adaptive_weights import AdaptiveLossWeights, WeightSettings
+from pinn_ext.adaptive_weights import checks as checked
 from pinn_ext.adaptive_weights.settings import FOR_TRAINING
 from pinn_ext.adaptive_weights.updater import Updater
 from pinn_ext.checks import check_names, check_number
@@ -114,8 +115,9 @@ class LossAggregator(nn.Module):
         **settings: Any,
     ) -> None:
         super().__init__()
+        names, conditions = checked.loss_names(names), checked.condition_names(conditions)
         if initial_weights is None:
-            initial_weights = dict.fromkeys(names, 1.0) if isinstance(names, Iterable) else {}
+            initial_weights = dict.fromkeys(names, 1.0)
         chosen = WeightSettings(
             strategy, normalization=normalization, max_ratio=max_ratio, eps=eps, **settings
         )
