@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Set
 from numbers import Integral, Real
 from typing import Any
 
@@ -142,6 +142,28 @@ def check_switch(what: str, value: Any) -> bool:
     if not isinstance(value, bool):
         raise ArgumentError(what, "be true or false", repr(value))
     return value
+
+
+def check_list(what: str, value: Any, wanted: str) -> list[Any]:
+    """Return the items of `value`, whatever holds them in an order, as a list.
+
+    A generator can be read once only: who looks at a value twice takes this list instead.
+
+    Args:
+        what: name of the argument, as the user writes it.
+        value: what the user gave.
+        wanted: the words after "must".
+
+    Returns:
+        A new list.
+
+    Raises:
+        ArgumentError: if it is text, a mapping, a set, or holds nothing at all to go through.
+    """
+    barred = (str, bytes, Mapping, Set)
+    if isinstance(value, barred) or not isinstance(value, Iterable):
+        raise ArgumentError(what, wanted, repr(value))
+    return list(value)
 
 
 def check_names(what: str, wanted: Iterable[str], given: Iterable[str]) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from pinn_ext.checks import check_choice, check_number
+from pinn_ext.checks import check_choice, check_list, check_number
 from pinn_ext.choices import CONDITIONS, SCALINGS
 from pinn_ext.derivatives.precomputed import Precomputed
 from pinn_ext.derivatives.taylor import Jet, can_carry, carry
@@ -56,6 +56,8 @@ class FieldNetwork(nn.Module):
         check_choice("activation", activation, ACTIVATIONS)
         check_choice("conditions", conditions, CONDITIONS)
         check_choice("scaling", scaling, SCALINGS)
+        hidden = check_list("hidden", hidden, "be a list of widths")
+        check_number("seed", seed, integer=True)
         if not hidden:
             raise ValueError("`hidden` must hold at least one width, got an empty list.")
         for width in hidden:
@@ -178,6 +180,7 @@ def term_scales(
         ValueError: if `scales` is not two positive numbers, or None and a field has no data but 0.
     """
     if scales is not None:
+        scales = check_list("scales", scales, "hold one number for u and one for v")
         if len(scales) != 2:
             raise ValueError(f"`scales` must hold one number for u and one for v, got {scales}.")
         for scale in scales:

@@ -45,7 +45,7 @@ class Adaptive:
     update_frequency: int = FOR_TRAINING.update_frequency
     weight_beta: float | None = FOR_TRAINING.weight_beta
     normalization: str = FOR_TRAINING.normalization
-    eps: float = FOR_TRAINING.eps
+    eps: float | None = FOR_TRAINING.eps
     min_weight: float = FOR_TRAINING.min_weight
     max_weight: float = FOR_TRAINING.max_weight
     max_ratio: float | None = FOR_TRAINING.max_ratio

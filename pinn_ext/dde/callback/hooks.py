@@ -238,13 +238,17 @@ class WeightingHooks(dde.callbacks.Callback):
                 self._say(f"weights of the last training are taken up: {weights.text()}")
 
     def _on_step(
-        self, values: list[float], terms: Sequence[Tensor], residuals: Sequence[Tensor]
+        self,
+        values: list[float],
+        terms: Sequence[Tensor],
+        residuals: Sequence[Tensor],
+        outputs: Any,
     ) -> None:
         """At the end of a period, measure gradients and see whether the parameters are the best."""
         state = self._state
         if state.ends_period:
             self.best.record_if_best(state.step, values, state.tensors)
-            state.measure(terms, residuals)
+            state.measure(terms, residuals, outputs)
 
     def _on_test(self, values: list[float]) -> None:
         """Note the raw losses of a DeepXDE test on the training points."""

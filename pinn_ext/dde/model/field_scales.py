@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from numbers import Integral
 from typing import Any
 
 import deepxde as dde
 import torch
 
-from pinn_ext.checks import check_number
+from pinn_ext.checks import check_list, check_number
 from pinn_ext.dde.model.data_protocol import described
 from pinn_ext.measurements import processes
 
@@ -97,12 +97,15 @@ def check_field_scales(scales: Sequence[float], names: Sequence[str]) -> list[fl
         ValueError: if there are not as many as terms, or one is not above 0.
     """
     terms = f"one number for each of {len(names)} loss terms ({', '.join(names)})"
-    if isinstance(scales, (str, Mapping)) or not isinstance(scales, Iterable):
-        raise ValueError(f"`field_scales` must be a list of {terms}, got {scales!r}.")
-    plain = list(scales)
+    plain = check_list("field_scales", scales, f"be a list of {terms}")
     if len(plain) != len(names):
         raise ValueError(f"`field_scales` must hold {terms}, got {len(plain)}.")
     return [float(check_number("field_scales", s, 0, open_low=True)) for s in plain]
+
+
+def listed_scales(scales: Any) -> list[Any]:
+    """Return a user's sizes as a list, before the terms are known that they are of."""
+    return check_list("field_scales", scales, "be a list of one number for each loss term")
 
 
 def shared(scales: Sequence[float]) -> list[float]:

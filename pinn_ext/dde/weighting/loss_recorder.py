@@ -20,15 +20,15 @@ class Listeners(NamedTuple):
 
     Attributes:
         first_losses: called once a training with the terms `[k]`, before DeepXDE weighs them.
-        step: called in each step whose losses are finite with their values `[k]`, the terms and
-            the residuals that were wanted, while their graph is alive and the parameters are
-            still theirs.
+        step: called in each step whose losses are finite with their values `[k]`, the terms, the
+            residuals that were wanted and the outputs of the network, while their graph is alive
+            and the parameters are still theirs.
         test: called with the values of a DeepXDE test.
         present: whether the callback is still among those of the model.
     """
 
     first_losses: Callable[[Sequence[Tensor]], None]
-    step: Callable[[list[float], Sequence[Tensor], Sequence[Tensor]], None]
+    step: Callable[[list[float], Sequence[Tensor], Sequence[Tensor], Any], None]
     test: Callable[[list[float]], None]
     present: Callable[[], bool]
 
@@ -125,7 +125,7 @@ class LossRecorder:
 
         if self._expecting:  # the one path that every step takes
             residuals = [h.value - h.target for h in heard] if self._wants_residuals else []
-            losses = self._read(losses, loss_fn, model, residuals, weigh)
+            losses = self._read(losses, loss_fn, model, residuals, outputs, weigh)
         elif self._at_work:
             losses = self._other(losses, loss_fn, model, weigh)
         self.seconds += time.perf_counter() - start
@@ -137,6 +137,7 @@ class LossRecorder:
         loss_fn: Any,
         model: Any,
         residuals: Sequence[Tensor],
+        outputs: Any,
         weigh: Callable[..., Any],
     ) -> Any:
         """Read the losses that a step starts from."""
@@ -145,7 +146,7 @@ class LossRecorder:
             if loss_fn is not difference:  # asked for by someone else
                 return losses
             means = [term.detach().square().mean() for term in terms]
-            self._read(means, loss_fn, model, residuals, lambda raw, moves: raw)
+            self._read(means, loss_fn, model, residuals, outputs, lambda raw, moves: raw)
             return weigh(losses)
         self._expecting = False
         # One number at a time is the cheapest on the CPU, one transfer on other devices.
@@ -162,7 +163,7 @@ class LossRecorder:
             return self._constants(terms, model)
         losses = weigh(losses, True)
         # Of the raw terms, also where points are weighted: their graph is a part of the other.
-        self._listeners.step(values, terms, residuals)
+        self._listeners.step(values, terms, residuals, outputs)
         return losses
 
     def _other(self, losses: Any, loss_fn: Any, model: Any, weigh: Callable[..., Any]) -> Any:

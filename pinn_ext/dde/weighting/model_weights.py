@@ -189,6 +189,7 @@ class ModelWeights:
         """Return the weights in force on one line."""
         return weights_text(self.manager.get_weights()) if self.manager else ""
 
+    @torch.inference_mode(False)  # a tensor of inference could take no part in a backward pass
     def assign_to(self, model: Any) -> None:
         """Give a model its weights as a fresh tensor on the network's device."""
         if self._updater is None:

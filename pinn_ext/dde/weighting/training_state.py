@@ -17,6 +17,7 @@ from pinn_ext.dde.weighting.kernel_meter import KernelMeter
 from pinn_ext.dde.weighting.model_weights import ModelWeights
 from pinn_ext.dde.weighting.nonfinite_guard import NonFiniteGuard
 from pinn_ext.measurements import processes
+from pinn_ext.measurements.last_layers import of_module, of_outputs
 from pinn_ext.strategies import Gradients
 
 
@@ -139,10 +140,16 @@ class TrainingState:
         """Whether the present step is the last of a period; a block is one period."""
         return self.in_blocks or self.period.missing() <= 1
 
-    def measure(self, terms: Sequence[Tensor], residuals: Sequence[Tensor]) -> None:
+    def measure(self, terms: Sequence[Tensor], residuals: Sequence[Tensor], outputs: Any) -> None:
         """Measure what strategies read, while the graph of the step is alive."""
         parameters = list(self.model.net.parameters())
-        self.meter.take(self.weights.manager, terms, residuals, parameters)
+        last = None
+        if self.meter.where == "last_layer":
+            last = of_outputs(outputs, parameters) or of_module(self.model.net, parameters)
+        others = self.tensors[len(parameters) :]
+        self.meter.take(
+            self.weights.manager, terms, residuals, parameters, beside=others, last=last
+        )
 
     def fault(self, bad_term: int | None) -> str | None:
         """Return why the training stops at the step that was just made, None if it was sound."""
