@@ -160,7 +160,7 @@ class WeightingHooks(dde.callbacks.Callback):
             self._pending = False
             values = self._recorder.values
             if values is not None:
-                values = self._sound(values, self._recorder.bad_term)
+                values = self._sound(values, self._recorder)
             if values is not None:
                 ends = self._state.ends_period
                 self._state.period.add(values)
@@ -168,9 +168,9 @@ class WeightingHooks(dde.callbacks.Callback):
                     self._end_period()
             self._own_seconds += time.perf_counter() - start
 
-    def _sound(self, values: list[float], bad_term: int | None) -> list[float] | None:
+    def _sound(self, values: list[float], seen: LossRecorder) -> list[float] | None:
         """Return the losses of the step that counts, None where the training has to stop."""
-        self.stopped = self._state.fault(bad_term)
+        self.stopped = self._state.fault(seen.bad_term, seen.bad_gradient)
         if self.stopped is None:
             return values
         others = self._pilots.drop_candidate(self.stopped) if self._pilots else None

@@ -144,11 +144,18 @@ class TrainingState:
         parameters = list(self.model.net.parameters())
         self.meter.take(self.weights.manager, terms, residuals, parameters)
 
-    def fault(self, bad_term: int | None) -> str | None:
-        """Return why the training stops at the step that was just made, None if it was sound."""
+    def fault(self, bad_term: int | None, bad_gradient: bool) -> str | None:
+        """Return why the training stops at the step that was just made, None if it was sound.
+
+        Args:
+            bad_term: index of a loss term that was not finite in it, or None.
+            bad_gradient: whether a gradient within it was not finite.
+        """
         name = None if bad_term is None else self.weights.names[bad_term]
         guard = self.guard
-        return None if guard is None else self._agreed(guard.check(self._step + 1, name), guard)
+        if guard is None:
+            return None
+        return self._agreed(guard.check(self._step + 1, name, bad_gradient), guard)
 
     def fault_at_end(self) -> str | None:
         """Look at all parameters after the last step; return why it is undone, or None."""
