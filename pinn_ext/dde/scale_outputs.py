@@ -5,10 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import deepxde as dde
 import torch
 from torch import Tensor
 
 from pinn_ext.checks import check_number
+
+_OF_PRODUCTS = (
+    dde.nn.DeepONetCartesianProd,
+    dde.nn.MIONetCartesianProd,
+    dde.nn.PODDeepONet,
+    dde.nn.PODMIONet,
+)
+"""Networks that answer each function at each point, `[functions, points]` for a single output."""
 
 
 def scale_outputs(net: Any, scales: Sequence[float]) -> Any:
@@ -21,7 +30,8 @@ def scale_outputs(net: Any, scales: Sequence[float]) -> Any:
 
     Args:
         net: a DeepXDE network; it is changed in place. Call this before `compile`.
-        scales: size of each output, positive, in its units.
+        scales: size of each output, positive, in its units. An operator network that answers
+            `[functions, points]` has one output.
 
     Returns:
         `net` itself.
@@ -39,9 +49,10 @@ def scale_outputs(net: Any, scales: Sequence[float]) -> Any:
     factors: dict[tuple[torch.dtype, torch.device], Tensor] = {}
 
     def transform(inputs: Any, outputs: Tensor) -> Tensor:
-        if outputs.shape[-1] != len(sizes):
+        number = 1 if _is_one_field(net, inputs, outputs) else outputs.shape[-1]
+        if number != len(sizes):
             raise ValueError(
-                f"`scales` must hold one number for each of {outputs.shape[-1]} outputs, "
+                f"`scales` must hold one number for each of {number} output{'s' * (number != 1)}, "
                 f"got {len(sizes)}."
             )
         key = (outputs.dtype, outputs.device)
@@ -52,3 +63,18 @@ def scale_outputs(net: Any, scales: Sequence[float]) -> Any:
 
     net.apply_output_transform(transform)
     return net
+
+
+def _is_one_field(net: Any, inputs: Any, outputs: Tensor) -> bool:
+    """Return whether the outputs are one field `[functions, points]`, without an axis of its own.
+
+    A network of another class is told by its inputs, functions and points of different number.
+    """
+    if outputs.ndim != 2:
+        return False
+    if isinstance(net, _OF_PRODUCTS):
+        return True
+    if not isinstance(inputs, (tuple, list)) or len(inputs) < 2:
+        return False
+    functions, points = len(inputs[0]), len(inputs[-1])
+    return functions != points and tuple(outputs.shape) == (functions, points)

@@ -95,7 +95,7 @@ class PointWeights:
         if self.strategy.needs_times and time_span(model.data) is None:
             raise ValueError(
                 f"Strategy {self.strategy.name!r} must have a time-dependent problem (a geometry "
-                f"GeometryXTime), got {type(model.data).__name__} without time."
+                f"GeometryXTime or TimeDomain), got {type(model.data).__name__} without time."
             )
         self.frozen = frozen
         handed = notes_of(model).point_weights
