@@ -15,7 +15,7 @@ from pinn_ext.dde.auto.pilots import Pilots
 from pinn_ext.dde.messages import closing_table, event_text
 from pinn_ext.dde.model import optimizers
 from pinn_ext.dde.model.best import BestModel
-from pinn_ext.dde.model.loss_terms import check_model
+from pinn_ext.dde.model.refusals import check_model
 from pinn_ext.dde.weighting.kernel_meter import KernelMeter
 from pinn_ext.dde.weighting.loss_recorder import Listeners, LossRecorder
 from pinn_ext.dde.weighting.model_weights import ModelWeights

@@ -13,6 +13,7 @@ import torch
 
 from pinn_ext.checks import check_number
 from pinn_ext.dde.model.data_protocol import described
+from pinn_ext.dde.model.loss_terms import equation_of
 from pinn_ext.measurements import processes
 
 
@@ -29,7 +30,7 @@ def condition_names(data: Any, names: Sequence[str]) -> list[str]:
     held = described(data).condition_terms()
     if held is not None:
         return [name for i, name in enumerate(names) if i in held]
-    equation = _equation(data)
+    equation = equation_of(data)
     if equation is None:
         return list(names)
     return list(names[len(names) - len(equation.bcs) :])
@@ -55,7 +56,7 @@ def field_scales(model: Any, names: Sequence[str]) -> list[float]:
     own = described(model.data).term_field_scales()
     if own is not None:
         return own
-    equation = _equation(model.data)
+    equation = equation_of(model.data)
     if equation is None:
         return _of_targets(model, len(names))
     sizes = _of_conditions(model.data, equation)
@@ -110,11 +111,6 @@ def shared(scales: Sequence[float]) -> list[float]:
     if not processes.is_running():
         return list(scales)
     return [math.sqrt(s) for s in processes.mean_of_numbers([scale**2 for scale in scales])]
-
-
-def _equation(data: Any) -> Any:
-    equation = data if isinstance(data, dde.data.PDE) else getattr(data, "pde", None)
-    return equation if isinstance(equation, dde.data.PDE) else None
 
 
 def _of_targets(model: Any, terms: int) -> list[float]:
