@@ -192,6 +192,7 @@ class WeightingHooks(dde.callbacks.Callback):
                 self._roll_back(self.stopped)
         if self._pilots:
             self._pilots.end()
+        self._state.note_training(ended=True)
         self._release()
         if self._first and self._last:
             title = f"\nAdaptiveWeights ({self.strategy}) at step {self.model.train_state.step}:"
@@ -236,6 +237,12 @@ class WeightingHooks(dde.callbacks.Callback):
             self._say(f"{self.strategy} on {len(names)} loss terms ({', '.join(names)}){pace}")
             if weights.taken_up:
                 self._say(f"weights of the last training are taken up: {weights.text()}")
+            if weights.left_behind:
+                self._say(
+                    "weights start from 1: compile() gave none (only L-BFGS, NNCG and "
+                    "Gauss-Newton after a first-order training go on with its weights)"
+                )
+        self._state.note_training()
 
     def _on_step(
         self, values: list[float], terms: Sequence[Tensor], residuals: Sequence[Tensor]

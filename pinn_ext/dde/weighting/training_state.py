@@ -12,6 +12,7 @@ from pinn_ext.adaptive_weights.period import Period
 from pinn_ext.dde.model import optimizers
 from pinn_ext.dde.model import state as model_state
 from pinn_ext.dde.model.loss_terms import trained_tensors
+from pinn_ext.dde.model.notes import LastTraining, note
 from pinn_ext.dde.model.training_length import TrainingLength
 from pinn_ext.dde.weighting.kernel_meter import KernelMeter
 from pinn_ext.dde.weighting.model_weights import ModelWeights
@@ -91,6 +92,13 @@ class TrainingState:
             self.guard = NonFiniteGuard(model, self.tensors)
         self.guard.forget()
         return switched
+
+    def note_training(self, ended: bool = False) -> None:
+        """Leave a note on the model of what kind its last training is, and where it has ended."""
+        model = self.model
+        step = model.train_state.step if ended else None
+        first_order = not optimizers.has_one_objective(model)
+        note(model, last_training=LastTraining(first_order, step))
 
     def _check_steps(self) -> None:
         """Refuse Gauss-Newton with weights that move by gradients, which its steps do not have."""
