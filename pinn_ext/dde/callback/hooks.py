@@ -22,6 +22,7 @@ from pinn_ext.dde.weighting.model_weights import ModelWeights
 from pinn_ext.dde.weighting.point_weights import PointWeights
 from pinn_ext.dde.weighting.training_state import TrainingState
 from pinn_ext.measurements import processes
+from pinn_ext.networks.normalization import warn_of_graph
 from pinn_ext.strategies import PointStrategy
 
 
@@ -225,6 +226,7 @@ class WeightingHooks(dde.callbacks.Callback):
         processes.check_same(
             period=self.period, gradients_of=self._meter.where, diagnostics=self._meter.diagnose
         )
+        warn_of_graph(terms, self.model.net)
         weights = self._state.weights
         if weights.start_on(self.model, terms):
             self._state.period.clear()

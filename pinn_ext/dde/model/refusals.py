@@ -11,13 +11,14 @@ import deepxde as dde
 import torch
 
 from pinn_ext.dde.model.loss_terms import derive_names, equation_of
+from pinn_ext.networks.normalization import warn_of_layers
 
 _COUNTED = (dde.icbc.DirichletBC, dde.icbc.IC, dde.icbc.NeumannBC)
 """Conditions whose functions DeepXDE calls by the number of their arguments."""
 
 
 def check_model(model: Any) -> None:
-    """Refuse a model that cannot be trained.
+    """Refuse a model that cannot be trained, and warn once of layers with wrong derivatives.
 
     Args:
         model: a DeepXDE model.
@@ -40,6 +41,8 @@ def check_model(model: Any) -> None:
             "dde.config.set_default_float before the network is built."
         )
     equation = equation_of(model.data)
+    if equation is not None or not type(model.data).__module__.startswith("deepxde."):
+        warn_of_layers(model.net)  # data alone takes no derivatives
     if equation is not None:
         _check_equation(model.data)
         _check_conditions(model.data, equation)

@@ -20,6 +20,7 @@ from pinn_ext.dde.model.loss_terms import (
 )
 from pinn_ext.dde.model.refusals import check_model, refuse_empty
 from pinn_ext.jacobians.residual_jacobian import RowJacobian
+from pinn_ext.networks.normalization import warn_of_graph
 
 
 class NonFiniteRowsError(ValueError):
@@ -73,7 +74,9 @@ class ModelRows:
             ValueError: if a term is no mean of squares, or a weight is out of range.
         """
         self._jacobian.forget()
-        vectors = [vector.detach() for vector in self.vectors()]
+        rows = self.vectors()
+        warn_of_graph(rows, self.model.net)
+        vectors = [vector.detach() for vector in rows]
         self.sizes = [vector.numel() for vector in vectors]
         self.names = derive_names(self.model.data, len(vectors))
         self._check_points()
