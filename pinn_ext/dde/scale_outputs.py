@@ -9,7 +9,8 @@ import deepxde as dde
 import torch
 from torch import Tensor
 
-from pinn_ext.checks import check_number
+from pinn_ext.checks import check_fits, check_number
+from pinn_ext.dde.model.loss_terms import float_type
 
 _OF_PRODUCTS = (
     dde.nn.DeepONetCartesianProd,
@@ -37,12 +38,14 @@ def scale_outputs(net: Any, scales: Sequence[float]) -> Any:
         `net` itself.
 
     Raises:
-        ValueError: if there are no sizes or one is not above 0; at the first call of the network,
-            if there are not as many as outputs.
+        ValueError: if there are no sizes, one is not above 0 or beyond the float type; at the
+            first call of the network, if there are not as many as outputs.
     """
     if isinstance(scales, (str, Mapping)) or not isinstance(scales, Iterable):
         raise ValueError(f"`scales` must be a list of one number for each output, got {scales!r}.")
     sizes = [float(check_number("scales", scale, 0, open_low=True)) for scale in scales]
+    for size in sizes:
+        check_fits("scales", size, float_type())
     if not sizes:
         raise ValueError("`scales` must hold one number for each output, got none.")
     inner = net._output_transform

@@ -15,7 +15,7 @@ from pinn_ext.dde.auto.pilots import Pilots
 from pinn_ext.dde.messages import closing_table, event_text
 from pinn_ext.dde.model import optimizers
 from pinn_ext.dde.model.best import BestModel
-from pinn_ext.dde.model.refusals import check_model
+from pinn_ext.dde.model.refusals import check_model, check_optimizer
 from pinn_ext.dde.weighting.kernel_meter import KernelMeter
 from pinn_ext.dde.weighting.loss_recorder import Listeners, LossRecorder
 from pinn_ext.dde.weighting.model_weights import ModelWeights
@@ -100,6 +100,8 @@ class WeightingHooks(dde.callbacks.Callback):
             )
             return
         check_model(model)
+        if optimizers.name_of(model) != "Gauss-Newton":
+            check_optimizer(model)
         self.stopped, self._pending = None, False
         if self._points is not None:
             self._points.start_on(model)
@@ -223,6 +225,14 @@ class WeightingHooks(dde.callbacks.Callback):
 
     def _on_first_losses(self, terms: Sequence[Tensor]) -> None:
         """Set the weights in force, before DeepXDE multiplies its first losses by them."""
+        try:
+            self._set_weights(terms)
+        except ValueError:
+            self._release()
+            self.model.net.requires_grad_()  # which DeepXDE's test was going to do at its end
+            raise
+
+    def _set_weights(self, terms: Sequence[Tensor]) -> None:
         processes.check_same(
             period=self.period, gradients_of=self._meter.where, diagnostics=self._meter.diagnose
         )

@@ -11,9 +11,9 @@ from typing import Any
 import deepxde as dde
 import torch
 
-from pinn_ext.checks import check_number
+from pinn_ext.checks import check_fits, check_number
 from pinn_ext.dde.model.data_protocol import described
-from pinn_ext.dde.model.loss_terms import equation_of
+from pinn_ext.dde.model.loss_terms import equation_of, float_type
 from pinn_ext.measurements import processes
 
 
@@ -95,7 +95,8 @@ def check_field_scales(scales: Sequence[float], names: Sequence[str]) -> list[fl
         The same numbers.
 
     Raises:
-        ValueError: if there are not as many as terms, or one is not above 0.
+        ValueError: if there are not as many as terms, one is not above 0, or the square of one,
+            which losses are divided by, is beyond DeepXDE's float type.
     """
     terms = f"one number for each of {len(names)} loss terms ({', '.join(names)})"
     if isinstance(scales, (str, Mapping)) or not isinstance(scales, Iterable):
@@ -103,7 +104,8 @@ def check_field_scales(scales: Sequence[float], names: Sequence[str]) -> list[fl
     plain = list(scales)
     if len(plain) != len(names):
         raise ValueError(f"`field_scales` must hold {terms}, got {len(plain)}.")
-    return [float(check_number("field_scales", s, 0, open_low=True)) for s in plain]
+    sizes = [float(check_number("field_scales", s, 0, open_low=True)) for s in plain]
+    return [check_fits("field_scales", s, float_type(), power=2) for s in sizes]
 
 
 def shared(scales: Sequence[float]) -> list[float]:

@@ -11,6 +11,8 @@ import deepxde as dde
 import torch
 from torch import Tensor
 
+from pinn_ext.checks import check_fits
+
 
 def equation_of(data: Any) -> dde.data.PDE | None:
     """Return the equation with its conditions that a model's data is, or holds; None for none."""
@@ -52,6 +54,11 @@ def _kind(condition: Any) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
 
 
+def float_type() -> str:
+    """Return the name of DeepXDE's float type, such as `"float32"`."""
+    return str(dde.config.real(torch)).removeprefix("torch.")
+
+
 def weights_list(loss_weights: Any, num_terms: int, names: list[str]) -> list[float]:
     """Return a model's loss weights as plain numbers, ones if it has none.
 
@@ -64,7 +71,8 @@ def weights_list(loss_weights: Any, num_terms: int, names: list[str]) -> list[fl
         One weight a term.
 
     Raises:
-        ValueError: if there are not as many weights as terms, or one is no finite number >= 0.
+        ValueError: if there are not as many weights as terms, or one is no finite number >= 0, or
+            beyond DeepXDE's float type.
     """
     if loss_weights is None:
         return [1.0] * num_terms
@@ -87,6 +95,8 @@ def weights_list(loss_weights: Any, num_terms: int, names: list[str]) -> list[fl
         raise ValueError(
             f"`loss_weights` must be finite, not negative and not all 0, got {values}."
         )
+    for name, value in zip(names, values, strict=True):
+        check_fits(f"loss_weights[{name!r}]", value, float_type())
     return values
 
 

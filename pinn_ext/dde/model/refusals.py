@@ -5,16 +5,19 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Callable, Sequence
+from numbers import Real
 from typing import Any
 
 import deepxde as dde
 import torch
 
-from pinn_ext.dde.model.loss_terms import derive_names, equation_of
+from pinn_ext.checks import check_fits, check_number
+from pinn_ext.dde.model.loss_terms import derive_names, equation_of, float_type
 from pinn_ext.networks.normalization import warn_of_layers
 
 _COUNTED = (dde.icbc.DirichletBC, dde.icbc.IC, dde.icbc.NeumannBC)
 """Conditions whose functions DeepXDE calls by the number of their arguments."""
+_LARGEST = 1e30  # Adam divides its rate by 0.1 first, and float32 ends at 3e38
 
 
 def check_model(model: Any) -> None:
@@ -47,6 +50,21 @@ def check_model(model: Any) -> None:
         _check_equation(model.data)
         _check_conditions(model.data, equation)
         _check_points(model.data, equation)
+
+
+def check_optimizer(model: Any) -> None:
+    """Refuse rates of a compiled optimiser at which float types end in infinity, or in 0.
+
+    Args:
+        model: a compiled DeepXDE model, whose steps its optimiser will make.
+
+    Raises:
+        ValueError: if a learning rate or weight decay is beyond 1e30, or DeepXDE's float type.
+    """
+    for group in model.opt.param_groups:
+        for key in ("lr", "weight_decay"):
+            if isinstance(group.get(key), Real):  # torch takes tensors too
+                check_number(key, check_fits(key, group[key], float_type()), -_LARGEST, _LARGEST)
 
 
 def refuse_empty(names: Sequence[str]) -> None:
