@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import sys
 from collections.abc import Iterable, Mapping, Set
 from numbers import Integral, Real
 from typing import Any
@@ -124,6 +125,53 @@ def _range(low: float, high: float, open_low: bool, open_high: bool) -> str:
     if math.isinf(low):
         return f" {'<' if open_high else '<='} {high:g}"
     return f" in {'(' if open_low else '['}{low:g}, {high:g}{')' if open_high else ']'}"
+
+
+_FLOATS = {
+    "float32": (2.0**-126, (2.0 - 2.0**-23) * 2.0**127),
+    "float64": (sys.float_info.min, sys.float_info.max),
+}
+"""Smallest and largest size of a number that a float type holds to its full precision."""
+
+
+def check_fits(what: str, value: Any, float_type: str, power: int = 1) -> Any:
+    """Return `value` if a float type holds it, not as infinity nor, if it is tiny, as 0.
+
+    Args:
+        what: name of the argument, as the user writes it.
+        value: a number.
+        float_type: `"float32"` or `"float64"`; others are not looked at.
+        power: that is taken of the number, which must fit too.
+
+    Returns:
+        `value` itself.
+
+    Raises:
+        ArgumentError: if it is not 0 and out of the range; the message states it.
+    """
+    low, high = (end ** (1 / power) for end in _FLOATS.get(float_type, (0.0, math.inf)))
+    if value == 0 or low <= abs(value) <= high:
+        return value
+    held = f"that {float_type} holds (0, or {low:.3g} to {high:.3g} by size)"
+    wanted = f"be a number {held}" if power == 1 else f"have a power of {power} {held}"
+    raise ArgumentError(what, wanted, repr(value))
+
+
+def check_numbers_fit(owner: Any, float_type: str, prefix: str) -> None:
+    """Refuse an object one of whose numbers a float type does not hold.
+
+    Args:
+        owner: its attributes, and lists of numbers among them, are looked at.
+        float_type: as in `check_fits`.
+        prefix: what their names stand under, as the user writes it.
+
+    Raises:
+        ArgumentError: as `check_fits`.
+    """
+    for name, value in vars(owner).items():
+        for number in value if isinstance(value, (tuple, list)) else (value,):
+            if isinstance(number, Real) and not isinstance(number, bool):
+                check_fits(f"{prefix}.{name}", number, float_type)
 
 
 def check_switch(what: str, value: Any) -> bool:

@@ -16,6 +16,7 @@ from pinn_ext.checks import check_names, check_number
 from pinn_ext.measurements import processes
 from pinn_ext.measurements.last_layers import of_module
 from pinn_ext.measurements.meter import Meter, check_parameters
+from pinn_ext.networks.normalization import warn_of_graph, warn_of_layers
 from pinn_ext.plain_torch.arguments import (
     StepCounter,
     check_left_out,
@@ -54,7 +55,8 @@ class LossAggregator(nn.Module):
     Args:
         strategy: one of `pinn_ext.strategies.names()` but `"auto"`.
         names: of the `k` loss terms.
-        parameters: of the network, or the network itself, for strategies that read gradients.
+        parameters: of the network, or the network itself, for strategies that read gradients; of
+            the network itself, layers whose third derivatives torch gets wrong are named.
         period: steps between two updates.
         initial_weights: weight of each term before the first update by name, None for ones.
         gradients_of: parameters that gradients are measured on: `"all"`, `"last_layer"`, or a
@@ -152,6 +154,7 @@ class LossAggregator(nn.Module):
         self._updater = Updater(self.manager, processes.mean_of_numbers)
         self.register_buffer("weights", torch.ones(len(self.names)))
         self._publish()
+        warn_of_layers(parameters, owner=self)
 
     def forward(
         self,
@@ -186,8 +189,8 @@ class LossAggregator(nn.Module):
         """
         if self.points is not None:
             rows = self.points.rows(losses)
-            detached = [own.detach() for own in rows]
-            factors = self._factors(self.points, detached, step, keys, times)
+            warn_of_graph(rows, owner=self)
+            factors = self._factors(self.points, [own.detach() for own in rows], step, keys, times)
             stacked = torch.stack([mean_square(r, f) for r, f in zip(rows, factors, strict=True)])
             return torch.sum(stacked * self.weights.to(stacked))
         check_left_out(self.manager.strategy, keys=keys, times=times)
@@ -257,6 +260,7 @@ class LossAggregator(nn.Module):
         """Take in the losses of a step; at the end of a period, move the weights."""
         if not self._steps.is_new(step):
             return
+        warn_of_graph(list(losses.values()), owner=self)
         self._check_ranks()
         if self._period.missing() <= 1:
             self._measure(losses, residuals)
@@ -320,9 +324,7 @@ class LossAggregator(nn.Module):
     @torch.inference_mode(False)  # a tensor of inference could take no part in a backward pass
     def _publish(self) -> None:
         """Make the weights in force the buffer, a fresh one: a backward pass may hold the old."""
-        weights = list(self.manager.get_weights().values())
-        like = self.weights
-        self.weights = torch.tensor(weights, dtype=like.dtype, device=like.device)
+        self.weights = self.weights.new_tensor(list(self.manager.get_weights().values()))
 
     def _check_ranks(self) -> None:
         """Refuse processes whose weights would part, before the first of their means."""

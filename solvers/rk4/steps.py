@@ -210,10 +210,14 @@ def _problem(rhs: Rates, state: Tensor, time: Time) -> str | None:
     return state_problem(state) or time_problem(time, state.shape[0])
 
 
+def _is_count(value: float) -> bool:
+    return value >= 1 and value % 1 == 0
+
+
 def _option_problem(checkpoint_every: object, compile: object, progress: object) -> str | None:
     every = checkpoint_every
     if every is not None and not (
-        isinstance(every, Real) and not isinstance(every, bool) and every >= 1 and every % 1 == 0
+        isinstance(every, Real) and not isinstance(every, bool) and _is_count(float(every))
     ):
         return f"`checkpoint_every` must be a whole number of at least 1, got {every!r}."
     return switch_problem("compile", compile, optional=True) or switch_problem(

@@ -29,9 +29,9 @@ class AdaptiveWeights(WeightingHooks):
 
     `model.train(iterations=10000, callbacks=[pinn_ext.AdaptiveWeights("ema")])` is all a script
     needs. The weights start from `model.loss_weights`, or ones. Under L-BFGS, NNCG and
-    Gauss-Newton, whose curvature belongs to one objective, they stay as they are; weights that
-    `compile` dropped are put back. A loss or a gradient that is not finite stops the training at
-    that very step with the parameters of the step before.
+    Gauss-Newton, whose curvature belongs to one objective, they stay as they are; right after a
+    first-order training, weights that `compile` dropped are put back. A loss or a gradient that is
+    not finite stops the training at that very step with the parameters of the step before.
 
     Args:
         strategy: one of `pinn_ext.strategies.names()`; `"auto"` lets candidates train in turns and

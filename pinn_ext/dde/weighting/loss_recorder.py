@@ -50,7 +50,10 @@ class LossRecorder:
 
     Attributes:
         values: raw loss of each term `[k]` in the present step, None before its evaluation.
-        bad_term: index of the first term that is not finite in the present step, or None.
+        bad_term: index of the first term that is not finite in the present step, or None; in later
+            evaluations of the step only NaN counts.
+        bad_gradient: whether the gradient of an evaluation before the last of the step was not
+            finite, although its losses were.
         seconds: time spent here beside computing the losses.
     """
 
@@ -74,6 +77,7 @@ class LossRecorder:
 
         self.values: list[float] | None = None
         self.bad_term: int | None = None
+        self.bad_gradient = self._was_finite = False
         self.seconds = 0.0
         self._at_work = True
         self._expecting = False
@@ -99,6 +103,7 @@ class LossRecorder:
         self._wants_residuals = with_residuals
         self.values = None
         self.bad_term = None
+        self.bad_gradient = self._was_finite = False
 
     def __call__(
         self,
@@ -161,6 +166,7 @@ class LossRecorder:
         if bad is not None:
             self.bad_term = bad
             return self._constants(terms, model)
+        self._was_finite = math.isfinite(sum(values))
         losses = weigh(losses, True)
         # Of the raw terms, also where points are weighted: their graph is a part of the other.
         self._listeners.step(values, terms, residuals, outputs)
@@ -179,11 +185,32 @@ class LossRecorder:
             self._seen_terms = True
         if not any(parameter.requires_grad for parameter in self._parameters):
             self._listeners.test([term.item() for term in terms])
-        elif self.bad_term is not None:
-            return self._constants(terms, model)
-        else:
+        elif not self._is_bad:
             losses = weigh(losses)
-        return losses
+            self._look_again(as_list(losses), model)
+        return self._constants(terms, model) if self._is_bad else losses
+
+    @property
+    def _is_bad(self) -> bool:
+        return self.bad_term is not None or self.bad_gradient
+
+    def _look_again(self, terms: Sequence[Tensor], model: Any) -> None:
+        """Find out whether a later evaluation of a step is one that no line search comes back from.
+
+        That is a weighted sum that is NaN, or one that was finite and whose gradient, which the
+        parameters still hold, was not. An infinite sum is only a trial that went too far.
+        """
+        gradients = [p.grad for p in self._parameters if p.grad is not None]
+        if self._was_finite and gradients:
+            self.bad_gradient = not all(math.isfinite(own.sum().item()) for own in gradients)
+        stacked = torch.stack(list(terms)).detach()
+        weights = model.loss_weights
+        weighted = stacked if weights is None else stacked * torch.as_tensor(weights).to(stacked)
+        total = weighted.sum().item()
+        self._was_finite = math.isfinite(total)
+        if math.isnan(total) and not self.bad_gradient:
+            raw = zip(stacked.tolist(), weighted.tolist(), strict=True)
+            self.bad_term = next(i for i, own in enumerate(raw) if not all(map(math.isfinite, own)))
 
     def _constants(self, terms: Sequence[Tensor], model: Any) -> list[Tensor]:
         """Return zeros whose backward pass moves no parameter."""
