@@ -48,6 +48,7 @@ test: $(STAMP)
 
 test-all: $(STAMP)
 	$(PY) -m pytest -n auto --dist worksteal --doctest-modules --thorough $(ARGS)
+	$(PY) -m pytest -n auto --dist worksteal --last-bits $(ARGS) tests/dde tests/program
 
 lint: $(STAMP)
 	$(PY) -m ruff check .

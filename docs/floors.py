@@ -53,7 +53,7 @@ _HYDRA = (
     "pinn_ext.cli",
     "pinn_ext.program.composition",
     "pinn_ext.program.sweep",
-    "pinn_ext.reports.compare",
+    "pinn_ext.reports.planned_jobs",
     "pinn_ext.schema.keys",
 )
 ONLY = {

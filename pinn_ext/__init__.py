@@ -4,6 +4,7 @@ What users hold is named here and loaded when it is first used, so that `import 
 
 - `AdaptiveWeights` makes a DeepXDE training adaptive; `TensorBoardLog` shows it, `scale_outputs`
   puts a network in units of its fields, `train_gauss_newton` takes the place of L-BFGS.
+- `LayerNorm` and `BatchNorm` take the place of torch's, whose third derivatives are wrong.
 - `LossAggregator` and `train_physics` are for training loops without DeepXDE.
 - `AdaptiveLossWeights` has the weights alone: plain numbers in, plain numbers out.
 - `strategies` and `systems` find methods and equations by name.
@@ -36,12 +37,15 @@ if TYPE_CHECKING:
     from pinn_ext.dde.gauss_newton import train_gauss_newton
     from pinn_ext.dde.scale_outputs import scale_outputs
     from pinn_ext.dde.tensorboard import TensorBoardLog
+    from pinn_ext.networks.normalization import BatchNorm, LayerNorm
     from pinn_ext.plain_torch.loss_aggregator import LossAggregator
     from pinn_ext.plain_torch.train_physics import train_physics
 
 __all__ = [
     "AdaptiveLossWeights",
     "AdaptiveWeights",
+    "BatchNorm",
+    "LayerNorm",
     "LossAggregator",
     "TensorBoardLog",
     "scale_outputs",
@@ -54,6 +58,8 @@ __all__ = [
 _HOMES = {
     "AdaptiveLossWeights": "pinn_ext.adaptive_weights",
     "AdaptiveWeights": "pinn_ext.dde.callback",
+    "BatchNorm": "pinn_ext.networks.normalization",
+    "LayerNorm": "pinn_ext.networks.normalization",
     "LossAggregator": "pinn_ext.plain_torch",
     "TensorBoardLog": "pinn_ext.dde.tensorboard",
     "scale_outputs": "pinn_ext.dde.scale_outputs",

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Mapping, Set
 from numbers import Integral, Real
 from typing import Any
 
@@ -126,6 +127,53 @@ def _range(low: float, high: float, open_low: bool, open_high: bool) -> str:
     return f" in {'(' if open_low else '['}{low:g}, {high:g}{')' if open_high else ']'}"
 
 
+_FLOATS = {
+    "float32": (2.0**-126, (2.0 - 2.0**-23) * 2.0**127),
+    "float64": (sys.float_info.min, sys.float_info.max),
+}
+"""Smallest and largest size of a number that a float type holds to its full precision."""
+
+
+def check_fits(what: str, value: Any, float_type: str, power: int = 1) -> Any:
+    """Return `value` if a float type holds it, not as infinity nor, if it is tiny, as 0.
+
+    Args:
+        what: name of the argument, as the user writes it.
+        value: a number.
+        float_type: `"float32"` or `"float64"`; others are not looked at.
+        power: that is taken of the number, which must fit too.
+
+    Returns:
+        `value` itself.
+
+    Raises:
+        ArgumentError: if it is not 0 and out of the range; the message states it.
+    """
+    low, high = (end ** (1 / power) for end in _FLOATS.get(float_type, (0.0, math.inf)))
+    if value == 0 or low <= abs(value) <= high:
+        return value
+    held = f"that {float_type} holds (0, or {low:.3g} to {high:.3g} by size)"
+    wanted = f"be a number {held}" if power == 1 else f"have a power of {power} {held}"
+    raise ArgumentError(what, wanted, repr(value))
+
+
+def check_numbers_fit(owner: Any, float_type: str, prefix: str) -> None:
+    """Refuse an object one of whose numbers a float type does not hold.
+
+    Args:
+        owner: its attributes, and lists of numbers among them, are looked at.
+        float_type: as in `check_fits`.
+        prefix: what their names stand under, as the user writes it.
+
+    Raises:
+        ArgumentError: as `check_fits`.
+    """
+    for name, value in vars(owner).items():
+        for number in value if isinstance(value, (tuple, list)) else (value,):
+            if isinstance(number, Real) and not isinstance(number, bool):
+                check_fits(f"{prefix}.{name}", number, float_type)
+
+
 def check_switch(what: str, value: Any) -> bool:
     """Return `value` if it is true or false.
 
@@ -142,6 +190,28 @@ def check_switch(what: str, value: Any) -> bool:
     if not isinstance(value, bool):
         raise ArgumentError(what, "be true or false", repr(value))
     return value
+
+
+def check_list(what: str, value: Any, wanted: str) -> list[Any]:
+    """Return the items of `value`, whatever holds them in an order, as a list.
+
+    A generator can be read once only: who looks at a value twice takes this list instead.
+
+    Args:
+        what: name of the argument, as the user writes it.
+        value: what the user gave.
+        wanted: the words after "must".
+
+    Returns:
+        A new list.
+
+    Raises:
+        ArgumentError: if it is text, a mapping, a set, or holds nothing at all to go through.
+    """
+    barred = (str, bytes, Mapping, Set)
+    if isinstance(value, barred) or not isinstance(value, Iterable):
+        raise ArgumentError(what, wanted, repr(value))
+    return list(value)
 
 
 def check_names(what: str, wanted: Iterable[str], given: Iterable[str]) -> None:

@@ -27,6 +27,12 @@ ORDERS = {"grid": (2, 4, 6), "triangulation": (2, 4), "cloud": (2, 4)}
 OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")
 """First-order optimisers of the program."""
 
+SCHEDULES = ("none", "cosine")
+"""How the learning rate of the first-order phase goes: it stays, or falls to 0 over the phase."""
+
+KEPT = ("last", "best")
+"""Which network of a run its report and pictures are about."""
+
 DAMPINGS = ("gain_ratio", "nielsen", "target")
 """Rules of the damping in the program's Gauss-Newton phase."""
 

@@ -21,6 +21,12 @@ def pytest_addoption(parser):
         help="render all pictures, and start all scripts in interpreters that have loaded nothing",
     )
 
+    parser.addoption(
+        "--last-bits",
+        action="store_true",
+        help="change the last bits of all networks before they are trained",
+    )
+
 
 def pytest_configure(config):
     examples = 120 if config.getoption("thorough") else 40
@@ -40,6 +46,15 @@ def clean_torch():
     torch.set_default_dtype(dtype)
 
 
+@pytest.fixture(autouse=True)
+def last_bits(pytestconfig, monkeypatch):
+    """With `--last-bits`, train from slightly other weights: no test may hang on rounding."""
+    if pytestconfig.getoption("last_bits"):
+        from tests.last_bits import perturb_models
+
+        perturb_models(monkeypatch)
+
+
 @pytest.fixture
 def double():
     """Create tensors in float64 unless told otherwise; `clean_torch` goes back."""
@@ -49,10 +64,17 @@ def double():
 @pytest.fixture
 def run_script(pytestconfig):
     """Return `scripts.run`."""
+    _skip_if_perturbed(pytestconfig)
     return partial(scripts.run, fresh=pytestconfig.getoption("thorough"))
 
 
 @pytest.fixture
 def start_script(pytestconfig):
     """Return `scripts.start`."""
+    _skip_if_perturbed(pytestconfig)
     return partial(scripts.start, fresh=pytestconfig.getoption("thorough"))
+
+
+def _skip_if_perturbed(config):
+    if config.getoption("last_bits"):
+        pytest.skip("other processes train from the weights as they are")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from numbers import Real
 from typing import Any
 
 from pinn_ext.adaptive_weights.groups import Unit, units_of
 from pinn_ext.adaptive_weights.limits import WeightLimits
-from pinn_ext.checks import ArgumentError, check_choice, check_names, check_number
+from pinn_ext.adaptive_weights.loss_floor import OF_OLD_STATES
+from pinn_ext.checks import ArgumentError, check_choice, check_list, check_names, check_number
 from pinn_ext.strategies import Gradients, Method, PointStrategy, Proposal, Statistics, Strategy
 
 # ---- arguments: each function returns the value it has checked ----------------------------------
@@ -17,11 +18,10 @@ from pinn_ext.strategies import Gradients, Method, PointStrategy, Proposal, Stat
 
 def loss_names(given: Any, what: str = "loss_names") -> list[str]:
     """Return distinct names as a list; `what` is the argument that they were given as."""
-    if isinstance(given, str) or not isinstance(given, Iterable):
-        raise ValueError(f"`{what}` must be a list of names, got {given!r}.")
-    names = list(given)
+    ordered = list(given) if isinstance(given, Mapping) else given
+    names = check_list(what, ordered, "be a list of names")
     if not all(isinstance(name, str) and name for name in names):
-        raise ValueError(f"`{what}` must be a list of names, got {given!r}.")
+        raise ValueError(f"`{what}` must be a list of names, got {names!r}.")
     if not names:
         raise ValueError(f"`{what}` must hold at least one name, got an empty list.")
     twins = sorted({name for name in names if names.count(name) > 1})
@@ -69,13 +69,21 @@ def scales(given: Any, names: Sequence[str], strategy: Strategy) -> list[float] 
     return [float(given[name]) for name in names]
 
 
+def condition_names(given: Any) -> list[Any]:
+    """Return the names of conditions as a list; their order means nothing."""
+    ordered = list(given) if isinstance(given, (Mapping, Set)) else given
+    return check_list("conditions", ordered, "be a list of names")
+
+
 def conditions(given: Any, names: Sequence[str]) -> list[bool]:
     """Return of each term whether it is a condition."""
-    if isinstance(given, str) or not isinstance(given, Iterable):
-        raise ValueError(f"`conditions` must be a list of names, got {given!r}.")
-    for name in given:
-        check_choice("conditions", name, names)
-    return [name in given for name in names]
+    some = condition_names(given)
+    legal = set(names)
+    for name in some:
+        if not isinstance(name, str) or name not in legal:
+            check_choice("conditions", name, names)
+    chosen = set(some)
+    return [name in chosen for name in names]
 
 
 def initial_weights(given: Any, names: Sequence[str], limits: WeightLimits | None) -> list[float]:
@@ -121,6 +129,13 @@ def next_epoch(given: Any, before: int | None) -> int:
     return epoch
 
 
+def course(progress: Any, switches: Any) -> None:
+    """Refuse what cannot be how far a training has come."""
+    if progress is not None:
+        check_number("progress", progress, 0, 1)
+    check_number("switches", switches, 0, integer=True)
+
+
 def statistics(
     strategy: Strategy,
     units: Sequence[Unit],
@@ -128,6 +143,13 @@ def statistics(
     ntk: Sequence[float] | None,
 ) -> None:
     """Refuse an update without what the strategy reads, or of other units."""
+    if gradients is not None and not isinstance(gradients, Gradients):
+        wanted = "be a pinn_ext.strategies.Gradients"
+        raise ArgumentError("gradients", wanted, f"a {type(gradients).__name__}")
+    if ntk is not None:
+        for trace in ntk:
+            if not isinstance(trace, Real) or isinstance(trace, bool):
+                raise ArgumentError("ntk", "be a list of numbers", f"{trace!r} among them")
     given = {
         "gradients": gradients is not None,
         "gradient_vectors": gradients is not None and gradients.vectors is not None,
@@ -189,23 +211,25 @@ def bad_proposal(strategy: str, proposal: Proposal, count: int) -> str:
 
 
 def saved_state(
-    state: Any, own: Mapping[str, Any], groups: Mapping[str, Sequence[str]]
-) -> list[Unit]:
-    """Return the units of a saved state that fits.
+    state: Any, own: Mapping[str, Any], groups: Mapping[str, Sequence[str]], method: Strategy
+) -> tuple[dict[str, Any], list[Unit]]:
+    """Return a saved state that fits, with what states of older versions lack, and its units.
 
     Args:
         state: what the user gave.
         own: the present state of the one that will take it.
         groups: of its terms.
+        method: the strategy.
 
     Returns:
-        What the strategy sees as terms.
+        The state, and what the strategy sees as terms.
 
     Raises:
         ValueError: if something in it is missing, or of another training.
     """
     if not isinstance(state, Mapping):
         raise ValueError(f"`state` must be what `state_dict` returned, got {state!r}.")
+    state = {**OF_OLD_STATES, **state}
     check_names("The saved state", own, state)
     names, strategy = own["loss_names"], own["strategy"]
     for key in ("strategy", "loss_names", "groups"):
@@ -225,6 +249,12 @@ def saved_state(
     for key in ("updates", "asked"):
         check_number(f"The saved number of {key}", state[key], 0, integer=True)
     check_number("The saved penalty", state["penalty"])
+    if state["eps"] is not None:
+        check_number("The saved eps", state["eps"], 0, open_low=True)
+    if not isinstance(state["near_eps"], list) or not set(state["near_eps"]) <= set(names):
+        raise ValueError(
+            f"The saved state must have near_eps among {names}, got {state['near_eps']!r}."
+        )
     if set(state["state"] or {}) != set(own["state"]):
         raise ValueError(
             f"The saved state of {strategy} must hold {sorted(own['state'])}, "
@@ -237,7 +267,11 @@ def saved_state(
         raise ValueError(
             f"The saved state must be of {len(units)} terms or groups, got {state['limits']!r}."
         )
-    return units
+    try:
+        method.check_state(state["state"], len(units))
+    except ArgumentError as error:
+        raise error.under("saved") from None
+    return state, units
 
 
 def plain(value: Any) -> Any:

@@ -73,6 +73,11 @@ class HeldWeights:
         """Add an event of all terms."""
         self.events.append(Event(self._epoch or 0, "", what, why))
 
+    def _tell(self, note: str | None) -> None:
+        """Add a note, if there is one."""
+        if note:
+            self._note("note", note)
+
     def get_weight(self, loss_name: str) -> float:
         """Return the present weight of one term.
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
+from typing import Any
 
-from pinn_ext.checks import ArgumentError
+from pinn_ext.checks import ArgumentError, check_list
 
 _Groups = Mapping[str, Sequence[str]]
 
@@ -57,22 +58,32 @@ def check_groups(
     if not isinstance(groups, Mapping):
         raise ArgumentError("groups", "map a name to names of loss terms", repr(groups))
     owner: dict[str, str] = {}
-    for group, members in groups.items():
-        if isinstance(members, str) or not isinstance(members, Iterable) or not list(members):
-            wanted = "be a list of names of loss terms"
-            raise ArgumentError(f"groups[{group!r}]", wanted, repr(members))
+    legal = None if names is None else set(names)
+    listed = {group: _members(group, members) for group, members in groups.items()}
+    for group, members in listed.items():
         for term in members:
-            if names is not None and term not in names:
+            if legal is not None and names is not None and term not in legal:
                 wanted = f"name loss terms among {', '.join(names)}"
                 raise ArgumentError(f"groups[{group!r}]", wanted, repr(term))
             if term in owner:
                 got = f"{term!r} in {owner[term]!r} and {group!r}"
                 raise ArgumentError("groups", "have each loss term once", got)
             owner[term] = group
-        if group in (names or ()) and group not in members:
+        if group in (legal or ()) and group not in members:
             wanted = "have names that are no other loss term's"
-            raise ArgumentError("groups", wanted, f"{group!r} for {list(members)}")
-    return {group: list(members) for group, members in groups.items()}
+            raise ArgumentError("groups", wanted, f"{group!r} for {members}")
+    return listed
+
+
+def _members(group: Any, given: Any) -> list[str]:
+    """Return the terms of a group as a list."""
+    if not isinstance(group, str):
+        raise ArgumentError("groups", "map a name to names of loss terms", f"the name {group!r}")
+    what, wanted = f"groups[{group!r}]", "be a list of names of loss terms"
+    members = check_list(what, sorted(given, key=str) if isinstance(given, Set) else given, wanted)
+    if not members or not all(isinstance(term, str) for term in members):
+        raise ArgumentError(what, wanted, repr(members))
+    return members
 
 
 def units_of(

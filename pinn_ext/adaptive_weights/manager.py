@@ -7,13 +7,14 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pinn_ext import strategies
 from pinn_ext.adaptive_weights import checks as checked
 from pinn_ext.adaptive_weights.events import HeldWeights, limit_events
 from pinn_ext.adaptive_weights.groups import Unit, check_groups, units_of
-from pinn_ext.adaptive_weights.proposals import of_members, of_units, weights_of
+from pinn_ext.adaptive_weights.proposals import of_members
 from pinn_ext.adaptive_weights.settings import DEFAULTS, WeightSettings
-from pinn_ext.checks import ArgumentError
+from pinn_ext.adaptive_weights.statistics import statistics_of
+from pinn_ext.adaptive_weights.strategy_at_work import StrategyAtWork
+from pinn_ext.checks import check_list
 from pinn_ext.strategies import Gradients, Statistics, Strategy
 
 
@@ -31,7 +32,8 @@ class AdaptiveLossWeights(HeldWeights):
         strategy: one of `pinn_ext.strategies.names()` that moves the weights of terms.
         ema_alpha: part of the old loss average that is kept at an update, in [0, 1).
         update_frequency: after the first call, weights move at epochs divisible by this number.
-        eps: added to each loss before it is inverted, in the units of the losses.
+        eps: added to each loss before it is inverted, in the units of the losses; None for 1e-8
+            times the geometric mean of the first losses above 0. Losses below 100 eps get an event.
         min_weight: smallest weight that an update may give (not of `fixed` and `field_scale`).
         max_weight: largest weight that an update may give.
         options: values for options of the strategy, see `pinn_ext.strategies.option_names`.
@@ -43,7 +45,9 @@ class AdaptiveLossWeights(HeldWeights):
             equalisation. `"total"`: every update keeps the weighted sum `sum_i w_i L_i`, which
             leaves the moments of Adam valid.
         max_ratio: largest ratio of two targets; they are clamped to
-            `[g / sqrt(max_ratio), g sqrt(max_ratio)]` around their geometric mean g. None: no cap.
+            `[g / sqrt(max_ratio), g sqrt(max_ratio)]` around their geometric mean g. While its loss
+            or gradient is exactly 0, a term keeps its weight and leaves cap and means. None: no
+            cap, and no such exception.
         max_change: largest factor by which one update may move a weight. None: no limit.
         groups: names of terms by name of the group; the terms of a group share a weight, within
             the ratios of their initial weights. The strategy sees the sum of their losses.
@@ -56,7 +60,7 @@ class AdaptiveLossWeights(HeldWeights):
         conditions: names of the terms that are conditions or data rather than equations.
 
     Raises:
-        ValueError: if an argument is out of range; the message says what is allowed.
+        ValueError: if an argument is out of range.
 
     >>> weights = AdaptiveLossWeights(["pde", "bc"], {"pde": 1.0, "bc": 1.0})
     >>> new = weights.update(1, {"pde": 0.01, "bc": 0.03})
@@ -71,7 +75,7 @@ class AdaptiveLossWeights(HeldWeights):
         strategy: str = DEFAULTS.strategy,
         ema_alpha: float = DEFAULTS.ema_alpha,
         update_frequency: int = DEFAULTS.update_frequency,
-        eps: float = DEFAULTS.eps,
+        eps: float | None = DEFAULTS.eps,
         min_weight: float = DEFAULTS.min_weight,
         max_weight: float = DEFAULTS.max_weight,
         *,
@@ -142,45 +146,48 @@ class AdaptiveLossWeights(HeldWeights):
     ) -> None:
         self.loss_names = checked.loss_names(loss_names)
         self.settings = settings
-        self._strategy = checked.of_terms(settings.method)
-        self.ema_alpha, self.eps = settings.ema_alpha, settings.eps
-        self.update_frequency, self.limits = settings.update_frequency, settings.limits
+        method = checked.of_terms(settings.method)
+        self.ema_alpha, self.update_frequency = settings.ema_alpha, settings.update_frequency
+        self.limits = settings.limits
         self.groups = check_groups(settings.groups, self.loss_names)
         self.prior = settings.prior
         self.warm_up, self.freeze_after = settings.warm_up, settings.freeze_after
-        self._scales = checked.scales(field_scales, self.loss_names, self._strategy)
+        self._scales = checked.scales(field_scales, self.loss_names, method)
         self._conditions = checked.conditions(conditions, self.loss_names)
         self._initial = checked.initial_weights(
-            initial_weights, self.loss_names, self.limits if self._strategy.limited else None
+            initial_weights, self.loss_names, self.limits if method.limited else None
         )
-        self._begin_afresh()
-
-    def _begin_afresh(self) -> None:
-        """Set what changes in the course of a training to what it is before the first update."""
+        # What changes in the course of a training, as it is before the first update.
         self._hold(self._initial)
         self.penalty = 0.0
         self.units: list[Unit] = units_of(self.loss_names, self._initial, self.groups)
         self._begin: int | None = None
-        self._updates = self._asked = 0
+        self._updates = 0
         self._resting: list[str] = [""] * len(self.units)
-        self._state = self._strategy.init([unit.initial for unit in self.units])
+        initial = [unit.initial for unit in self.units]
+        self._strategy = StrategyAtWork(method, initial, settings.eps)
 
     # ---- what users ask -------------------------------------------------------------------------
 
     @property
     def strategy(self) -> str:
         """Name of the strategy."""
-        return self._strategy.name
+        return self.method.name
 
     @property
     def method(self) -> Strategy:
         """The strategy, an immutable object with its options as attributes."""
-        return self._strategy
+        return self._strategy.method
+
+    @property
+    def eps(self) -> float | None:
+        """What is added to a loss before it is inverted; None where it is still to be found."""
+        return self._strategy.eps
 
     @property
     def equalizes(self) -> bool:
         """Whether the first update makes the weighted losses equal."""
-        return self._strategy.equalizes
+        return self.method.equalizes
 
     @property
     def updates(self) -> int:
@@ -190,7 +197,7 @@ class AdaptiveLossWeights(HeldWeights):
     @property
     def needs(self) -> frozenset[str]:
         """The statistics that the strategy reads, among `pinn_ext.strategies.STATISTICS`."""
-        return self._strategy.needs
+        return self.method.needs
 
     def acts_at(self, epoch: int) -> bool:
         """Return whether the strategy would look at the losses of an epoch; changes nothing.
@@ -201,7 +208,7 @@ class AdaptiveLossWeights(HeldWeights):
         Returns:
             False in the warm-up, after the freeze and between two updates.
         """
-        return self.settings.acts_at(epoch, self._begin, self._asked == 0)
+        return self.settings.acts_at(epoch, self._begin, self._strategy.asked == 0)
 
     # ---- what moves the weights -----------------------------------------------------------------
 
@@ -231,35 +238,39 @@ class AdaptiveLossWeights(HeldWeights):
             switches: how often the model was compiled with a new optimiser so far.
 
         Returns:
-            The weights in force after the call, by name.
+            The weights in force after it, by name.
 
         Raises:
-            ValueError: if a name is missing or unknown, a loss is no plain number, the epoch
-                does not grow, or a statistic that the strategy reads is missing.
+            ValueError: if a name is missing or unknown, a loss is no plain number, the epoch does
+                not grow, what the strategy reads is missing, or another argument is out of range.
         """
         losses = checked.losses(loss_values, self.loss_names)
         epoch = checked.next_epoch(epoch, self._epoch)
+        checked.course(progress, switches)
+        ntk = None if ntk is None else check_list("ntk", ntk, "be a list of numbers")
         bad = checked.bad_losses(losses, self.loss_names)
         acts = self.acts_at(epoch) and not bad
         if acts:
-            checked.statistics(self._strategy, self.units, gradients, ntk)
+            checked.statistics(self.method, self.units, gradients, ntk)
         self._enter(epoch)
         if not bad:
             self.confirm()
         why = bad
         if acts:
-            statistics = Statistics(
-                [unit.gather(losses) for unit in self.units],
-                [unit.weight_in(self._weights) for unit in self.units],
-                gradients,
-                None if ntk is None else list(map(float, ntk)),
-                of_units(self.units, self._scales),
-                of_units(self.units, self._conditions),
-                self._asked + 1,
-                progress,
-                switches,
+            found = statistics_of(
+                self.units,
+                losses,
+                self._weights,
+                self.settings,
+                gradients=gradients,
+                ntk=ntk,
+                scales=self._scales,
+                conditions=self._conditions,
+                update=self._strategy.asked + 1,
+                progress=progress,
+                switches=switches,
             )
-            why = checked.bad_statistics(statistics, self.units) or self._move(statistics)
+            why = checked.bad_statistics(found, self.units) or self._move(found, losses)
         if why:
             text = f"{why}: weights unchanged"
             warnings.warn(f"At epoch {epoch} {text}.", RuntimeWarning, stacklevel=2)
@@ -273,39 +284,28 @@ class AdaptiveLossWeights(HeldWeights):
         if self.settings.is_frozen(epoch, self._begin) and not was_frozen:
             self._note("frozen", f"weights stay after {self.freeze_after} epochs")
 
-    def _move(self, statistics: Statistics) -> str:
-        """Run one update, or return why its proposal cannot be used; nothing has changed then."""
-        if max(statistics.losses) == 0.0:  # nothing to learn from
+    def _move(self, statistics: Statistics, losses: Sequence[float]) -> str:
+        """Run one update, or return why its proposal cannot be used; no weight has moved then."""
+        some = statistics.taking_part()
+        if not some or max(statistics.losses) == 0.0:  # nothing to learn from
             return ""
-        try:
-            proposal, state = self._strategy.update(statistics, self._state)
-            if proposal is None:
-                self._take(state)
-                return ""
-            why = checked.bad_proposal(self.strategy, proposal, len(self.units))
-            result = None if why else weights_of(proposal, statistics, self.units, self.settings)
-        except ArithmeticError as error:
-            return f"{self.strategy} cannot answer ({error})"
-        if why or result is None:
-            return why or f"{self.strategy} answers weights without a scale"
-        self._take(state)
-        self.penalty = float(proposal.penalty)
-        weights, resting = result
-        self._replace(of_members(weights, self.units, self._weights, self.limits))
+        members = [i for k in some for i in self.units[k].members]
+        names = [self.loss_names[i] for i in members]
+        self._tell(self._strategy.see(names, [losses[i] for i in members]))
+        answer = self._strategy.ask(statistics, self.units, self.settings)
+        if answer.why:
+            return answer.why
+        self._tell(self._strategy.take(answer.state))
+        if answer.proposal is None:
+            return ""
+        self.penalty = float(answer.proposal.penalty)
+        self._replace(of_members(answer.weights, self.units, self._weights, self.limits, some))
         self._updates += 1
-        if proposal.note:
-            self._note("note", proposal.note)
-        names = [unit.name for unit in self.units]
+        self._tell(answer.proposal.note)
+        names, resting = [unit.name for unit in self.units], list(answer.resting)
         self.events += limit_events(self._epoch or 0, names, self._resting, resting)
         self._resting = resting
         return ""
-
-    def _take(self, state: strategies.State) -> None:
-        """Go on from the state that an update has returned, and note what it means."""
-        change = self._strategy.describe_change(self._state, state)
-        if change:
-            self._note("note", change)
-        self._state, self._asked = state, self._asked + 1
 
     # ---- saving ---------------------------------------------------------------------------------
 
@@ -324,10 +324,9 @@ class AdaptiveLossWeights(HeldWeights):
             "epoch": self._epoch,
             "begin": self._begin,
             "updates": self._updates,
-            "asked": self._asked,
             "penalty": self.penalty,
             "limits": list(self._resting),
-            "state": copy.deepcopy(self._state),
+            **self._strategy.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -339,15 +338,10 @@ class AdaptiveLossWeights(HeldWeights):
         Raises:
             ValueError: if it is incomplete or of another strategy, other terms or other groups.
         """
-        units = checked.saved_state(state, self.state_dict(), self.groups)
-        try:
-            self._strategy.check_state(state["state"], len(units))
-        except ArgumentError as error:
-            raise error.under("saved") from None
+        state, units = checked.saved_state(state, self.state_dict(), self.groups, self.method)
         self._initial, self.units = list(state["initial_weights"]), units
         self._weights, self._before = list(state["weights"]), copy.copy(state["weights_before"])
         self._epoch, self._begin = state["epoch"], state["begin"]
-        self._updates, self._asked = state["updates"], state["asked"]
-        self.penalty = state["penalty"]
+        self._updates, self.penalty = state["updates"], state["penalty"]
         self._resting = list(state["limits"])
-        self._state = copy.deepcopy(state["state"])
+        self._strategy.load_state_dict(state)

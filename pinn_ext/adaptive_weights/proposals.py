@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from pinn_ext.adaptive_weights.groups import Unit
 from pinn_ext.adaptive_weights.limits import WeightLimits
@@ -12,15 +11,12 @@ from pinn_ext.adaptive_weights.settings import WeightSettings
 from pinn_ext.strategies import Proposal, Statistics
 
 
-def of_units(units: Sequence[Unit], values: Sequence[Any] | None) -> list[Any] | None:
-    """Return of values of the terms `[k]` that of the first term of each unit, None for none."""
-    return None if values is None else [values[unit.members[0]] for unit in units]
-
-
 def weights_of(
     proposal: Proposal, statistics: Statistics, units: Sequence[Unit], settings: WeightSettings
 ) -> tuple[list[float], list[str]] | None:
     """Return the weights of the units within the limits, and what each rests on.
+
+    Units that are not active are neither limited nor scaled: they keep their weight.
 
     Args:
         proposal: finite targets of the units, not negative and not all 0.
@@ -31,18 +27,28 @@ def weights_of(
     Returns:
         As `WeightLimits.apply`; None if the targets have no scale.
     """
-    initial, limits = [unit.initial for unit in units], settings.limits
+    taking_part, limits = statistics.taking_part(), settings.limits
+    if not any(proposal.targets[i] for i in taking_part):
+        return None
     if proposal.blend_beta is not None and settings.weight_beta is None:
         limits = replace(limits, weight_beta=proposal.blend_beta)
-    return limits.apply(
-        [float(target) for target in proposal.targets],
+    initial = [units[i].initial for i in taking_part]
+    every = statistics.weights or [unit.initial for unit in units]
+    result = limits.apply(
+        [float(proposal.targets[i]) for i in taking_part],
         proposal.blend,
-        present=statistics.weights or initial,
+        present=[every[i] for i in taking_part],
         initial=initial,
-        losses=statistics.losses,
+        losses=[statistics.losses[i] for i in taking_part],
         prior=initial if settings.prior else None,
-        widths=[unit.shares for unit in units],
+        widths=[units[i].shares for i in taking_part],
     )
+    if result is None:
+        return None
+    weights, resting = list(every), [""] * len(units)
+    for i, weight, limit in zip(taking_part, *result, strict=True):
+        weights[i], resting[i] = weight, limit
+    return weights, resting
 
 
 def of_members(
@@ -50,20 +56,22 @@ def of_members(
     units: Sequence[Unit],
     present: Sequence[float],
     limits: WeightLimits,
+    taking_part: Sequence[int],
 ) -> list[float]:
     """Return the weight of each term, given those of the units.
 
     Args:
         weights: of the units.
         units: what the strategy sees as terms.
-        present: weight of each term so far `[k]`; terms of no unit keep theirs.
+        present: weight of each term so far `[k]`; terms of no active unit keep theirs.
         limits: rounding must not leave their clamps.
+        taking_part: indices of the active units.
 
     Returns:
         The weights `[k]`.
     """
     new = list(present)
-    for unit, weight in zip(units, weights, strict=True):
-        for i, share in zip(unit.members, unit.shares, strict=True):
-            new[i] = min(max(weight * share, limits.min_weight), limits.max_weight)
+    for k in taking_part:
+        for i, share in zip(units[k].members, units[k].shares, strict=True):
+            new[i] = min(max(weights[k] * share, limits.min_weight), limits.max_weight)
     return new

@@ -34,7 +34,7 @@ class WeightSettings:
     options: Mapping[str, Any] | None = None
     ema_alpha: float = EMA_ALPHA
     update_frequency: int = 1
-    eps: float = EPS
+    eps: float | None = EPS
     min_weight: float = 1e-4
     max_weight: float = 1e4
     weight_beta: float | None = None
@@ -57,8 +57,9 @@ class WeightSettings:
         self._set("ema_alpha", float(alpha))
         frequency = check_number("update_frequency", self.update_frequency, 1, integer=True)
         self._set("update_frequency", int(frequency))
-        self._set("eps", float(check_number("eps", self.eps, 1e-100)))
-        create, eps = strategies.create, self.eps
+        if self.eps is not None:
+            self._set("eps", float(check_number("eps", self.eps, 1e-100)))
+        create, eps = strategies.create, EPS if self.eps is None else self.eps
         method = built or create(self.strategy, self.options, ema_alpha=self.ema_alpha, eps=eps)
         self._set("method", method)
         self._set("limits", self._limits())
@@ -146,6 +147,7 @@ class WeightSettings:
 DEFAULTS = WeightSettings()
 """Those of the class `AdaptiveLossWeights`: exactly the formulas of the methods."""
 
-FOR_TRAINING = replace(DEFAULTS, normalization="total", max_ratio=100.0)
+FOR_TRAINING = replace(DEFAULTS, normalization="total", max_ratio=100.0, eps=None)
 """Those of everything that trains: an update keeps the weighted sum, which leaves the moments of
-Adam valid, and weights that follow a moving average do not run away from one another."""
+Adam valid, weights that follow a moving average do not run away from one another, and those that
+equalise losses do so in any unit."""

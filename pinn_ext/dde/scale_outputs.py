@@ -5,10 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import deepxde as dde
 import torch
 from torch import Tensor
 
-from pinn_ext.checks import check_number
+from pinn_ext.checks import check_fits, check_number
+from pinn_ext.dde.model.loss_terms import float_type
+
+_OF_PRODUCTS = (
+    dde.nn.DeepONetCartesianProd,
+    dde.nn.MIONetCartesianProd,
+    dde.nn.PODDeepONet,
+    dde.nn.PODMIONet,
+)
+"""Networks that answer each function at each point, `[functions, points]` for a single output."""
 
 
 def scale_outputs(net: Any, scales: Sequence[float]) -> Any:
@@ -21,27 +31,31 @@ def scale_outputs(net: Any, scales: Sequence[float]) -> Any:
 
     Args:
         net: a DeepXDE network; it is changed in place. Call this before `compile`.
-        scales: size of each output, positive, in its units.
+        scales: size of each output, positive, in its units. An operator network that answers
+            `[functions, points]` has one output.
 
     Returns:
         `net` itself.
 
     Raises:
-        ValueError: if there are no sizes or one is not above 0; at the first call of the network,
-            if there are not as many as outputs.
+        ValueError: if there are no sizes, one is not above 0 or beyond the float type; at the
+            first call of the network, if there are not as many as outputs.
     """
     if isinstance(scales, (str, Mapping)) or not isinstance(scales, Iterable):
         raise ValueError(f"`scales` must be a list of one number for each output, got {scales!r}.")
     sizes = [float(check_number("scales", scale, 0, open_low=True)) for scale in scales]
+    for size in sizes:
+        check_fits("scales", size, float_type())
     if not sizes:
         raise ValueError("`scales` must hold one number for each output, got none.")
     inner = net._output_transform
     factors: dict[tuple[torch.dtype, torch.device], Tensor] = {}
 
     def transform(inputs: Any, outputs: Tensor) -> Tensor:
-        if outputs.shape[-1] != len(sizes):
+        number = 1 if _is_one_field(net, inputs, outputs) else outputs.shape[-1]
+        if number != len(sizes):
             raise ValueError(
-                f"`scales` must hold one number for each of {outputs.shape[-1]} outputs, "
+                f"`scales` must hold one number for each of {number} output{'s' * (number != 1)}, "
                 f"got {len(sizes)}."
             )
         key = (outputs.dtype, outputs.device)
@@ -52,3 +66,18 @@ def scale_outputs(net: Any, scales: Sequence[float]) -> Any:
 
     net.apply_output_transform(transform)
     return net
+
+
+def _is_one_field(net: Any, inputs: Any, outputs: Tensor) -> bool:
+    """Return whether the outputs are one field `[functions, points]`, without an axis of its own.
+
+    A network of another class is told by its inputs, functions and points of different number.
+    """
+    if outputs.ndim != 2:
+        return False
+    if isinstance(net, _OF_PRODUCTS):
+        return True
+    if not isinstance(inputs, (tuple, list)) or len(inputs) < 2:
+        return False
+    functions, points = len(inputs[0]), len(inputs[-1])
+    return functions != points and tuple(outputs.shape) == (functions, points)

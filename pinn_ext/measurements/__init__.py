@@ -7,5 +7,6 @@ it is made in the last step of a period only, and only if the strategy asks for 
 
 `meter` decides what is measured when, the same for DeepXDE's callback and the aggregator; open it
 first. `processes` takes means over the processes of `torch.distributed`, so that all of them hold
-the same weights, and refuses processes that do not agree.
+the same weights, and refuses processes that do not agree. `last_layers` finds the last layer of
+each branch of a network, `static_graph` networks whose first backward pass is not ours to make.
 """

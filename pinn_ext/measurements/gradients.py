@@ -11,18 +11,26 @@ from pinn_ext.adaptive_weights.groups import Unit
 from pinn_ext.checks import ArgumentError, check_number
 from pinn_ext.choices import GRADIENTS_OF
 from pinn_ext.measurements import processes
+from pinn_ext.measurements.last_layers import of_list
+from pinn_ext.measurements.static_graph import first_pass_of_static_graph
 from pinn_ext.strategies import Gradients
 
 
-def chosen_parameters(parameters: Sequence[Tensor], where: str | float, seed: int = 0) -> list[int]:
+def chosen_parameters(
+    parameters: Sequence[Tensor],
+    where: str | float,
+    seed: int = 0,
+    last: Sequence[int] | None = None,
+) -> list[int]:
     """Return which parameter tensors gradients are measured on.
 
     Args:
         parameters: of the network, in their order.
-        where: `"all"`; `"last_layer"`: the last weight matrix and what comes after it; or a number
-            in (0, 1): a random part of the tensors, drawn once, the larger ones as likely as the
-            smaller.
+        where: `"all"`; `"last_layer"`: the last weight matrix and what comes after it, unless
+            `last` says more; or a number in (0, 1): a random part of the tensors, drawn once, the
+            larger ones as likely as the smaller.
         seed: of that draw.
+        last: indices of the last layer of each branch, None where that is not known.
 
     Returns:
         Indices of tensors that require gradients, at least one.
@@ -37,9 +45,7 @@ def chosen_parameters(parameters: Sequence[Tensor], where: str | float, seed: in
     if where == "all":
         return trained
     if where == "last_layer":
-        matrices = [i for i in trained if parameters[i].ndim > 1]
-        first = matrices[-1] if matrices else trained[-1]
-        return [i for i in trained if i >= first]
+        return list(last) if last else of_list(parameters, trained)
     if isinstance(where, str):
         wanted = f"be one of {', '.join(GRADIENTS_OF)}, or a part in (0, 1)"
         raise ArgumentError("gradients_of", wanted, repr(where))
@@ -86,7 +92,8 @@ def measure_gradients(
         The sums, in float64.
 
     Raises:
-        ValueError: if a loss has no graph, on any process.
+        ValueError: if a loss has no graph, or one that must not be differentiated yet, on any
+            process.
     """
     fixed = [name for name, loss in zip(names, losses, strict=True) if not loss.requires_grad]
     refuse_together(
@@ -94,7 +101,7 @@ def measure_gradients(
         f"{fixed[0]!r} without a gradient: give it weight 0, or choose a strategy that reads "
         "losses only."
         if fixed
-        else None
+        else first_pass_of_static_graph(losses)
     )
     flat = [
         torch.cat(

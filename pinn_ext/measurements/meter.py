@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from pinn_ext.adaptive_weights import AdaptiveLossWeights
-from pinn_ext.checks import ArgumentError
+from pinn_ext.checks import ArgumentError, check_list
 from pinn_ext.measurements.gradients import (
     chosen_parameters,
     cosines,
@@ -80,6 +80,9 @@ class Meter:
         terms: Sequence[Tensor],
         residuals: Sequence[Tensor],
         parameters: Sequence[Tensor],
+        *,
+        beside: Sequence[Tensor] = (),
+        last: Sequence[int] | None = None,
     ) -> None:
         """Measure what the present step was prepared for.
 
@@ -88,6 +91,9 @@ class Meter:
             terms: raw loss of each term, with the graph of the step.
             residuals: of each term `[n, ...]`, if they were wanted.
             parameters: of the network.
+            beside: what else is trained, such as unknown coefficients; gradients are always
+                taken of it, while tangent kernels are the network's.
+            last: indices of the last layer of each branch of the network, if they are known.
 
         Raises:
             ValueError: if a term does not depend on the network, or has no residual of its own.
@@ -95,7 +101,9 @@ class Meter:
         if not self._due or manager is None:
             return
         if self.diagnose or self._needs & GRADIENTS:
-            self._take_gradients(manager, terms, parameters)
+            others = [tensor for tensor in beside if tensor.requires_grad]
+            chosen = [parameters[i] for i in chosen_parameters(parameters, self.where, last=last)]
+            self._take_gradients(manager, terms, [*chosen, *others])
         if self.wants_residuals:
             if len(residuals) != len(terms):
                 raise ValueError(
@@ -106,9 +114,8 @@ class Meter:
             self.ntk = unit_traces(residuals, manager, parameters, self.generator)
 
     def _take_gradients(
-        self, manager: AdaptiveLossWeights, terms: Sequence[Tensor], parameters: Sequence[Tensor]
+        self, manager: AdaptiveLossWeights, terms: Sequence[Tensor], chosen: Sequence[Tensor]
     ) -> None:
-        chosen = [parameters[i] for i in chosen_parameters(parameters, self.where)]
         names = [unit.name for unit in manager.units]
         losses = unit_losses(terms, manager.units)
         if not self._needs & GRADIENTS:
@@ -160,17 +167,19 @@ def check_parameters(
         The parameters, none where nothing is measured.
 
     Raises:
+        ArgumentError: if these are no tensors.
         ValueError: if the strategy reads gradients and there are no parameters, or wants an exact
             tangent kernel.
     """
     if isinstance(given, nn.Module):
         given = given.parameters()
-    tensors = [] if given is None else list(given)
+    if isinstance(given, Tensor):
+        given = [given]
+    wanted = "be a module or tensors"
+    tensors = [] if given is None else check_list("parameters", given, wanted)
     for tensor in tensors:
         if not isinstance(tensor, Tensor):
-            raise ValueError(
-                f"`parameters` must be a module or tensors, got a {type(tensor).__name__}."
-            )
+            raise ArgumentError("parameters", wanted, f"a {type(tensor).__name__}")
     if "ntk" in manager.needs and manager.method.exact:
         raise ValueError(
             f"`options` must not ask {manager.strategy!r} for an exact tangent kernel outside "

@@ -10,6 +10,7 @@ from torch import Tensor
 from pinn_ext.adaptive_weights import AdaptiveLossWeights
 from pinn_ext.measurements import processes
 from pinn_ext.measurements.gradients import refuse_together
+from pinn_ext.measurements.static_graph import first_pass_of_static_graph
 
 
 def trace_of_kernel(
@@ -38,14 +39,15 @@ def trace_of_kernel(
         One number a term, averaged over the processes of `torch.distributed`.
 
     Raises:
-        ValueError: if a residual has no graph, on any process.
+        ValueError: if a residual has no graph, or one that must not be differentiated yet, on any
+            process.
     """
     fixed = [name for name, r in zip(names, residuals, strict=True) if not r.requires_grad]
     refuse_together(
         f"Each loss term must depend on the network for the tangent kernel, got {fixed[0]!r} "
         "without a gradient: give it weight 0."
         if fixed
-        else None
+        else first_pass_of_static_graph(residuals)
     )
     traces = []
     for residual in residuals:

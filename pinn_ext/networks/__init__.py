@@ -7,11 +7,21 @@ physical units, or with `jet` the fields and their derivatives in one forward pa
 to [-1, 1] and its outputs to the fields' sizes, both as `scaling` says. `hard_conditions` is the
 expression around it that meets initial and boundary data whatever the parameters are: a part made
 of the data alone, which can be precomputed, plus a factor that vanishes there times the network.
+`normalization` has layers in place of torch's, whose third derivatives are wrong, and finds those.
 
 These are plain torch modules: nothing here needs DeepXDE. Start with `field_network`.
 """
 
 from pinn_ext.choices import CONDITIONS, SCALINGS
 from pinn_ext.networks.field_network import ACTIVATIONS, FieldNetwork, term_scales
+from pinn_ext.networks.normalization import BatchNorm, LayerNorm
 
-__all__ = ["ACTIVATIONS", "CONDITIONS", "SCALINGS", "FieldNetwork", "term_scales"]
+__all__ = [
+    "ACTIVATIONS",
+    "CONDITIONS",
+    "SCALINGS",
+    "BatchNorm",
+    "FieldNetwork",
+    "LayerNorm",
+    "term_scales",
+]

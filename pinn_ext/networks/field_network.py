@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from pinn_ext.checks import check_choice, check_number
+from pinn_ext.checks import check_choice, check_fits, check_list, check_number
 from pinn_ext.choices import CONDITIONS, SCALINGS
 from pinn_ext.derivatives.precomputed import Precomputed
 from pinn_ext.derivatives.taylor import Jet, can_carry, carry
@@ -56,6 +56,8 @@ class FieldNetwork(nn.Module):
         check_choice("activation", activation, ACTIVATIONS)
         check_choice("conditions", conditions, CONDITIONS)
         check_choice("scaling", scaling, SCALINGS)
+        hidden = check_list("hidden", hidden, "be a list of widths")
+        check_number("seed", seed, integer=True)
         if not hidden:
             raise ValueError("`hidden` must hold at least one width, got an empty list.")
         for width in hidden:
@@ -175,13 +177,16 @@ def term_scales(
         Two positive numbers, 1 and 1 unless `scaling` is `"fields"`.
 
     Raises:
-        ValueError: if `scales` is not two positive numbers, or None and a field has no data but 0.
+        ValueError: if `scales` is not two positive numbers that torch's default float type holds,
+            or None and a field has no data but 0.
     """
     if scales is not None:
+        scales = check_list("scales", scales, "hold one number for u and one for v")
         if len(scales) != 2:
             raise ValueError(f"`scales` must hold one number for u and one for v, got {scales}.")
+        float_type = str(torch.get_default_dtype()).removeprefix("torch.")
         for scale in scales:
-            check_number("scales", scale, 0, open_low=True)
+            check_fits("scales", check_number("scales", scale, 0, open_low=True), float_type)
     if scaling != "fields":
         return 1.0, 1.0
     u, v = system.field_scales() if scales is None else scales

@@ -9,23 +9,24 @@ import torch
 from torch import Tensor, nn
 
 from pinn_ext.adaptive_weights import AdaptiveLossWeights, WeightSettings
-from pinn_ext.adaptive_weights.period import Period
+from pinn_ext.adaptive_weights import checks as checked
 from pinn_ext.adaptive_weights.settings import FOR_TRAINING
 from pinn_ext.adaptive_weights.updater import Updater
 from pinn_ext.checks import check_names, check_number
 from pinn_ext.measurements import processes
+from pinn_ext.measurements.last_layers import of_module
 from pinn_ext.measurements.meter import Meter, check_parameters
+from pinn_ext.networks.normalization import warn_of_graph, warn_of_layers
 from pinn_ext.plain_torch.arguments import (
     StepCounter,
     check_left_out,
     checked_length,
     stacked_losses,
 )
+from pinn_ext.plain_torch.device_period import DevicePeriod
 from pinn_ext.plain_torch.point_losses import PointLosses, points_of
 from pinn_ext.plain_torch.saved_state import check_state
 from pinn_ext.point_weights.rows import mean_square
-
-_MOST_PENDING = 1000  # losses are kept on their device for so many steps at most
 
 
 class LossAggregator(nn.Module):
@@ -54,7 +55,8 @@ class LossAggregator(nn.Module):
     Args:
         strategy: one of `pinn_ext.strategies.names()` but `"auto"`.
         names: of the `k` loss terms.
-        parameters: of the network, or the network itself, for strategies that read gradients.
+        parameters: of the network, or the network itself, for strategies that read gradients; of
+            the network itself, layers whose third derivatives torch gets wrong are named.
         period: steps between two updates.
         initial_weights: weight of each term before the first update by name, None for ones.
         gradients_of: parameters that gradients are measured on: `"all"`, `"last_layer"`, or a
@@ -62,7 +64,9 @@ class LossAggregator(nn.Module):
         total_steps: length of the training, for strategies that plan by it; None if unknown.
         normalization: scale of the weights, see `AdaptiveLossWeights`; `"total"` keeps the
             weighted sum at an update, which leaves the moments of Adam valid.
-        max_ratio: largest ratio of two targets, None for no cap.
+        max_ratio: largest ratio of two targets, None for no cap; with a cap, a term whose loss or
+            gradient is exactly 0 keeps its weight and takes no part in the balance.
+        eps: see `AdaptiveLossWeights`; None is 1e-8 times the geometric mean of the first losses.
         conditions: names of the terms that are conditions or data rather than equations; `rba` and
             `causal` weigh none of their points.
         field_scales: see `AdaptiveLossWeights`.
@@ -105,6 +109,7 @@ class LossAggregator(nn.Module):
         total_steps: int | None = None,
         normalization: str = FOR_TRAINING.normalization,
         max_ratio: float | None = FOR_TRAINING.max_ratio,
+        eps: float | None = FOR_TRAINING.eps,
         conditions: Sequence[str] = (),
         field_scales: Mapping[str, float] | None = None,
         time_span: Sequence[float] | None = None,
@@ -112,10 +117,11 @@ class LossAggregator(nn.Module):
         **settings: Any,
     ) -> None:
         super().__init__()
+        names, conditions = checked.loss_names(names), checked.condition_names(conditions)
         if initial_weights is None:
-            initial_weights = dict.fromkeys(names, 1.0) if isinstance(names, Iterable) else {}
+            initial_weights = dict.fromkeys(names, 1.0)
         chosen = WeightSettings(
-            strategy, normalization=normalization, max_ratio=max_ratio, **settings
+            strategy, normalization=normalization, max_ratio=max_ratio, eps=eps, **settings
         )
         self.manager = AdaptiveLossWeights.from_settings(
             names,
@@ -126,9 +132,8 @@ class LossAggregator(nn.Module):
         )
         self.names = self.manager.loss_names
         self.points = points_of(chosen.method, self.names, conditions, time_span, points_return)
-        self._period = Period(check_number("period", period, 1, integer=True))
+        self._period = DevicePeriod(check_number("period", period, 1, integer=True))
         self.total_steps = checked_length(total_steps, period, self.manager)
-        self._pending: list[Tensor] = []
         self.switches = 0
         self._steps = StepCounter()
         self._ranks_agree = False
@@ -144,9 +149,12 @@ class LossAggregator(nn.Module):
         }
         self._meter = Meter(gradients_of)
         self._measured_on = check_parameters(parameters, self.manager, gradients_of)
+        net = parameters if isinstance(parameters, nn.Module) else None
+        self._last = None if net is None else of_module(net, self._measured_on)
         self._updater = Updater(self.manager, processes.mean_of_numbers)
         self.register_buffer("weights", torch.ones(len(self.names)))
         self._publish()
+        warn_of_layers(parameters, owner=self)
 
     def forward(
         self,
@@ -181,8 +189,8 @@ class LossAggregator(nn.Module):
         """
         if self.points is not None:
             rows = self.points.rows(losses)
-            detached = [own.detach() for own in rows]
-            factors = self._factors(self.points, detached, step, keys, times)
+            warn_of_graph(rows, owner=self)
+            factors = self._factors(self.points, [own.detach() for own in rows], step, keys, times)
             stacked = torch.stack([mean_square(r, f) for r, f in zip(rows, factors, strict=True)])
             return torch.sum(stacked * self.weights.to(stacked))
         check_left_out(self.manager.strategy, keys=keys, times=times)
@@ -194,7 +202,6 @@ class LossAggregator(nn.Module):
 
     def get_extra_state(self) -> dict[str, Any]:
         """Return what `state_dict` holds beside the weights, plain numbers, lists and tensors."""
-        self._read_pending()
         points = {} if self.points is None else {"points": self.points.state_dict()}
         return {
             **points,
@@ -206,6 +213,7 @@ class LossAggregator(nn.Module):
             "meter": self._meter.state_dict() if self._reads_kernel else {"generator": None},
         }
 
+    @torch.inference_mode(False)
     def set_extra_state(self, state: Any) -> None:
         """Continue from what `get_extra_state` returned; `load_state_dict` calls it.
 
@@ -219,7 +227,6 @@ class LossAggregator(nn.Module):
         self.manager.load_state_dict(state["manager"])
         if self.points is not None:
             self.points.load_state_dict(state["points"])
-        self._pending = []
         self._period.load_state_dict(state["period"])
         self._updater.epoch, self._steps.last = state["epoch"], state["step"]
         self.switches = state["switches"]
@@ -250,8 +257,9 @@ class LossAggregator(nn.Module):
         """Take in the losses of a step; at the end of a period, move the weights."""
         if not self._steps.is_new(step):
             return
+        warn_of_graph(list(losses.values()), owner=self)
         self._check_ranks()
-        if self._missing() <= 1:
+        if self._period.missing() <= 1:
             self._measure(losses, residuals)
         self._count(values, step)
 
@@ -270,18 +278,12 @@ class LossAggregator(nn.Module):
         self._count(raw, step)
         return factors
 
-    def _missing(self) -> int:
-        """Return how many steps are missing for a whole period."""
-        return self._period.missing() - len(self._pending)
-
     def _count(self, values: Tensor, step: int) -> None:
         """Count a step with its raw losses `[k]`."""
         self._steps.last = int(step)
-        self._pending.append(values)
-        if self._missing() <= 0:
+        self._period.add(values)
+        if self._period.missing() <= 0:
             self._end_period()
-        elif len(self._pending) >= _MOST_PENDING:
-            self._read_pending()
 
     @property
     def _reads_kernel(self) -> bool:
@@ -302,10 +304,9 @@ class LossAggregator(nn.Module):
             check_names("`residuals`", self.names, residuals)
             rows = [residuals[name] for name in self.names]
         terms = [losses[name] for name in self.names]
-        self._meter.take(self.manager, terms, rows, self._measured_on)
+        self._meter.take(self.manager, terms, rows, self._measured_on, last=self._last)
 
     def _end_period(self) -> None:
-        self._read_pending()
         done = (self._updater.epoch + 1) * self._period.length
         self._updater.update(
             self._period.close(),
@@ -317,18 +318,10 @@ class LossAggregator(nn.Module):
         self._meter.clear()
         self._publish()
 
-    def _read_pending(self) -> None:
-        """Bring the losses of the last steps from their device, all at once."""
-        if self._pending:
-            for row in torch.stack(self._pending).tolist():
-                self._period.add(row)
-            self._pending = []
-
+    @torch.inference_mode(False)  # a tensor of inference could take no part in a backward pass
     def _publish(self) -> None:
         """Make the weights in force the buffer, a fresh one: a backward pass may hold the old."""
-        weights = list(self.manager.get_weights().values())
-        like = self.weights
-        self.weights = torch.tensor(weights, dtype=like.dtype, device=like.device)
+        self.weights = self.weights.new_tensor(list(self.manager.get_weights().values()))
 
     def _check_ranks(self) -> None:
         """Refuse processes whose weights would part, before the first of their means."""

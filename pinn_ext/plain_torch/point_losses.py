@@ -159,6 +159,7 @@ class PointLosses:
 
     # ---- factors --------------------------------------------------------------------------------
 
+    @torch.inference_mode(False)  # what moves here is multiplied into losses that are trained
     @torch.no_grad()
     def factors(
         self, rows: Sequence[Tensor], places: Sequence[Place], moves: bool
@@ -202,6 +203,7 @@ class PointLosses:
         tables = [table.state_dict() for table in self._tables]
         return {"strategy": self.strategy.name, "tables": tables}
 
+    @torch.inference_mode(False)
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from what `state_dict` returned."""
         load_tables(self._tables, state["tables"])

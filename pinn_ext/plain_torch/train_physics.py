@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from pinn_ext.adaptive_weights import AdaptiveLossWeights
-from pinn_ext.checks import check_names
+from pinn_ext.checks import check_names, check_switch
 from pinn_ext.datasets import SnapshotBatch
 from pinn_ext.losses.from_config import Description, describe, initial_weights
 from pinn_ext.losses.physics_loss import PhysicsLoss
@@ -55,7 +55,7 @@ def train_physics(
         ValueError: if the batch holds no snapshot graphs, a term has no weight, or `model` was
             made for another problem than `cfg`.
     """
-    loss = _loss_of(describe(cfg, rk4=rk4))
+    loss = _loss_of(describe(cfg, rk4=check_switch("rk4", rk4)))
     _check_fit(loss, model, adaptive_weights)
     dtype = next(model.parameters()).dtype
     graphs = SnapshotBatch.from_graphs(batch, device, dtype)

@@ -65,7 +65,13 @@ def phases_of(cfg: Config, built: Built, shared: GraphModel) -> Phases:
     training = cfg.training
     iterations = training.gauss_newton.iterations if training.loss.use_gn_solver else 0
     return Phases(
-        Epochs(shared, training.epochs, training.optimizer, training.learning_rate),
+        Epochs(
+            shared,
+            training.epochs,
+            training.optimizer,
+            training.learning_rate,
+            training.schedule,
+        ),
         LBFGS(shared, training.lbfgs_iterations),
         GaussNewton(
             shared, iterations, lambda: _points(cfg, built), _gauss_newton_settings(training)

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from pinn_ext import schema
 from pinn_ext.files import OWN_FILES, PART
-from pinn_ext.program import checkpoint_parts, checkpoints
+from pinn_ext.program import checkpoints
+from pinn_ext.program.checkpoints import parts
 from pinn_ext.program.run_info import Info
 from pinn_ext.reports import report
 from pinn_ext.reports.history import FILE_NAME as HISTORY_FILE
@@ -55,7 +56,7 @@ def own_checkpoint(folder: Path, cfg: Config, info: Info) -> Path | None:
     if not os.path.lexists(file):
         _remove_beginning(folder, cfg)
         return None
-    saved = checkpoint_parts.load(file)
+    saved = parts.load(file)
     same = saved.get("job_id") == info.job_id and saved["config"] == schema.as_dict(cfg)
     return file if same else None
 

@@ -10,19 +10,21 @@ from typing import Any
 from pinn_ext import schema
 from pinn_ext.checks import ArgumentError
 from pinn_ext.files import RunError
-from pinn_ext.program import checkpoint_parts, checkpoints
+from pinn_ext.program import checkpoints
+from pinn_ext.program.checkpoints import parts
 from pinn_ext.reports.event_files import EVENTS_FILE, GRADIENTS_FILE
 from pinn_ext.reports.growing_file import GrowingFile
 from pinn_ext.reports.history import FILE_NAME as HISTORY_FILE
 from pinn_ext.reports.history import PHASES
-from pinn_ext.schema import Config
+from pinn_ext.schema import Config, Training
 from pinn_ext.schema.keys import keys_set_by
 
-# What may differ from the checkpoint: how far to train, where, and what the run is called.
+# What may differ from the checkpoint: how far to train, where, what is kept, and the run's name.
 _ITERATIONS = "training.gauss_newton.iterations"
 _FREE = (
     "training.resume",
     "training.epochs",
+    "training.keep",
     _ITERATIONS,
     "device",
     "experiment.name",
@@ -73,7 +75,7 @@ def prepare(path: Path, cfg: Config, overrides: Sequence[str], choices: dict[str
     if not str(cfg.training.resume or "").strip():
         raise ArgumentError("training.resume", "be a checkpoint or the folder of a run", "''")
     file = path / checkpoints.FILE_NAME if path.is_dir() else path
-    saved = checkpoint_parts.load(file)
+    saved = parts.load(file)
     old = _saved_config(file, saved["config"])
     given = [key for override in overrides for key in keys_set_by(override)]
     for key in given:
@@ -122,7 +124,7 @@ def _changed(old: Config, cfg: Config, given: Sequence[str], phase: str) -> Conf
     values = schema.as_dict(old)
     training = values["training"]
     if "training.epochs" in given:
-        _check_epochs(old.training.epochs, cfg.training.epochs, phase)
+        _check_epochs(old.training, cfg.training.epochs, phase)
         training["epochs"] = cfg.training.epochs
     if _ITERATIONS in given:
         before, now = old.training.gauss_newton.iterations, cfg.training.gauss_newton.iterations
@@ -131,6 +133,8 @@ def _changed(old: Config, cfg: Config, given: Sequence[str], phase: str) -> Conf
                 _ITERATIONS, f"be at least {before}, which the run was made for", now
             )
         training["gauss_newton"]["iterations"] = now
+    if "training.keep" in given:
+        training["keep"] = cfg.training.keep
     if "device" in given:
         values["device"] = cfg.device
     if "experiment.name" in given:
@@ -146,7 +150,8 @@ def _saved_config(file: Path, values: dict[str, Any]) -> Config:
         raise RunError(f"The checkpoint {file} does not fit this version ({text}).") from None
 
 
-def _check_epochs(before: int, now: int, phase: str) -> None:
+def _check_epochs(old: Training, now: int, phase: str) -> None:
+    before = old.epochs
     if now < before:
         raise ArgumentError(
             "training.epochs", f"be at least {before}, which the run was made for", now
@@ -156,3 +161,8 @@ def _check_epochs(before: int, now: int, phase: str) -> None:
         raise ArgumentError(
             "training.epochs", f"stay {before}, as the {begun} phase has begun", now
         )
+    if now > before and old.schedule != "none":
+        wanted = (
+            f"stay {before}, over which the {old.schedule} schedule lets the learning rate fall"
+        )
+        raise ArgumentError("training.epochs", wanted, now)

@@ -11,9 +11,12 @@ import torch
 from pinn_ext import random_state, schema
 from pinn_ext.checks import ArgumentError, check_number
 from pinn_ext.files import RunError, refuse_taken
-from pinn_ext.program import checkpoint_parts, checkpoints
+from pinn_ext.networks import FieldNetwork
+from pinn_ext.program import checkpoints
 from pinn_ext.program.build import Checked, build, check
-from pinn_ext.program.checkpoint_parts import check_optimizer, damaged
+from pinn_ext.program.checkpoints import parts
+from pinn_ext.program.checkpoints.best_network import BestNetwork
+from pinn_ext.program.checkpoints.parts import check_optimizer, damaged
 from pinn_ext.program.interrupts import Interrupts
 from pinn_ext.program.phases import graph_model, phases_of, warnings_of
 from pinn_ext.program.progress import Progress, say
@@ -62,7 +65,7 @@ def run(
             # Looked at under the lock: another process may have run here since the folder was made.
             refuse_taken(folder)
         # Read under the lock: a process that has just left the folder may have written once more.
-        saved = None if source is None else checkpoint_parts.load(source)
+        saved = None if source is None else parts.load(source)
         own = _Run(checked, folder, info or Info(), interrupts or Interrupts(), source)
         return own.execute(saved)
 
@@ -88,6 +91,8 @@ class _Run:
         self.phases = phases_of(self.cfg, self.built, self.model)
         self.phase: Phase = self.phases.epochs
         self.tables = RunTables(folder, self.built.weights)
+        self.best = BestNetwork(folder, list(self.built.initial))
+        self._lost = ""
         self.seconds_before = self.weighting_before = 0.0
 
     def execute(self, saved: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -100,6 +105,8 @@ class _Run:
                 self._progress.write(self._resumed_line())
                 if "tables" not in saved:
                     self._progress.write(_NO_DIGEST)
+                if self._lost:
+                    self._progress.write(self._lost)
             message = self._train()
         return self._finish(message)
 
@@ -123,6 +130,11 @@ class _Run:
         content = history.take_up(saved["rows"], mark, beside)
         files: dict[Path, bytes | None] = {history.path: content}
         check_last_row(history, saved["phase"], saved["epoch"])
+        with damaged(self.source.parent / self.best.path.name):
+            best, self._lost = self.best.take_up(
+                saved.get("best"), saved["phase"], saved["epoch"], beside
+            )
+        files |= best
         with damaged(self.source, "adaptive_weights_state"):
             state, tables = self.tables.take_up(saved["adaptive_weights_state"], marks, beside)
         self.phase = next(phase for phase in self.phases if phase.name == saved["phase"])
@@ -201,7 +213,8 @@ class _Run:
         measured = phase.measured()
         log.add(phase.name, number, measured.losses, measured.weights, self._seconds())
         events = self.tables.add()
-        self._save()
+        rows, network = log.history.rows, self.built.network
+        self._save(self.best.consider(rows, network, schema.as_dict(self.cfg)))
         log.print(
             write,
             phase.length,
@@ -248,6 +261,7 @@ class _Run:
             "phase": self.phase.name,
             "epoch": self.phase.done,
             "rows": len(history.rows),
+            "best": self.best.mark,
             "tables": {"history": history.mark(), **self.tables.marks()},
             "random_state": random_state.get_state(),
             "seconds_training": self._seconds(),
@@ -263,20 +277,28 @@ class _Run:
             saved = checkpoints.load(self.folder / checkpoints.FILE_NAME)
             built.network.load_state_dict(saved["model_state_dict"])
         status = "failed" if message else "interrupted" if interrupted else "ok"
-        content = self._report(status, message)
+        best = self.best.network(built.network)
+        content = self._report(status, message, best)
         report.write(self.folder, content)
         rows, gradients = built.log.history.rows, built.weights.gradient_history
-        report.draw(self.folder, content["terms"], rows, gradients, built.network)
+        kept = best if self.cfg.training.keep == "best" else built.network
+        report.draw(self.folder, content["terms"], rows, gradients, kept)
         say(report.summary(content, self.folder))
         return content
 
-    def _report(self, status: str, message: str | None) -> dict[str, Any]:
+    def _report(self, status: str, message: str | None, best: FieldNetwork) -> dict[str, Any]:
         built, weights, cfg = self.built, self.built.weights, self.cfg
         with torch.device("cpu"):
             exact = built.data.exact_batch()
         return {
             **report.of_history(built.log.history.rows, built.initial),
-            **report.of_network(built.network, built.loss, built.evaluator, exact),
+            **report.of_network(built.loss, built.evaluator, exact),
+            **report.of_errors(
+                built.evaluator.errors(built.network),
+                built.evaluator.errors(best),
+                self.best.mark,
+                cfg.training.keep,
+            ),
             "problem": cfg.problem.name,
             "geometry": cfg.problem.geometry,
             "dataset": cfg.dataset.name,

@@ -1,4 +1,4 @@
-"""Pictures of a run and of a comparison. Drawn into files, never shown."""
+"""Pictures of a run. Drawn into files, never shown."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import torch
-from matplotlib.ticker import LogFormatterSciNotation, LogLocator
 from torch import Tensor, nn
 
 from pinn_ext.reports.history import PHASES, lengths
@@ -22,8 +21,6 @@ from pinn_ext.systems import FIELDS, System
 Rows = Sequence[Mapping[str, Any]]
 _DPI = 120
 _STYLES = ("-", "--", "-.", ":")
-_COLORS = 9
-"""How many settings a comparison tells apart by colour; the rest is grey."""
 
 
 def losses(path: Path | BinaryIO, rows: Rows, names: Sequence[str]) -> None:
@@ -35,7 +32,7 @@ def losses(path: Path | BinaryIO, rows: Rows, names: Sequence[str]) -> None:
         names: of the loss terms.
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
-    at = _positions(rows)
+    at = positions(rows)
     for i, name in enumerate(names):
         left.semilogy(at, [r[name] for r in rows], _STYLES[i // 2 % 4], color=f"C{i}", label=name)
     left.set(ylabel="raw (unweighted) loss", title="Training losses")
@@ -54,7 +51,7 @@ def weights(path: Path | BinaryIO, rows: Rows, names: Sequence[str]) -> None:
         names: of the loss terms.
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
-    at = _positions(rows)
+    at = positions(rows)
     for i, name in enumerate(names):
         style = _STYLES[i // 2 % 4]
         # A term that a phase leaves out has no weight there, and no place on a logarithmic axis.
@@ -67,8 +64,15 @@ def weights(path: Path | BinaryIO, rows: Rows, names: Sequence[str]) -> None:
     _finish(figure, (left, right), rows, path)
 
 
-def _positions(rows: Rows) -> list[float]:
-    """Return where each row stands on the axis: each phase goes on after the one before."""
+def positions(rows: Rows) -> list[float]:
+    """Return where each row of a history stands on an axis of epochs and iterations.
+
+    Args:
+        rows: history of a run.
+
+    Returns:
+        One position a row; each phase goes on after the one before.
+    """
     start, starts = 0, {}
     for phase, length in lengths(rows).items():
         starts[phase] = start
@@ -161,58 +165,3 @@ def _field_points(system: System, n: int) -> tuple[Tensor, tuple[float, ...], tu
 def _centres(low: float, high: float, n: int) -> Tensor:
     part = (torch.arange(n, dtype=torch.float64, device="cpu") + 0.5) / n
     return low + part * (high - low)
-
-
-def comparison(
-    path: Path | BinaryIO, rows: Rows, histories: Mapping[int, Rows], labels: Mapping[int, str]
-) -> None:
-    """Draw the worst-field error of every run over its epochs, and the final errors.
-
-    Args:
-        path: PNG file, or an open one.
-        rows: of the comparison table, those that were trained.
-        histories: history of each job.
-        labels: what each job is called.
-    """
-    height = max(4.5, 0.17 * len(rows) + 1.0)
-    figure, (left, right) = plt.subplots(1, 2, figsize=(12, height), layout="constrained")
-    groups = list(dict.fromkeys(_without_seed(labels[row["job"]]) for row in rows))
-    named: set[str] = set()
-    for row in reversed(rows):  # the best ones on top
-        history = histories.get(row["job"], [])
-        group = _without_seed(labels[row["job"]])
-        place = groups.index(group)
-        color, name = (f"C{place}", group) if place < _COLORS else ("0.8", "others")
-        if history:
-            worst = [max(r[f"error_{field}"] for field in FIELDS) for r in history]
-            label = None if name in named else name
-            left.semilogy(_positions(history), worst, color=color, label=label)
-            named.add(name)
-    left.set(xlabel="epoch", ylabel="worst-field relative L2 error", title="Over the runs")
-    left.grid(True, color="0.92")
-    if left.lines:
-        left.legend(*_best_first(left, [*groups[:_COLORS], "others"]), fontsize="small")
-    at = range(len(rows))
-    for field, mark in zip(FIELDS, ("o", "D"), strict=True):
-        right.plot([r[field] for r in rows], at, mark, label=field)
-    right.set_yticks(list(at), [labels[r["job"]] for r in rows], fontsize="small")
-    right.invert_yaxis()
-    right.set(xscale="log", xlabel="relative L2 error", title="At the end, best run on top")
-    right.xaxis.set_minor_locator(LogLocator(subs=(2, 5)))
-    right.xaxis.set_minor_formatter(LogFormatterSciNotation(minor_thresholds=(math.inf, math.inf)))
-    right.grid(True, color="0.92")
-    right.legend(fontsize="small")
-    figure.savefig(path, dpi=_DPI)
-    plt.close(figure)
-
-
-def _without_seed(label: str) -> str:
-    """Return what runs that differ in the seed only have in common."""
-    return " ".join(part for part in label.split(" ") if not part.startswith("seed="))
-
-
-def _best_first(axis: Any, names: Sequence[str]) -> tuple[list[Any], list[str]]:
-    """Return the lines and labels of an axis in the order of `names`."""
-    lines = dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
-    present = [name for name in names if name in lines]
-    return [lines[name] for name in present], present

@@ -101,23 +101,6 @@ def failure(message: str, **known: Any) -> dict[str, Any]:
     return {**known, "status": "failed", "message": message}
 
 
-def best_epoch(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> int | None:
-    """Return the epoch with the smallest raw sum, each term over its first value.
-
-    Args:
-        rows: history of a run.
-        names: of the loss terms.
-
-    Returns:
-        Its number, None without epochs.
-    """
-    rows = [row for row in rows if row["phase"] == "epochs"]
-    if not rows:
-        return None
-    unit = {name: rows[0][name] or 1.0 for name in names}
-    return min(rows, key=lambda row: sum(row[name] / unit[name] for name in names))["epoch"]
-
-
 def summary(content: Mapping[str, Any], folder: Path) -> str:
     """Return the closing lines of a run.
 
@@ -128,11 +111,15 @@ def summary(content: Mapping[str, Any], folder: Path) -> str:
     Returns:
         A small table of errors per field, and where to look.
     """
-    lines = ["", f"Relative L2 error after {_length(content)} (points never trained on):"]
+    of_what = f"after {_length(content)}"
+    if content["keep"] == "best" and content["best"]:
+        of_what = f"of the best network, {_best(content)}"
+    lines = ["", f"Relative L2 error {of_what} (points never trained on):"]
     lines.append(f"  {'field':8}{'network':>11}{'trivial answer':>17}")
     for field in FIELDS:
         error, trivial = content["relative_l2"][field], content["relative_l2_trivial"][field]
         lines.append(f"  {field:8}{error:11.2e}{trivial:17.2e}")
+    lines += _other_network(content)
     last = content["raw_losses_last"] or {}
     floors = [
         f"{field} {content['rk4_floor'][field]:.1e} (network {last[name]:.1e})"
@@ -157,6 +144,23 @@ def summary(content: Mapping[str, Any], folder: Path) -> str:
         lines.append(f"Interrupted; go on with training.resume={folder}")
     lines.append(f"Results: {folder}")
     return "\n".join(lines)
+
+
+def _other_network(content: Mapping[str, Any]) -> list[str]:
+    """Return the errors of the network that the table is not about, if they are others."""
+    if content["relative_l2_last"] == content["relative_l2_best"]:
+        return []
+    kept_best = content["keep"] == "best"
+    errors = content["relative_l2_last" if kept_best else "relative_l2_best"]
+    text = ", ".join(f"{field} {errors[field]:.2e}" for field in FIELDS)
+    if kept_best:
+        return [f"The last network, after {_length(content)}: {text}"]
+    return [f"The best network by validation losses, {_best(content)}: {text} (best.pt)"]
+
+
+def _best(content: Mapping[str, Any]) -> str:
+    best = content["best"]
+    return f"{PHASES[best['phase']].counted} {best['epoch']}"
 
 
 def _choice(content: Mapping[str, Any]) -> list[str]:
@@ -212,30 +216,53 @@ def of_history(rows: Sequence[Mapping[str, Any]], initial: Mapping[str, float]) 
         "raw_losses_first": {n: rows[0][n] for n in names} if rows else None,
         "raw_losses_last": {n: rows[-1][n] for n in names} if rows else None,
         "weights_last": {n: rows[-1][f"weight_{n}"] if rows else initial[n] for n in names},
-        "best_epoch": best_epoch(rows, names),
     }
 
 
-def of_network(
-    network: FieldNetwork, loss: PhysicsLoss, evaluator: Evaluator, exact: SnapshotBatch
-) -> dict[str, Any]:
-    """Return what a report says of the network.
+def of_network(loss: PhysicsLoss, evaluator: Evaluator, exact: SnapshotBatch) -> dict[str, Any]:
+    """Return what errors and losses of any network are held against.
 
     Args:
-        network: at the end of the run.
-        loss: its loss terms.
+        loss: the loss terms.
         evaluator: measures errors.
         exact: the validation snapshots in float64 on the CPU.
 
     Returns:
-        Errors per field, those of outputs that need no training, and the floor of the RK4 terms.
+        Errors of outputs that need no training, and the floor of the RK4 terms.
     """
     with torch.no_grad(), torch.device("cpu"):
         floor = loss.floor(exact)  # in float64, free of rounding
     return {
-        "relative_l2": evaluator.errors(network),
         "relative_l2_trivial": evaluator.trivial(loss.conditions),
         "rk4_floor": dict(zip(FIELDS, floor.tolist(), strict=True)),
+    }
+
+
+def of_errors(
+    last: Mapping[str, float],
+    best: Mapping[str, float],
+    mark: Mapping[str, Any] | None,
+    keep: str,
+) -> dict[str, Any]:
+    """Return what a report says of the errors of the last and of the best network.
+
+    Args:
+        last: error by field of the network at the end.
+        best: error by field of the network with the smallest validation losses.
+        mark: phase and epoch of the best one, None before the first epoch.
+        keep: `"last"` or `"best"`, whose errors stand under `relative_l2`.
+
+    Returns:
+        Part of the report.
+    """
+    where = None if mark is None else {"phase": mark["phase"], "epoch": mark["epoch"]}
+    return {
+        "relative_l2": dict(best if keep == "best" else last),
+        "relative_l2_last": dict(last),
+        "relative_l2_best": dict(best),
+        "best": where,
+        "best_epoch": where["epoch"] if where and where["phase"] == "epochs" else None,
+        "keep": keep,
     }
 
 

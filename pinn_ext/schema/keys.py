@@ -45,7 +45,7 @@ class Adaptive:
     update_frequency: int = FOR_TRAINING.update_frequency
     weight_beta: float | None = FOR_TRAINING.weight_beta
     normalization: str = FOR_TRAINING.normalization
-    eps: float = FOR_TRAINING.eps
+    eps: float | None = FOR_TRAINING.eps
     min_weight: float = FOR_TRAINING.min_weight
     max_weight: float = FOR_TRAINING.max_weight
     max_ratio: float | None = FOR_TRAINING.max_ratio
@@ -102,6 +102,8 @@ class Training:
     learning_rate: float = 0.005
     weight_decay: float = 0.0
     optimizer: str = "adam"
+    schedule: str = "none"
+    keep: str = "last"
     lbfgs_iterations: int = 0
     log_every: int = 5
     log_weights_every: int = 10
@@ -291,3 +293,26 @@ def to_yaml(values: dict[str, Any]) -> str:
     from omegaconf import OmegaConf
 
     return OmegaConf.to_yaml(OmegaConf.create(_literal(values)))
+
+
+def from_yaml(text: str) -> Config:
+    """Return an OmegaConf node of the schema `Config` with the values of a saved configuration.
+
+    Args:
+        text: as `to_yaml` returned it; keys that it lacks have their defaults. What OmegaConf
+            would look up elsewhere stays as it is written.
+
+    Raises:
+        ValueError: if it holds something else.
+    """
+    from omegaconf import OmegaConf
+
+    try:
+        values: Any = OmegaConf.to_container(OmegaConf.create(text), resolve=False)
+        own = from_dict(values)
+    except Exception as error:  # of yaml or OmegaConf
+        message = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ValueError(f"The text holds no configuration of a run ({message}).") from None
+    if not values:
+        raise ValueError("The text must hold a configuration of a run, got nothing.")
+    return own

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from numbers import Real
+
 from pinn_ext import choices
 from pinn_ext.adaptive_weights.checks import initial_weights
 from pinn_ext.adaptive_weights.groups import check_groups
 from pinn_ext.adaptive_weights.settings import WeightSettings
-from pinn_ext.checks import ArgumentError, check_choice, check_number
-from pinn_ext.schema.float_type import check_float_type
+from pinn_ext.checks import (
+    ArgumentError,
+    check_choice,
+    check_fits,
+    check_number,
+    check_numbers_fit,
+)
 from pinn_ext.schema.keys import (
     WEIGHT_KEYS,
     Adaptive,
@@ -21,7 +28,7 @@ from pinn_ext.schema.keys import (
     adaptive_settings,
     strategy_of,
 )
-from pinn_ext.strategies import Strategy
+from pinn_ext.strategies import PointStrategy, Strategy
 from pinn_ext.strategies.auto.successive_halving import LEAST
 
 WHERE = "training.loss"
@@ -56,8 +63,8 @@ def validate(cfg: Config) -> WeightSettings:
     _validate_geometry(cfg.problem, cfg.dataset)
     _validate_network(cfg.network)
     _validate_training(cfg.training)
-    check_float_type(cfg)
     settings = _validate_loss(cfg.training.loss, cfg.problem.conditions == "soft")
+    _validate_float_type(cfg, settings)
     if settings.strategy == "auto" and cfg.training.epochs < LEAST:
         raise ArgumentError(
             "training.epochs",
@@ -133,8 +140,10 @@ def _validate_training(training: Training) -> None:
     check_number("training.epochs", training.epochs, least, integer=True)
     check_number("training.learning_rate", training.learning_rate, 0, open_low=True)
     check_number("training.learning_rate", training.learning_rate, 0, 1e30)  # float32 ends soon
-    check_number("training.weight_decay", training.weight_decay, 0)
+    check_number("training.weight_decay", training.weight_decay, 0, 1e30)
     check_choice("training.optimizer", training.optimizer, choices.OPTIMIZERS)
+    check_choice("training.schedule", training.schedule, choices.SCHEDULES)
+    check_choice("training.keep", training.keep, choices.KEPT)
     if training.optimizer == "adamw" and training.weight_decay == 0:
         raise ArgumentError(
             "training.weight_decay",
@@ -174,6 +183,25 @@ def _validate_loss(loss: Loss, soft: bool) -> WeightSettings:
         )
     used = (*at_nodes, "IC", "BC") if soft else at_nodes
     return _weight_settings(adaptive, weights, [name for name in weights if name.startswith(used)])
+
+
+def _validate_float_type(cfg: Config, settings: WeightSettings) -> None:
+    """Refuse numbers that the float type of the run would make infinity, or 0."""
+    training = cfg.training
+    numbers = {
+        "training.learning_rate": training.learning_rate,
+        "training.weight_decay": training.weight_decay,
+        "dataset.step": cfg.dataset.step,
+        **{f"{WHERE}.{key}": getattr(training.loss, key) for key in WEIGHT_KEYS.values()},
+        **{f"problem.parameters.{key}": value for key, value in cfg.problem.parameters.items()},
+    }
+    for key, value in numbers.items():
+        if isinstance(value, Real):  # others are refused by name where they are used
+            check_fits(key, value, cfg.dtype)
+    for scale in cfg.problem.scales or []:
+        check_fits("problem.scales", scale, cfg.dtype)
+    if isinstance(settings.method, PointStrategy):
+        check_numbers_fit(settings.method, cfg.dtype, f"{ADAPTIVE}.options")
 
 
 def _weight_settings(

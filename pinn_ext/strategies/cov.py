@@ -59,11 +59,13 @@ class Cov(Strategy):
                 state["squares"], relative, state["ratio_mean"], strict=True
             )
         ]
+        means, ratio_means = state["loss_mean"], state["ratio_mean"]
+        averaged = statistics.averaged
         state = {
             "updates": updates,
-            "loss_mean": _moved(state["loss_mean"], losses, kept),
-            "ratio_mean": _moved(state["ratio_mean"], relative, kept),
-            "squares": squares,
+            "loss_mean": averaged(means, losses, _moved(means, losses, kept)),
+            "ratio_mean": averaged(ratio_means, relative, _moved(ratio_means, relative, kept)),
+            "squares": averaged(state["squares"], squares, squares),
         }
         if first:
             return Proposal([1.0 / len(losses)] * len(losses), blend=False), state

@@ -44,5 +44,7 @@ class Ema(Strategy):
         if state["average"] is None:
             average = [float(loss) for loss in statistics.losses]
         else:
-            average = moving_average(state["average"], statistics.losses, self.ema_alpha)
+            old, losses = state["average"], statistics.losses
+            moved = moving_average(old, losses, self.ema_alpha)
+            average = statistics.averaged(old, losses, moved)
         return Proposal(inverse(average, self.eps), blend=True), {"average": average}

@@ -46,7 +46,8 @@ class GradientBalance(Strategy):
         norms = [] if statistics.gradients is None else statistics.gradients.norms
         if not any(norms):
             return None, state
-        mean = sum(norms) / len(norms)
+        norms_in = [norms[i] for i in statistics.taking_part()]
+        mean = sum(norms_in) / len(norms_in)
         numerator = sum(norms) if self.numerator == "sum" else mean
         targets = over(numerator, [norm + self.floor * mean for norm in norms])
         return Proposal(targets, blend=True), state

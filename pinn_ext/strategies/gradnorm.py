@@ -69,8 +69,36 @@ class GradNorm(Strategy):
         norms = [] if statistics.gradients is None else statistics.gradients.norms
         if not any(norms):
             return None, state
-        first = state["first"] or [float(loss) for loss in statistics.losses]
-        pull = [rate**self.alpha for rate in _rates(statistics.losses, first)]
+        active = statistics.taking_part()
+        if len(active) < len(norms):
+            return self._update_some(statistics, state, norms, active)
+        return self._update_all(statistics.losses, state, norms)
+
+    def _update_some(
+        self, statistics: Statistics, state: State, norms: Sequence[float], active: Sequence[int]
+    ) -> tuple[Proposal | None, State]:
+        """Update the active terms by themselves; the others keep what they have in the state."""
+        rows = ("weights", "first", "average", "square")
+        whole = {**state, "first": state["first"] or [0.0] * len(norms)}
+        some = {**whole, **{key: [whole[key][i] for i in active] for key in rows}}
+        losses = [statistics.losses[i] for i in active]
+        _, some = self._update_all(losses, some, [norms[i] for i in active])
+        for key in rows:
+            row = list(whole[key])
+            for i, value in zip(active, some[key], strict=True):
+                row[i] = value
+            whole[key] = row
+        whole |= {key: some[key] for key in ("unit", "steps")}
+        return Proposal(whole["weights"], blend=self.solver == "closed"), whole
+
+    def _update_all(
+        self, losses: Sequence[float], state: State, norms: Sequence[float]
+    ) -> tuple[Proposal, State]:
+        """Propose weights of terms that all take part."""
+        # A term begins with its first loss above 0: nothing compares with 0.
+        begun = state["first"] or [0.0] * len(norms)
+        first = [old or float(loss) for old, loss in zip(begun, losses, strict=True)]
+        pull = [rate**self.alpha for rate in _rates(losses, first)]
         state = {**state, "first": first}
         if self.solver == "closed":
             shares = [

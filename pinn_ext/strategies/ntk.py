@@ -62,10 +62,11 @@ class Ntk(Strategy):
             return None, state
         # The sum of a^s over the updates so far: an average with equal shares at the start.
         weight = self.average * state["weight"] + 1.0
-        traces = [
+        moved = [
             old + (new - old) / weight
             for old, new in zip(state["traces"], statistics.ntk, strict=True)
         ]
+        traces = statistics.averaged(state["traces"], statistics.ntk, moved)
         state = {"traces": traces, "weight": weight}
         if not any(traces):
             return None, state

@@ -54,7 +54,8 @@ class ReLoBRaLo(Strategy):
         """Move the weights by one step of the average and propose them."""
         losses = [float(loss) for loss in statistics.losses]
         updates = state["updates"] + 1
-        first = state["first"] or losses
+        # A term begins with its first loss above 0: nothing compares with 0.
+        first = [old or new for old, new in zip(state["first"] or losses, losses, strict=True)]
         weights = state["weights"]
         if updates > 1:
             alpha = 0.0 if updates == 2 else self.alpha
@@ -69,7 +70,7 @@ class ReLoBRaLo(Strategy):
 
     def _balanced(self, losses: Sequence[float], references: Sequence[float]) -> list[float]:
         exponents = [
-            loss / (self.temperature * reference + _TINY)
+            loss / (self.temperature * (reference or loss) + _TINY)
             for loss, reference in zip(losses, references, strict=True)
         ]
         return [len(losses) * share for share in softmax(exponents)]

@@ -11,8 +11,9 @@ Levenberg-Marquardt and Gauss-Newton with a line search differ by one object.
 
 Start with `least_squares`, then `stepper` (one step), `linearizer` and `linear_model` (residual,
 Jacobian and scaling at a point). `residual_functions` and `autodiff` make Jacobians of a user's
-function, `robust_loss` and `scaling` change what is minimised, `iteration` says when to end,
-`standstill` when a cost stands at rounding, `solution` is what comes back.
+function, `robust_loss` changes what is minimised, `variables/` what the parameters are measured in.
+`iteration` says when to end, `standstill` when a cost stands at rounding, `ends/` whether that is a
+minimum and what is tried where it is none; `solution` is what comes back.
 """
 
 from .damping.gain_ratio import GainRatio, Nielsen

@@ -17,6 +17,9 @@ from .standstill import POOR
 from .step import Step
 from .stepper import Stepper
 
+_WITHIN = 10.0  # of a tolerance
+_REST = 1e-4  # undamped step, in units of x, up to which parameters are at rest
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -132,15 +135,33 @@ class Iteration:
 
     def _settled(self, step: Step) -> Status | None:
         fall = max(step.cost_before - step.cost, step.predicted)
-        if step.relative_step <= self.limits.xtol:
+        if step.relative_step <= self.limits.xtol and self._at_rest():
             return Status.XTOL
         if step.accepted:
-            if fall <= self.limits.ftol * step.cost_before and step.gain_ratio > POOR:
-                return Status.FTOL
-            return Status.PRECISION if step.at_rounding else None
+            settled = fall <= self.limits.ftol * step.cost_before and step.gain_ratio > POOR
+            if (settled or step.at_rounding) and self._at_rest():
+                return Status.FTOL if settled else Status.PRECISION
+            return None
         if self.stepper.nfev >= self.limits.max_nfev:
             return Status.MAX_NFEV
-        return Status.PRECISION if step.futile else Status.STALLED
+        return Status.PRECISION if step.futile and self._at_rest() else Status.STALLED
+
+    def _at_rest(self) -> bool:
+        # A large damping makes steps as small as one likes, and what they promise, anywhere. At a
+        # minimum the gradient is small, or, where the residual is rounding, the undamped step.
+        if self.stepper.cost == 0:
+            return True
+        try:
+            model = self.stepper.linearize()
+        except NonFiniteJacobianError:
+            return False
+        cosine = model.optimality / math.sqrt(2 * self.stepper.cost)
+        least = torch.finfo(self.stepper.x.dtype).eps ** 0.25
+        if cosine <= max(least, _WITHIN * math.sqrt(self.limits.ftol)):
+            return True
+        solved = model.undamped()
+        most = max(_REST, _WITHIN * self.limits.xtol)
+        return solved is not None and model.relative(solved.step) <= most
 
     def _told_to_stop(self) -> bool:
         if self.callback is None:

@@ -14,11 +14,13 @@ from . import residual_functions
 from .damping import by_name
 from .damping.rule import Rule
 from .direction import memory
-from .iteration import Iteration, Limits
+from .ends.ways import Way, minimise
+from .iteration import Limits
 from .robust_loss import Loss
-from .scaling import Scale
 from .solution import Solution
 from .stepper import Stepper
+from .variables.scaling import Scale
+from .variables.units import rescaled
 
 __all__ = ["DAMPINGS", "SOLVERS", "least_squares"]
 
@@ -60,6 +62,9 @@ def least_squares(
     or float64, on the CPU or a GPU, as x0 says; there may be fewer rows than parameters, and
     parameters without effect.
 
+    Where it ends on a plateau, in a valley without a bottom or at the largest number of
+    evaluations, it begins again from x0 in other scales, and returns the lowest end.
+
     Args:
         residual: x [n] -> [m], in torch operations unless `jac` says otherwise; a tuple or list of
             numbers and vectors is put together.
@@ -74,7 +79,8 @@ def least_squares(
             None is "jac", as in scipy for "lm".
         loss: "linear", "soft_l1", "huber", "cauchy" or "arctan".
         f_scale: Size of a residual beyond which a robust loss counts it for less.
-        max_nfev: Largest number of residual evaluations; 100 (n + 1) if None. 0 returns the start.
+        max_nfev: Largest number of residual evaluations; 100 (n + 1) each way if None. 0 returns
+            the start.
         max_iterations: Largest number of steps; None for any. 0 returns the start.
         damping: One of `DAMPINGS` or a rule, such as `TargetRatio(initial=0.1)`.
         geodesic: Bend steps along the second derivative of the residual, for one more evaluation
@@ -111,20 +117,34 @@ def least_squares(
         ftol=0.0 if ftol is None else ftol,
         xtol=0.0 if xtol is None else xtol,
         gtol=0.0 if gtol is None else gtol,
-        max_nfev=100 * (x.numel() + 1) if max_nfev is None else max_nfev,
+        max_nfev=math.inf if max_nfev is None else max_nfev,
         max_iterations=math.inf if max_iterations is None else max_iterations,
     )
-    stepper = Stepper(
-        residual_functions.make(residual, x, jac, chunk_rows, diff_step),
-        x,
-        solver=solver,
-        damping=rule,
-        geodesic=method == "lm" if geodesic is None else geodesic,
-        x_scale="jac" if x_scale is None else x_scale,
-        memory_limit_gb=memory_limit_gb,
-        loss=Loss(loss, f_scale),
+    robust = Loss(loss, f_scale)
+    caller = residual_functions.make(residual, x, jac, chunk_rows, diff_step)
+    problem, units = rescaled(caller, x)
+
+    def stepper(way: Way) -> Stepper:
+        return Stepper(
+            problem,
+            units.start(x),
+            solver=solver,
+            damping=way.damping,
+            geodesic=way.geodesic,
+            x_scale=way.x_scale,
+            memory_limit_gb=memory_limit_gb,
+            loss=units.loss(robust),
+        )
+
+    bent = method == "lm" if geodesic is None else geodesic
+    found = minimise(
+        stepper,
+        Way(rule, units.scale("jac" if x_scale is None else x_scale), bent),
+        limits.above(torch.finfo(x.dtype).eps),
+        callback and (lambda solution: callback(units.solution(solution))),
+        evaluations=100 * (x.numel() + 1) if max_nfev is None else None,
     )
-    return Iteration(stepper, limits.above(torch.finfo(x.dtype).eps), callback).run()
+    return units.solution(found)
 
 
 def _start(x0: Vector) -> Tensor:

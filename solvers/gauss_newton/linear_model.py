@@ -10,7 +10,7 @@ from torch import Tensor
 from .damping.rule import Attempt
 from .direction.dense import Direction, Solved
 from .robust_loss import Loss
-from .scaling import length
+from .variables.scaling import length
 
 Residual = Callable[[Tensor], Tensor]
 
@@ -32,6 +32,7 @@ class Linearization:
         gradient: [n], of the cost.
         optimality: Largest |J_j . r| / |J_j| over the columns that are not zero.
         least: Smallest damping that makes sense.
+        columns: [n], lengths of the columns of J.
     """
 
     def __init__(
@@ -45,10 +46,16 @@ class Linearization:
         self._solved: tuple[float, Solved | None] | None = None
         self.gradient = direction.transposed(self._rows)
         columns = direction.column_squares
+        self.columns = columns.sqrt()
         used = columns > 0
         self.optimality = float(torch.where(used, self.gradient.abs() / columns.sqrt(), 0.0).max())
         self._measure = torch.where(used, direction.scale, 0.0)
         self._x_length = length(x, self._measure)
+
+    @property
+    def jacobian(self) -> Tensor | None:
+        """J [m, n] with the weights of its rows; None where there are products alone."""
+        return getattr(self._direction, "jacobian", None)
 
     def solve(self, damping: float) -> Solved | None:
         """Find a direction, or return the last one where the damping is the same.
@@ -62,6 +69,14 @@ class Linearization:
         if self._solved is None or self._solved[0] != damping:
             self._solved = damping, self._direction.solve(self._rows, damping)
         return self._solved[1]
+
+    def undamped(self) -> Solved | None:
+        """Find the direction of the least damping: the one that no rule has made small."""
+        return self._direction.solve(self._rows, self.least)
+
+    def relative(self, step: Tensor) -> float:
+        """Return the length of a step [n] in units of that of x, both in the norm of D."""
+        return length(step, self._measure) / max(self._x_length, 1e-300)
 
     def attempt(
         self, evaluate: Residual, damping: float, fraction: float, geodesic: bool
@@ -94,7 +109,7 @@ class Linearization:
             cost=self._loss.cost(residual),
             reduction=self._loss.reduction(self._residual, residual),
             predicted=fraction * slope - 0.5 * fraction**2 * square,
-            relative=length(step, self._measure) / max(self._x_length, 1e-300),
+            relative=self.relative(step),
             fallback=solved.fallback,
         )
         eps = torch.finfo(step.dtype).eps

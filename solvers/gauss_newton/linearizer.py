@@ -12,7 +12,7 @@ from .direction.matrix_free import MatrixFree
 from .linear_model import Linearization
 from .problem import NonFiniteJacobianError, Problem, Product, ProductProblem
 from .robust_loss import Loss
-from .scaling import Scaling, length
+from .variables.scaling import Scaling, length
 
 
 class Linearizer:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from torch import Tensor
@@ -18,6 +18,14 @@ class Status(enum.Enum):
     FTOL = "The cost has settled: a step changed it by less than `ftol` of itself."
     XTOL = "The parameters have settled: a step changed them by less than `xtol` of themselves."
     PRECISION = "Rounding hides what the cost could still fall."
+    UNDETERMINED = (
+        "No minimum is certain: where the residual is lowest it does not determine all parameters, "
+        "and no other way from the start ends there. Another start may serve."
+    )
+    ROUNDED = (
+        "The parameters have settled where the residual is a few hundred roundings: its sum of "
+        "squares has fewer than four digits."
+    )
     STALLED = "No step was found that lowers the cost."
     NONFINITE = "The Jacobian holds NaN or infinity at the last accepted parameters."
     MAX_NFEV = "The largest number of evaluations was reached."
@@ -66,3 +74,16 @@ class Solution:
     def success(self) -> bool:
         """Whether x is a minimum as far as the tolerances can tell."""
         return self.status.success
+
+    def ended(self, status: Status) -> Solution:
+        """Return the same parameters with another end.
+
+        Args:
+            status: Why it ended.
+
+        Returns:
+            A copy with its sentence; itself where that is its end.
+        """
+        if status is self.status:
+            return self
+        return replace(self, status=status, message=status.value)

@@ -17,9 +17,9 @@ from .linearizer import Linearizer
 from .problem import NonFiniteJacobianError, Problem
 from .robust_loss import Loss
 from .saved_state import check_state
-from .scaling import Scale, Scaling
 from .standstill import Standstill
 from .step import Step
+from .variables.scaling import Scale, Scaling
 
 _TRUSTED = 0.5  # gain ratio from which the model is good enough for a bolder step
 _RETREATS, _RETREAT = 10, 1e3  # how often, and the factor of the damping
@@ -140,7 +140,7 @@ class Stepper:
     def _install(self, problem: Problem, x: Tensor) -> None:
         self._linearizer.choose(problem, x)
         self.problem = problem
-        residual = self._evaluate(x)
+        residual = self.evaluate(x)
         bad = int((~residual.isfinite()).sum())
         if bad:
             raise ValueError(
@@ -219,7 +219,7 @@ class Stepper:
         def attempt(damping: float, fraction: float) -> Attempt:
             if self.max_nfev is not None and self.nfev >= self.max_nfev:
                 return Attempt(damping, fraction, futile=True)
-            return model.attempt(self._evaluate, damping, fraction, self._geodesic)
+            return model.attempt(self.evaluate, damping, fraction, self._geodesic)
 
         attempts, self._memory = self._rule.search(attempt, self._memory, model.least)
         last = attempts[-1]
@@ -235,7 +235,12 @@ class Stepper:
         standing = self._standstill.note(step.cost_before, step.cost, step.predicted)
         return dataclasses.replace(step, at_rounding=standing)
 
-    def _evaluate(self, x: Tensor) -> Tensor:
+    def cost_at(self, x: Tensor) -> float:
+        """Return the cost at any x [n], without going there; the evaluation is counted."""
+        return self._loss.cost(self.evaluate(x))
+
+    def evaluate(self, x: Tensor) -> Tensor:
+        """Return the residual [m] at any x [n], without going there; it is counted."""
         self.nfev += 1
         return self.problem.residual(x).detach()
 

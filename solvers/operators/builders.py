@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -68,6 +68,8 @@ def grid_graph(
         >>> graph.edge_index[:, :2].tolist(), graph.edge_laplacian[:2].tolist()
         ([[3, 1], [0, 0]], [1.0, 1.0])
     """
+    shape = list(shape) if isinstance(shape, Iterable) else shape
+    lower, upper = (list(own) if isinstance(own, Iterable) else own for own in (lower, upper))
     if problem := lengths_problem(shape, lower, upper):
         raise ValueError(problem)
     sides = sides_of(boundary, len(shape))

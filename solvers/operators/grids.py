@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
@@ -31,6 +31,8 @@ def sides_of(boundary: Boundary, axes: int) -> list[tuple[str, str]]:
         >>> sides_of(["periodic", ("dirichlet", "neumann")], 2)
         [('periodic', 'periodic'), ('dirichlet', 'neumann')]
     """
+    if not isinstance(boundary, Iterable):
+        raise ValueError(f"`boundary` must be one of {', '.join(SIDES)}, got {boundary!r}.")
     per_axis = [boundary] * axes if isinstance(boundary, str) else list(boundary)
     if len(per_axis) != axes:
         raise ValueError(f"`boundary` must have one entry per axis, {axes}, got {len(per_axis)}.")
@@ -91,6 +93,9 @@ def lengths_problem(
     shape: Sequence[int], lower: Sequence[float], upper: Sequence[float]
 ) -> str | None:
     """Say what is wrong with the number of axes, or None; the caller raises."""
+    for name, own in (("shape", shape), ("lower", lower), ("upper", upper)):
+        if not isinstance(own, Sequence):
+            return f"`{name}` must hold one entry per axis, got {own!r}."
     if not 1 <= len(shape) <= 3:
         return f"`shape` must name 1 to 3 axes, got {len(shape)}."
     if not len(shape) == len(lower) == len(upper):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -66,6 +66,8 @@ class Plan:
             )
         if save_at is None:
             return cls(time, step, count, None)
+        if isinstance(save_at, str) or not isinstance(save_at, Iterable):
+            raise ValueError(f"`save_at` must be a list of times, got {save_at!r}.")
         times = [float(t) for t in save_at]
         plan = cls(time, step, count, len(times))
         if not times:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Real
 
 import torch
 from torch import Tensor
@@ -15,8 +16,10 @@ from .state import (
     NonFiniteStateError,
     Rates,
     Time,
+    kind_of,
     state_problem,
     step_problem,
+    switch_problem,
     time_problem,
 )
 from .stepper import Stepper
@@ -102,7 +105,8 @@ def runge_kutta_step(
         [[2.5, 2.5]]
     """
     tableau = find(method)
-    if problem := _problem(rhs, state, time) or step_problem(step):
+    switches = switch_problem("check", check) or switch_problem("compile", compile)
+    if problem := _problem(rhs, state, time) or step_problem(step) or switches:
         raise ValueError(problem)
     if check:
         limit = stable_step(rhs, state, time, constrain=constrain, method=tableau)
@@ -167,15 +171,10 @@ def integrate(
         torch.Size([2, 1, 2])
     """
     tableau = find(method)
-    if problem := _problem(rhs, state, 0.0) or step_problem(step):
+    problem = _problem(rhs, state, 0.0) or step_problem(step)
+    if problem := problem or _option_problem(checkpoint_every, compile, progress):
         raise ValueError(problem)
     plan = Plan.make(float(time), float(end), float(step), save_at)
-    if checkpoint_every is not None and (
-        checkpoint_every < 1 or int(checkpoint_every) != checkpoint_every
-    ):
-        raise ValueError(
-            f"`checkpoint_every` must be a whole number of at least 1, got {checkpoint_every}."
-        )
     if not bool(torch.isfinite(state).all()):
         raise NonFiniteStateError(
             f"The state is not finite at step 0 of {plan.count}, time {time}."
@@ -209,6 +208,21 @@ def _problem(rhs: Rates, state: Tensor, time: Time) -> str | None:
     if isinstance(rhs, SemiDiscrete):
         return state_problem(state) or rhs.problem(time, state)
     return state_problem(state) or time_problem(time, state.shape[0])
+
+
+def _is_count(value: float) -> bool:
+    return value >= 1 and value % 1 == 0
+
+
+def _option_problem(checkpoint_every: object, compile: object, progress: object) -> str | None:
+    every = checkpoint_every
+    if every is not None and not (
+        isinstance(every, Real) and not isinstance(every, bool) and _is_count(float(every))
+    ):
+        return f"`checkpoint_every` must be a whole number of at least 1, got {every!r}."
+    return switch_problem("compile", compile, optional=True) or switch_problem(
+        "progress", progress, optional=True
+    )
 
 
 def mismatch(
@@ -269,7 +283,8 @@ def mismatch_rows(
         >>> mismatch_rows(torch.ones(1, 2), torch.zeros(1, 2), 0.5).tolist()
         [[2.0, 2.0]]
     """
-    if problem := (state_problem(next_state, "next_state") or step_problem(step)):
+    switches = switch_problem("per_unit_time", per_unit_time)
+    if problem := (state_problem(next_state, "next_state") or step_problem(step) or switches):
         raise ValueError(problem)
     if stepped_state.shape != next_state.shape:
         raise ValueError(
@@ -278,6 +293,10 @@ def mismatch_rows(
         )
     difference = next_state - stepped_state
     if mask is not None:
+        if not isinstance(mask, Tensor):
+            raise ValueError(
+                f"`mask` must be bool of shape [{next_state.shape[0]}], got {kind_of(mask)}."
+            )
         if mask.dtype != torch.bool or mask.shape != next_state.shape[:1]:
             raise ValueError(
                 f"`mask` must be bool of shape [{next_state.shape[0]}], "

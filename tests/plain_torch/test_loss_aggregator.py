@@ -265,11 +265,11 @@ def test_a_bad_gradient_changes_nothing():
 
 
 def test_losses_wait_on_their_device_for_a_period(monkeypatch):
-    monkeypatch.setattr("pinn_ext.plain_torch.loss_aggregator._MOST_PENDING", 4)
+    monkeypatch.setattr("pinn_ext.plain_torch.device_period._MOST_PENDING", 4)
     aggregator = LossAggregator("ema", NAMES, period=11)
     for step in range(11):
         aggregator(constants(1.0 + step, 2.0, 3.0), step)
-        assert len(aggregator._pending) <= 4
+        assert len(aggregator._period._pending) <= 4
     assert aggregator.manager.state_dict()["state"]["average"] == pytest.approx([6.0, 2.0, 3.0])
 
 

@@ -83,6 +83,7 @@ def test_a_run_leaves_its_files(run, rendered):
     assert done.folder.name.startswith("trial-")
     names = {path.name for path in done.folder.iterdir()}
     assert names == {
+        "best.pt",
         "checkpoint.pt",
         "config.yaml",
         "fields.png",

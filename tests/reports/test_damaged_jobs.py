@@ -7,7 +7,8 @@ import os
 import pytest
 
 from pinn_ext.files import RunError
-from pinn_ext.reports import compare, planned_jobs, plots
+from pinn_ext.reports import compare, planned_jobs
+from pinn_ext.reports.compare import picture
 
 HISTORY = "epoch,phase,error_u,error_v\n1,epochs,0.5,0.25\n"
 
@@ -15,7 +16,7 @@ HISTORY = "epoch,phase,error_u,error_v\n1,epochs,0.5,0.25\n"
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """A folder with one job of number 5 that ended well."""
-    monkeypatch.setattr(plots, "comparison", lambda *what: None)
+    monkeypatch.setattr(picture, "draw", lambda *what: None)
     _job(tmp_path, 5)
     return tmp_path
 

@@ -6,6 +6,8 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
+
 from pinn_ext.adaptive_weights import WeightSettings
 from pinn_ext.adaptive_weights import checks as checked
 from pinn_ext.adaptive_weights.groups import check_groups
@@ -14,6 +16,7 @@ from pinn_ext.checks import check_choice, check_names, check_number, check_switc
 from pinn_ext.choices import SECOND_PHASES
 from pinn_ext.dde.callback.hooks import WeightingHooks
 from pinn_ext.dde.callback.saved_state import check_state
+from pinn_ext.dde.model.field_scales import listed_scales
 from pinn_ext.dde.model.loss_terms import trained_tensors
 from pinn_ext.dde.weighting.kernel_meter import KernelMeter
 from pinn_ext.point_weights.table import check_saved
@@ -26,9 +29,9 @@ class AdaptiveWeights(WeightingHooks):
 
     `model.train(iterations=10000, callbacks=[pinn_ext.AdaptiveWeights("ema")])` is all a script
     needs. The weights start from `model.loss_weights`, or ones. Under L-BFGS, NNCG and
-    Gauss-Newton, whose curvature belongs to one objective, they stay as they are; weights that
-    `compile` dropped are put back. A loss or a gradient that is not finite stops the training at
-    that very step with the parameters of the step before.
+    Gauss-Newton, whose curvature belongs to one objective, they stay as they are; right after a
+    first-order training, weights that `compile` dropped are put back. A loss or a gradient that is
+    not finite stops the training at that very step with the parameters of the step before.
 
     Args:
         strategy: one of `pinn_ext.strategies.names()`; `"auto"` lets candidates train in turns and
@@ -38,7 +41,8 @@ class AdaptiveWeights(WeightingHooks):
             losses over them as one epoch.
         normalization: scale of the weights, `"total"`, `"initial"`, `"mean"` or `"none"`, see
             `AdaptiveLossWeights`.
-        max_ratio: largest ratio of two targets, None for no cap.
+        max_ratio: largest ratio of two targets, None for no cap; with a cap, a term whose loss or
+            gradient is exactly 0 keeps its weight and takes no part in the balance.
         rescale_moments: scale the optimiser's moments when the weighted total jumps by more than
             a factor of 2, so that the learning rate keeps its meaning.
         verbose: 0 is silent, 1 prints the terms and a closing table, 2 every update too.
@@ -47,7 +51,8 @@ class AdaptiveWeights(WeightingHooks):
         weight_beta: part of the old weight kept at an update, in [0, 1), None for the strategy's
             own.
         update_frequency: after the first, only every n-th period updates.
-        eps: added to each loss before it is inverted, in the units of the losses.
+        eps: added to each loss before it is inverted, in the units of the losses; None for 1e-8
+            times the geometric mean of the first losses above 0.
         min_weight: smallest weight an update may give.
         max_weight: largest weight an update may give.
         max_change: largest factor by which an update may move a weight, None for no limit.
@@ -60,9 +65,11 @@ class AdaptiveWeights(WeightingHooks):
             for strategies that ask for it.
         second_phase: `"freeze"` leaves the weights as they are under L-BFGS; `"blocks"` lets them
             move between its blocks, each of which then starts without curvature.
-        gradients_of: parameters that gradients are measured on: `"all"`, `"last_layer"`, or a
-            part in (0, 1) for as large a random part of the parameter tensors. Cheaper, but
-            biased: coupled fields share little of the last layer. Tangent kernels are of all.
+        gradients_of: parameters of the network that gradients are measured on: `"all"`,
+            `"last_layer"`, that of each branch, or a part in (0, 1) for as large a random part of
+            the parameter tensors. Cheaper, but biased: coupled fields share little of the last
+            layer. External variables always count, but in tangent kernels, which are of the whole
+            network.
         diagnostics: whether lengths and angles of the terms' gradients are kept in
             `gradient_history`, once a period, at the cost of a backward pass a term.
 
@@ -97,7 +104,7 @@ class AdaptiveWeights(WeightingHooks):
         ema_alpha: float = FOR_TRAINING.ema_alpha,
         weight_beta: float | None = FOR_TRAINING.weight_beta,
         update_frequency: int = FOR_TRAINING.update_frequency,
-        eps: float = FOR_TRAINING.eps,
+        eps: float | None = FOR_TRAINING.eps,
         min_weight: float = FOR_TRAINING.min_weight,
         max_weight: float = FOR_TRAINING.max_weight,
         max_change: float | None = FOR_TRAINING.max_change,
@@ -188,7 +195,7 @@ class AdaptiveWeights(WeightingHooks):
         self._meter = KernelMeter(gradients_of, diagnostics)
         self._names = None if names is None else checked.loss_names(names, "names")
         check_groups(settings.groups, self._names)  # not after the first pass over the network
-        self._scales = field_scales
+        self._scales = None if field_scales is None else listed_scales(field_scales)
         self._of_terms = settings.of_terms()
         self._own_seconds = 0.0
         self.init()
@@ -278,6 +285,7 @@ class AdaptiveWeights(WeightingHooks):
             "points": None if self._points is None else self._points.state_dict(),
         }
 
+    @torch.inference_mode(False)  # tensors of inference could take no part in a backward pass
     def load_state_dict(self, state: dict[str, Any], model: Any) -> None:
         """Continue from what `state_dict` returned.
 

@@ -15,13 +15,14 @@ from pinn_ext.dde.auto.pilots import Pilots
 from pinn_ext.dde.messages import closing_table, event_text
 from pinn_ext.dde.model import optimizers
 from pinn_ext.dde.model.best import BestModel
-from pinn_ext.dde.model.loss_terms import check_model
+from pinn_ext.dde.model.refusals import check_model, check_optimizer
 from pinn_ext.dde.weighting.kernel_meter import KernelMeter
 from pinn_ext.dde.weighting.loss_recorder import Listeners, LossRecorder
 from pinn_ext.dde.weighting.model_weights import ModelWeights
 from pinn_ext.dde.weighting.point_weights import PointWeights
 from pinn_ext.dde.weighting.training_state import TrainingState
 from pinn_ext.measurements import processes
+from pinn_ext.networks.normalization import warn_of_graph
 from pinn_ext.strategies import PointStrategy
 
 
@@ -99,6 +100,8 @@ class WeightingHooks(dde.callbacks.Callback):
             )
             return
         check_model(model)
+        if optimizers.name_of(model) != "Gauss-Newton":
+            check_optimizer(model)
         self.stopped, self._pending = None, False
         if self._points is not None:
             self._points.start_on(model)
@@ -160,7 +163,7 @@ class WeightingHooks(dde.callbacks.Callback):
             self._pending = False
             values = self._recorder.values
             if values is not None:
-                values = self._sound(values, self._recorder.bad_term)
+                values = self._sound(values, self._recorder)
             if values is not None:
                 ends = self._state.ends_period
                 self._state.period.add(values)
@@ -168,9 +171,9 @@ class WeightingHooks(dde.callbacks.Callback):
                     self._end_period()
             self._own_seconds += time.perf_counter() - start
 
-    def _sound(self, values: list[float], bad_term: int | None) -> list[float] | None:
+    def _sound(self, values: list[float], seen: LossRecorder) -> list[float] | None:
         """Return the losses of the step that counts, None where the training has to stop."""
-        self.stopped = self._state.fault(bad_term)
+        self.stopped = self._state.fault(seen.bad_term, seen.bad_gradient)
         if self.stopped is None:
             return values
         others = self._pilots.drop_candidate(self.stopped) if self._pilots else None
@@ -192,6 +195,7 @@ class WeightingHooks(dde.callbacks.Callback):
                 self._roll_back(self.stopped)
         if self._pilots:
             self._pilots.end()
+        self._state.note_training(ended=True)
         self._release()
         if self._first and self._last:
             title = f"\nAdaptiveWeights ({self.strategy}) at step {self.model.train_state.step}:"
@@ -221,9 +225,18 @@ class WeightingHooks(dde.callbacks.Callback):
 
     def _on_first_losses(self, terms: Sequence[Tensor]) -> None:
         """Set the weights in force, before DeepXDE multiplies its first losses by them."""
+        try:
+            self._set_weights(terms)
+        except ValueError:
+            self._release()
+            self.model.net.requires_grad_()  # which DeepXDE's test was going to do at its end
+            raise
+
+    def _set_weights(self, terms: Sequence[Tensor]) -> None:
         processes.check_same(
             period=self.period, gradients_of=self._meter.where, diagnostics=self._meter.diagnose
         )
+        warn_of_graph(terms, self.model.net)
         weights = self._state.weights
         if weights.start_on(self.model, terms):
             self._state.period.clear()
@@ -236,15 +249,25 @@ class WeightingHooks(dde.callbacks.Callback):
             self._say(f"{self.strategy} on {len(names)} loss terms ({', '.join(names)}){pace}")
             if weights.taken_up:
                 self._say(f"weights of the last training are taken up: {weights.text()}")
+            if weights.left_behind:
+                self._say(
+                    "weights start from 1: compile() gave none (only L-BFGS, NNCG and "
+                    "Gauss-Newton after a first-order training go on with its weights)"
+                )
+        self._state.note_training()
 
     def _on_step(
-        self, values: list[float], terms: Sequence[Tensor], residuals: Sequence[Tensor]
+        self,
+        values: list[float],
+        terms: Sequence[Tensor],
+        residuals: Sequence[Tensor],
+        outputs: Any,
     ) -> None:
         """At the end of a period, measure gradients and see whether the parameters are the best."""
         state = self._state
         if state.ends_period:
             self.best.record_if_best(state.step, values, state.tensors)
-            state.measure(terms, residuals)
+            state.measure(terms, residuals, outputs)
 
     def _on_test(self, values: list[float]) -> None:
         """Note the raw losses of a DeepXDE test on the training points."""

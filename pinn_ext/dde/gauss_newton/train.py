@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from pinn_ext.checks import check_list, check_number, check_switch
 from pinn_ext.dde.gauss_newton.loop import GaussNewtonTraining
 
 
@@ -67,6 +68,12 @@ def train_gauss_newton(
         ValueError: if an argument is out of range, or the model has no residuals to work on: see
             `pinn_ext.dde.model.residual_rows`.
     """
+    check_switch("geodesic", geodesic)
+    check_switch("disregard_previous_best", disregard_previous_best)
+    number = int(verbose) if isinstance(verbose, bool) else verbose
+    verbose = check_number("verbose", number, 0, integer=True)
+    if callbacks is not None:
+        callbacks = check_list("callbacks", callbacks, "be a list of DeepXDE's callbacks")
     training = GaussNewtonTraining(
         model,
         tolerance=tolerance,

@@ -3,6 +3,7 @@
 The seam to DeepXDE: in comes a compiled model, out comes the answer to one question, one file a
 question. Open `loss_terms` first: names of the loss terms, and the weights as plain numbers.
 
+- `refusals`: what makes a model one that cannot be trained, said before anything is changed.
 - `residual_rows`: the residual vectors as rows with a Jacobian, which Gauss-Newton minimises.
 - `row_points`: the point that each row belongs to; `field_scales`: how large the fields are.
 - `optimizers`: what kind of optimiser is at work; `training_length`: when the training will end.

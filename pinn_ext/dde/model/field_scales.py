@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from numbers import Integral
 from typing import Any
 
 import deepxde as dde
 import torch
 
-from pinn_ext.checks import check_number
+from pinn_ext.checks import check_fits, check_list, check_number
 from pinn_ext.dde.model.data_protocol import described
+from pinn_ext.dde.model.loss_terms import equation_of, float_type
 from pinn_ext.measurements import processes
 
 
@@ -29,7 +30,7 @@ def condition_names(data: Any, names: Sequence[str]) -> list[str]:
     held = described(data).condition_terms()
     if held is not None:
         return [name for i, name in enumerate(names) if i in held]
-    equation = _equation(data)
+    equation = equation_of(data)
     if equation is None:
         return list(names)
     return list(names[len(names) - len(equation.bcs) :])
@@ -55,7 +56,7 @@ def field_scales(model: Any, names: Sequence[str]) -> list[float]:
     own = described(model.data).term_field_scales()
     if own is not None:
         return own
-    equation = _equation(model.data)
+    equation = equation_of(model.data)
     if equation is None:
         return _of_targets(model, len(names))
     sizes = _of_conditions(model.data, equation)
@@ -94,15 +95,20 @@ def check_field_scales(scales: Sequence[float], names: Sequence[str]) -> list[fl
         The same numbers.
 
     Raises:
-        ValueError: if there are not as many as terms, or one is not above 0.
+        ValueError: if there are not as many as terms, one is not above 0, or the square of one,
+            which losses are divided by, is beyond DeepXDE's float type.
     """
     terms = f"one number for each of {len(names)} loss terms ({', '.join(names)})"
-    if isinstance(scales, (str, Mapping)) or not isinstance(scales, Iterable):
-        raise ValueError(f"`field_scales` must be a list of {terms}, got {scales!r}.")
-    plain = list(scales)
+    plain = check_list("field_scales", scales, f"be a list of {terms}")
     if len(plain) != len(names):
         raise ValueError(f"`field_scales` must hold {terms}, got {len(plain)}.")
-    return [float(check_number("field_scales", s, 0, open_low=True)) for s in plain]
+    sizes = [float(check_number("field_scales", s, 0, open_low=True)) for s in plain]
+    return [check_fits("field_scales", s, float_type(), power=2) for s in sizes]
+
+
+def listed_scales(scales: Any) -> list[Any]:
+    """Return a user's sizes as a list, before the terms are known that they are of."""
+    return check_list("field_scales", scales, "be a list of one number for each loss term")
 
 
 def shared(scales: Sequence[float]) -> list[float]:
@@ -110,11 +116,6 @@ def shared(scales: Sequence[float]) -> list[float]:
     if not processes.is_running():
         return list(scales)
     return [math.sqrt(s) for s in processes.mean_of_numbers([scale**2 for scale in scales])]
-
-
-def _equation(data: Any) -> Any:
-    equation = data if isinstance(data, dde.data.PDE) else getattr(data, "pde", None)
-    return equation if isinstance(equation, dde.data.PDE) else None
 
 
 def _of_targets(model: Any, terms: int) -> list[float]:

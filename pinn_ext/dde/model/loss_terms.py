@@ -11,6 +11,15 @@ import deepxde as dde
 import torch
 from torch import Tensor
 
+from pinn_ext.checks import check_fits
+
+
+def equation_of(data: Any) -> dde.data.PDE | None:
+    """Return the equation with its conditions that a model's data is, or holds; None for none."""
+    # Operator learning holds the equation as its own data.
+    equation = data if isinstance(data, dde.data.PDE) else getattr(data, "pde", None)
+    return equation if isinstance(equation, dde.data.PDE) else None
+
 
 def derive_names(data: Any, num_terms: int) -> list[str]:
     """Name the loss terms of a DeepXDE data object in their order.
@@ -24,9 +33,8 @@ def derive_names(data: Any, num_terms: int) -> list[str]:
         data without a differential equation.
     """
     kinds: list[str] = []
-    pde = getattr(data, "pde", None)  # operator learning holds the equation as its own data
-    equation = data if isinstance(data, dde.data.PDE) else pde
-    if isinstance(equation, dde.data.PDE):
+    equation = equation_of(data)
+    if equation is not None:
         conditions = [_kind(bc) for bc in equation.bcs]
         kinds = ["pde"] * (num_terms - len(conditions)) + conditions
     if len(kinds) != num_terms:
@@ -46,6 +54,11 @@ def _kind(condition: Any) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
 
 
+def float_type() -> str:
+    """Return the name of DeepXDE's float type, such as `"float32"`."""
+    return str(dde.config.real(torch)).removeprefix("torch.")
+
+
 def weights_list(loss_weights: Any, num_terms: int, names: list[str]) -> list[float]:
     """Return a model's loss weights as plain numbers, ones if it has none.
 
@@ -58,7 +71,8 @@ def weights_list(loss_weights: Any, num_terms: int, names: list[str]) -> list[fl
         One weight a term.
 
     Raises:
-        ValueError: if there are not as many weights as terms, or one is no finite number >= 0.
+        ValueError: if there are not as many weights as terms, or one is no finite number >= 0, or
+            beyond DeepXDE's float type.
     """
     if loss_weights is None:
         return [1.0] * num_terms
@@ -81,6 +95,8 @@ def weights_list(loss_weights: Any, num_terms: int, names: list[str]) -> list[fl
         raise ValueError(
             f"`loss_weights` must be finite, not negative and not all 0, got {values}."
         )
+    for name, value in zip(names, values, strict=True):
+        check_fits(f"loss_weights[{name!r}]", value, float_type())
     return values
 
 
@@ -97,26 +113,3 @@ def as_list(losses: Any) -> list[Tensor]:
 def trained_tensors(model: Any) -> list[Tensor]:
     """Return the tensors that training moves: of the network, then external variables."""
     return [*model.net.parameters(), *model.external_trainable_variables]
-
-
-def check_model(model: Any) -> None:
-    """Refuse a model that cannot be trained.
-
-    Args:
-        model: a DeepXDE model.
-
-    Raises:
-        ValueError: if it is not compiled, has no parameters, or another float type than DeepXDE.
-    """
-    if model.opt is None:
-        raise ValueError("The model must be compiled before it is trained: model.compile(...).")
-    dtypes = {parameter.dtype for parameter in model.net.parameters()}
-    if not dtypes:
-        raise ValueError("The network must have parameters to train, got none.")
-    wanted = dde.config.real(torch)
-    if dtypes != {wanted}:
-        found = ", ".join(sorted(map(str, dtypes)))
-        raise ValueError(
-            f"The network must have DeepXDE's float type {wanted}, got {found}: call "
-            "dde.config.set_default_float before the network is built."
-        )

@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 _ATTRIBUTE = "pinn_ext_notes"
+
+
+class LastTraining(NamedTuple):
+    """The last training of a model that a callback of this package has seen.
+
+    Attributes:
+        first_order: whether its steps had no curvature that belongs to one objective.
+        step: the number of steps that it has ended at, None while it runs or if it was broken off.
+    """
+
+    first_order: bool
+    step: int | None = None
 
 
 @dataclass(frozen=True)
@@ -13,14 +25,16 @@ class ModelNotes:
     """Kept on the model, so that it is seen there, and goes with it.
 
     Attributes:
-        loss_weights: those in force last `[k]`; a new callback takes them up after the model was
-            compiled again, which drops DeepXDE's own.
+        loss_weights: those in force last `[k]`; a second-order training after a first-order one
+            takes them up where the model was compiled again, which drops DeepXDE's own.
+        last_training: what they were in force in.
         point_weights: what the last point weights were: strategy, tables, number of loss terms.
         gauss_newton: whether loss weights must stay, while Gauss-Newton makes the steps instead of
             the compiled optimiser; None otherwise.
     """
 
     loss_weights: list[float] | None = None
+    last_training: LastTraining | None = None
     point_weights: tuple[Any, Any, int] | None = None
     gauss_newton: bool | None = None
 
@@ -28,6 +42,22 @@ class ModelNotes:
 def notes_of(model: Any) -> ModelNotes:
     """Return the notes on a model, empty ones where there are none."""
     return vars(model).get(_ATTRIBUTE) or ModelNotes()
+
+
+def handed_weights(model: Any) -> list[float] | None:
+    """Return the loss weights that a first-order training has ended with, if it was the last.
+
+    Args:
+        model: a DeepXDE model.
+
+    Returns:
+        The weights `[k]`, None if there are none or the model was trained by others since.
+    """
+    notes = notes_of(model)
+    last = notes.last_training
+    if last is None or not last.first_order:
+        return None
+    return notes.loss_weights if last.step in (None, model.train_state.step) else None
 
 
 def note(model: Any, **changes: Any) -> None:

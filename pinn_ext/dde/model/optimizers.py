@@ -62,6 +62,11 @@ def is_second_order(model: Any) -> bool:
     )
 
 
+def has_one_objective(model: Any) -> bool:
+    """Return whether steps are made of curvature, also where loss weights may move in between."""
+    return is_second_order(model) or name_of(model) == "Gauss-Newton"
+
+
 def runs_in_blocks(model: Any) -> bool:
     """Return whether DeepXDE calls callbacks once per block of L-BFGS iterations."""
     return notes_of(model).gauss_newton is None and model.opt_name in ("L-BFGS", "L-BFGS-B")

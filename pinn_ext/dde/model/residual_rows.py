@@ -13,13 +13,14 @@ from torch import Tensor
 from pinn_ext.dde.model.data_protocol import described
 from pinn_ext.dde.model.loss_terms import (
     as_list,
-    check_model,
     derive_names,
     difference,
     trained_tensors,
     weights_list,
 )
+from pinn_ext.dde.model.refusals import check_model, refuse_empty
 from pinn_ext.jacobians.residual_jacobian import RowJacobian
+from pinn_ext.networks.normalization import warn_of_graph
 
 
 class NonFiniteRowsError(ValueError):
@@ -73,7 +74,9 @@ class ModelRows:
             ValueError: if a term is no mean of squares, or a weight is out of range.
         """
         self._jacobian.forget()
-        vectors = [vector.detach() for vector in self.vectors()]
+        rows = self.vectors()
+        warn_of_graph(rows, self.model.net)
+        vectors = [vector.detach() for vector in rows]
         self.sizes = [vector.numel() for vector in vectors]
         self.names = derive_names(self.model.data, len(vectors))
         self._check_points()
@@ -116,12 +119,7 @@ class ModelRows:
 
     def _check_points(self) -> None:
         """Refuse a term without residuals, whose mean of squares is NaN."""
-        empty = [name for name, size in zip(self.names, self.sizes, strict=True) if not size]
-        if empty:
-            raise ValueError(
-                f"Each loss term must have training points, got none for {', '.join(empty)}: give "
-                "it some (`num_boundary`, `num_initial`), or leave it out."
-            )
+        refuse_empty([name for name, size in zip(self.names, self.sizes, strict=True) if not size])
 
     def _check(self, vectors: Sequence[Tensor]) -> None:
         """Refuse a model whose own losses are not the mean squares of the rows."""

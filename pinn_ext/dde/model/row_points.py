@@ -68,5 +68,7 @@ def time_span(data: Any) -> tuple[float, float] | None:
     own = described(data).time_span()
     if own is not None:
         return own
-    domain = getattr(getattr(data, "geom", None), "timedomain", None)
+    geometry = getattr(data, "geom", None)
+    is_time = isinstance(geometry, dde.geometry.TimeDomain)  # of an ordinary equation
+    domain = geometry if is_time else getattr(geometry, "timedomain", None)
     return None if domain is None else (float(domain.t0), float(domain.t1))

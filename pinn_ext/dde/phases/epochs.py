@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from pinn_ext.dde.phases.graph_model import GraphModel
 from pinn_ext.dde.phases.phase import Measured, Phase, Watcher
 
@@ -13,17 +16,25 @@ class Epochs(Phase):
         shared: what is trained.
         length: epochs to be made in all.
         optimizer: one of `pinn_ext.choices.OPTIMIZERS`.
-        learning_rate: of the optimiser.
+        learning_rate: of the optimiser, at the start.
+        schedule: `"none"` keeps it, `"cosine"` lets it fall to 0 over `length` epochs, after each
+            step (Loshchilov and Hutter 2017, equation 5, without restarts).
     """
 
     name = "epochs"
     unit = "epoch"
 
     def __init__(
-        self, shared: GraphModel, length: int, optimizer: str, learning_rate: float
+        self,
+        shared: GraphModel,
+        length: int,
+        optimizer: str,
+        learning_rate: float,
+        schedule: str = "none",
     ) -> None:
         super().__init__(shared, length)
         self._optimizer, self._learning_rate = optimizer, learning_rate
+        self._schedule = schedule
 
     @property
     def text(self) -> str:
@@ -35,8 +46,10 @@ class Epochs(Phase):
         shared = self.shared
         shared.net.regularizer = ("l2", shared.weight_decay) if shared.weight_decay else None
         weights = list(shared.initial_weights.values())
+        steps = self.length * shared.data.batches_per_epoch
+        decay = ("cosine", max(steps, 1), 0.0) if self._schedule == "cosine" else None
         shared.model.compile(
-            self._optimizer, lr=self._learning_rate, loss_weights=weights, verbose=0
+            self._optimizer, self._learning_rate, loss_weights=weights, decay=decay, verbose=0
         )
 
     def train(self, watcher: Watcher) -> None:
@@ -46,6 +59,17 @@ class Epochs(Phase):
         steps = self.length * data.batches_per_epoch - data.next_step
         if steps > 0:  # one line of DeepXDE's history at the start and at the end is enough
             self._run_model(iterations=steps, display_every=steps + data.next_step + 1)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return how far the schedule of the learning rate is, if there is one."""
+        schedule = self.shared.model.lr_scheduler
+        return {} if schedule is None else {"schedule_state_dict": schedule.state_dict()}
+
+    def load_state_dict(self, saved: Mapping[str, Any]) -> None:
+        """Go on in the schedule of the learning rate, where the phase has one and is not over."""
+        schedule = self.shared.model.lr_scheduler
+        if schedule is not None:
+            schedule.load_state_dict(saved["schedule_state_dict"])
 
     def made(self) -> int:
         """Return the number of whole passes over the graphs."""

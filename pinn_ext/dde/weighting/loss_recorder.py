@@ -20,15 +20,15 @@ class Listeners(NamedTuple):
 
     Attributes:
         first_losses: called once a training with the terms `[k]`, before DeepXDE weighs them.
-        step: called in each step whose losses are finite with their values `[k]`, the terms and
-            the residuals that were wanted, while their graph is alive and the parameters are
-            still theirs.
+        step: called in each step whose losses are finite with their values `[k]`, the terms, the
+            residuals that were wanted and the outputs of the network, while their graph is alive
+            and the parameters are still theirs.
         test: called with the values of a DeepXDE test.
         present: whether the callback is still among those of the model.
     """
 
     first_losses: Callable[[Sequence[Tensor]], None]
-    step: Callable[[list[float], Sequence[Tensor], Sequence[Tensor]], None]
+    step: Callable[[list[float], Sequence[Tensor], Sequence[Tensor], Any], None]
     test: Callable[[list[float]], None]
     present: Callable[[], bool]
 
@@ -50,7 +50,10 @@ class LossRecorder:
 
     Attributes:
         values: raw loss of each term `[k]` in the present step, None before its evaluation.
-        bad_term: index of the first term that is not finite in the present step, or None.
+        bad_term: index of the first term that is not finite in the present step, or None; in later
+            evaluations of the step only NaN counts.
+        bad_gradient: whether the gradient of an evaluation before the last of the step was not
+            finite, although its losses were.
         seconds: time spent here beside computing the losses.
     """
 
@@ -74,6 +77,7 @@ class LossRecorder:
 
         self.values: list[float] | None = None
         self.bad_term: int | None = None
+        self.bad_gradient = self._was_finite = False
         self.seconds = 0.0
         self._at_work = True
         self._expecting = False
@@ -99,6 +103,7 @@ class LossRecorder:
         self._wants_residuals = with_residuals
         self.values = None
         self.bad_term = None
+        self.bad_gradient = self._was_finite = False
 
     def __call__(
         self,
@@ -125,7 +130,7 @@ class LossRecorder:
 
         if self._expecting:  # the one path that every step takes
             residuals = [h.value - h.target for h in heard] if self._wants_residuals else []
-            losses = self._read(losses, loss_fn, model, residuals, weigh)
+            losses = self._read(losses, loss_fn, model, residuals, outputs, weigh)
         elif self._at_work:
             losses = self._other(losses, loss_fn, model, weigh)
         self.seconds += time.perf_counter() - start
@@ -137,6 +142,7 @@ class LossRecorder:
         loss_fn: Any,
         model: Any,
         residuals: Sequence[Tensor],
+        outputs: Any,
         weigh: Callable[..., Any],
     ) -> Any:
         """Read the losses that a step starts from."""
@@ -145,7 +151,7 @@ class LossRecorder:
             if loss_fn is not difference:  # asked for by someone else
                 return losses
             means = [term.detach().square().mean() for term in terms]
-            self._read(means, loss_fn, model, residuals, lambda raw, moves: raw)
+            self._read(means, loss_fn, model, residuals, outputs, lambda raw, moves: raw)
             return weigh(losses)
         self._expecting = False
         # One number at a time is the cheapest on the CPU, one transfer on other devices.
@@ -160,9 +166,10 @@ class LossRecorder:
         if bad is not None:
             self.bad_term = bad
             return self._constants(terms, model)
+        self._was_finite = math.isfinite(sum(values))
         losses = weigh(losses, True)
         # Of the raw terms, also where points are weighted: their graph is a part of the other.
-        self._listeners.step(values, terms, residuals)
+        self._listeners.step(values, terms, residuals, outputs)
         return losses
 
     def _other(self, losses: Any, loss_fn: Any, model: Any, weigh: Callable[..., Any]) -> Any:
@@ -178,11 +185,32 @@ class LossRecorder:
             self._seen_terms = True
         if not any(parameter.requires_grad for parameter in self._parameters):
             self._listeners.test([term.item() for term in terms])
-        elif self.bad_term is not None:
-            return self._constants(terms, model)
-        else:
+        elif not self._is_bad:
             losses = weigh(losses)
-        return losses
+            self._look_again(as_list(losses), model)
+        return self._constants(terms, model) if self._is_bad else losses
+
+    @property
+    def _is_bad(self) -> bool:
+        return self.bad_term is not None or self.bad_gradient
+
+    def _look_again(self, terms: Sequence[Tensor], model: Any) -> None:
+        """Find out whether a later evaluation of a step is one that no line search comes back from.
+
+        That is a weighted sum that is NaN, or one that was finite and whose gradient, which the
+        parameters still hold, was not. An infinite sum is only a trial that went too far.
+        """
+        gradients = [p.grad for p in self._parameters if p.grad is not None]
+        if self._was_finite and gradients:
+            self.bad_gradient = not all(math.isfinite(own.sum().item()) for own in gradients)
+        stacked = torch.stack(list(terms)).detach()
+        weights = model.loss_weights
+        weighted = stacked if weights is None else stacked * torch.as_tensor(weights).to(stacked)
+        total = weighted.sum().item()
+        self._was_finite = math.isfinite(total)
+        if math.isnan(total) and not self.bad_gradient:
+            raw = zip(stacked.tolist(), weighted.tolist(), strict=True)
+            self.bad_term = next(i for i, own in enumerate(raw) if not all(map(math.isfinite, own)))
 
     def _constants(self, terms: Sequence[Tensor], model: Any) -> list[Tensor]:
         """Return zeros whose backward pass moves no parameter."""

@@ -12,6 +12,7 @@ from pinn_ext.adaptive_weights import AdaptiveLossWeights, WeightSettings
 from pinn_ext.adaptive_weights.updater import Updater
 from pinn_ext.checks import check_names
 from pinn_ext.dde.messages import weights_text
+from pinn_ext.dde.model import optimizers
 from pinn_ext.dde.model.field_scales import (
     check_field_scales,
     condition_names,
@@ -19,7 +20,7 @@ from pinn_ext.dde.model.field_scales import (
     shared,
 )
 from pinn_ext.dde.model.loss_terms import derive_names, weights_list
-from pinn_ext.dde.model.notes import note, notes_of
+from pinn_ext.dde.model.notes import LastTraining, handed_weights, note, notes_of
 from pinn_ext.measurements import processes
 
 
@@ -37,6 +38,7 @@ class ModelWeights:
         settings: as given.
         first: the weights that the training started from.
         taken_up: whether they come from the training of another callback.
+        left_behind: whether they start from ones although an earlier training had others.
     """
 
     def __init__(
@@ -48,7 +50,7 @@ class ModelWeights:
     ) -> None:
         self.settings, self._names, self._scales, self._say = settings, names, scales, say
         self.first: list[float] = []
-        self.taken_up = False
+        self.taken_up = self.left_behind = False
         self._updater: Updater | None = None
         self._assigned: Tensor | None = None
 
@@ -60,8 +62,9 @@ class ModelWeights:
     def start_on(self, model: Any, terms: Sequence[Tensor]) -> bool:
         """Take up a model whose first losses of a training are known.
 
-        Weights of an earlier training go on; those that `compile` dropped are put back; those
-        that a user has set since are started from.
+        Weights of an earlier training go on; those that a user has set since are started from.
+        Where `compile` gave none they start from ones, but for a second-order training that
+        follows a first-order one: it goes on with those that `compile` dropped.
 
         Args:
             model: a compiled DeepXDE model.
@@ -110,21 +113,24 @@ class ModelWeights:
         given = model.loss_weights
         if self.manager is None or self.manager.loss_names != names:
             return False
-        if given is None:
+        if given is None and _to_take_up(model) == self.values():
             self.assign_to(model)
             self._say(f"weights that compile() dropped are back: {self.text()}")
-        return given is None or given is self._assigned
+            return True
+        return given is not None and given is self._assigned
 
     def _start(self, model: Any, names: list[str]) -> None:
         """Start from the weights that the model has, or was left with by another callback."""
         given, num_terms = model.loss_weights, len(names)
-        handed = notes_of(model).loss_weights if given is None else None
+        before = notes_of(model).loss_weights if given is None else None
+        handed = _to_take_up(model) if given is None else None
         if handed is not None and len(handed) != num_terms:
             handed = None
         self.first = handed or weights_list(given, num_terms, names)
         self._updater = self._new_updater(names, self.first, model)
         self.assign_to(model)
         self.taken_up = handed is not None
+        self.left_behind = handed is None and before not in (None, self.first)
 
     def acts_next(self) -> bool:
         """Return whether the strategy will look at the period under way."""
@@ -189,6 +195,7 @@ class ModelWeights:
         """Return the weights in force on one line."""
         return weights_text(self.manager.get_weights()) if self.manager else ""
 
+    @torch.inference_mode(False)  # a tensor of inference could take no part in a backward pass
     def assign_to(self, model: Any) -> None:
         """Give a model its weights as a fresh tensor on the network's device."""
         if self._updater is None:
@@ -250,4 +257,11 @@ class ModelWeights:
             updater.epoch, updater.jump = state["epoch"], state["jump"]
             self._updater = updater
             self.assign_to(model)
+            # What is loaded is the last training: the phase that comes next may follow from it.
+            note(model, last_training=LastTraining(not optimizers.has_one_objective(model)))
         self.first = list(state["first_weights"])
+
+
+def _to_take_up(model: Any) -> list[float] | None:
+    """Return the weights that a training takes up where `compile` gave none, None for ones."""
+    return handed_weights(model) if optimizers.has_one_objective(model) else None

@@ -45,12 +45,13 @@ class NonFiniteGuard:
         if not self._latest.taken:
             self._latest.take()
 
-    def check(self, step: int, bad_term: str | None) -> str | None:
+    def check(self, step: int, bad_term: str | None, bad_gradient: bool = False) -> str | None:
         """Copy what a step has left, or stop the training at it.
 
         Args:
             step: its number, from 1.
             bad_term: name of a loss term that was not finite in it, or None.
+            bad_gradient: whether a gradient within it was not finite, whatever it has left.
 
         Returns:
             Why the training is stopped, None if the step was sound.
@@ -59,6 +60,8 @@ class NonFiniteGuard:
             if not self._older.taken or self._latest.is_finite():
                 return self._stop(f"loss term {bad_term} is not finite at step {step}")
             return self._stop(f"{_GRADIENT} at step {step - 1}")
+        if bad_gradient:
+            return self._stop(f"{_GRADIENT} at step {step}")
         older = self._older
         older.take()
         if not older.looks_finite():

@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from pinn_ext.checks import check_numbers_fit
 from pinn_ext.dde.model import optimizers
 from pinn_ext.dde.model.data_protocol import described
+from pinn_ext.dde.model.loss_terms import float_type
 from pinn_ext.dde.model.notes import note, notes_of
 from pinn_ext.dde.model.row_points import blocks_of, row_points, time_span
 from pinn_ext.point_weights.keys import same_inputs
@@ -83,9 +85,10 @@ class PointWeights:
             model: a compiled DeepXDE model.
 
         Raises:
-            ValueError: if the strategy needs times that the problem has not, or a second-order
-                training asks for weights that move.
+            ValueError: if the strategy needs times that the problem has not, an option is beyond
+                the float type, or a second-order training asks for weights that move.
         """
+        check_numbers_fit(self.strategy, float_type(), "options")
         frozen = optimizers.is_second_order(model)
         if not frozen and optimizers.name_of(model) == "Gauss-Newton":
             raise ValueError(
@@ -95,7 +98,7 @@ class PointWeights:
         if self.strategy.needs_times and time_span(model.data) is None:
             raise ValueError(
                 f"Strategy {self.strategy.name!r} must have a time-dependent problem (a geometry "
-                f"GeometryXTime), got {type(model.data).__name__} without time."
+                f"GeometryXTime or TimeDomain), got {type(model.data).__name__} without time."
             )
         self.frozen = frozen
         handed = notes_of(model).point_weights

@@ -12,11 +12,13 @@ from pinn_ext.adaptive_weights.period import Period
 from pinn_ext.dde.model import optimizers
 from pinn_ext.dde.model import state as model_state
 from pinn_ext.dde.model.loss_terms import trained_tensors
+from pinn_ext.dde.model.notes import LastTraining, note
 from pinn_ext.dde.model.training_length import TrainingLength
 from pinn_ext.dde.weighting.kernel_meter import KernelMeter
 from pinn_ext.dde.weighting.model_weights import ModelWeights
 from pinn_ext.dde.weighting.nonfinite_guard import NonFiniteGuard
 from pinn_ext.measurements import processes
+from pinn_ext.measurements.last_layers import of_module, of_outputs
 from pinn_ext.strategies import Gradients
 
 
@@ -92,6 +94,13 @@ class TrainingState:
         self.guard.forget()
         return switched
 
+    def note_training(self, ended: bool = False) -> None:
+        """Leave a note on the model of what kind its last training is, and where it has ended."""
+        model = self.model
+        step = model.train_state.step if ended else None
+        first_order = not optimizers.has_one_objective(model)
+        note(model, last_training=LastTraining(first_order, step))
+
     def _check_steps(self) -> None:
         """Refuse Gauss-Newton with weights that move by gradients, which its steps do not have."""
         needs = self.weights.settings.method.needs
@@ -139,16 +148,29 @@ class TrainingState:
         """Whether the present step is the last of a period; a block is one period."""
         return self.in_blocks or self.period.missing() <= 1
 
-    def measure(self, terms: Sequence[Tensor], residuals: Sequence[Tensor]) -> None:
+    def measure(self, terms: Sequence[Tensor], residuals: Sequence[Tensor], outputs: Any) -> None:
         """Measure what strategies read, while the graph of the step is alive."""
         parameters = list(self.model.net.parameters())
-        self.meter.take(self.weights.manager, terms, residuals, parameters)
+        last = None
+        if self.meter.where == "last_layer":
+            last = of_outputs(outputs, parameters) or of_module(self.model.net, parameters)
+        others = self.tensors[len(parameters) :]
+        self.meter.take(
+            self.weights.manager, terms, residuals, parameters, beside=others, last=last
+        )
 
-    def fault(self, bad_term: int | None) -> str | None:
-        """Return why the training stops at the step that was just made, None if it was sound."""
+    def fault(self, bad_term: int | None, bad_gradient: bool) -> str | None:
+        """Return why the training stops at the step that was just made, None if it was sound.
+
+        Args:
+            bad_term: index of a loss term that was not finite in it, or None.
+            bad_gradient: whether a gradient within it was not finite.
+        """
         name = None if bad_term is None else self.weights.names[bad_term]
         guard = self.guard
-        return None if guard is None else self._agreed(guard.check(self._step + 1, name), guard)
+        if guard is None:
+            return None
+        return self._agreed(guard.check(self._step + 1, name, bad_gradient), guard)
 
     def fault_at_end(self) -> str | None:
         """Look at all parameters after the last step; return why it is undone, or None."""

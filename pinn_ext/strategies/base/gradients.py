@@ -59,10 +59,15 @@ class Gradients:
     def means_of_matrices(self) -> list[float]:
         """Return the mean over weight matrices of the mean absolute value in each `[k]`.
 
-        Networks without a matrix are averaged over all of their tensors.
+        Networks without a matrix are averaged over all of their tensors, as is a term that moves
+        no matrix, such as a residual of unknown coefficients alone.
         """
-        chosen = self._matrices()
-        return [sum(row[i] / self.sizes[i] for i in chosen) / len(chosen) for row in self.absolute]
+        chosen, every = self._matrices(), list(range(len(self.sizes)))
+        means = []
+        for row in self.absolute:
+            own = chosen if any(row[i] for i in chosen) else every
+            means.append(sum(row[i] / self.sizes[i] for i in own) / len(own))
+        return means
 
     def maxima_of_matrices(self) -> list[float]:
         """Return the largest absolute value among the weight matrices `[k]`."""

@@ -66,12 +66,24 @@ class LearnedScales(Strategy):
         logs = [math.log(loss) if loss > 0.0 else -math.inf for loss in statistics.losses]
         if self.optimizer == "exact":
             exact = [min(max(-self.sign * x, -_LARGEST), _LARGEST) for x in logs]
-            state = {**state, "values": exact}
+            moved = {**state, "values": exact}
         else:
             slopes = [self.slope(x) for x in logs]
-            state = scalar_optimizer.minimize(
+            moved = scalar_optimizer.minimize(
                 slopes, state, self.optimizer, self.learning_rate, self.inner_steps, _LARGEST
             )
+        state = _without_idle(moved, state, statistics.taking_part())
         values = state["values"]
         targets = [self.weight(s) for s in values]
         return Proposal(targets, blend=False, penalty=self.penalty(values)), state
+
+
+def _without_idle(moved: State, before: State, active: Sequence[int]) -> State:
+    """Put s_i back where a term keeps its weight, or it would run away meanwhile."""
+    if len(active) == len(moved["values"]):
+        return moved
+    rows = {key: list(before[key]) for key in ("values", "first", "second")}
+    for key, row in rows.items():
+        for i in active:
+            row[i] = moved[key][i]
+    return {**moved, **rows}

@@ -39,6 +39,8 @@ class Statistics(NamedTuple):
         update: number of this update, from 1.
         progress: part of the training that is over, in [0, 1]; None where its length is unknown.
         switches: how often the model was compiled with a new optimiser so far.
+        active: whether each term takes part `[k]`; one whose loss or gradient is exactly 0 may be
+            left out: its target is not looked at. None for all.
     """
 
     losses: Sequence[float]
@@ -50,6 +52,32 @@ class Statistics(NamedTuple):
     update: int = 1
     progress: float | None = None
     switches: int = 0
+    active: Sequence[bool] | None = None
+
+    def averaged(
+        self, old: Sequence[float], new: Sequence[float], moved: Sequence[float]
+    ) -> list[float]:
+        """Return moving averages of which those of terms that do not take part stand still.
+
+        Args:
+            old: averages before the update `[k]`, 0 for a term that has never taken part.
+            new: what would start each average `[k]`.
+            moved: averages after the update, if all take part `[k]`.
+
+        Returns:
+            The averages after the update `[k]`; all of `moved` where no term can be left out.
+        """
+        if self.active is None:
+            return list(moved)
+        return [
+            (after if before > 0.0 else start) if active else before
+            for active, before, start, after in zip(self.active, old, new, moved, strict=True)
+        ]
+
+    def taking_part(self) -> list[int]:
+        """Return the indices of the active terms."""
+        count = len(self.losses)
+        return [i for i in range(count) if self.active is None or self.active[i]]
 
 
 class Proposal(NamedTuple):

@@ -12,7 +12,7 @@ import torch
 from pinn_ext import random_state
 from pinn_ext.checks import ArgumentError, check_choice, check_number, check_switch
 from pinn_ext.files import RunError
-from pinn_ext.program import checkpoints
+from pinn_ext.program.checkpoints import file as checkpoint_file
 from pinn_ext.program.run_info import KEYS
 from pinn_ext.reports.history import PHASES
 
@@ -32,7 +32,7 @@ def load(file: Path) -> dict[str, Any]:
     Raises:
         RunError: if there is no whole checkpoint, or a part of it cannot be right.
     """
-    saved = checkpoints.load(file, KEYS)
+    saved = checkpoint_file.load(file, KEYS)
     tables = {"tables": _tables} if saved["version"] > 1 else {}
     if absent := [key for key in tables if key not in saved]:
         raise RunError(f"The checkpoint {file} is incomplete, it lacks {', '.join(absent)}.")

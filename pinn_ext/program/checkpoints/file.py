@@ -36,9 +36,7 @@ def save(
     Raises:
         RunError: if the disk is full or the folder cannot be written; the former files stay.
     """
-    buffer = io.BytesIO()
-    torch.save({"format": FORMAT, "version": VERSION, **content}, buffer)
-    written = {**(others or {}), path: buffer.getvalue()}
+    written = {**(others or {}), path: to_bytes(content)}
     parts = {file: _part_of(file) for file, data in written.items() if data is not None}
     try:
         for file, part in parts.items():
@@ -56,6 +54,17 @@ def save(
         raise RunError(
             f"The checkpoint {path} cannot be written ({error.strerror}); the former one is whole."
         ) from error
+
+
+def to_bytes(content: Mapping[str, Any]) -> bytes:
+    """Return what `load` reads as the content of a file.
+
+    Args:
+        content: tensors, numbers, strings, lists and dicts.
+    """
+    buffer = io.BytesIO()
+    torch.save({"format": FORMAT, "version": VERSION, **content}, buffer)
+    return buffer.getvalue()
 
 
 def _part_of(path: Path) -> Path:

@@ -1,0 +1,110 @@
+"""The picture of a comparison: each problem has a row, and each group of runs a line in it."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+from matplotlib.ticker import LogFormatterSciNotation, LogLocator
+
+from pinn_ext.reports.compare.sections import Section, is_number
+from pinn_ext.reports.plots import positions
+from pinn_ext.systems import FIELDS
+
+_COLORS = 9
+"""How many groups are told apart by colour; the rest is grey."""
+_WIDTH = 30
+"""Characters of a label; the table has the whole one."""
+_DPI = 120
+
+
+def draw(
+    path: Path | BinaryIO,
+    sections: Sequence[Section],
+    histories: Mapping[Any, Sequence[Mapping[str, Any]]],
+) -> None:
+    """Draw the worst-field error of every run over its epochs, and the final errors.
+
+    Args:
+        path: PNG file, or an open one.
+        sections: of the comparison, those without groups are left out.
+        histories: history of each job.
+    """
+    shown = [section for section in sections if section.groups]
+    heights = [max(3.6, 0.24 * len(section.groups) + 1.2) for section in shown]
+    figure, axes = plt.subplots(
+        len(shown),
+        2,
+        figsize=(12.5, sum(heights)),
+        height_ratios=heights,
+        layout="constrained",
+        squeeze=False,
+    )
+    for section, (left, right) in zip(shown, axes, strict=True):
+        _over_the_runs(left, section, histories)
+        _at_the_end(right, section)
+        left.set_title(f"{section.title}\nOver the runs", fontsize="medium")
+        right.set_title("At the end, smallest median on top", fontsize="medium")
+    figure.savefig(path, dpi=_DPI)
+    plt.close(figure)
+
+
+def _over_the_runs(
+    axis: Any, section: Section, histories: Mapping[Any, Sequence[Mapping[str, Any]]]
+) -> None:
+    labels = _labels(section)
+    places = {name: i for i, name in enumerate(labels)}
+    lines = {}
+    for row in reversed([row for row in section.rows if row["status"] == "ok"]):
+        history = histories.get(row["job"], ())
+        place = places[row["group"]]
+        color, name = (f"C{place}", labels[row["group"]]) if place < _COLORS else ("0.8", "others")
+        if history:
+            worst = [max(line[f"error_{field}"] for field in FIELDS) for line in history]
+            (lines[name],) = axis.semilogy(positions(history), worst, color=color)
+    axis.set(xlabel="epoch", ylabel="worst-field relative L2 error")
+    axis.grid(True, color="0.92")
+    order = [name for name in [*labels.values(), "others"] if name in lines]
+    if order:
+        axis.legend([lines[name] for name in order], order, fontsize="small")
+
+
+def _at_the_end(axis: Any, section: Section) -> None:
+    labels = _labels(section)
+    places = {name: i for i, name in enumerate(labels)}
+    rows = [row for row in section.rows if row["status"] == "ok" and is_number(row["worst"])]
+    at = [places[row["group"]] for row in rows]
+    for field, mark in zip(FIELDS, ("o", "D"), strict=True):
+        axis.plot([row[field] for row in rows], at, mark, label=field, alpha=0.7, markersize=5)
+    medians = [group.median if group.is_finite else math.nan for group in section.groups]
+    axis.plot(medians, range(len(labels)), "|", color="k", markersize=11, label="median worst")
+    axis.set_yticks(range(len(labels)), list(labels.values()), fontsize="small")
+    axis.set_ylim(len(labels) - 0.5, -0.5)
+    axis.set(xscale="log", xlabel="relative L2 error")
+    low, high = axis.get_xlim()
+    if high < 300 * low:  # powers of ten alone would be too few
+        axis.xaxis.set_minor_locator(LogLocator(subs=(2, 5)))
+        every = LogFormatterSciNotation(minor_thresholds=(math.inf, math.inf))
+        axis.xaxis.set_minor_formatter(every)
+    axis.grid(True, color="0.92")
+    axis.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1.01, 1.0))
+
+
+def _labels(section: Section) -> dict[str, str]:
+    """Return what each group is called in the picture, where room is short."""
+    labels: dict[str, str] = {}
+    taken: Counter[str] = Counter()
+    for group in section.groups:
+        name = group.name
+        label = name if len(name) <= _WIDTH else name[: _WIDTH - 5] + " …"
+        taken[label] += 1
+        labels[name] = label if taken[label] == 1 else f"{label} ({taken[label]})"
+    return labels

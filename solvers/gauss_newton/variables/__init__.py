@@ -1,0 +1,5 @@
+"""What the parameters are measured in.
+
+`scaling` has the diagonal in which steps are damped and measured. `units` has powers of two by
+which residuals and parameters are divided where their squares would leave the float type.
+"""
