@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pinn_ext.program.build import Checked
 
 _REFUSED = 2
+_LONGEST = 1500  # characters of a refusal: some list all keys
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -51,7 +52,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _compare(arguments[1:])
         return _hydra(arguments)
     except Refused as refusal:
-        print(f"pinn-ext: {refusal}", file=sys.stderr)
+        text = str(refusal)  # a user's text in it may be of any length
+        short = text if len(text) <= _LONGEST else f"{text[:_LONGEST]} … ({len(text)} characters)"
+        print(f"pinn-ext: {short}", file=sys.stderr)
         return _REFUSED
     except KeyboardInterrupt:  # before a run has begun to catch it
         return 130
@@ -98,6 +101,8 @@ def _hydra(arguments: list[str]) -> int:
             "`--config-path` and `--run` with `--multirun` are not for this program: own recipes "
             "lie in a folder that --config-dir names."
         )
+    if not options.cfg and (options.package or options.resolve):
+        raise Refused("`--package` and `--resolve` say how --cfg prints the configuration.")
     if any(informs) or options.shell_completion:
         try:
             return by_hydra(arguments, job)
@@ -190,5 +195,7 @@ def _check(cfg: schema.Config) -> Checked:
 
         try:
             return check(cfg, settings)
-        except MemoryError as error:
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
             raise Refused(f"The nodes do not fit into memory ({one_line(error)}).") from None

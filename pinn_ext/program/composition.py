@@ -164,20 +164,23 @@ def job_folder(hydra_part: Any) -> str:
     """
     try:
         name = str(hydra_part.sweep.subdir)
+        records = hydra_part.output_subdir
     except Exception as error:
         why = str(error).splitlines()[0]
         raise Refused(f"`hydra.sweep.subdir` cannot be made out ({why}).") from None
+    _check_name("hydra.sweep.subdir", name, "${hydra.job.num}")
+    if records is not None:  # where Hydra writes what it has composed, a config.yaml among it
+        _check_name("hydra.output_subdir", str(records), ".hydra")
+    return name
+
+
+def _check_name(key: str, name: str, example: str) -> None:
     if len(os.fsencode(name)) > LONGEST_NAME:
         raise Refused(
-            f"`hydra.sweep.subdir` must be a name of at most {LONGEST_NAME} bytes, "
-            f"got {shortened(Path(name))}."
+            f"`{key}` must be a name of at most {LONGEST_NAME} bytes, got {shortened(Path(name))}."
         )
     if not name.strip() or name in (".", "..") or "/" in name or "\0" in name:
-        raise Refused(
-            "`hydra.sweep.subdir` must be the name of one folder, such as '${hydra.job.num}', "
-            f"got {name!r}."
-        )
-    return name
+        raise Refused(f"`{key}` must be the name of one folder, such as {example!r}, got {name!r}.")
 
 
 def new_folder(parent: str, name: str, chosen: Path | None) -> Path:

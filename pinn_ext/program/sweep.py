@@ -48,7 +48,12 @@ def sweep(options: Namespace, arguments: list[str]) -> int:
     from pinn_ext.reports.planned_jobs import expand
 
     try:
-        jobs = expand(options.overrides, config_loader(options.config_dir))
+        loader = config_loader(options.config_dir)
+        jobs = expand(options.overrides, loader)
+        if jobs and (fixed := _params(options, jobs[0])):
+            jobs = expand([*fixed, *options.overrides], loader)
+    except Refused:
+        raise
     except Exception as error:
         raise Refused(one_line(error)) from None
     if not jobs:
@@ -72,6 +77,15 @@ def sweep(options: Namespace, arguments: list[str]) -> int:
         status = _END.exit_status or 1
     rows, written = _table(folder, jobs if basic else None)
     return status or written or (0 if all(row["status"] == "ok" for row in rows) else 1)
+
+
+def _params(options: Any, overrides: list[str]) -> list[str]:
+    """Return the overrides that the configuration gives to Hydra's basic sweeper."""
+    _, hydra_part = compose(
+        overrides, search=options.config_dir, name=options.config_name or "config"
+    )
+    params = hydra_part.sweeper.get("params") or {}
+    return [f"{key}={value}" for key, value in params.items()]
 
 
 def _composed(options: Any, jobs: list[list[str]]) -> tuple[Path | None, Config, Any]:

@@ -35,6 +35,24 @@ def planned_jobs(folder: Path) -> list[list[str]]:
     return _jobs(overrides)
 
 
+def job_number(folder: Path) -> int | None:
+    """Return the number of a job in its sweep.
+
+    Args:
+        folder: of the job, whatever it is called; Hydra leaves `.hydra/hydra.yaml` there.
+
+    Returns:
+        The number, None if it cannot be known.
+    """
+    from omegaconf import OmegaConf
+
+    try:
+        own: Any = OmegaConf.to_container(OmegaConf.load(folder / ".hydra" / "hydra.yaml"))
+        return int(own["hydra"]["job"]["num"])
+    except Exception:  # of yaml, or no mapping: anything may stand in the file
+        return int(folder.name) if folder.name.isdecimal() else None
+
+
 def expand(overrides: Sequence[str], loader: Any = None) -> list[list[str]]:
     """Expand the overrides of a sweep into those of its jobs, as Hydra's basic sweeper does.
 

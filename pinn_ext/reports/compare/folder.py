@@ -16,7 +16,7 @@ from pinn_ext.reports.compare import settings, tables
 from pinn_ext.reports.compare.job_reports import is_running, read_job
 from pinn_ext.reports.compare.sections import Row, Section, is_number, sections
 from pinn_ext.reports.compare.settings import RunSettings
-from pinn_ext.reports.planned_jobs import planned_jobs
+from pinn_ext.reports.planned_jobs import job_number, planned_jobs
 
 COLUMNS = [
     *("job", "strategy", "overrides", "u", "v", "worst", "raw_loss", "seconds", "status"),
@@ -79,8 +79,9 @@ def compare(folder: Path, planned: list[list[str]] | None = None) -> tuple[list[
             planned, torn = [], True
     if planned:  # other runs in the folder have nothing to do with the sweep
         jobs = {key: job for key, job in jobs.items() if isinstance(key, int)}
+        running = {job_number(one) for one in folder.iterdir() if is_running(one)}
         for key in range(len(planned)):
-            jobs.setdefault(key, Job(_without_report(folder / str(key))))
+            jobs.setdefault(key, Job({"status": "running" if key in running else "lost"}))
     if torn:
         message = "multirun.yaml cannot be read, so jobs without a report are not shown"
         jobs["-"] = Job({"status": "damaged", "message": message})
@@ -107,10 +108,6 @@ def _jobs(folder: Path) -> dict[Any, Job]:
         key = path.parent.name if job is None or job in found else job
         found[key] = Job(content, history, settings.read(path.parent))
     return found
-
-
-def _without_report(folder: Path) -> Row:
-    return {"status": "running" if is_running(folder) else "lost"}
 
 
 def _rows(jobs: Mapping[Any, Job], planned: list[list[str]]) -> list[Row]:
