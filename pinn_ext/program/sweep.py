@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sys
 import traceback
@@ -58,7 +59,8 @@ def sweep(options: Namespace, arguments: list[str]) -> int:
         raise Refused(one_line(error)) from None
     if not jobs:
         raise Refused("A sweep must have at least one job, got a key without values.")
-    chosen, cfg, hydra_part = _composed(options, jobs)
+    places, cfg, hydra_part = _composed(options, jobs)
+    chosen = _chosen(places, hydra_part)
     say_loading()
     folder = new_folder("multirun", cfg.experiment.name, chosen)
     basic = str(hydra_part.sweeper.get("_target_")).endswith("BasicSweeper")
@@ -75,7 +77,7 @@ def sweep(options: Namespace, arguments: list[str]) -> int:
     except Exception as error:  # a launcher whose workers died, say
         print(f"pinn-ext: {one_line(error)}", file=sys.stderr)
         status = _END.exit_status or 1
-    rows, written = _table(folder, jobs if basic else None)
+    rows, written = _table(folder, jobs if basic else None, places)
     return status or written or (0 if all(row["status"] == "ok" for row in rows) else 1)
 
 
@@ -88,8 +90,8 @@ def _params(options: Any, overrides: list[str]) -> list[str]:
     return [f"{key}={value}" for key, value in params.items()]
 
 
-def _composed(options: Any, jobs: list[list[str]]) -> tuple[Path | None, Config, Any]:
-    """Compose every job; return the folder asked for, and the last job's two configurations."""
+def _composed(options: Any, jobs: list[list[str]]) -> tuple[list[str], Config, Any]:
+    """Compose every job; return names of their folders, and the last job's two configurations."""
     places: list[str] = []
     for number, overrides in enumerate(jobs):
         # What Hydra's launchers give to a job, and its folder may be named after.
@@ -110,20 +112,33 @@ def _composed(options: Any, jobs: list[list[str]]) -> tuple[Path | None, Config,
     size = hydra_part.sweeper.get("max_batch_size")
     if size is not None and not (isinstance(size, int) and size >= 1):
         raise Refused(f"`hydra.sweeper.max_batch_size` must be a whole number >= 1, got {size!r}.")
-    chosen = chosen_folder(hydra_part.sweep)
+    return places, cfg, hydra_part
+
+
+def _chosen(places: list[str], hydra_part: Any) -> Path | None:
+    """Return the folder that the user asked for, if nothing in it would be written over."""
+    chosen, records = chosen_folder(hydra_part.sweep), hydra_part.output_subdir
     if chosen is not None:
-        for place in places:
+        for place in (chosen / name for name in places):
+            if place.is_symlink():
+                raise Refused(f"The folder {place} of a job must not be a link.")
+            if records is not None and os.path.lexists(place / str(records)):
+                raise Refused(
+                    f"The folder {place} must not hold {records} yet, which Hydra writes."
+                )
             with refusals():
-                refuse_taken(chosen / place)
-    return chosen, cfg, hydra_part
+                refuse_taken(place)
+    return chosen
 
 
-def _table(folder: Path, jobs: list[list[str]] | None) -> tuple[list[dict[str, Any]], int]:
+def _table(
+    folder: Path, jobs: list[list[str]] | None, places: list[str]
+) -> tuple[list[dict[str, Any]], int]:
     """Print the comparison of a sweep; return its rows, and 1 if its files cannot be written."""
     from pinn_ext.reports.compare import NotWritten, compare
 
     try:
-        rows, text = compare(folder, jobs)
+        rows, text = compare(folder, jobs, places)
     except NotWritten as error:
         say(f"\n{error.text}")
         print(f"pinn-ext: {error}", file=sys.stderr)

@@ -64,6 +64,20 @@ def test_a_sweep_starts_no_job_in_the_folder_of_a_run(run, tmp_path):
     assert [file.name for file in (tmp_path / "all").rglob("*")] == ["1", "report.json"]
 
 
+def test_a_sweep_follows_no_link_and_keeps_what_lies_where_hydra_writes(run, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "all").mkdir()
+    (tmp_path / "all" / "0").symlink_to(tmp_path / "elsewhere")
+    done = run("-m", "seed=4,5", f"hydra.sweep.dir={tmp_path / 'all'}")
+    assert done.status == 2 and "of a job must not be a link" in done.err
+    (tmp_path / "all" / "1" / ".hydra").mkdir(parents=True)
+    (tmp_path / "all" / "0").unlink()
+    sweep = ("-m", "seed=4,5", "hydra.output_subdir=.hydra", f"hydra.sweep.dir={tmp_path / 'all'}")
+    done = run(*sweep)
+    assert done.status == 2 and "must not hold .hydra yet" in done.err
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
 def test_a_closed_terminal_is_heard_unless_it_is_ignored():
     former = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:

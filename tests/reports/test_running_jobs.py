@@ -30,6 +30,17 @@ def test_its_lock_is_held(folder):
     assert {row["job"]: row["status"] for row in rows} == {0: "lost", 1: "running", 2: "lost"}
 
 
+def test_a_sweep_knows_its_folders(folder):
+    for own in folder.glob("*/.hydra/hydra.yaml"):
+        own.unlink()
+    with open(folder / "seed=4" / "run.lock") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        rows, _ = compare(folder, [["seed=3"], ["seed=4"]], ["seed=3", "seed=4"])
+        assert {row["job"]: row["status"] for row in rows} == {0: "lost", 1: "running"}
+        rows, _ = compare(folder)  # which job this is nobody has written down
+    assert {row["job"]: row["status"] for row in rows}["seed=4"] == "running"
+
+
 @pytest.mark.parametrize("text", ["", "a: [", "hydra: 3\n", "hydra: {job: {num: x}}\n"])
 def test_numbers_that_cannot_be_read(tmp_path, text):
     for name, number in (("7", 7), ("name", None)):

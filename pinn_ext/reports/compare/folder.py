@@ -53,7 +53,9 @@ class NotWritten(RunError):
         self.rows, self.text = rows, text
 
 
-def compare(folder: Path, planned: list[list[str]] | None = None) -> tuple[list[Row], str]:
+def compare(
+    folder: Path, planned: list[list[str]] | None = None, places: Sequence[str] = ()
+) -> tuple[list[Row], str]:
     """Compare the runs in a folder and write `comparison.csv`, `.json` and `.png` there.
 
     A job that is lost, damaged or still running has a row that says so; it hides no other.
@@ -61,6 +63,7 @@ def compare(folder: Path, planned: list[list[str]] | None = None) -> tuple[list[
     Args:
         folder: of a sweep, or one that holds the folders of single runs.
         planned: overrides of each job that a sweep set out to run; None reads `multirun.yaml`.
+        places: names of the folders of these jobs, where they are known.
 
     Returns:
         One row a run, the smallest worst-field error first, and the text to print.
@@ -79,9 +82,9 @@ def compare(folder: Path, planned: list[list[str]] | None = None) -> tuple[list[
             planned, torn = [], True
     if planned:  # other runs in the folder have nothing to do with the sweep
         jobs = {key: job for key, job in jobs.items() if isinstance(key, int)}
-        running = {job_number(one) for one in folder.iterdir() if is_running(one)}
+        jobs |= {key: Job({"status": "running"}) for key in _running(folder, places) - set(jobs)}
         for key in range(len(planned)):
-            jobs.setdefault(key, Job({"status": "running" if key in running else "lost"}))
+            jobs.setdefault(key, Job({"status": "lost"}))
     if torn:
         message = "multirun.yaml cannot be read, so jobs without a report are not shown"
         jobs["-"] = Job({"status": "damaged", "message": message})
@@ -107,6 +110,17 @@ def _jobs(folder: Path) -> dict[Any, Job]:
         # Two folders may hold the same job, such as one that was resumed in a new place.
         key = path.parent.name if job is None or job in found else job
         found[key] = Job(content, history, settings.read(path.parent))
+    return found
+
+
+def _running(folder: Path, places: Sequence[str]) -> set[Any]:
+    """Return the jobs that a process works on by their number, or by name where it is not known."""
+    numbers = {name: number for number, name in enumerate(places)}
+    found = set()
+    for path in folder.iterdir():
+        if is_running(path):
+            number = numbers.get(path.name, job_number(path))
+            found.add(path.name if number is None else number)
     return found
 
 
