@@ -56,7 +56,7 @@ def linearise(system: SemiDiscrete, time: Time, fields: Fields) -> Linearisation
         The Jacobian, in 1 / time.
     """
     recorded = _Recorder(system.derivatives(time, fields))
-    system.rhs(*fields, recorded)  # type: ignore[arg-type]
+    system.rhs(fields[0], fields[1], recorded)  # type: ignore[arg-type]
     if len(recorded.outputs) > _MOST:
         return None
 

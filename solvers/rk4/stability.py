@@ -108,15 +108,14 @@ def _growth(jacobian: Jacobian, found: Estimate) -> str | None:
     at_size = found.largest.real if found.largest.real > 1e-3 * radius else 0.0
     if at_size and isinstance(jacobian.rhs, SemiDiscrete):
         _refuse_roughest(jacobian.rhs, at_size, found.mode(found.largest))
-    rate = found.rightmost.real
-    if rate > _GROWTH * radius and (known := jacobian.entries) is not None:
-        if known.growth is not None and rate > max(known.growth, 0.0) + _GROWTH * radius:
-            return (
-                f"The gradient on this graph makes modes grow at a rate of {rate:.3g} that the "
-                "equation does not: raise the diffusion or refine the nodes until a step from "
-                "node to node times the speed over the diffusion is below 2, or space the nodes "
-                "more evenly."
-            )
+    rate, least = found.rightmost.real, _GROWTH * radius
+    known = jacobian.entries if rate > least else None
+    if known is not None and known.growth is not None and rate > max(known.growth, 0.0) + least:
+        return (
+            f"The gradient on this graph makes modes grow at a rate of {rate:.3g}, which the "
+            "equation does not: raise the diffusion or refine the nodes, until the distance of "
+            "neighbours times the speed is below twice the diffusion, or space them more evenly."
+        )
     if at_size:
         return (
             "The largest eigenvalue of the system at this state is growth at a rate of "
