@@ -8,6 +8,7 @@ gradients where they are asked for. `steps` has what users call; read it first. 
 operator's spectrum. `state` has the checks and types that all share.
 """
 
+from .growth import UnstableStepError
 from .semidiscrete import SemiDiscrete
 from .stability import UnstableOperatorError, stable_step, substeps
 from .state import NonFiniteStateError
@@ -22,6 +23,7 @@ __all__ = [
     "SemiDiscrete",
     "Tableau",
     "UnstableOperatorError",
+    "UnstableStepError",
     "integrate",
     "mismatch",
     "mismatch_rows",

@@ -11,15 +11,17 @@ import torch
 from torch import Tensor
 
 from .field_of_values import field_of_values, stable_step_of
-from .krylov import arnoldi, random_start
+from .krylov import Krylov, arnoldi, random_start
 from .spectral_step import spectral_step
 from .tableaus import Tableau
 
 _SAFETY = 0.98
-_PRODUCTS = 78
+_PRODUCTS = 64
 _FEWEST_PRODUCTS = 32
 _BASIS = 1 << 26  # entries of a Krylov basis: half a gigabyte in float64
-_AGREEMENT = 5e-3
+_REST = 2.5
+_NEAR = 1.1
+_CERTAIN = 1e-3
 
 
 @dataclass(frozen=True)
@@ -53,14 +55,15 @@ def by_spectrum(matrix: np.ndarray, tableau: Tableau) -> Estimate:
 
 
 def by_products(product: Callable[[Tensor], Tensor], like: Tensor, tableau: Tableau) -> Estimate:
-    """Estimate from at most 78 products with a Jacobian.
+    """Estimate from at most 64 products with a Jacobian.
 
     The field of values of the Jacobian, seen in a Krylov space, bounds the step. It is found from
     inside, up to the part (ln(1.65 sqrt(n) / delta) / (2 m - 1))^2 of its width with m products
     and probability 1 - delta, for symmetric matrices by theorem 3.2 of Kuczynski and Wozniakowski,
-    SIAM J. Matrix Anal. Appl. 13 (1992): where that is more than the margin, it is the margin. The
-    eigenvalues may allow more; they are taken where the space has grown by a quarter without
-    moving them, and powers of a step's matrix stay bounded there.
+    SIAM J. Matrix Anal. Appl. 13 (1992): where that is more than the margin, it is the margin; and
+    the step is reduced by what the last fifth of the products says is left to come. The eigenvalues
+    may allow more; they are taken where the residuals of all that come near to bounding the step
+    are below a thousandth, and powers of the step's matrix stay bounded.
 
     Args:
         product: `product(vector [n]) -> [n]`.
@@ -74,7 +77,7 @@ def by_products(product: Callable[[Tensor], Tensor], like: Tensor, tableau: Tabl
     steps = min(_PRODUCTS, max(_FEWEST_PRODUCTS, _BASIS // max(size, 1)))
     krylov = arnoldi(product, random_start(size).to(like), steps)
     values, vectors, residuals = krylov.pairs()
-    step, margin = _krylov_step(krylov.matrix, tableau, krylov.beyond), 1 - _SAFETY
+    step, margin = _krylov_step(krylov, tableau), 1 - _SAFETY
     if krylov.beyond:
         unseen = math.log(1.65e3 * math.sqrt(size)) / (2 * len(krylov.matrix) - 1)
         margin = max(margin, unseen**2)
@@ -85,18 +88,30 @@ def by_products(product: Callable[[Tensor], Tensor], like: Tensor, tableau: Tabl
     return _estimate((1 - margin) * step, values, residuals, tableau, mode)
 
 
-def _krylov_step(matrix: np.ndarray, tableau: Tableau, beyond: float) -> float:
-    whole = spectral_step(matrix, tableau).step
-    if not beyond or not whole:
-        return whole
+def _krylov_step(krylov: Krylov, tableau: Tableau) -> float:
+    matrix = krylov.matrix
+    found = spectral_step(matrix, tableau)
+    if not krylov.beyond or not found.step:
+        return found.step
+    if _is_certain(krylov, tableau):
+        return found.step
     part = len(matrix) * 4 // 5
-    earlier = spectral_step(matrix[:part, :part], tableau).step
-    if abs(earlier - whole) <= _AGREEMENT * whole:
-        return min(whole, earlier)
-    bound = stable_step_of(field_of_values(matrix), tableau)
+    now = stable_step_of(field_of_values(matrix), tableau)
+    before = stable_step_of(field_of_values(matrix[:part, :part]), tableau)
     # Of a method that is unstable for any oscillation, the field of values allows no step where
     # it reaches beyond the spectrum to the imaginary axis.
-    return min(whole, earlier, bound) if bound else 0.8 * min(whole, earlier)
+    if not now:
+        return 0.8 * found.step
+    # What is left to come is 1.8 times the last change if it falls with the square of m.
+    return min(found.step, now - _REST * max(before - now, 0.0))
+
+
+def _is_certain(krylov: Krylov, tableau: Tableau) -> bool:
+    """Whether all Ritz values that come near to bounding the step have small residuals."""
+    values, _, residuals = krylov.pairs()
+    steps = tableau.stable_steps(values)
+    bounding = steps <= _NEAR * steps.min()
+    return bool((residuals[bounding] <= _CERTAIN * np.abs(values[bounding])).all())
 
 
 def _estimate(

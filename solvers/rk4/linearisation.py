@@ -22,7 +22,7 @@ from .state import Time
 if TYPE_CHECKING:
     from .semidiscrete import Fields, SemiDiscrete
 
-_MOST = 64  # derivatives that a formula may ask for
+_MOST = 12  # derivatives that a formula may ask for: with each it is evaluated once more
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from .tableaus import Tableau
 
 # How far powers of the step's matrix may exceed what the equation itself amplifies.
 _AMPLIFICATION = 10.0
-_REDUCTION = 0.985
+# Steps are tried in reductions, fine ones first.
+_REDUCTIONS = 20 * (0.985,) + 20 * (0.9,)
 _DOUBLINGS = 12
 _PROBES = 8
 
@@ -51,11 +52,13 @@ def spectral_step(matrix: np.ndarray, tableau: Tableau) -> SpectralStep:
     step = of_spectrum
     if 0.0 < step < math.inf:
         exact: list[float] | None = None
-        while not _contracts(power := tableau.of_matrix(step * matrix)):
+        for reduction in _REDUCTIONS:
+            if _contracts(power := tableau.of_matrix(step * matrix)):
+                break
             exact = _amplifications(matrix, of_spectrum, tableau) if exact is None else exact
             if _is_bounded(power, exact):
                 break
-            step *= _REDUCTION
+            step *= reduction
     return SpectralStep(step, of_spectrum, values)
 
 

@@ -44,7 +44,7 @@ def stable_step(
     steps amplify nothing that the system itself does not, which eigenvalues alone do not promise
     where it is not normal: advection towards a Dirichlet boundary. The result is at most 0.98 of
     that. Of a `SemiDiscrete` system with up to 512 unknowns all eigenvalues are computed; of others
-    at most 78 products with the Jacobian show its field of values, from which the step is safe.
+    at most 64 products with the Jacobian show its field of values, from which the step is safe.
 
     An equation whose solutions grow may have eigenvalues in the right half plane; these count by
     their size, and a `RuntimeWarning` says so where the largest is among them. A `SemiDiscrete`
