@@ -35,7 +35,7 @@ from _stability.limits import eigenvector_condition, growth, largest_step
 from _stability.operators import Operator, draw, make
 
 from solvers.rk4 import RK4, SemiDiscrete, UnstableOperatorError, stable_step
-from solvers.rk4.jacobian import Jacobian
+from solvers.rk4.spectrum.jacobian import Jacobian
 from solvers.rk4.stability import estimate
 
 START = time.perf_counter()

@@ -9,15 +9,15 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from .jacobian import Jacobian
-from .jacobian_step import Estimate, by_products, by_spectrum
-from .operator_spectrum import (
+from .semidiscrete import SemiDiscrete
+from .spectrum.estimates import Estimate, by_products, by_spectrum
+from .spectrum.jacobian import Jacobian
+from .spectrum.laplacians import (
     UnstableOperatorError,
     check_operators,
     spectral_abscissa,
     spectral_radius,
 )
-from .semidiscrete import SemiDiscrete
 from .state import Constrain, Rates, Time, state_problem, step_problem
 from .tableaus import RK4, Tableau, find
 

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..tableaus import Tableau
+from .dense_step import spectral_step
 from .field_of_values import field_of_values, stable_step_of
 from .krylov import Krylov, arnoldi, random_start
-from .spectral_step import spectral_step
-from .tableaus import Tableau
 
 _SAFETY = 0.98
 _PRODUCTS = 64

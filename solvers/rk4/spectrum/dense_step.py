@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .tableaus import Tableau
+from ..tableaus import Tableau
 
 # How far powers of the step's matrix may exceed what the equation itself amplifies.
 _AMPLIFICATION = 10.0

@@ -17,10 +17,10 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-from .state import Time
+from ..state import Time
 
 if TYPE_CHECKING:
-    from .semidiscrete import Fields, SemiDiscrete
+    from ..semidiscrete import Fields, SemiDiscrete
 
 _MOST = 12  # derivatives that a formula may ask for: with each it is evaluated once more
 

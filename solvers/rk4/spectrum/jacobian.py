@@ -7,10 +7,10 @@ import functools
 import torch
 from torch import Tensor
 
+from ..semidiscrete import SemiDiscrete
+from ..state import Constrain, NonFiniteStateError, Rates, Time
 from .krylov import random_start
 from .linearisation import Linearisation, linearise
-from .semidiscrete import SemiDiscrete
-from .state import Constrain, NonFiniteStateError, Rates, Time
 
 
 class Jacobian:

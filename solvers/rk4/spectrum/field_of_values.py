@@ -13,7 +13,7 @@ import math
 
 import numpy as np
 
-from .tableaus import Tableau
+from ..tableaus import Tableau
 
 _DIRECTIONS = 33
 _ON_AN_EDGE = 8

@@ -11,7 +11,7 @@ from torch import Tensor
 from .krylov import arnoldi, random_start
 
 if TYPE_CHECKING:
-    from ..operators import GraphOperators
+    from ...operators import GraphOperators
 
 # A spectrum reaches into the right half plane from this part of its radius on.
 _ROUNDING = 1e-9
