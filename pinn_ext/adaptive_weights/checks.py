@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from numbers import Real
 from typing import Any
@@ -24,7 +25,7 @@ def loss_names(given: Any, what: str = "loss_names") -> list[str]:
         raise ValueError(f"`{what}` must be a list of names, got {names!r}.")
     if not names:
         raise ValueError(f"`{what}` must hold at least one name, got an empty list.")
-    twins = sorted({name for name in names if names.count(name) > 1})
+    twins = sorted(name for name, count in Counter(names).items() if count > 1)
     if twins:
         raise ValueError(f"`{what}` must be distinct, got {twins} more than once.")
     return names

@@ -29,7 +29,7 @@ def condition_names(data: Any, names: Sequence[str]) -> list[str]:
     """
     held = described(data).condition_terms()
     if held is not None:
-        return [name for i, name in enumerate(names) if i in held]
+        return [names[i] for i in sorted(set(held)) if i < len(names)]
     equation = equation_of(data)
     if equation is None:
         return list(names)
