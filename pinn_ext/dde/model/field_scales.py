@@ -106,11 +106,6 @@ def check_field_scales(scales: Sequence[float], names: Sequence[str]) -> list[fl
     return [check_fits("field_scales", s, float_type(), power=2) for s in sizes]
 
 
-def listed_scales(scales: Any) -> list[Any]:
-    """Return a user's sizes as a list, before the terms are known that they are of."""
-    return check_list("field_scales", scales, "be a list of one number for each loss term")
-
-
 def shared(scales: Sequence[float]) -> list[float]:
     """Return the root mean square of each size over processes: each has points of its own."""
     if not processes.is_running():
