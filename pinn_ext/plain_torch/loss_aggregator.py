@@ -200,6 +200,22 @@ class LossAggregator(nn.Module):
             self._observe(losses, stacked.detach(), step, residuals)
         return total
 
+    def train(self, mode: bool = True) -> LossAggregator:
+        """Set the mode, as any module does; in training mode the manager's weights are in force.
+
+        Whatever was written to the buffer, such as its average over steps, is so no more.
+
+        Args:
+            mode: True for training, False for evaluation.
+
+        Returns:
+            The module itself.
+        """
+        super().train(mode)
+        if mode:
+            self._publish()
+        return self
+
     def get_extra_state(self) -> dict[str, Any]:
         """Return what `state_dict` holds beside the weights, plain numbers, lists and tensors."""
         points = {} if self.points is None else {"points": self.points.state_dict()}
