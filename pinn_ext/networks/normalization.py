@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import warnings
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -187,8 +187,7 @@ def warn_of_layers(network: Any, owner: Any = None, stacklevel: int = 2) -> None
         _warn(f"in the layers {layers}", cures, stacklevel)
 
 
-@torch.compiler.disable
-def warn_of_graph(losses: Sequence[Tensor], owner: Any, stacklevel: int = 2) -> None:
+def warn_of_graph(losses: Iterable[Tensor], owner: Any, stacklevel: int = 2) -> None:
     """Warn once of such layers in a graph, where a function stands for the layer or none is known.
 
     Args:
@@ -196,8 +195,10 @@ def warn_of_graph(losses: Sequence[Tensor], owner: Any, stacklevel: int = 2) -> 
         owner: whose losses they are; its graph is looked at once.
         stacklevel: of the caller to blame, as in `warnings.warn`.
     """
+    if owner in _SAID:
+        return
     waiting = [loss.grad_fn for loss in losses if loss.grad_fn is not None]
-    if owner in _SAID or not waiting:
+    if not waiting:
         return
     _SAID.add(owner)
     seen, cures = set(waiting), set()
