@@ -189,8 +189,7 @@ class LossAggregator(nn.Module):
         """
         if self.points is not None:
             rows = self.points.rows(losses)
-            warn_of_graph(rows, owner=self)
-            factors = self._factors(self.points, [own.detach() for own in rows], step, keys, times)
+            factors = self._factors(self.points, rows, step, keys, times)
             stacked = torch.stack([mean_square(r, f) for r, f in zip(rows, factors, strict=True)])
             return torch.sum(stacked * self.weights.to(stacked))
         check_left_out(self.manager.strategy, keys=keys, times=times)
@@ -276,7 +275,7 @@ class LossAggregator(nn.Module):
         """Take in the losses of a step; at the end of a period, move the weights."""
         if not self._steps.is_new(step):
             return
-        warn_of_graph(list(losses.values()), owner=self)
+        warn_of_graph(losses.values(), owner=self)
         self._check_ranks()
         if self._period.missing() <= 1:
             self._measure(losses, residuals)
@@ -287,13 +286,15 @@ class LossAggregator(nn.Module):
         self, points: PointLosses, rows: Sequence[Tensor], step: int, keys: Any, times: Any
     ) -> list[Tensor | None]:
         """Return the factors of the points of each term; in a new step, move them before."""
-        places = points.places(rows, keys, times)
+        detached = [own.detach() for own in rows]
+        places = points.places(detached, keys, times)
         if not (self.training and torch.is_grad_enabled() and self._steps.is_new(step)):
-            return points.factors(rows, places, moves=False)
+            return points.factors(detached, places, moves=False)
+        warn_of_graph(rows, owner=self)
         self._check_ranks()
-        raw = torch.stack([mean_square(own) for own in rows])
+        raw = torch.stack([mean_square(own) for own in detached])
         usable = bool(torch.isfinite(raw).all())  # a factor that became NaN would stay NaN
-        factors = points.factors(rows, places, moves=usable)
+        factors = points.factors(detached, places, moves=usable)
         self._count(raw, step)
         return factors
 

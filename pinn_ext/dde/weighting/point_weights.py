@@ -12,7 +12,7 @@ from pinn_ext.checks import check_numbers_fit
 from pinn_ext.dde.model import optimizers
 from pinn_ext.dde.model.data_protocol import described
 from pinn_ext.dde.model.loss_terms import derive_names, float_type
-from pinn_ext.dde.model.notes import note, notes_of
+from pinn_ext.dde.model.notes import follows_first_order, note, notes_of
 from pinn_ext.dde.model.row_points import blocks_of, row_points, time_span
 from pinn_ext.point_weights.keys import same_inputs
 from pinn_ext.point_weights.rows import absolute, of_rows
@@ -102,7 +102,7 @@ class PointWeights:
             )
         self.frozen = frozen
         handed = notes_of(model).point_weights
-        fresh = self._tables is None and self._saved is None
+        fresh = self._tables is None and self._saved is None and follows_first_order(model)
         if frozen and fresh and handed is not None and handed[0] == self.strategy:
             self._tables = handed[1]
             self._num_terms = handed[2]
