@@ -21,6 +21,7 @@ from pinn_ext.plain_torch.arguments import (
     StepCounter,
     check_left_out,
     checked_length,
+    kernel_rows,
     stacked_losses,
 )
 from pinn_ext.plain_torch.device_period import DevicePeriod
@@ -314,15 +315,8 @@ class LossAggregator(nn.Module):
     ) -> None:
         """Measure what the strategy reads at the end of the period, while the graph is alive."""
         self._meter.prepare(self.manager, self._updater.acts_next())
-        rows: list[Tensor] = []
-        if self._meter.wants_residuals:
-            if residuals is None:
-                raise ValueError(
-                    f"`residuals` must be given for strategy {self.manager.strategy!r}, which "
-                    "reads the tangent kernel, got none: aggregator(losses, step, residuals)."
-                )
-            check_names("`residuals`", self.names, residuals)
-            rows = [residuals[name] for name in self.names]
+        wanted = self._meter.wants_residuals
+        rows = kernel_rows(residuals, self.names, self.manager.strategy) if wanted else []
         terms = [losses[name] for name in self.names]
         self._meter.take(self.manager, terms, rows, self._measured_on, last=self._last)
 
