@@ -191,8 +191,8 @@ def test_hard_conditions_leave_no_data():
         ([1.0] * 5, r"got 5\.$"),
         ([1.0, 1.0, 1.0, 0.0], r"`field_scales` must be a finite number > 0, got 0\.0"),
         ([1.0, 1.0, 1.0, float("nan")], "`field_scales` must be a finite number"),
-        (2.0, r"`field_scales` must be a list of one number for each loss term, got 2\.0"),
-        ({"pde_1": 1.0}, "`field_scales` must be a list of one number for each loss term"),
+        (2.0, r"`field_scales` must be a list of one number for each of 4 .*got 2\.0"),
+        ({"pde_1": 1.0}, "`field_scales` must be a list of one number for each of 4"),
     ],
 )
 def test_bad_sizes_of_a_user(scales, message):
