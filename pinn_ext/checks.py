@@ -228,8 +228,9 @@ def check_names(what: str, wanted: Iterable[str], given: Iterable[str]) -> None:
         ValueError: the same sentence, where `what` is no argument.
     """
     wanted, given = list(wanted), list(given)
-    missing = [name for name in wanted if name not in given]
-    unknown = [name for name in given if name not in wanted]
+    legal, there = set(wanted), set(given)
+    missing = [name for name in wanted if name not in there]
+    unknown = [name for name in given if name not in legal]
     if missing or unknown:
         faults = [f"missing {missing}"] * bool(missing) + [f"unknown {unknown}"] * bool(unknown)
         if what.startswith("`"):

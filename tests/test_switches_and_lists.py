@@ -81,7 +81,6 @@ OUT_OF_RANGE = {
     "conditions": (lambda v: weights(conditions=v), [3, "wall", [3], [["wall"]]]),
     "groups": (lambda v: weights(groups=v), [3, [NAMES], {3: NAMES}]),
     r"groups\['g'\]": (lambda v: weights(groups={"g": v}), [3, [["heat"]], items()]),
-    "field_scales": (lambda v: AdaptiveWeights(field_scales=v), [3, "12", {"heat": 1.0}]),
     "parameters": (lambda v: aggregator("db_mtl", parameters=v), [3, "net"]),
     "hidden": (lambda v: FieldNetwork(create("brusselator"), v), [3, "33", items()]),
     "callbacks": (lambda v: train_gauss_newton(model(), 1, callbacks=v), [3]),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from numbers import Real
 from typing import Any
 
 from pinn_ext.adaptive_weights.groups import Unit, units_of
 from pinn_ext.adaptive_weights.limits import WeightLimits
-from pinn_ext.adaptive_weights.loss_floor import OF_OLD_STATES
+from pinn_ext.adaptive_weights.loss_floor import OF_OLD_STATES, check_saved_floor
 from pinn_ext.checks import ArgumentError, check_choice, check_list, check_names, check_number
 from pinn_ext.strategies import Gradients, Method, PointStrategy, Proposal, Statistics, Strategy
 
@@ -24,7 +25,7 @@ def loss_names(given: Any, what: str = "loss_names") -> list[str]:
         raise ValueError(f"`{what}` must be a list of names, got {names!r}.")
     if not names:
         raise ValueError(f"`{what}` must hold at least one name, got an empty list.")
-    twins = sorted({name for name in names if names.count(name) > 1})
+    twins = sorted(name for name, count in Counter(names).items() if count > 1)
     if twins:
         raise ValueError(f"`{what}` must be distinct, got {twins} more than once.")
     return names
@@ -249,12 +250,7 @@ def saved_state(
     for key in ("updates", "asked"):
         check_number(f"The saved number of {key}", state[key], 0, integer=True)
     check_number("The saved penalty", state["penalty"])
-    if state["eps"] is not None:
-        check_number("The saved eps", state["eps"], 0, open_low=True)
-    if not isinstance(state["near_eps"], list) or not set(state["near_eps"]) <= set(names):
-        raise ValueError(
-            f"The saved state must have near_eps among {names}, got {state['near_eps']!r}."
-        )
+    check_saved_floor(state, names)
     if set(state["state"] or {}) != set(own["state"]):
         raise ValueError(
             f"The saved state of {strategy} must hold {sorted(own['state'])}, "

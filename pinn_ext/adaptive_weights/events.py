@@ -61,6 +61,7 @@ class HeldWeights:
     def _hold(self, weights: Sequence[float]) -> None:
         """Start from weights `[k]`, without a past."""
         self.events: list[Event] = []
+        self._places = {name: i for i, name in enumerate(self.loss_names)}
         self._weights = list(weights)
         self._before: list[float] | None = None
         self._epoch: int | None = None
@@ -90,8 +91,9 @@ class HeldWeights:
         Raises:
             ValueError: if there is no such term.
         """
-        check_choice("loss_name", loss_name, self.loss_names)
-        return self._weights[self.loss_names.index(loss_name)]
+        if not isinstance(loss_name, str) or loss_name not in self._places:
+            check_choice("loss_name", loss_name, self.loss_names)
+        return self._weights[self._places[loss_name]]
 
     def get_weights(self) -> dict[str, float]:
         """Return a copy of the present weights, by name."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pinn_ext.checks import check_number
 from pinn_ext.strategies import Strategy
 from pinn_ext.strategies.base.terms import EPS
 
@@ -86,3 +87,14 @@ class LossFloor:
 
 OF_OLD_STATES = {"eps": EPS, "near_eps": []}
 """What states hold that were saved before they held it."""
+
+
+def check_saved_floor(state: Mapping[str, Any], names: Sequence[str]) -> None:
+    """Refuse what no `LossFloor` of these terms can have saved."""
+    if state["eps"] is not None:
+        check_number("The saved eps", state["eps"], 0, open_low=True)
+    near = state["near_eps"]
+    if not isinstance(near, list) or not all(isinstance(name, str) for name in near):
+        raise ValueError(f"The saved state must have near_eps as a list of names, got {near!r}.")
+    if not set(near) <= set(names):
+        raise ValueError(f"The saved state must have near_eps among {list(names)}, got {near!r}.")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import warnings
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -118,10 +118,11 @@ def _affine(values: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tenso
 # ---- who has torch's own -------------------------------------------------------------------------
 
 _NODES = {
-    "NativeLayerNormBackwardBackward0": ("layer", "pinn_ext.LayerNorm"),
-    "NativeBatchNormBackwardBackward0": ("batch", "pinn_ext.BatchNorm"),
+    "LayerNormBackwardBackward": ("layer", "pinn_ext.LayerNorm"),
+    "BatchNormBackwardBackward": ("batch", "pinn_ext.BatchNorm"),
 }
-"""What torch calls a derivative of such a layer in a graph, its kind, and what takes its place."""
+"""End of what torch calls the derivative of such a layer in a graph (`Native…0`, `Cudnn…0`): the
+layer's kind, and what takes its place."""
 _SAID: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
@@ -159,7 +160,9 @@ def wrong_layers(network: nn.Module) -> list[WrongLayer]:
             found.append(WrongLayer(path, kind, "pinn_ext.BatchNorm"))
         elif forward is _InstanceNorm.forward and _is_wrong("batch"):
             n = layer.num_features
-            found.append(WrongLayer(path, kind, f"torch.nn.GroupNorm({n}, {n})"))
+            found.append(
+                WrongLayer(path, kind, f"torch.nn.GroupNorm({n}, {n}, affine={layer.affine})")
+            )
     return found
 
 
@@ -168,13 +171,12 @@ def _is_frozen(layer: nn.Module, network: nn.Module) -> bool:
     return network.training and not layer.training and layer.running_mean is not None
 
 
-def warn_of_layers(network: Any, owner: Any = None, stacklevel: int = 2) -> None:
+def warn_of_layers(network: Any, owner: Any = None) -> None:
     """Warn once of the layers of a network whose third derivatives are wrong.
 
     Args:
         network: any object; only modules have layers.
         owner: to whom it is said once, None for the network.
-        stacklevel: of the caller to blame, as in `warnings.warn`.
     """
     owner = network if owner is None else owner
     if not isinstance(network, nn.Module) or owner in _SAID:
@@ -184,54 +186,55 @@ def warn_of_layers(network: Any, owner: Any = None, stacklevel: int = 2) -> None
         _SAID.add(owner)
         layers = ", ".join(f"{one.path or 'the network'} ({one.kind})" for one in found)
         cures = list(dict.fromkeys(one.cure for one in found))
-        _warn(f"in the layers {layers}", cures, stacklevel)
+        _warn(f"in the layers {layers}", cures)
 
 
-@torch.compiler.disable
-def warn_of_graph(losses: Sequence[Tensor], owner: Any, stacklevel: int = 2) -> None:
+def warn_of_graph(losses: Iterable[Tensor], owner: Any) -> None:
     """Warn once of such layers in a graph, where a function stands for the layer or none is known.
 
     Args:
         losses: with their graph, in which derivatives of the network's outputs were taken.
         owner: whose losses they are; its graph is looked at once.
-        stacklevel: of the caller to blame, as in `warnings.warn`.
     """
+    if owner in _SAID:
+        return
     waiting = [loss.grad_fn for loss in losses if loss.grad_fn is not None]
-    if owner in _SAID or not waiting:
+    if not waiting:
         return
     _SAID.add(owner)
     seen, cures = set(waiting), set()
     while waiting:
         node = waiting.pop()
-        kind, cure = _NODES.get(node.name(), ("", ""))
-        if kind and _is_wrong(kind):
-            cures.add(cure)
+        for end, (kind, cure) in _NODES.items():
+            if end in node.name() and _is_wrong(kind):
+                cures.add(cure)
         following = {other for other, _ in node.next_functions if other is not None} - seen
         seen |= following
         waiting += following
     if cures:
-        _warn("of normalisations that the losses are made of", sorted(cures), stacklevel)
+        _warn("of normalisations that the losses are made of", sorted(cures))
 
 
-def _warn(what: str, cures: Sequence[str], stacklevel: int) -> None:
+def _warn(what: str, cures: Sequence[str]) -> None:
     warnings.warn(
         f"torch {torch.__version__} has wrong third derivatives {what}, so that equations with "
         f"second derivatives train on wrong gradients: take {' and '.join(cures)} instead, which "
         "have the same parameters.",
         RuntimeWarning,
-        stacklevel=stacklevel + 2,
+        stacklevel=4,  # whoever calls the caller of `warn_of_…`
     )
 
 
 @functools.cache
 def _is_wrong(kind: str) -> bool:
     """Return whether a third derivative of torch's own layer differs from that written out here."""
-    layers: dict[str, tuple[type[nn.Module], type[nn.Module]]] = {
+    makers: dict[str, tuple[Any, Any]] = {
         "layer": (nn.LayerNorm, LayerNorm),
         "batch": (nn.BatchNorm1d, BatchNorm),
     }
-    with torch.enable_grad():
-        theirs, ours = (_third_derivative(make(3).cpu().double()) for make in layers[kind])
+    with torch.inference_mode(False), torch.enable_grad():
+        layers = [make(3, device="cpu", dtype=torch.float64) for make in makers[kind]]
+        theirs, ours = map(_third_derivative, layers)
     return not abs(theirs - ours) <= 1e-9 * abs(ours)
 
 

@@ -42,6 +42,31 @@ def stacked_losses(losses: Any, names: Sequence[str]) -> Tensor:
     return torch.stack([losses[name] for name in names])
 
 
+def kernel_rows(
+    residuals: Mapping[str, Tensor] | None, names: Sequence[str], strategy: str
+) -> list[Tensor]:
+    """Return the residuals of loss terms in the order of their names.
+
+    Args:
+        residuals: what the user gave, tensors by name.
+        names: of the `k` terms.
+        strategy: that reads the tangent kernel.
+
+    Returns:
+        One tensor a term.
+
+    Raises:
+        ValueError: if there are none, or a name is missing or unknown.
+    """
+    if residuals is None:
+        raise ValueError(
+            f"`residuals` must be given for strategy {strategy!r}, which reads the tangent kernel, "
+            "got none: aggregator(losses, step, residuals)."
+        )
+    check_names("`residuals`", names, residuals)
+    return [residuals[name] for name in names]
+
+
 def checked_length(total_steps: Any, period: int, manager: AdaptiveLossWeights) -> int | None:
     """Return the length of a training if it is one, or is not needed; warn if it is too short.
 

@@ -12,7 +12,7 @@ from pinn_ext.adaptive_weights import AdaptiveLossWeights, WeightSettings
 from pinn_ext.adaptive_weights import checks as checked
 from pinn_ext.adaptive_weights.settings import FOR_TRAINING
 from pinn_ext.adaptive_weights.updater import Updater
-from pinn_ext.checks import check_names, check_number
+from pinn_ext.checks import check_number
 from pinn_ext.measurements import processes
 from pinn_ext.measurements.last_layers import of_module
 from pinn_ext.measurements.meter import Meter, check_parameters
@@ -21,6 +21,7 @@ from pinn_ext.plain_torch.arguments import (
     StepCounter,
     check_left_out,
     checked_length,
+    kernel_rows,
     stacked_losses,
 )
 from pinn_ext.plain_torch.device_period import DevicePeriod
@@ -189,8 +190,7 @@ class LossAggregator(nn.Module):
         """
         if self.points is not None:
             rows = self.points.rows(losses)
-            warn_of_graph(rows, owner=self)
-            factors = self._factors(self.points, [own.detach() for own in rows], step, keys, times)
+            factors = self._factors(self.points, rows, step, keys, times)
             stacked = torch.stack([mean_square(r, f) for r, f in zip(rows, factors, strict=True)])
             return torch.sum(stacked * self.weights.to(stacked))
         check_left_out(self.manager.strategy, keys=keys, times=times)
@@ -199,6 +199,22 @@ class LossAggregator(nn.Module):
         if self.training and torch.is_grad_enabled():
             self._observe(losses, stacked.detach(), step, residuals)
         return total
+
+    def train(self, mode: bool = True) -> LossAggregator:
+        """Set the mode, as any module does; in training mode the manager's weights are in force.
+
+        Whatever was written to the buffer, such as its average over steps, is so no more.
+
+        Args:
+            mode: True for training, False for evaluation.
+
+        Returns:
+            The module itself.
+        """
+        super().train(mode)
+        if mode:
+            self._publish()
+        return self
 
     def get_extra_state(self) -> dict[str, Any]:
         """Return what `state_dict` holds beside the weights, plain numbers, lists and tensors."""
@@ -257,7 +273,7 @@ class LossAggregator(nn.Module):
         """Take in the losses of a step; at the end of a period, move the weights."""
         if not self._steps.is_new(step):
             return
-        warn_of_graph(list(losses.values()), owner=self)
+        warn_of_graph(losses.values(), owner=self)
         self._check_ranks()
         if self._period.missing() <= 1:
             self._measure(losses, residuals)
@@ -268,13 +284,15 @@ class LossAggregator(nn.Module):
         self, points: PointLosses, rows: Sequence[Tensor], step: int, keys: Any, times: Any
     ) -> list[Tensor | None]:
         """Return the factors of the points of each term; in a new step, move them before."""
-        places = points.places(rows, keys, times)
+        detached = [own.detach() for own in rows]
+        places = points.places(detached, keys, times)
         if not (self.training and torch.is_grad_enabled() and self._steps.is_new(step)):
-            return points.factors(rows, places, moves=False)
+            return points.factors(detached, places, moves=False)
+        warn_of_graph(rows, owner=self)
         self._check_ranks()
-        raw = torch.stack([mean_square(own) for own in rows])
+        raw = torch.stack([mean_square(own) for own in detached])
         usable = bool(torch.isfinite(raw).all())  # a factor that became NaN would stay NaN
-        factors = points.factors(rows, places, moves=usable)
+        factors = points.factors(detached, places, moves=usable)
         self._count(raw, step)
         return factors
 
@@ -294,15 +312,8 @@ class LossAggregator(nn.Module):
     ) -> None:
         """Measure what the strategy reads at the end of the period, while the graph is alive."""
         self._meter.prepare(self.manager, self._updater.acts_next())
-        rows: list[Tensor] = []
-        if self._meter.wants_residuals:
-            if residuals is None:
-                raise ValueError(
-                    f"`residuals` must be given for strategy {self.manager.strategy!r}, which "
-                    "reads the tangent kernel, got none: aggregator(losses, step, residuals)."
-                )
-            check_names("`residuals`", self.names, residuals)
-            rows = [residuals[name] for name in self.names]
+        wanted = self._meter.wants_residuals
+        rows = kernel_rows(residuals, self.names, self.manager.strategy) if wanted else []
         terms = [losses[name] for name in self.names]
         self._meter.take(self.manager, terms, rows, self._measured_on, last=self._last)
 

@@ -53,9 +53,10 @@ class PointLosses:
         returning: bool,
     ) -> None:
         self.strategy, self._names, self._span = strategy, list(names), span
+        self._known, held = set(names), set(conditions)
         self._tables = []
         for i, name in enumerate(names):
-            condition = name in conditions
+            condition = name in held
             if strategy.weighs(PointBlock(torch.empty(0, 1), condition, span)):
                 self._tables.append(PointTable(strategy, [i], condition, returning))
         if not self._tables:
@@ -126,8 +127,9 @@ class PointLosses:
         if not isinstance(given, Mapping):
             kind = type(given).__name__
             raise ValueError(f"`{what}` must map names to tensors, got a {kind}.")
-        for name in given:
-            check_choice(what, name, self._names)
+        unknown = [name for name in given if name not in self._known]
+        if unknown:
+            check_choice(what, unknown[0], self._names)
         return given
 
     def _check_followed(self, table: PointTable, name: str, keys: Tensor | None, n: int) -> None:

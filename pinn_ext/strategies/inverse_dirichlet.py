@@ -56,4 +56,6 @@ class InverseDirichlet(Strategy):
         if reference == 0.0:
             return None, state
         targets = over(reference, deviations)
-        return Proposal([1.0 if i in equations else targets[i] for i in terms], blend=True), state
+        for i in equations:
+            targets[i] = 1.0
+        return Proposal(targets, blend=True), state

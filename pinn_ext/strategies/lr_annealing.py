@@ -69,11 +69,14 @@ class LrAnnealing(Strategy):
         means = gradients.means_of_matrices() if matrices else gradients.means
         if self.denominator == "weighted" and statistics.weights is not None:
             taking_part = statistics.taking_part()
-            others = [i for i in equations if i in taking_part] or taking_part
+            equal = set(equations)
+            others = [i for i in taking_part if i in equal] or taking_part
             unit = _mean([statistics.weights[i] for i in others])
             means = [w / unit * mean for w, mean in zip(statistics.weights, means, strict=True)]
         targets = over(largest, means)
-        return Proposal([1.0 if i in equations else targets[i] for i in terms], blend=True), state
+        for i in equations:
+            targets[i] = 1.0
+        return Proposal(targets, blend=True), state
 
 
 def _mean(values: Sequence[float]) -> float:

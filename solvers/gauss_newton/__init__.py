@@ -26,10 +26,12 @@ from .robust_loss import Loss
 from .solution import Solution, Status
 from .step import Step
 from .stepper import Stepper
+from .variables.bounds import Box
 
 __all__ = [
     "DAMPINGS",
     "SOLVERS",
+    "Box",
     "GainRatio",
     "LineSearch",
     "Loss",

@@ -54,6 +54,20 @@ class Limits:
                     f"`{name}` must be None or a whole number of at least 0, got {value}."
                 )
 
+    @classmethod
+    def of(
+        cls,
+        ftol: float | None,
+        xtol: float | None,
+        gtol: float | None,
+        max_nfev: int | None,
+        max_iterations: int | None,
+    ) -> Limits:
+        """Make limits of what users give: None for a tolerance never met, or for any number."""
+        tolerances = (0.0 if each is None else each for each in (ftol, xtol, gtol))
+        numbers = (math.inf if each is None else each for each in (max_nfev, max_iterations))
+        return cls(*tolerances, *numbers)
+
     def above(self, rounding: float) -> Limits:
         """Return the limits with tolerances that rounding can tell; 0 stays 0, never met.
 
@@ -201,6 +215,7 @@ class Iteration:
             njev=stepper.njev,
             history=self.history,
             residual=stepper.residual,
+            active_mask=stepper.box.active(stepper.x),
         )
 
 

@@ -19,6 +19,7 @@ from .iteration import Limits
 from .robust_loss import Loss
 from .solution import Solution
 from .stepper import Stepper
+from .variables.bounds import Box
 from .variables.scaling import Scale
 from .variables.units import rescaled
 
@@ -39,6 +40,7 @@ def least_squares(
     x0: Vector,
     jac: str | Callable[[Tensor], Any] | None = None,
     *,
+    bounds: Any = (-math.inf, math.inf),
     method: str = "lm",
     ftol: float | None = 1e-8,
     xtol: float | None = 1e-8,
@@ -62,6 +64,11 @@ def least_squares(
     or float64, on the CPU or a GPU, as x0 says; there may be fewer rows than parameters, and
     parameters without effect.
 
+    A step minimises `|J s + r|^2 + damping |s|_D^2`: Levenberg and Marquardt's, with the scaling D
+    of More, The Levenberg-Marquardt algorithm (1978), eq. (6.3), and the damping of Madsen, Nielsen
+    and Tingleff (2004), eq. (2.21), bent as by Transtrum and Sethna (2012), eq. (8) to (15). With
+    bounds it is projected: see `variables.bounds.Box`.
+
     Where it ends on a plateau, in a valley without a bottom or at the largest number of
     evaluations, it begins again from x0 in other scales, and returns the lowest end.
 
@@ -71,6 +78,8 @@ def least_squares(
         x0: [n], the start; float64 unless it is a float32 tensor or array. Not modified.
         jac: None or "func" differentiates the residual; "2-point" and "3-point" take finite
             differences, for residuals that use NumPy, say; a function x -> [m, n] brings its own.
+        bounds: (lower, upper), numbers or [n] each, in units of x; or an object with `lb` and `ub`,
+            as `scipy.optimize.Bounds`. x0 must lie within. The residual is evaluated nowhere else.
         method: "lm", or "gauss_newton": without damping, by a line search.
         ftol: Ends when a step changes the cost by less than this part of it; None for never.
         xtol: Ends when a step changes x by less than this part of it, in the norm of the damping.
@@ -95,11 +104,12 @@ def least_squares(
             by returning a true value.
 
     Returns:
-        The solution. Ctrl-C ends the iteration and keeps the last accepted step.
+        The solution. Its `success` says that x is a minimum, within the bounds, and that the cost
+        has four digits. Ctrl-C ends the iteration and keeps the last accepted step.
 
     Raises:
-        ValueError: If an argument is not as above, or a residual or its derivative is not finite
-            at the start.
+        ValueError: If an argument is not as above, x0 lies outside of the bounds, or a residual or
+            its derivative is not finite at the start.
         MemoryError: If the limit leaves no room for any solver, with what each of them needs.
 
     Example:
@@ -110,18 +120,13 @@ def least_squares(
         ([2.0, 0.5], True)
     """
     x = _start(x0)
+    box = Box.of(bounds, x)
     rule = _rule(method, damping)
     if solver not in SOLVERS:
         raise ValueError(f"`solver` must be one of {', '.join(SOLVERS)}, got {solver!r}.")
-    limits = Limits(
-        ftol=0.0 if ftol is None else ftol,
-        xtol=0.0 if xtol is None else xtol,
-        gtol=0.0 if gtol is None else gtol,
-        max_nfev=math.inf if max_nfev is None else max_nfev,
-        max_iterations=math.inf if max_iterations is None else max_iterations,
-    )
+    limits = Limits.of(ftol, xtol, gtol, max_nfev, max_iterations)
     robust = Loss(loss, f_scale)
-    caller = residual_functions.make(residual, x, jac, chunk_rows, diff_step)
+    caller = residual_functions.make(residual, x, jac, chunk_rows, diff_step, box)
     problem, units = rescaled(caller, x)
 
     def stepper(way: Way) -> Stepper:
@@ -134,6 +139,7 @@ def least_squares(
             x_scale=way.x_scale,
             memory_limit_gb=memory_limit_gb,
             loss=units.loss(robust),
+            box=units.box(box),
         )
 
     bent = method == "lm" if geodesic is None else geodesic

@@ -10,6 +10,7 @@ from torch import Tensor
 from .damping.rule import Attempt
 from .direction.dense import Direction, Solved
 from .robust_loss import Loss
+from .variables.bounds import Box
 from .variables.scaling import length
 
 Residual = Callable[[Tensor], Tensor]
@@ -27,28 +28,42 @@ class Linearization:
         loss: Turns residuals into the cost.
         direction: The linear algebra, its scale set.
         weights: [m], factors of the rows that the loss asks for, or None for 1.
+        box: Where x may be.
 
     Attributes:
-        gradient: [n], of the cost.
-        optimality: Largest |J_j . r| / |J_j| over the columns that are not zero.
+        gradient: [n], of the cost; 0 for parameters that are held by a bound.
+        held: [n], true for those.
+        optimality: Largest |J_j . r| / |J_j| over the columns that are not zero; |J_j| times the
+            way to the bound that the cost falls towards, where that is less.
         least: Smallest damping that makes sense.
         columns: [n], lengths of the columns of J.
     """
 
     def __init__(
-        self, x: Tensor, residual: Tensor, loss: Loss, direction: Direction, weights: Tensor | None
+        self,
+        x: Tensor,
+        residual: Tensor,
+        loss: Loss,
+        direction: Direction,
+        weights: Tensor | None,
+        box: Box,
     ) -> None:
         self._x, self._residual, self._loss = x, residual, loss
         self._cost = loss.cost(residual)
-        self._direction, self._weights = direction, weights
+        self._direction, self._weights, self._box = direction, weights, box
         self.least = direction.least
         self._rows = loss.rows(residual)[0]
         self._solved: tuple[float, Solved | None] | None = None
-        self.gradient = direction.transposed(self._rows)
         columns = direction.column_squares
         self.columns = columns.sqrt()
         used = columns > 0
-        self.optimality = float(torch.where(used, self.gradient.abs() / columns.sqrt(), 0.0).max())
+        self.gradient = direction.transposed(self._rows)
+        self.held = torch.zeros_like(used)
+        self._hold(-self.gradient)
+        single = torch.where(used, self.gradient.abs() / self.columns, 0.0)
+        if box.bounded:
+            single = torch.minimum(single, self.columns * box.room(x, self.gradient))
+        self.optimality = float(single.max())
         self._measure = torch.where(used, direction.scale, 0.0)
         self._x_length = length(x, self._measure)
 
@@ -57,8 +72,20 @@ class Linearization:
         """J [m, n] with the weights of its rows; None where there are products alone."""
         return getattr(self._direction, "jacobian", None)
 
+    def _hold(self, way: Tensor) -> bool:
+        # Parameters at a bound that the way crosses are columns of zeros from now on.
+        out = self._box.outward(self._x, way)
+        if out is None:
+            return False
+        self._direction.hold(out)
+        self.held = self.held | out
+        self.gradient = torch.where(out, 0.0, self.gradient)
+        return True
+
     def solve(self, damping: float) -> Solved | None:
         """Find a direction, or return the last one where the damping is the same.
+
+        It leads away from no bound that x is at: parameters that it would take across are held.
 
         Args:
             damping: Relative to D, dimensionless.
@@ -67,12 +94,15 @@ class Linearization:
             The direction, or None where rounding prevents one.
         """
         if self._solved is None or self._solved[0] != damping:
-            self._solved = damping, self._direction.solve(self._rows, damping)
+            solved = self._direction.solve(self._rows, damping)
+            while solved is not None and self._hold(solved.step):
+                solved = self._direction.solve(self._rows, damping)
+            self._solved = damping, solved
         return self._solved[1]
 
     def undamped(self) -> Solved | None:
         """Find the direction of the least damping: the one that no rule has made small."""
-        return self._direction.solve(self._rows, self.least)
+        return self.solve(self.least)
 
     def relative(self, step: Tensor) -> float:
         """Return the length of a step [n] in units of that of x, both in the norm of D."""
@@ -82,6 +112,9 @@ class Linearization:
         self, evaluate: Residual, damping: float, fraction: float, geodesic: bool
     ) -> Attempt:
         """Take a step and compare what it brings with what the model promises.
+
+        A step that would leave the box is not bent. It ends at the point of the box nearest to its
+        end, or where it meets the first bound, whichever promises more.
 
         Args:
             evaluate: x -> residual.
@@ -95,12 +128,17 @@ class Linearization:
         solved = self.solve(damping)
         if solved is None:
             return Attempt(damping, fraction)
-        slope = -float(torch.dot(self.gradient, solved.step))
-        square = float(torch.dot(solved.forward, solved.forward))
         step = solved.step * fraction
-        if geodesic and fraction == 1.0:
-            step = self._bent(evaluate, solved, damping)
-        residual = evaluate(self._x + step)
+        cut = self._box.leaves(self._x + step)
+        if cut:
+            fraction, x, predicted = self._cut(solved, fraction)
+            step = x - self._x
+        else:
+            predicted = self._promise(solved.step, solved.forward, fraction)
+            if geodesic and fraction == 1.0:
+                step = self._bent(evaluate, solved, damping)
+            x = self._box.project(self._x + step)
+        residual = evaluate(x)
         attempt = Attempt(
             damping,
             fraction,
@@ -108,13 +146,32 @@ class Linearization:
             residual,
             cost=self._loss.cost(residual),
             reduction=self._loss.reduction(self._residual, residual),
-            predicted=fraction * slope - 0.5 * fraction**2 * square,
+            predicted=predicted,
             relative=self.relative(step),
             fallback=solved.fallback,
+            x=x,
         )
         eps = torch.finfo(step.dtype).eps
-        tiny = attempt.predicted <= 2 * eps * self._cost or attempt.relative <= eps
+        # Of a step that is cut, another part may promise more.
+        promised = attempt.predicted > 2 * eps * self._cost or cut
+        tiny = not promised or attempt.relative <= eps
         return attempt.give_up() if tiny and not attempt.accepted else attempt
+
+    def _promise(self, step: Tensor, forward: Tensor, fraction: float) -> float:
+        slope = -float(torch.dot(self.gradient, step))
+        square = float(torch.dot(forward, forward))
+        return fraction * slope - 0.5 * fraction**2 * square
+
+    def _cut(self, solved: Solved, fraction: float) -> tuple[float, Tensor, float]:
+        # The nearest point reaches several bounds at once, but may lie where the cost rises; on the
+        # way to the first bound it falls.
+        whole = self._x + fraction * solved.step
+        nearest = self._box.project(whole)
+        step = nearest - self._x
+        promised = self._promise(step, self._direction.forward(step), 1.0)
+        part, first = self._box.first_bound(self._x, fraction * solved.step)
+        safe = self._promise(solved.step, solved.forward, part * fraction)
+        return (fraction, nearest, promised) if promised > safe else (part * fraction, first, safe)
 
     def _bent(self, evaluate: Residual, solved: Solved, damping: float) -> Tensor:
         # Geodesic acceleration: Transtrum and Sethna, Improvements to the Levenberg-Marquardt

@@ -12,6 +12,7 @@ from .direction.matrix_free import MatrixFree
 from .linear_model import Linearization
 from .problem import NonFiniteJacobianError, Problem, Product, ProductProblem
 from .robust_loss import Loss
+from .variables.bounds import Box
 from .variables.scaling import Scaling, length
 
 
@@ -23,15 +24,21 @@ class Linearizer:
         scaling: Gives the scales of the parameters.
         wanted: "auto", "primal", "dual" or "matrix_free".
         memory_limit_gb: Memory to use at most, in GiB; half of what is free if None.
+        box: Where the parameters may be.
 
     Attributes:
         solver: The one that was chosen.
     """
 
     def __init__(
-        self, loss: Loss, scaling: Scaling, wanted: str, memory_limit_gb: float | None
+        self,
+        loss: Loss,
+        scaling: Scaling,
+        wanted: str,
+        memory_limit_gb: float | None,
+        box: Box,
     ) -> None:
-        self._loss, self._scaling = loss, scaling
+        self._loss, self._scaling, self._box = loss, scaling, box
         self._wanted, self._limit = wanted, memory_limit_gb
         self._first_gradient: float | None = None
 
@@ -77,7 +84,7 @@ class Linearizer:
                 f"{bad} of {x.numel()} columns."
             )
         direction.scale = self._scaling.update(columns)
-        model = Linearization(x, residual, self._loss, direction, weights)
+        model = Linearization(x, residual, self._loss, direction, weights, self._box)
         if isinstance(direction, MatrixFree):
             direction.tolerance = self._tolerance(model.gradient, direction.scale)
         return model

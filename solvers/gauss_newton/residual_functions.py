@@ -11,6 +11,7 @@ from torch import Tensor
 
 from .autodiff import Derivatives
 from .problem import Product
+from .variables.bounds import Box
 
 Residual = Callable[[Tensor], Any]
 Jacobian = Callable[[Tensor], Any]
@@ -155,18 +156,24 @@ class DifferenceProblem(_Rows):
         relative: Step in units of |x|, or of a hundredth of the start (of 1 if that is 0) where x
             is smaller, or of up to 1 where no row would change beyond its rounding; None takes the
             square root of rounding, or its cube root for central differences.
+        box: Where x may be: at a bound differences go to the other side, of the same order.
 
     Raises:
         ValueError: If the step is not positive.
     """
 
     def __init__(
-        self, function: Residual, x: Tensor, central: bool, relative: float | None = None
+        self,
+        function: Residual,
+        x: Tensor,
+        central: bool,
+        relative: float | None = None,
+        box: Box | None = None,
     ) -> None:
         super().__init__(function, x)
         if relative is not None and not (relative > 0 and math.isfinite(relative)):
             raise ValueError(f"`diff_step` must be a positive, finite number, got {relative}.")
-        self._central = central
+        self._central, self._box = central, Box.everywhere(x) if box is None else box
         eps = torch.finfo(x.dtype).eps
         self._relative = relative or eps ** (1 / 3 if central else 1 / 2)
         # Parameters have sizes of their own, and a step from near 0 must not vanish.
@@ -202,16 +209,28 @@ class DifferenceProblem(_Rows):
 
     def _difference(self, x: Tensor, j: int, step: float, base: Tensor) -> tuple[Tensor, bool]:
         # The column, and whether a row has changed by more than some thousand roundings of itself.
+        up, down = float(self._box.upper[j] - x[j]), float(x[j] - self._box.lower[j])
+        both = self._central and step <= min(up, down)
         ahead, behind = x.clone(), x.clone()
-        ahead[j] += step
-        if self._central:
+        ahead[j] += step if step <= up or up >= down else -step
+        ahead = self._box.project(ahead)
+        if both:
             behind[j] -= step
-        low = self.checked(behind.clone()).detach() if self._central else base
+        low = self.checked(behind.clone()).detach() if both else base
         high = self.checked(ahead.clone()).detach()
         rounding = torch.finfo(x.dtype).eps ** 0.75 * torch.maximum(high.abs(), low.abs())
         width = ahead[j] - behind[j]  # as it was rounded
         column = (high - low) / width if float(width) != 0 else torch.zeros_like(low)
+        if self._central and not both and float(width) != 0:
+            column = self._quadratic(x, j, ahead, column, base)
         return column, bool(((high - low).abs() > rounding).any())
+
+    def _quadratic(self, x: Tensor, j: int, end: Tensor, slope: Tensor, base: Tensor) -> Tensor:
+        # The derivative at x of the parabola through x, the end and the point between them.
+        middle = torch.lerp(x, end, 0.5)
+        near, far = middle[j] - x[j], end[j] - x[j]
+        steep = (self.checked(middle.clone()).detach() - base) / near
+        return (far * steep - near * slope) / (far - near)
 
 
 def _holds_tensors(value: Any) -> bool:
@@ -258,6 +277,7 @@ def make(
     jac: str | Jacobian | None,
     chunk_rows: int | None = None,
     diff_step: float | None = None,
+    box: Box | None = None,
 ) -> FunctionProblem | CallableProblem | DifferenceProblem:
     """Pair a residual with its Jacobian.
 
@@ -267,6 +287,7 @@ def make(
         jac: None or "func", "2-point", "3-point", or a function x -> [m, n].
         chunk_rows: Rows of the Jacobian at a time.
         diff_step: Relative step of finite differences.
+        box: Where finite differences may be taken; everywhere if None.
 
     Returns:
         The problem.
@@ -284,5 +305,5 @@ def make(
     if jac is None or jac == "func":
         return FunctionProblem(function, x, chunk_rows)
     if jac in ("2-point", "3-point"):
-        return DifferenceProblem(function, x, jac == "3-point", diff_step)
+        return DifferenceProblem(function, x, jac == "3-point", diff_step, box)
     raise ValueError(f"`jac` must be a function or one of {', '.join(_METHODS)}, got {jac!r}.")

@@ -50,7 +50,9 @@ class Solution:
         x: [n], parameters.
         cost: Half the sum of squared residuals, or of their losses.
         optimality: Largest `|J_j . r| / |J_j|` over the columns of J: the gradient in units of the
-            residual, whatever the units of the parameters; NaN where J was not computed at x.
+            residual, whatever the units of the parameters; NaN where J was not computed at x. With
+            bounds, `|J_j|` times the way to the bound that the cost falls towards where that is
+            less, so 0 where a bound holds the parameter.
         status: Why it ended.
         message: The same as a sentence.
         nfev: Evaluations of the residual, without those of finite differences.
@@ -58,6 +60,7 @@ class Solution:
         history: One flat dictionary an iteration: iteration, cost, optimality (before the step),
             damping, gain_ratio, step_norm, trials, accepted, fallback, nfev, seconds.
         residual: [m] at x.
+        active_mask: [n], -1 for parameters at their lower bound, 1 for the upper one, else 0.
     """
 
     x: Tensor
@@ -69,6 +72,7 @@ class Solution:
     njev: int
     history: list[dict[str, Any]] = field(repr=False)
     residual: Tensor = field(repr=False)
+    active_mask: Tensor = field(repr=False)
 
     @property
     def success(self) -> bool:

@@ -19,6 +19,7 @@ from .robust_loss import Loss
 from .saved_state import check_state
 from .standstill import Standstill
 from .step import Step
+from .variables.bounds import Box
 from .variables.scaling import Scale, Scaling
 
 _TRUSTED = 0.5  # gain ratio from which the model is good enough for a bolder step
@@ -49,6 +50,7 @@ class Stepper:
         x_scale: "jac", a number or [n]: see `Scaling`.
         memory_limit_gb: Memory to use at most, in GiB; half of what is free if None.
         loss: Robust loss of the residuals.
+        box: Where x may be; everywhere if None. The residual is evaluated nowhere else.
         direction: Former name of `solver`.
 
     Attributes:
@@ -85,6 +87,7 @@ class Stepper:
         x_scale: Scale = "jac",
         memory_limit_gb: float | None = None,
         loss: Loss | None = None,
+        box: Box | None = None,
         direction: str | None = None,
     ) -> None:
         if direction is not None:
@@ -95,7 +98,8 @@ class Stepper:
         self._loss = Loss() if loss is None else loss
         self._geodesic = geodesic
         scaling = Scaling(x_scale, x)
-        self._linearizer = Linearizer(self._loss, scaling, solver, memory_limit_gb)
+        self.box = Box.everywhere(x) if box is None else box
+        self._linearizer = Linearizer(self._loss, scaling, solver, memory_limit_gb, self.box)
         self.nfev = self.njev = self._retreats = 0
         self.max_nfev: int | None = None
         self.gradient_norm = math.nan
@@ -224,11 +228,11 @@ class Stepper:
         attempts, self._memory = self._rule.search(attempt, self._memory, model.least)
         last = attempts[-1]
         self._saved_cost = None
-        if last.accepted and last.step is not None and last.residual is not None:
+        if last.accepted and last.x is not None and last.residual is not None:
             self._model, self._before = None, before
             if last.damping <= model.least and last.gain_ratio > _TRUSTED:
                 self._linearizer.relax()
-            self._point = _Point(before.x + last.step, last.residual, last.cost)
+            self._point = _Point(last.x, last.residual, last.cost)
         step = Step.of(attempts, before.cost, self.gradient_norm)
         if not step.accepted:
             return step
@@ -236,13 +240,13 @@ class Stepper:
         return dataclasses.replace(step, at_rounding=standing)
 
     def cost_at(self, x: Tensor) -> float:
-        """Return the cost at any x [n], without going there; the evaluation is counted."""
+        """Return the cost at the point of the box nearest to x [n], and count it."""
         return self._loss.cost(self.evaluate(x))
 
     def evaluate(self, x: Tensor) -> Tensor:
-        """Return the residual [m] at any x [n], without going there; it is counted."""
+        """Return the residual [m] at the point of the box nearest to x [n], and count it."""
         self.nfev += 1
-        return self.problem.residual(x).detach()
+        return self.problem.residual(self.box.project(x)).detach()
 
     def state_dict(self) -> dict[str, Any]:
         """Return what continues the iteration: plain numbers, lists and tensors.

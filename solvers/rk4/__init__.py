@@ -4,10 +4,12 @@ In come rates `rhs(state, time)`, mostly of a system on a graph (`SemiDiscrete`,
 graph's operators stand for the derivatives), a state and a step; out comes the later state, with
 gradients where they are asked for. `steps` has what users call; read it first. A method is data
 (`tableaus`), `explicit_step` carries it out, `stepper` chooses between that and a compiled one
-(`compiled_step`), `integration` makes many steps, `stability` finds the largest stable one from the
-operator's spectrum. `state` has the checks and types that all share.
+(`compiled_step`), `integration` makes many steps, `growth` finds out steps that were too long, and
+`stability` the largest stable one, from the `spectrum` of the linearised system. `state` has the
+checks and types that all share.
 """
 
+from .growth import UnstableStepError
 from .semidiscrete import SemiDiscrete
 from .stability import UnstableOperatorError, stable_step, substeps
 from .state import NonFiniteStateError
@@ -22,6 +24,7 @@ __all__ = [
     "SemiDiscrete",
     "Tableau",
     "UnstableOperatorError",
+    "UnstableStepError",
     "integrate",
     "mismatch",
     "mismatch_rows",

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from .growth import GrowthWatch, norm
 from .progress_bar import Bar
 from .semidiscrete import Fields
 from .stability import substeps
@@ -96,6 +97,7 @@ def march(
     state: Tensor,
     plan: Plan,
     limit: float,
+    watch: GrowthWatch,
     checkpoint_every: int | None,
     progress: bool | None,
 ) -> Tensor:
@@ -110,7 +112,7 @@ def march(
             steps = range(first, min(first + block, plan.count))
 
             def run(*fields: Tensor, steps: range = steps) -> tuple[Fields, dict[int, Tensor]]:
-                return _run(stepper, fields, plan, limit, steps, bar)
+                return _run(stepper, fields, plan, limit, watch, steps, bar)
 
             # Of the state, or of whatever the right-hand side depends on: who knows.
             if torch.is_grad_enabled() and len(steps) < plan.count:
@@ -126,7 +128,13 @@ def march(
 
 
 def _run(
-    stepper: Stepper, fields: Fields, plan: Plan, limit: float, steps: range, bar: Bar
+    stepper: Stepper,
+    fields: Fields,
+    plan: Plan,
+    limit: float,
+    watch: GrowthWatch,
+    steps: range,
+    bar: Bar,
 ) -> tuple[Fields, dict[int, Tensor]]:
     saved: dict[int, Tensor] = {}
     for i in steps:
@@ -136,8 +144,10 @@ def _run(
             for j in range(parts):
                 # From the index, not by adding up: the times keep no rounding of earlier steps.
                 now = plan.time + (i + a + (b - a) * j / parts) * plan.step
-                fields = stepper(fields, now, length / parts)
+                before, fields = fields, stepper(fields, now, length / parts)
                 _check(fields, plan, i, now + length / parts, length / parts, limit)
+                where = f"step {i + 1} of {plan.count}, time {now + length / parts:g}"
+                watch(before, fields, now, length / parts, where)
             if saves:
                 saved |= dict.fromkeys(saves, stepper.join(fields))
         bar.done(i + 1)
@@ -145,8 +155,8 @@ def _run(
 
 
 def _check(fields: Fields, plan: Plan, i: int, time: float, step: float, limit: float) -> None:
-    # The sum is finite unless a value is not, or values overflow in it: then look closer.
-    if all(math.isfinite(float(f.detach().sum())) for f in fields):
+    # The norm is finite unless a value is not, or values overflow in it: then look closer.
+    if math.isfinite(norm(fields)):
         return
     bad = torch.stack([~torch.isfinite(f.detach()).view(len(f), -1).all(1) for f in fields]).any(0)
     if not bool(bad.any()):

@@ -111,13 +111,18 @@ class SemiDiscrete:
     def rates(self, time: Time, fields: Fields) -> Fields:
         """As the call, on the columns (u, v), each [N], kept apart; `time` is not checked."""
         u, v = fields
-        d = self.operators if self.flux is None else _WithFlux(self, time, fields)
-        rates = _two_rates(self.rhs(u, v, d), u)  # type: ignore[arg-type]
+        rates = _two_rates(self.rhs(u, v, self.derivatives(time, fields)), u)
         if not self._nodes.numel():
             return rates
         if torch.compiler.is_compiling():  # a choice would become a branch around the sums
             return tuple(rate * self._free for rate in rates)
         return tuple(rate.masked_fill(self.operators.boundary_mask, 0.0) for rate in rates)
+
+    def derivatives(self, time: Time, fields: Fields) -> GraphOperators:
+        """What `rhs` gets as d: the operators, with the given slopes of u and v at a time."""
+        if self.flux is None:
+            return self.operators
+        return _WithFlux(self, time, fields)  # type: ignore[return-value]
 
     def impose(self, time: Time, fields: Fields) -> Fields:
         """As `constrain`, on the columns (u, v), each [N], kept apart."""

@@ -8,6 +8,7 @@ from numbers import Real
 import torch
 from torch import Tensor
 
+from .growth import GrowthWatch
 from .integration import Plan, march
 from .semidiscrete import SemiDiscrete
 from .stability import stable_step, substeps
@@ -161,6 +162,8 @@ def integrate(
         ValueError: If the state, a time, the step or the method is not as above.
         NonFiniteStateError: If the state holds NaN or infinity at the start or after a step, with
             the step, the time and the first such node.
+        UnstableStepError: If the state grows as the equation does not: where it has grown tenfold,
+            the last step is taken once more in parts, which then do not grow.
         UnstableOperatorError: From `stable_step`, if `limit` is None and no step is stable.
 
     Example:
@@ -185,7 +188,8 @@ def integrate(
     if compile is None:
         compile = _worth_compiling(rhs, plan.count * parts * tableau.stages)
     stepper = Stepper(rhs, constrain, tableau, compile)
-    return march(stepper, state, plan, limit, checkpoint_every, progress)
+    watch = GrowthWatch(Stepper(rhs, constrain, tableau))
+    return march(stepper, state, plan, limit, watch, checkpoint_every, progress)
 
 
 # Compiling saves about 10 ns for each entry of the operator's table and evaluation, and takes about

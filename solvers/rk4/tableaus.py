@@ -14,6 +14,7 @@ __all__ = ["HEUN", "RK4", "THREE_EIGHTHS", "Tableau", "names"]
 Number = int | float | Fraction
 _TOLERANCE = 1e-12
 _ANGLES = 721  # half a degree over the left half plane's upper part, and a little more
+_RADII = 1000  # places on each ray where the stability region is looked for, before bisection
 
 
 @dataclass(frozen=True)
@@ -121,34 +122,66 @@ class Tableau:
         at = float(np.interp(angle, angles, limits))
         return float(min([at, *limits[angles >= angle]]))
 
+    def stable_steps(self, eigenvalues: np.ndarray) -> np.ndarray:
+        """The largest stable step for each of some eigenvalues.
+
+        As `stability_limit`, but for each eigenvalue alone, whatever lies at other angles.
+
+        Args:
+            eigenvalues: [k], complex, in any unit; growth counts as decay at the same rate.
+
+        Returns:
+            [k], in 1 / that unit: the least h at which `|R(h z)|` first exceeds 1; infinity for 0.
+
+        Example:
+            >>> RK4.stable_steps(np.array([-1.0, 1j, 0.0])).round(3).tolist()
+            [2.785, 2.828, inf]
+        """
+        sizes = np.abs(eigenvalues)
+        tiny = sizes <= 1e-14 * sizes.max(initial=0.0)
+        safe = np.where(tiny, 1.0, sizes)
+        directions = (-np.abs(eigenvalues.real) + 1j * np.abs(eigenvalues.imag)) / safe
+        return np.where(tiny, np.inf, self._reach(directions) / safe)
+
+    def of_matrix(self, matrix: np.ndarray) -> np.ndarray:
+        """R(Z) of a matrix Z [m, m], which advances `y' = (Z / h) y` by one step h."""
+        one = np.eye(len(matrix))
+        result = self.polynomial[-1] * one
+        for coefficient in reversed(self.polynomial[:-1]):
+            result = matrix @ result + coefficient * one
+        return result
+
     @functools.cached_property
-    def _limits(self) -> tuple[np.ndarray, np.ndarray]:
-        polynomial = [1.0]  # coefficients of R, the constant first
+    def polynomial(self) -> tuple[float, ...]:
+        """Coefficients of R, the constant first."""
+        found = [1.0]
         rates: list[Fraction | float] = [Fraction(1)] * self.stages
         for _ in range(self.stages):
-            polynomial.append(float(sum(b * k for b, k in zip(self.b, rates, strict=True))))
+            found.append(float(sum(b * k for b, k in zip(self.b, rates, strict=True))))
             rates = [sum((x * k for x, k in zip(row, rates)), Fraction(0)) for row in self.a]  # noqa: B905
+        return tuple(found)
+
+    def _reach(self, directions: np.ndarray) -> np.ndarray:
+        """How far the stability region reaches without a gap towards directions of modulus 1."""
+        r = np.linspace(0.0, 2.0 * self.stages, _RADII + 1)[1:]
+
+        def outside(z: np.ndarray) -> np.ndarray:
+            size = np.abs(np.polynomial.polynomial.polyval(z, self.polynomial))
+            return np.asarray(size - 1 > _TOLERANCE)
+
+        beyond = outside(directions[:, None] * r)
+        first = np.where(beyond.any(1), beyond.argmax(1), len(r) - 1)
+        low, high = np.where(first == 0, 0.0, r[first - 1]), r[first]
+        for _ in range(50):
+            middle = 0.5 * (low + high)
+            out = outside(directions * middle)
+            low, high = np.where(out, low, middle), np.where(out, middle, high)
+        return np.where(low > 0.01, low, 0.0)  # what rounding leaves of an unstable mode
+
+    @functools.cached_property
+    def _limits(self) -> tuple[np.ndarray, np.ndarray]:
         angles = np.linspace(math.pi / 2, math.pi, _ANGLES)
-        r = np.linspace(0.0, 2.0 * self.stages, 4001)[1:]
-
-        def excess(angle: float, radius: np.ndarray | float) -> np.ndarray:
-            return (
-                np.abs(np.polynomial.polynomial.polyval(radius * np.exp(1j * angle), polynomial))
-                - 1
-            )
-
-        limits = []
-        for angle in angles:
-            outside = excess(angle, r) > _TOLERANCE
-            first = int(outside.argmax()) if outside.any() else len(r)
-            low, high = (0.0 if first == 0 else r[first - 1]), r[min(first, len(r) - 1)]
-            if first == 0:
-                high = low
-            for _ in range(50):
-                middle = 0.5 * (low + high)
-                low, high = (low, middle) if excess(angle, middle) > _TOLERANCE else (middle, high)
-            limits.append(low if low > 0.01 else 0.0)  # what rounding leaves of an unstable mode
-        return angles, np.round(limits, 10)
+        return angles, np.round(self._reach(np.exp(1j * angles)), 10)
 
 
 RK4 = Tableau(

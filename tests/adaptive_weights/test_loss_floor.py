@@ -109,7 +109,13 @@ def test_states_without_it_go_on_with_the_former_constant():
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("eps", "1e-8"), ("eps", 0.0), ("eps", float("nan")), ("near_eps", ["nobody"])],
+    [
+        ("eps", "1e-8"),
+        ("eps", 0.0),
+        ("eps", float("nan")),
+        ("near_eps", ["nobody"]),
+        ("near_eps", [[]]),
+    ],
 )
 def test_damaged_states_are_refused(key, value):
     state = {**manager(epochs=1).state_dict(), key: value}

@@ -153,3 +153,18 @@ def test_a_state_that_was_loaded_is_the_last_training(problem, kind):
     again.load_state_dict(adaptive.state_dict(), model)
     expected = moved if kind == "L-BFGS" else [1.0, 1.0, 1.0]
     assert start(problem, model, again, kind) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("between", ["nothing", "fixed", "no callback", "L-BFGS"])
+def test_weights_of_points_are_those_of_the_last_training(problem, between):
+    """They go on under L-BFGS, unless another training has come in between."""
+    model = problem.train(problem.heat(), AdaptiveWeights("rba", verbose=0), iterations=3)
+    if between == "fixed":
+        start(problem, model, AdaptiveWeights("fixed", verbose=0))
+    elif between == "no callback":
+        problem.train(model, iterations=2)
+    elif between == "L-BFGS":
+        start(problem, model, AdaptiveWeights("rba", verbose=0), "L-BFGS")
+    own = AdaptiveWeights("rba", verbose=0)
+    start(problem, model, own, "L-BFGS")
+    assert ("pde_1" in own.history[-1]["point_weights"]) == (between == "nothing")

@@ -53,7 +53,7 @@ def found(tmp_path_factory):
 
 def managed(strategy, names=NAMES):
     return AdaptiveLossWeights(
-        names, dict.fromkeys(names, 1.0), strategy, normalization="total", max_ratio=100
+        names, dict.fromkeys(names, 1.0), strategy, normalization="total", max_ratio=100, eps=None
     )
 
 

@@ -226,13 +226,13 @@ def test_layers_are_found_by_their_path():
         nn.Sequential(pinn_ext.LayerNorm(4), nn.BatchNorm1d(4), pinn_ext.BatchNorm(4), Own(4)),
         nn.GroupNorm(2, 4),
         nn.RMSNorm(4),
-        nn.InstanceNorm1d(4),
+        nn.InstanceNorm1d(4, affine=True),
         nn.BatchNorm2d(4),
     )
     assert wrong_layers(network) == [
         ("1", "LayerNorm", "pinn_ext.LayerNorm"),
         ("2.1", "BatchNorm1d", "pinn_ext.BatchNorm"),
-        ("5", "InstanceNorm1d", "torch.nn.GroupNorm(4, 4)"),
+        ("5", "InstanceNorm1d", "torch.nn.GroupNorm(4, 4, affine=True)"),
         ("6", "BatchNorm2d", "pinn_ext.BatchNorm"),
     ]
     assert wrong_layers(nn.LayerNorm(3))[0].path == ""

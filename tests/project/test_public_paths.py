@@ -30,7 +30,7 @@ PATHS = {
     "pinn_ext.systems": ["FIELDS", "Derivatives", "System", "create", "names"],
     "solvers": ["least_squares"],  # joins with the face of `solvers`
     "solvers.gauss_newton": [
-        *("DAMPINGS", "SOLVERS", "GainRatio", "LineSearch", "Loss", "Nielsen"),
+        *("DAMPINGS", "SOLVERS", "Box", "GainRatio", "LineSearch", "Loss", "Nielsen"),
         *("NonFiniteJacobianError", "Problem", "ProductProblem", "Rule", "Solution", "Status"),
         *("Step", "Stepper", "TargetRatio", "least_squares"),
     ],

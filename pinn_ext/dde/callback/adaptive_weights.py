@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -16,7 +16,6 @@ from pinn_ext.checks import check_choice, check_names, check_number, check_switc
 from pinn_ext.choices import SECOND_PHASES
 from pinn_ext.dde.callback.hooks import WeightingHooks
 from pinn_ext.dde.callback.saved_state import check_state
-from pinn_ext.dde.model.field_scales import listed_scales
 from pinn_ext.dde.model.loss_terms import trained_tensors
 from pinn_ext.dde.weighting.kernel_meter import KernelMeter
 from pinn_ext.point_weights.table import check_saved
@@ -195,7 +194,8 @@ class AdaptiveWeights(WeightingHooks):
         self._meter = KernelMeter(gradients_of, diagnostics)
         self._names = None if names is None else checked.loss_names(names, "names")
         check_groups(settings.groups, self._names)  # not after the first pass over the network
-        self._scales = None if field_scales is None else listed_scales(field_scales)
+        # A generator can be read once only; what is wrong is said when the terms are known.
+        self._scales = list(field_scales) if isinstance(field_scales, Iterator) else field_scales
         self._of_terms = settings.of_terms()
         self._own_seconds = 0.0
         self.init()

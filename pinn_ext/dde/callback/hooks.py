@@ -15,6 +15,7 @@ from pinn_ext.dde.auto.pilots import Pilots
 from pinn_ext.dde.messages import closing_table, event_text
 from pinn_ext.dde.model import optimizers
 from pinn_ext.dde.model.best import BestModel
+from pinn_ext.dde.model.notes import note
 from pinn_ext.dde.model.refusals import check_model, check_optimizer
 from pinn_ext.dde.weighting.kernel_meter import KernelMeter
 from pinn_ext.dde.weighting.loss_recorder import Listeners, LossRecorder
@@ -103,7 +104,9 @@ class WeightingHooks(dde.callbacks.Callback):
         if optimizers.name_of(model) != "Gauss-Newton":
             check_optimizer(model)
         self.stopped, self._pending = None, False
-        if self._points is not None:
+        if self._points is None:
+            note(model, point_weights=None)  # those of an earlier training are not of this one
+        else:
             self._points.start_on(model)
         switched = self._state.start_on(model, self.second_phase)
         if self._pilots:

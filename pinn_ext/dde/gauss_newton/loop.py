@@ -12,6 +12,7 @@ import torch
 
 from pinn_ext.checks import check_choice, check_number
 from pinn_ext.choices import GN_WEIGHTS
+from pinn_ext.dde.gauss_newton.bounds import VariableBounds
 from pinn_ext.dde.gauss_newton.saved_state import check_training
 from pinn_ext.dde.messages import weights_text
 from pinn_ext.dde.model import optimizers
@@ -33,8 +34,8 @@ class GaussNewtonTraining:
 
     Args:
         model: a compiled DeepXDE model.
-        tolerance, damping, geodesic, solver, weights, resample_every, memory_limit_gb, batch_size,
-            verbose: see `train_gauss_newton`.
+        tolerance, damping, geodesic, solver, weights, resample_every, memory_limit_gb, bounds,
+            batch_size, verbose: see `train_gauss_newton`.
 
     Attributes:
         done: iterations made so far.
@@ -53,6 +54,7 @@ class GaussNewtonTraining:
         weights: str,
         resample_every: int,
         memory_limit_gb: float | None,
+        bounds: Sequence[tuple[Any, float | None, float | None]] = (),
         batch_size: Any = None,
         verbose: int = 1,
     ) -> None:
@@ -72,6 +74,7 @@ class GaussNewtonTraining:
         self.model = model
         self.tolerance, self.weights, self.resample_every = tolerance, weights, resample_every
         self._batch_size, self._verbose = batch_size, verbose
+        self._bounds = VariableBounds(model, bounds)
         self._options: dict[str, Any] = {
             "damping": damping,
             "geodesic": geodesic,
@@ -175,7 +178,7 @@ class GaussNewtonTraining:
         saved = self.state_dict()
         rows = ModelRows(self.model)
         x = rows.get()
-        stepper = Stepper(rows, x, **self._options)
+        stepper = Stepper(rows, x, box=self._bounds.box(rows.tensors), **self._options)
         if saved["stepper"] is not None:
             stepper.load_state_dict({**saved["stepper"], "x": x})
             if saved["loss_weights"] != rows.weights:  # moved after the last step

@@ -20,6 +20,7 @@ def train_gauss_newton(
     weights: str = "keep",
     resample_every: int = 0,
     memory_limit_gb: float | None = None,
+    bounds: Sequence[tuple[Any, float | None, float | None]] = (),
     batch_size: Any = None,
     display_every: int = 10,
     disregard_previous_best: bool = False,
@@ -54,6 +55,9 @@ def train_gauss_newton(
             where there are few; `dde.callbacks.PDEPointResampler` works as well. Data whose
             `train_distribution` is the same at each draw (DeepXDE's default is) draw by "pseudo".
         memory_limit_gb: for Jacobian and matrices, in GiB; None takes half of what is free.
+        bounds: `(variable, low, high)` for external trainable variables, such as coefficients that
+            must be positive, in units of the variable; None for no bound to that side. No residual
+            is evaluated outside.
         batch_size: as in `model.train`.
         display_every: iterations between two lines of DeepXDE's table, and tests.
         disregard_previous_best: as in `model.train`.
@@ -83,6 +87,7 @@ def train_gauss_newton(
         weights=weights,
         resample_every=resample_every,
         memory_limit_gb=memory_limit_gb,
+        bounds=bounds,
         batch_size=batch_size,
         verbose=verbose,
     )

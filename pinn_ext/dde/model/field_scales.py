@@ -29,7 +29,7 @@ def condition_names(data: Any, names: Sequence[str]) -> list[str]:
     """
     held = described(data).condition_terms()
     if held is not None:
-        return [name for i, name in enumerate(names) if i in held]
+        return [names[i] for i in sorted(set(held)) if i < len(names)]
     equation = equation_of(data)
     if equation is None:
         return list(names)
@@ -104,11 +104,6 @@ def check_field_scales(scales: Sequence[float], names: Sequence[str]) -> list[fl
         raise ValueError(f"`field_scales` must hold {terms}, got {len(plain)}.")
     sizes = [float(check_number("field_scales", s, 0, open_low=True)) for s in plain]
     return [check_fits("field_scales", s, float_type(), power=2) for s in sizes]
-
-
-def listed_scales(scales: Any) -> list[Any]:
-    """Return a user's sizes as a list, before the terms are known that they are of."""
-    return check_list("field_scales", scales, "be a list of one number for each loss term")
 
 
 def shared(scales: Sequence[float]) -> list[float]:

@@ -44,20 +44,19 @@ def notes_of(model: Any) -> ModelNotes:
     return vars(model).get(_ATTRIBUTE) or ModelNotes()
 
 
-def handed_weights(model: Any) -> list[float] | None:
-    """Return the loss weights that a first-order training has ended with, if it was the last.
+def follows_first_order(model: Any) -> bool:
+    """Return whether the last training of a model was a first-order one that left its notes here.
 
     Args:
         model: a DeepXDE model.
 
     Returns:
-        The weights `[k]`, None if there are none or the model was trained by others since.
+        False also if the model was trained by others since.
     """
-    notes = notes_of(model)
-    last = notes.last_training
+    last = notes_of(model).last_training
     if last is None or not last.first_order:
-        return None
-    return notes.loss_weights if last.step in (None, model.train_state.step) else None
+        return False
+    return last.step in (None, model.train_state.step)
 
 
 def note(model: Any, **changes: Any) -> None:

@@ -10,6 +10,8 @@ from torch import Tensor
 from pinn_ext.dde.model.data_protocol import described
 from pinn_ext.dde.model.field_scales import condition_names
 
+_OF_PAIRS = (dde.icbc.PeriodicBC, dde.icbc.Interface2DBC)
+
 
 def blocks_of(data: Any, num_terms: int) -> list[tuple[list[int], bool]]:
     """Return which loss terms are measured at the same points.
@@ -42,7 +44,7 @@ def row_points(data: Any, term: int, num_terms: int, inputs: Any) -> Tensor | No
         inputs: of the network, as `data.losses_train` gets them.
 
     Returns:
-        A point a row `[n, d]`, None where that is not known.
+        A point a row `[n, d]`, of a pair the first; None where that is not known.
     """
     own = described(data).row_points(term, inputs)
     if own is not None:
@@ -53,7 +55,9 @@ def row_points(data: Any, term: int, num_terms: int, inputs: Any) -> Tensor | No
     number = term - (num_terms - len(data.num_bcs))
     if number < 0:
         return inputs.detach()[ends[-1] :]
-    return inputs.detach()[ends[number] : ends[number + 1]]
+    points = inputs.detach()[ends[number] : ends[number + 1]]
+    # A residual of these compares two points, of which all the first ones come first.
+    return points[: len(points) // 2] if isinstance(data.bcs[number], _OF_PAIRS) else points
 
 
 def time_span(data: Any) -> tuple[float, float] | None:

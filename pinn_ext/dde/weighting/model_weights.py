@@ -20,7 +20,7 @@ from pinn_ext.dde.model.field_scales import (
     shared,
 )
 from pinn_ext.dde.model.loss_terms import derive_names, weights_list
-from pinn_ext.dde.model.notes import LastTraining, handed_weights, note, notes_of
+from pinn_ext.dde.model.notes import LastTraining, follows_first_order, note, notes_of
 from pinn_ext.measurements import processes
 
 
@@ -264,4 +264,5 @@ class ModelWeights:
 
 def _to_take_up(model: Any) -> list[float] | None:
     """Return the weights that a training takes up where `compile` gave none, None for ones."""
-    return handed_weights(model) if optimizers.has_one_objective(model) else None
+    goes_on = optimizers.has_one_objective(model) and follows_first_order(model)
+    return notes_of(model).loss_weights if goes_on else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import torch
 from torch import Tensor
@@ -11,8 +11,8 @@ from torch import Tensor
 from pinn_ext.checks import check_numbers_fit
 from pinn_ext.dde.model import optimizers
 from pinn_ext.dde.model.data_protocol import described
-from pinn_ext.dde.model.loss_terms import float_type
-from pinn_ext.dde.model.notes import note, notes_of
+from pinn_ext.dde.model.loss_terms import derive_names, float_type
+from pinn_ext.dde.model.notes import follows_first_order, note, notes_of
 from pinn_ext.dde.model.row_points import blocks_of, row_points, time_span
 from pinn_ext.point_weights.keys import same_inputs
 from pinn_ext.point_weights.rows import absolute, of_rows
@@ -102,7 +102,7 @@ class PointWeights:
             )
         self.frozen = frozen
         handed = notes_of(model).point_weights
-        fresh = self._tables is None and self._saved is None
+        fresh = self._tables is None and self._saved is None and follows_first_order(model)
         if frozen and fresh and handed is not None and handed[0] == self.strategy:
             self._tables = handed[1]
             self._num_terms = handed[2]
@@ -172,18 +172,25 @@ class PointWeights:
         for table in self._tables:
             residuals = torch.stack([sizes[term] for term in table.terms], dim=1)
             points = row_points(model.data, table.terms[0], len(sizes), inputs)
-            if points is not None and len(points) != len(residuals):
+            found = None if points is None else len(points)
+            if found != len(residuals):
                 points = None
             if points is None and (self.strategy.needs_times or (changed and self.strategy.keyed)):
-                what = (
-                    "times are known" if self.strategy.needs_times else "points can be told apart"
-                )
-                raise ValueError(
-                    f"Strategy {self.strategy.name!r} must have data whose {what} when the batch "
-                    f"changes (PDE, TimePDE), got {type(model.data).__name__}."
-                )
+                self._refuse(model.data, table.terms[0], len(residuals), found)
             table.load_batch(residuals, points, span)
         self._loaded = True
+
+    def _refuse(self, data: Any, term: int, rows: int, points: int | None) -> NoReturn:
+        """Say why points cannot be known again."""
+        kind = type(data).__name__
+        if points is not None:
+            name = derive_names(data, self._num_terms)[term]
+            wanted = "a residual for each point, by which it is known when the batch changes"
+            got = f"{rows} residuals for {points} points of {name!r} in {kind}"
+        else:
+            own = "times are known" if self.strategy.needs_times else "points can be told apart"
+            wanted, got = f"data whose {own} when the batch changes (PDE, TimePDE)", kind
+        raise ValueError(f"Strategy {self.strategy.name!r} must have {wanted}, got {got}.")
 
     def _new_tables(self, data: Any, sizes: Sequence[Tensor]) -> list[PointTable]:
         returning = described(data).points_return

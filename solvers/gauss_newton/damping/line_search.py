@@ -52,4 +52,6 @@ def _shrink(last: Attempt) -> float:
     t = last.fraction
     slope = last.predicted / (t - t**2 / 2)
     curvature = 2 * (slope * t - last.reduction) / t**2
+    if not curvature > 0:  # beside bounds it is no parabola
+        return 0.5
     return min(max(slope / (curvature * t), 0.1), 0.5)

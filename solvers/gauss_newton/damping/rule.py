@@ -32,6 +32,7 @@ class Attempt:
         relative: Length of the step in units of that of x, both in the norm of D.
         futile: No smaller step can bring more than rounding.
         fallback: What replaced the Cholesky factors, or None.
+        x: [n], parameters at the end of the step.
     """
 
     damping: float
@@ -44,6 +45,7 @@ class Attempt:
     relative: float = math.nan
     futile: bool = False
     fallback: str | None = None
+    x: Tensor | None = None
 
     @property
     def gain_ratio(self) -> float:

@@ -53,7 +53,13 @@ class Direction(Protocol):
     least: float
 
     def transposed(self, rows: Tensor) -> Tensor:
-        """Compute J^T w, [m] -> [n]."""
+        """Compute J^T w, [m] -> [n]; 0 for parameters that are held."""
+
+    def forward(self, step: Tensor) -> Tensor:
+        """Compute J s, [n] -> [m]."""
+
+    def hold(self, columns: Tensor) -> None:
+        """Hold parameters [n], true for those, where they are: no later direction moves them."""
 
     def solve(self, rows: Tensor, damping: float) -> Solved | None:
         """Solve `min |J s + rows|^2 + damping |s|_D^2`; None where rounding prevents it."""
@@ -72,6 +78,7 @@ class _Dense:
 
     def __init__(self, jacobian: Tensor, orthogonal: bool = True) -> None:
         self.jacobian = jacobian
+        self._free: Tensor | None = None
         self._gram: Tensor | None = None
         self._factored: tuple[float, Tensor | None] | None = None
         self._orthogonal = Orthogonal(jacobian) if orthogonal else None
@@ -79,8 +86,25 @@ class _Dense:
         self.least = (_LEAST if small else _CHOLESKY_LEAST) * torch.finfo(jacobian.dtype).eps
 
     def transposed(self, rows: Tensor) -> Tensor:
-        """Compute J^T w, [m] -> [n]."""
-        return self.jacobian.mT @ rows
+        """Compute J^T w, [m] -> [n]; 0 for parameters that are held."""
+        product = self.jacobian.mT @ rows
+        return product if self._free is None else product * self._free
+
+    def forward(self, step: Tensor) -> Tensor:
+        """Compute J s, [n] -> [m]."""
+        return self.jacobian @ step
+
+    def hold(self, columns: Tensor) -> None:
+        """Hold parameters where they are from now on, as if their columns of J were zero.
+
+        Args:
+            columns: [n], true for those.
+        """
+        free = (~columns).to(self.jacobian.dtype)
+        self._free = free if self._free is None else free * self._free
+        self._factored = None
+        if self._orthogonal is not None:
+            self._orthogonal = Orthogonal(self.jacobian, self._free)
 
     def solve(self, rows: Tensor, damping: float) -> Solved | None:
         """Solve `min |J s + rows|^2 + damping |s|_D^2`.
@@ -99,6 +123,7 @@ class _Dense:
         if solved is not None or self._orthogonal is None:
             return solved
         step, word = self._orthogonal.solve(rows, damping, self.scale)
+        step = step if self._free is None else step * self._free
         if not bool(step.isfinite().all()):
             return None
         return Solved(step, self.jacobian @ step, word)
@@ -148,12 +173,19 @@ class Primal(_Dense):
         self.scale = torch.ones_like(self.column_squares)
 
     def _matrix(self, damping: float) -> Tensor:
-        diagonal = torch.add(self.column_squares, self.scale, alpha=damping)
+        columns = self.column_squares if self._free is None else self.column_squares * self._free
+        diagonal = torch.add(columns, self.scale, alpha=damping)
         # A parameter without effect stays where it is, without damping too.
-        diagonal = torch.where(self.column_squares > 0, diagonal, self.scale)
+        diagonal = torch.where(columns > 0, diagonal, self.scale)
         matrix = self._gram if self._gram is not None else gram(self.jacobian)
         matrix.diagonal().copy_(diagonal)
         return matrix
+
+    def hold(self, columns: Tensor) -> None:
+        """Hold parameters where they are from now on, as if their columns of J were zero."""
+        super().hold(columns)
+        if self._gram is not None:
+            self._gram[columns], self._gram[:, columns] = 0.0, 0.0
 
     def _refined(self, factor: Tensor, rows: Tensor, damping: float) -> Solved | None:
         gradient = self.transposed(rows)
@@ -193,7 +225,9 @@ class Dual(_Dense):
 
     def _matrix(self, damping: float) -> Tensor:
         if self._gram is None:
-            self._gram = scaled_outer_gram(self.jacobian, self.scale.reciprocal())
+            inverse = self.scale.reciprocal()
+            weights = inverse if self._free is None else inverse * self._free
+            self._gram = scaled_outer_gram(self.jacobian, weights)
             self._diagonal = self._gram.diagonal().clone()
         self._gram.diagonal().copy_(self._diagonal + damping)
         return self._gram
@@ -217,6 +251,11 @@ class Dual(_Dense):
             if ratio <= _ENOUGH:
                 break
         return Solved(step, forward)
+
+    def hold(self, columns: Tensor) -> None:
+        """Hold parameters where they are from now on, as if their columns of J were zero."""
+        super().hold(columns)
+        self._gram = None
 
     def _step(self, y: Tensor) -> Tensor:
         return self.transposed(y).div_(self.scale).neg_()

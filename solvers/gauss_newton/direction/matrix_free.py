@@ -46,11 +46,24 @@ class MatrixFree:
         squares = [backward(probe.to(rows)).square() for probe in signs]
         self.column_squares = torch.stack(squares).mean(0)
         self.scale = torch.ones_like(self.column_squares)
+        self._free = torch.ones_like(self.column_squares)
         self.least = 2 * torch.finfo(rows.dtype).eps
 
     def transposed(self, rows: Tensor) -> Tensor:
-        """Compute J^T w, [m] -> [n]."""
-        return self._backward(rows)
+        """Compute J^T w, [m] -> [n]; 0 for parameters that are held."""
+        return self._free * self._backward(rows)
+
+    def forward(self, step: Tensor) -> Tensor:
+        """Compute J s, [n] -> [m]."""
+        return self._forward(step)
+
+    def hold(self, columns: Tensor) -> None:
+        """Hold parameters where they are from now on, as if their columns of J were zero.
+
+        Args:
+            columns: [n], true for those.
+        """
+        self._free = self._free * (~columns).to(self._free.dtype)
 
     def solve(self, rows: Tensor, damping: float) -> Solved | None:
         """Solve `min |J s + rows|^2 + damping |s|_D^2` to the tolerance.
@@ -62,7 +75,7 @@ class MatrixFree:
         Returns:
             The direction.
         """
-        roots = self.scale.rsqrt()
+        roots = self._free * self.scale.rsqrt()
         found = lsmr(
             lambda v: self._forward(roots * v),
             lambda w: roots * self._backward(w),

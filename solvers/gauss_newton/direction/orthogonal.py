@@ -44,6 +44,7 @@ class Orthogonal:
 
     Args:
         jacobian: [m, n], not modified; nothing is computed until it is needed.
+        free: [n], 0 for columns that count as zero, else 1; None for all 1.
 
     Example:
         >>> solver = Orthogonal(torch.tensor([[1.0, 1.0]]))
@@ -52,8 +53,8 @@ class Orthogonal:
         ([1.0, 1.0], 'svd')
     """
 
-    def __init__(self, jacobian: Tensor) -> None:
-        self._jacobian = jacobian
+    def __init__(self, jacobian: Tensor, free: Tensor | None = None) -> None:
+        self._jacobian, self._free = jacobian, free
         self._wide = jacobian.shape[0] < jacobian.shape[1]
         self._outer: _Reflectors | None = None
         self._inner: tuple[float, _Reflectors] | None = None
@@ -71,7 +72,8 @@ class Orthogonal:
         """
         roots = scale.sqrt()
         if self._outer is None:
-            tall = (self._jacobian / roots).mT if self._wide else self._jacobian
+            jacobian = self._jacobian if self._free is None else self._jacobian * self._free
+            tall = (jacobian / roots).mT if self._wide else jacobian
             self._outer = _Reflectors(tall)
         triangle = self._outer.triangle
         # The small problem is min |A z + c|^2 + |diagonal z|^2.

@@ -60,10 +60,10 @@ def look(stepper: Stepper, start: Tensor) -> Determinacy:
         return Determinacy.FIRM
     if noise <= _NEAR * rounding and _digits_are_lost(stepper, model):
         return Determinacy.ROUNDED
-    flat = effect <= _FLAT * noise
+    flat = (effect <= _FLAT * noise) & ~model.held  # by a bound, which determines them
     if bool(flat.any()) and _matter_elsewhere(stepper, flat):
         return Determinacy.PLATEAU
-    used = ~flat & (effect > 0)
+    used = ~flat & ~model.held & (effect > 0)
     jacobian = model.jacobian
     if jacobian is None or jacobian.shape[0] < int(used.sum()) or not bool(used.any()):
         return Determinacy.FIRM

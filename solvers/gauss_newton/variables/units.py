@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,6 +13,7 @@ from torch import Tensor
 from ..problem import Problem, Product, ProductProblem
 from ..robust_loss import Loss
 from ..solution import Solution
+from .bounds import Box
 from .scaling import Scale, Scaling
 
 _MOST = 0.25  # of the exponents of a type; squares of squares stay in range
@@ -31,7 +33,7 @@ class Units:
     rows: float
     parameters: Tensor
 
-    @property
+    @functools.cached_property
     def plain(self) -> bool:
         """Whether they are the caller's."""
         return self.rows == 1.0 and bool((self.parameters == 1.0).all())
@@ -55,6 +57,10 @@ class Units:
         wide = not loss.f_scale < _WIDE * self.rows
         return Loss() if wide else Loss(loss.name, loss.f_scale / self.rows)
 
+    def box(self, box: Box) -> Box:
+        """Return bounds in units."""
+        return Box(box.lower / self.parameters, box.upper / self.parameters)
+
     def solution(self, found: Solution) -> Solution:
         """Return a solution in the caller's units; its history too.
 
@@ -62,8 +68,10 @@ class Units:
             found: In these units.
 
         Returns:
-            A copy. A cost that the type cannot hold becomes 0.
+            A copy, or itself where units are plain. A cost that the type cannot hold becomes 0.
         """
+        if self.plain:
+            return found
         return replace(
             found,
             x=found.x * self.parameters,
@@ -106,6 +114,8 @@ class Rescaled:
             residual, jacobian = self._problem.residual(x), first[1]
         else:
             residual, jacobian = self._problem.linearize(x)
+        if units.plain:
+            return residual, jacobian
         return residual / units.rows, jacobian / units.rows * units.parameters
 
 

@@ -1,0 +1,1 @@
+"""Random operators whose largest stable step is known."""
