@@ -7,6 +7,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
+_PRODUCTS = ("mm", "conv", "linear", "compiled")
+"""Parts of names of nodes that are layers, not weights."""
+
 
 def of_list(parameters: Sequence[Tensor], trained: Sequence[int]) -> list[int]:
     """Return the last weight matrix and what comes after it, in a chain of layers.
@@ -44,23 +47,38 @@ def of_outputs(outputs: Any, parameters: Sequence[Tensor]) -> list[int] | None:
     stack = [outputs.grad_fn]
     while stack:
         node = stack.pop()
+        if "Compiled" in node.name():  # one node for many layers
+            return None
         children = [child for child, _ in node.next_functions if child is not None]
-        own = [_parameter(child, owner) for child in children]
-        found.update(i for i in own if i is not None)
-        if any(i is not None and parameters[i].ndim > 1 for i in own):
+        own = [_weight(child, owner) for child in children]
+        held = set().union(*own)
+        found |= held
+        if any(parameters[i].ndim > 1 for i in held):
             continue  # a layer: whatever feeds it comes earlier
-        for child, i in zip(children, own, strict=True):
-            if i is None and child not in seen:
+        for child, weight in zip(children, own, strict=True):
+            if not weight and child not in seen:
                 seen.add(child)
                 stack.append(child)
     return sorted(found) if any(parameters[i].ndim > 1 for i in found) else None
 
 
-def _parameter(node: Any, owner: dict[int, int]) -> int | None:
-    """Return which parameter a node hands on, transposed or reshaped at most; None for no one."""
-    while len(node.next_functions) == 1 and node.next_functions[0][0] is not None:
-        node = node.next_functions[0][0]
-    return owner.get(id(getattr(node, "variable", None)))
+def _weight(node: Any, owner: dict[int, int]) -> set[int]:
+    """Return the parameters that a node is made of and nothing else, none if there is more in it.
+
+    A weight may be transposed, or normalised, but is no product of a matrix with something.
+    """
+    found: set[int] = set()
+    stack = [node]
+    while stack:
+        node = stack.pop()
+        parameter = owner.get(id(getattr(node, "variable", None)))
+        children = [child for child, _ in node.next_functions if child is not None]
+        if parameter is not None:
+            found.add(parameter)
+        elif not children or any(word in node.name().lower() for word in _PRODUCTS):
+            return set()
+        stack += children
+    return found
 
 
 def of_module(module: nn.Module, parameters: Sequence[Tensor]) -> list[int]:

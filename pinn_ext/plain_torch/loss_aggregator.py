@@ -17,6 +17,7 @@ from pinn_ext.measurements import processes
 from pinn_ext.measurements.last_layers import of_module
 from pinn_ext.measurements.meter import Meter, check_parameters
 from pinn_ext.networks.normalization import warn_of_graph, warn_of_layers
+from pinn_ext.plain_torch.agreement import Agreement
 from pinn_ext.plain_torch.arguments import (
     StepCounter,
     check_left_out,
@@ -137,17 +138,18 @@ class LossAggregator(nn.Module):
         self.total_steps = checked_length(total_steps, period, self.manager)
         self.switches = 0
         self._steps = StepCounter()
-        self._ranks_agree = False
-        self._settings = {
+        self._strategy = chosen.strategy
+        self._agreement = Agreement(
+            names=self.names,
             **chosen.as_dict(),
-            "period": period,
-            "gradients_of": gradients_of,
-            "total_steps": total_steps,
-            "conditions": conditions,
-            "field_scales": field_scales,
-            "time_span": time_span,
-            "points_return": points_return,
-        }
+            period=period,
+            gradients_of=gradients_of,
+            total_steps=total_steps,
+            conditions=conditions,
+            field_scales=field_scales,
+            time_span=time_span,
+            points_return=points_return,
+        )
         self._meter = Meter(gradients_of)
         self._measured_on = check_parameters(parameters, self.manager, gradients_of)
         net = parameters if isinstance(parameters, nn.Module) else None
@@ -248,12 +250,12 @@ class LossAggregator(nn.Module):
         self.switches = state["switches"]
         if self._reads_kernel:
             self._meter.load_state_dict(state["meter"])
-        self._ranks_agree = False
+        self._agreement.forget()
         self._publish()
 
     def extra_repr(self) -> str:
         """Return what `print` shows of it."""
-        return f"{self._settings['strategy']!r}, {self.names}, period={self._period.length}"
+        return f"{self._strategy!r}, {self.names}, period={self._period.length}"
 
     @property
     def next_step(self) -> int:
@@ -335,13 +337,9 @@ class LossAggregator(nn.Module):
         self.weights = self.weights.new_tensor(list(self.manager.get_weights().values()))
 
     def _check_ranks(self) -> None:
-        """Refuse processes whose weights would part, before the first of their means."""
-        if self._ranks_agree:
-            return
-        processes.check_same(names=self.names, **self._settings)
-        # Of one checkpoint, or of none; the losses of an unfinished period may differ.
-        begun = self._period.length - self._period.missing()
-        processes.check_same(
-            weights=self.manager.get_weights(), updates=self._updater.epoch, begun=begun
+        """Refuse processes whose weights would part; the losses of a period may differ."""
+        self._agreement.check(
+            weights=self.manager.get_weights(),
+            updates=self._updater.epoch,
+            begun=self._period.length - self._period.missing(),
         )
-        self._ranks_agree = True

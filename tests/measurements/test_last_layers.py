@@ -98,3 +98,20 @@ def test_outputs_without_a_graph_or_a_matrix_show_nothing():
     assert of_outputs(torch.ones(2), [scale]) is None
     assert of_outputs((scale * 2,), [scale]) is None
     assert of_outputs(scale * torch.ones(2), [scale]) is None
+
+
+def test_a_normalised_weight_is_one_layer():
+    norm = nn.utils.parametrizations.weight_norm
+    net = nn.Sequential(norm(nn.Linear(2, 3)), nn.Tanh(), norm(nn.Linear(3, 1)))
+    ends = ["2.bias", "2.parametrizations.weight.original0", "2.parametrizations.weight.original1"]
+    for requires_grad in (True, False):
+        outputs = net(torch.rand(4, 2, requires_grad=requires_grad))
+        assert names_of(net, of_outputs(outputs, list(net.parameters()))) == ends
+
+
+def test_compiled_networks_are_read_from_their_modules():
+    net = Fields()
+    compiled = torch.compile(net, backend="aot_eager")
+    parameters = list(compiled.parameters())
+    assert of_outputs(compiled(torch.rand(3, 1)), parameters) is None
+    assert names_of(net, of_module(compiled, parameters)) == ENDS
