@@ -125,6 +125,11 @@ class Stepper:
         return self._model is not None
 
     @property
+    def spent(self) -> bool:
+        """Whether no evaluation is left."""
+        return self.max_nfev is not None and self.nfev >= self.max_nfev
+
+    @property
     def solver(self) -> str:
         """The solver that was chosen: "primal", "dual" or "matrix_free"."""
         return self._linearizer.solver
@@ -220,7 +225,7 @@ class Stepper:
         before = self._point
 
         def attempt(damping: float, fraction: float) -> Attempt:
-            if self.max_nfev is not None and self.nfev >= self.max_nfev:
+            if self.spent:
                 return Attempt(damping, fraction, futile=True)
             return model.attempt(self.evaluate, damping, fraction, self._geodesic)
 

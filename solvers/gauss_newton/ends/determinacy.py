@@ -24,7 +24,10 @@ from ..stepper import Stepper
 _FLAT = 1e-4  # of |r|: what a parameter without effect changes, when it changes by its own size
 _LOOSE = 10.0  # standard deviation in units of the parameter; 2.4 at most in NIST's regressions
 _SINGLE = 16  # parameters that are looked at one by one
-_PARTS = (0.5, 0.1, 0.01, 0.0)  # of a parameter, where its effect is looked for
+# Parts of a parameter where its effect is looked for, and where else if it has none at all: so far
+# that an effect that only grows with the parameter stays below `_FLAT`.
+_PARTS, _FARTHER, _NONE = (0.5, 0.1, 0.01, 0.0), (-1.0, 2.0, 10.0, 1e2, 1e4, 1e8), 1e-12
+_ALONG = (-1.0, -0.1, -0.01, 0.01, 0.1, 1.0)  # of the way on which parameters are least determined
 _ZERO, _NEAR = 1e2, 1e5  # roundings: a residual up to which is 0, or is looked at for lost digits
 _DIGITS = 1e-4  # relative uncertainty of a cost with four digits
 _ULPS = (-3, -1, 1, 3)  # by which parameters are changed to see rounding
@@ -35,7 +38,7 @@ class Determinacy(enum.Enum):
 
     FIRM = "all of them"
     LOOSE = "not all of them, or only together"
-    PLATEAU = "some have no effect here, but have one elsewhere"
+    PLATEAU = "some have no effect here, alone or together, but have one elsewhere"
     ROUNDED = "all of them, but of the sum of squares rounding leaves fewer than four digits"
 
 
@@ -43,8 +46,8 @@ def look(stepper: Stepper, start: Tensor) -> Determinacy:
     """Look at the Jacobian where a stepper stands.
 
     Args:
-        stepper: At a point with a finite Jacobian. A few evaluations are made where parameters
-            have no effect, and counted.
+        stepper: At a point with a finite Jacobian. In doubt evaluations are made, up to
+            its largest number.
         start: [n], where it began: parameters are at least of that size.
 
     Returns:
@@ -53,15 +56,15 @@ def look(stepper: Stepper, start: Tensor) -> Determinacy:
     model = stepper.linearize()
     size = torch.maximum(stepper.x.abs(), start.abs())
     noise = math.sqrt(2 * stepper.cost)
-    effect = model.columns * size
     # A row is a difference of numbers of about this size, each of them rounded.
-    rounding = torch.finfo(size.dtype).eps * float(torch.linalg.vector_norm(effect))
+    rounding = torch.finfo(size.dtype).eps * float((model.columns * stepper.x).norm())
     if noise <= _ZERO * rounding:
         return Determinacy.FIRM
     if noise <= _NEAR * rounding and _digits_are_lost(stepper, model):
         return Determinacy.ROUNDED
+    effect = model.columns * size
     flat = (effect <= _FLAT * noise) & ~model.held  # by a bound, which determines them
-    if bool(flat.any()) and _matter_elsewhere(stepper, flat):
+    if bool(flat.any()) and _matter_elsewhere(stepper, model, flat, effect <= _NONE * noise):
         return Determinacy.PLATEAU
     used = ~flat & ~model.held & (effect > 0)
     jacobian = model.jacobian
@@ -69,9 +72,14 @@ def look(stepper: Stepper, start: Tensor) -> Determinacy:
         return Determinacy.FIRM
     rows = jacobian.shape[0]
     deviations = _deviations(jacobian[:, used]) * noise / math.sqrt(max(rows - len(size), 1))
-    return (
-        Determinacy.FIRM if bool((deviations <= _LOOSE * size[used]).all()) else Determinacy.LOOSE
-    )
+    if bool((deviations <= _LOOSE * size[used]).all()):
+        return Determinacy.FIRM
+    way, below = torch.zeros_like(size), (1 - _DIGITS) * stepper.cost
+    way[used] = size[used] * torch.linalg.svd(jacobian[:, used] * size[used])[2][-1]
+    for part in _ALONG:
+        if not stepper.spent and stepper.cost_at(stepper.x + part * way) < below:
+            return Determinacy.PLATEAU
+    return Determinacy.LOOSE
 
 
 def _digits_are_lost(stepper: Stepper, model: Linearization) -> bool:
@@ -80,19 +88,29 @@ def _digits_are_lost(stepper: Stepper, model: Linearization) -> bool:
         return False  # it falls on, to 0
     eps, costs = torch.finfo(stepper.x.dtype).eps, [stepper.cost]
     for ulps in _ULPS:
-        costs.append(stepper.cost_at(stepper.x * (1 + ulps * eps)))
+        if not stepper.spent:
+            costs.append(stepper.cost_at(stepper.x * (1 + ulps * eps)))
     return not max(costs) - min(costs) <= _DIGITS * stepper.cost
 
 
-def _matter_elsewhere(stepper: Stepper, flat: Tensor) -> bool:
+def _matter_elsewhere(stepper: Stepper, model: Linearization, flat: Tensor, dead: Tensor) -> bool:
     # All of them together, and each alone: where an amplitude is 0, too, its rate has no effect.
     change = _FLAT * float(torch.linalg.vector_norm(stepper.residual))
     single = torch.nn.functional.one_hot(flat.nonzero()[:_SINGLE, 0], len(flat)).bool()
+    zero = (model.columns == 0) & (
+        stepper.x == 0
+    )  # as at the top of a hill: what lies elsewhere must be lower
+    unit = torch.where(zero, 1.0, stepper.x)
     for parameters in (flat, *(single if len(single) > 1 else ())):
-        for part in _PARTS:
-            x = torch.where(parameters, part * stepper.x, stepper.x)
+        farther = bool(dead[parameters].all())
+        for part in (*_PARTS, *_FARTHER) if farther else _PARTS:
+            if stepper.spent:
+                return True  # for all that is known
+            x = torch.where(parameters, part * unit, stepper.x)
             difference = stepper.evaluate(x) - stepper.residual
-            if not float(torch.linalg.vector_norm(difference)) <= change:  # NaN is an effect, too
+            if not float(torch.linalg.vector_norm(difference)) <= change and (  # NaN is an effect
+                not bool(zero[parameters].any()) or stepper.cost_at(x) < stepper.cost
+            ):
                 return True
     return False
 
