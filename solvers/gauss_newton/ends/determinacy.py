@@ -74,45 +74,42 @@ def look(stepper: Stepper, start: Tensor) -> Determinacy:
     deviations = _deviations(jacobian[:, used]) * noise / math.sqrt(max(rows - len(size), 1))
     if bool((deviations <= _LOOSE * size[used]).all()):
         return Determinacy.FIRM
-    way, below = torch.zeros_like(size), (1 - _DIGITS) * stepper.cost
+    way = torch.zeros_like(size)
     way[used] = size[used] * torch.linalg.svd(jacobian[:, used] * size[used])[2][-1]
-    for part in _ALONG:
-        if not stepper.spent and stepper.cost_at(stepper.x + part * way) < below:
-            return Determinacy.PLATEAU
-    return Determinacy.LOOSE
+    looks = (stepper.elsewhere(stepper.x + part * way) for part in _ALONG)
+    below = (1 - _DIGITS) * stepper.cost
+    falls = any(found is not None and found[1] < below for found in looks)
+    return Determinacy.PLATEAU if falls else Determinacy.LOOSE
 
 
 def _digits_are_lost(stepper: Stepper, model: Linearization) -> bool:
     solved = model.undamped()
     if solved is None or float(solved.forward.square().sum()) > stepper.cost:
         return False  # it falls on, to 0
-    eps, costs = torch.finfo(stepper.x.dtype).eps, [stepper.cost]
-    for ulps in _ULPS:
-        if not stepper.spent:
-            costs.append(stepper.cost_at(stepper.x * (1 + ulps * eps)))
-    return not max(costs) - min(costs) <= _DIGITS * stepper.cost
+    eps = torch.finfo(stepper.x.dtype).eps
+    looks = [stepper.elsewhere(stepper.x * (1 + ulps * eps)) for ulps in _ULPS]
+    costs = [stepper.cost, *(found[1] for found in looks if found is not None)]
+    return max(costs) - min(costs) > _DIGITS * stepper.cost
 
 
 def _matter_elsewhere(stepper: Stepper, model: Linearization, flat: Tensor, dead: Tensor) -> bool:
     # All of them together, and each alone: where an amplitude is 0, too, its rate has no effect.
     change = _FLAT * float(torch.linalg.vector_norm(stepper.residual))
     single = torch.nn.functional.one_hot(flat.nonzero()[:_SINGLE, 0], len(flat)).bool()
-    zero = (model.columns == 0) & (
-        stepper.x == 0
-    )  # as at the top of a hill: what lies elsewhere must be lower
+    # At 0 without derivative, as at the top of a hill, what lies elsewhere must be lower.
+    zero = (model.columns == 0) & (stepper.x == 0)
     unit = torch.where(zero, 1.0, stepper.x)
     for parameters in (flat, *(single if len(single) > 1 else ())):
-        farther = bool(dead[parameters].all())
-        for part in (*_PARTS, *_FARTHER) if farther else _PARTS:
-            if stepper.spent:
-                return True  # for all that is known
-            x = torch.where(parameters, part * unit, stepper.x)
-            difference = stepper.evaluate(x) - stepper.residual
-            if not float(torch.linalg.vector_norm(difference)) <= change and (  # NaN is an effect
-                not bool(zero[parameters].any()) or stepper.cost_at(x) < stepper.cost
-            ):
+        lower = bool(zero[parameters].any())
+        parts = (*_PARTS, *_FARTHER) if bool(dead[parameters].all()) else _PARTS
+        for part in parts:
+            found = stepper.elsewhere(torch.where(parameters, part * unit, stepper.x))
+            if found is None:
+                continue
+            moved = float(torch.linalg.vector_norm(found[0] - stepper.residual)) > change
+            if moved and (found[1] < stepper.cost or not lower):
                 return True
-    return False
+    return stepper.spent  # nothing is known, then
 
 
 def _deviations(jacobian: Tensor) -> Tensor:

@@ -189,3 +189,28 @@ def test_a_term_that_is_not_needed_is_no_plateau():
     for start in (0.0, 1e-12, 1.0):
         fit = least_squares(lambda x: x[0] + x[1] * even**2 + x[2] * even - data, [0.5, 0.5, start])
         assert fit.success and abs(float(fit.x[2])) < 1e-9
+
+
+def test_a_residual_may_refuse_points_that_are_only_looked_at():
+    """Looks at other points are the solver's idea: what the caller raises there is no error."""
+
+    def residual(x):
+        if not 0.5 < float(x[1].detach()) < 2e3:
+            raise ArithmeticError("the rate is out of range")
+        return decay(x)
+
+    fit = least_squares(residual, [1.0, 1e3, 0.0])
+    assert fit.status is Status.FTOL and fit.x[1] == 1e3, "no other rate that is legal matters"
+
+
+def test_an_interruption_while_looking_keeps_the_end():
+    looks = []
+
+    def residual(x):
+        if looks and float(x[1].detach()) != 1e3:
+            raise KeyboardInterrupt
+        looks.append(x.detach().clone())
+        return decay(x)
+
+    fit = least_squares(residual, [1.0, 1e3, 0.0])
+    assert fit.status is Status.INTERRUPTED and fit.x[1] == 1e3
