@@ -60,10 +60,10 @@ class Linearization:
         self.gradient = direction.transposed(self._rows)
         self.held = torch.zeros_like(used)
         self._hold(-self.gradient)
-        single = torch.where(used, self.gradient.abs() / self.columns, 0.0)
+        single = self.gradient.abs() / self.columns
         if box.bounded:
             single = torch.minimum(single, self.columns * box.room(x, self.gradient))
-        self.optimality = float(single.max())
+        self.optimality = float(torch.where(used, single, 0.0).max())
         self._measure = torch.where(used, direction.scale, 0.0)
         self._x_length = length(x, self._measure)
 
@@ -85,7 +85,7 @@ class Linearization:
     def solve(self, damping: float) -> Solved | None:
         """Find a direction, or return the last one where the damping is the same.
 
-        It leads away from no bound that x is at: parameters that it would take across are held.
+        It crosses no bound that x is at: parameters that it would take there are held.
 
         Args:
             damping: Relative to D, dimensionless.

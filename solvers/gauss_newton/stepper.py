@@ -126,6 +126,11 @@ class Stepper:
         return self._model is not None
 
     @property
+    def spent(self) -> bool:
+        """Whether no evaluation is left."""
+        return self.max_nfev is not None and self.nfev >= self.max_nfev
+
+    @property
     def solver(self) -> str:
         """The solver that was chosen: "primal", "dual" or "matrix_free"."""
         return self._linearizer.solver
@@ -144,7 +149,7 @@ class Stepper:
     def _install(self, problem: Problem, x: Tensor) -> None:
         self._linearizer.choose(problem, x)
         self.problem = problem
-        residual = self.evaluate(x)
+        residual = self._evaluate(x)
         bad = int((~residual.isfinite()).sum())
         if bad:
             raise ValueError(
@@ -221,9 +226,9 @@ class Stepper:
         before = self._point
 
         def attempt(damping: float, fraction: float) -> Attempt:
-            if self.max_nfev is not None and self.nfev >= self.max_nfev:
+            if self.spent:
                 return Attempt(damping, fraction, futile=True)
-            return model.attempt(self.evaluate, damping, fraction, self._geodesic)
+            return model.attempt(self._evaluate, damping, fraction, self._geodesic)
 
         attempts, self._memory = self._rule.search(attempt, self._memory, model.least)
         last = attempts[-1]
@@ -239,12 +244,26 @@ class Stepper:
         standing = self._standstill.note(step.cost_before, step.cost, step.predicted)
         return dataclasses.replace(step, at_rounding=standing)
 
-    def cost_at(self, x: Tensor) -> float:
-        """Return the cost at the point of the box nearest to x [n], and count it."""
-        return self._loss.cost(self.evaluate(x))
+    def elsewhere(self, x: Tensor) -> tuple[Tensor, float] | None:
+        """Look at another point without going there.
 
-    def evaluate(self, x: Tensor) -> Tensor:
-        """Return the residual [m] at the point of the box nearest to x [n], and count it."""
+        Args:
+            x: [n].
+
+        Returns:
+            Residual [m] and cost at the point of the box nearest to it; None where the residual
+            cannot be computed, or no evaluation is left.
+        """
+        if self.spent:
+            return None
+        try:
+            residual = self._evaluate(x)
+        except Exception:  # the caller's function was never to be asked for this x
+            return None
+        cost = self._loss.cost(residual)
+        return (residual, cost) if math.isfinite(cost) else None
+
+    def _evaluate(self, x: Tensor) -> Tensor:
         self.nfev += 1
         return self.problem.residual(self.box.project(x)).detach()
 

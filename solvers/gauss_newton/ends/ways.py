@@ -19,6 +19,7 @@ from ..variables.scaling import Scale
 from .determinacy import Determinacy, look
 
 _SAME = 1e-4  # relative difference of costs up to which two ends are the same
+_AS_LOW = 1e-6  # up to which one is as good as the other
 
 # Whoever ended these wants no more.
 _FINAL = {Status.CALLBACK, Status.INTERRUPTED, Status.MAX_ITERATIONS}
@@ -101,21 +102,31 @@ def minimise(
         stepper.nfev, stepper.njev = stepper.nfev + nfev, stepper.njev + njev
         most = limits.max_nfev if evaluations is None else nfev + evaluations
         own = dataclasses.replace(limits, max_nfev=most)
-        solution = Iteration(stepper, own, callback, history).run()
-        ends.append(_End(solution, _determinacy(stepper, start, solution)))
+        ends.append(_end(stepper, start, Iteration(stepper, own, callback, history).run()))
         nfev, njev = stepper.nfev, stepper.njev
-        best = min(ends, key=lambda end: end.solution.cost)
+        best = _lowest(ends)
         spent = evaluations is None and nfev >= limits.max_nfev
-        if best.certain or solution.status in _FINAL or spent:
+        if best.certain or ends[-1].solution.status in _FINAL or spent:
             break
         if len(ends) == 1:
             ways = others(start)
     return dataclasses.replace(best.solution, nfev=nfev, njev=njev).ended(_status(best, ends))
 
 
-def _determinacy(stepper: Stepper, start: Tensor, solution: Solution) -> Determinacy:
-    known = solution.success and stepper.linearized and stepper.cost > 0
-    return look(stepper, start) if known else Determinacy.FIRM
+def _end(stepper: Stepper, start: Tensor, solution: Solution) -> _End:
+    if not (solution.success and stepper.linearized and stepper.cost > 0):
+        return _End(solution, Determinacy.FIRM)
+    try:
+        return _End(solution, look(stepper, start))
+    except KeyboardInterrupt:
+        return _End(solution.ended(Status.INTERRUPTED), Determinacy.FIRM)
+
+
+def _lowest(ends: list[_End]) -> _End:
+    # Of ends that are as low, one that is certain.
+    cost = min(end.solution.cost for end in ends)
+    low = [end for end in ends if end.solution.cost <= cost * (1 + _AS_LOW)]
+    return min(low, key=lambda end: (not end.certain, end.solution.cost))
 
 
 def _status(best: _End, ends: list[_End]) -> Status:

@@ -87,7 +87,7 @@ def test_few_evaluations_make_no_success_of_a_valley(most):
     problem = PROBLEMS["MGH17"]
     fit = least_squares(problem.residual, problem.starts[0], max_nfev=most)
     assert not fit.success
-    assert fit.nfev <= most + 4
+    assert fit.nfev <= most + 1  # a step that is bent takes two
 
 
 def test_all_ways_are_counted():
@@ -132,3 +132,85 @@ def test_parameters_that_count_only_together_are_a_success():
 def test_a_parameter_that_is_never_used_is_no_plateau():
     fit = least_squares(lambda x: x[0] * T - T.sqrt() + 0 * x[1], [1.0, 5.0])
     assert fit.success and fit.x[1] == 5.0
+
+
+# ---- what the derivatives at an end do not show --------------------------------------------------
+
+
+def lifetime(x):
+    """Lifetimes below 0.01 end before the first observation, so that they must grow to matter."""
+    return x[0] * torch.exp(-T / x[1]) + x[2] - (2 * torch.exp(-T / 3) + 0.5 + 0.01 * noise(25))
+
+
+def peak(x):
+    """Widths below 0.01 lie between the observations."""
+    return x[0] * torch.exp(-(((T - x[1]) / x[2]) ** 2)) - 3 * torch.exp(-((T - 4.1) ** 2))
+
+
+@pytest.mark.parametrize(
+    ("residual", "start", "good"),
+    [
+        *((lifetime, [1.0, tau, 0.0], [1.0, 2.0, 0.0]) for tau in (0.02, 1e-3, 1e-8)),
+        *((peak, [1.0, 4.05, width], [2.0, 4.0, 0.8]) for width in (1e-3, 1e-7)),
+        *((peak, [1.0, middle, 1.0], [2.0, 4.0, 0.8]) for middle in (60.0, -60.0)),
+    ],
+)
+def test_parameters_that_matter_elsewhere_only(residual, start, good):
+    best = least_squares(residual, good)
+    fit = least_squares(residual, start)
+    assert best.success
+    assert not fit.success or fit.cost == pytest.approx(best.cost, rel=1e-4)
+
+
+def test_the_top_of_a_hill_is_no_minimum_and_the_bottom_is():
+    hill = least_squares(lambda x: torch.stack([x[0] ** 2 - 4, x[1] - 1]), [0.0, 0.0])
+    assert hill.status is Status.UNDETERMINED
+    bottom = least_squares(lambda x: torch.stack([x[0] ** 2 + 4, x[1] - 1]), [0.0, 0.0])
+    assert bottom.success and 2 * bottom.cost == 16.0
+
+
+def test_a_tie_that_is_no_minimum():
+    """Two decays of one rate stay alike, if rounding does not part them; apart they fit better."""
+    data = 2 * torch.exp(-T) + torch.exp(-T / 5)
+
+    def residual(x):
+        fast, slow = x[0] - x[1].square(), x[0] + x[1].square()
+        return torch.exp(-fast.abs() * T) + torch.exp(-slow.abs() * T) - data
+
+    fit = least_squares(residual, [0.5, 0.0])
+    apart = least_squares(residual, [0.5, 0.5])
+    assert apart.cost < fit.cost and not fit.success
+
+
+def test_a_term_that_is_not_needed_is_no_plateau():
+    """Its coefficient ends at 0 to rounding, from a start near 0 and from one far off."""
+    even = torch.linspace(-1, 1, 31, dtype=torch.float64)
+    data = 1 + even**2 + 0.01 * (noise(31) + noise(31).flip(0))
+    for start in (0.0, 1e-12, 1.0):
+        fit = least_squares(lambda x: x[0] + x[1] * even**2 + x[2] * even - data, [0.5, 0.5, start])
+        assert fit.success and abs(float(fit.x[2])) < 1e-9
+
+
+def test_a_residual_may_refuse_points_that_are_only_looked_at():
+    """Looks at other points are the solver's idea: what the caller raises there is no error."""
+
+    def residual(x):
+        if not 0.5 < float(x[1].detach()) < 2e3:
+            raise ArithmeticError("the rate is out of range")
+        return decay(x)
+
+    fit = least_squares(residual, [1.0, 1e3, 0.0])
+    assert fit.status is Status.FTOL and fit.x[1] == 1e3, "no other rate that is legal matters"
+
+
+def test_an_interruption_while_looking_keeps_the_end():
+    looks = []
+
+    def residual(x):
+        if looks and float(x[1].detach()) != 1e3:
+            raise KeyboardInterrupt
+        looks.append(x.detach().clone())
+        return decay(x)
+
+    fit = least_squares(residual, [1.0, 1e3, 0.0])
+    assert fit.status is Status.INTERRUPTED and fit.x[1] == 1e3

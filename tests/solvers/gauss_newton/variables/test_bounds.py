@@ -188,6 +188,12 @@ def test_bounds_far_away_change_no_bit(bounds):
     assert fit.active_mask.tolist() == [0, 0]
 
 
+def test_a_parameter_without_effect_stays_where_it_is():
+    fit = least_squares(lambda x: valley(x) + 0 * x[2], [-1.2, 0.4, 3.0], bounds=([-5, -5, 0], INF))
+    assert fit.success and fit.x[2] == 3.0
+    assert math.isfinite(fit.history[0]["optimality"])
+
+
 # ---- what it says -------------------------------------------------------------------------------
 
 
