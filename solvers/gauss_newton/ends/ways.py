@@ -18,8 +18,7 @@ from ..stepper import Stepper
 from ..variables.scaling import Scale
 from .determinacy import Determinacy, look
 
-_SAME = 1e-4  # relative difference of costs up to which two ends are the same
-_AS_LOW = 1e-6  # up to which one is as good as the other
+_SAME = 1e-6  # relative difference of costs up to which two ends are as low
 
 # Whoever ended these wants no more.
 _FINAL = {Status.CALLBACK, Status.INTERRUPTED, Status.MAX_ITERATIONS}
@@ -125,7 +124,7 @@ def _end(stepper: Stepper, start: Tensor, solution: Solution) -> _End:
 def _lowest(ends: list[_End]) -> _End:
     # Of ends that are as low, one that is certain.
     cost = min(end.solution.cost for end in ends)
-    low = [end for end in ends if end.solution.cost <= cost * (1 + _AS_LOW)]
+    low = [end for end in ends if end.solution.cost <= cost * (1 + _SAME)]
     return min(low, key=lambda end: (not end.certain, end.solution.cost))
 
 
