@@ -11,6 +11,9 @@ of up to
 may be rounding alone. The first part holds for any order of the sum, so for any processor and
 number of threads. The second is the least that residuals can have: where theirs is larger, steps
 are rejected at random until one is promised nothing, and that is an end as well (`Step.futile`).
+
+A cost also stands on a plateau, and where a large damping has made steps small: a standstill is an
+end, and no more. Whether it is a minimum is asked by `iteration` and `ends`.
 """
 
 from __future__ import annotations

@@ -178,6 +178,17 @@ def test_float32():
     assert fit.x.tolist() == pytest.approx([math.sqrt(0.7), 0.7], rel=1e-2)
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("way", ["default", "dual", "matrix_free"])
+def test_on_a_gpu(way):
+    def residual(x):
+        return torch.stack([10 * (x[1] - x[0] ** 2), 1 - x[0]])
+
+    start = torch.tensor([-1.2, 0.4], dtype=torch.float64, device="cuda")
+    fit = least_squares(residual, start, bounds=(-2, [3, 0.7]), **WAYS[way])
+    assert fit.success and fit.x.device.type == "cuda" and fit.active_mask.tolist() == [0, 1]
+
+
 @pytest.mark.parametrize(
     "bounds", [(-INF, INF), ([-INF, -INF], INF), (-1e30, 1e30), scipy.optimize.Bounds()]
 )
