@@ -34,7 +34,13 @@ def check_state(state: Any) -> None:
     for key in ("nfev", "njev"):
         if isinstance(state[key], bool) or not isinstance(state[key], int) or state[key] < 0:
             raise _error(key, "be a whole number >= 0", state[key])
-    _check_numbers("standstill", state.get("standstill", []))
+    past = state.get("standstill", [])
+    if isinstance(past, str) or not isinstance(past, Sequence):
+        raise _error("standstill", "be a list of pairs of numbers", past)
+    for falls in past:
+        _check_numbers("standstill", falls)
+        if len(falls) != 2:
+            raise _error("standstill", "be a list of pairs of numbers", past)
 
 
 def _check_memory(memory: Any) -> None:

@@ -147,3 +147,10 @@ def test_a_state_without_a_count_is_taken():
     second = creeping()
     second.load_state_dict(state)
     assert [second.step().at_rounding for _ in range(STEPS)] == [False] * 4 + [True]
+
+
+@pytest.mark.parametrize("past", ["12", 3.0, [0.1, 0.2], [[0.1]], [[0.1, math.nan]], [["a", "b"]]])
+def test_a_count_of_another_kind_is_refused(past):
+    stepper = creeping()
+    with pytest.raises(ValueError, match="`standstill` of the saved state must be"):
+        creeping().load_state_dict({**stepper.state_dict(), "standstill": past})
