@@ -116,6 +116,14 @@ def test_names_conditions_and_groups_may_be_generators():
     assert AdaptiveWeights(groups={"all": items(*NAMES)}).settings.groups == {"all": NAMES}
 
 
+def test_a_span_of_time_may_be_an_array_or_a_generator():
+    for span in (np.array([0.0, 2.0]), items(0.0, 2.0), (0, 2)):
+        assert aggregator("causal", time_span=span).points.span == (0.0, 2.0)
+    for span in (3, "01", items(1.0), {0.0: 1.0, 2.0: 3.0}):
+        with pytest.raises(ValueError, match="`time_span` must be a first and a last time"):
+            aggregator("causal", time_span=span)
+
+
 def test_point_strategies_see_conditions_of_a_generator():
     own = aggregator("rba", conditions=items("wall"))
     own({"heat": torch.ones(3, requires_grad=True), "wall": torch.ones(2)}, 0)

@@ -147,7 +147,7 @@ class LossAggregator(nn.Module):
             total_steps=total_steps,
             conditions=conditions,
             field_scales=field_scales,
-            time_span=time_span,
+            time_span=None if self.points is None else self.points.span,
             points_return=points_return,
         )
         self._meter = Meter(gradients_of)

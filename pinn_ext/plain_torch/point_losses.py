@@ -8,7 +8,14 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from pinn_ext.checks import check_choice, check_names, check_number, check_switch
+from pinn_ext.checks import (
+    ArgumentError,
+    check_choice,
+    check_list,
+    check_names,
+    check_number,
+    check_switch,
+)
 from pinn_ext.point_weights.keys import keys_of
 from pinn_ext.point_weights.rows import absolute
 from pinn_ext.point_weights.table import PointTable, load_tables
@@ -40,6 +47,10 @@ class PointLosses:
         span: first and last time of the problem, None where it has no time.
         returning: whether points come back that a call has left out.
 
+    Attributes:
+        strategy: as given.
+        span: as given.
+
     Raises:
         ValueError: if the strategy weighs none of the terms.
     """
@@ -52,7 +63,7 @@ class PointLosses:
         span: tuple[float, float] | None,
         returning: bool,
     ) -> None:
-        self.strategy, self._names, self._span = strategy, list(names), span
+        self.strategy, self._names, self.span = strategy, list(names), span
         self._known, held = set(names), set(conditions)
         self._tables = []
         for i, name in enumerate(names):
@@ -181,7 +192,7 @@ class PointLosses:
             (term,) = table.terms
             residuals = absolute(rows[term])[:, None]
             if moves:
-                table.load_keys(residuals, place.keys, place.times, self._span)
+                table.load_keys(residuals, place.keys, place.times, self.span)
                 own = table.factors(residuals, moves=True)
             else:
                 own = table.factors_of(residuals, place.keys, place.times)
@@ -239,10 +250,12 @@ def points_of(
 
 
 def _span(given: Any) -> tuple[float, float]:
-    if isinstance(given, str) or not isinstance(given, Sequence) or len(given) != 2:
-        raise ValueError(f"`time_span` must be a first and a last time, got {given!r}.")
-    first = check_number("time_span[0]", given[0])
-    return float(first), float(check_number("time_span[1]", given[1], first, open_low=True))
+    wanted = "be a first and a last time"
+    span = check_list("time_span", given, wanted)
+    if len(span) != 2:
+        raise ArgumentError("time_span", wanted, repr(given))
+    first = check_number("time_span[0]", span[0])
+    return float(first), float(check_number("time_span[1]", span[1], first, open_low=True))
 
 
 def _keys(name: str, given: Any, rows: Tensor) -> Tensor | None:
