@@ -30,7 +30,10 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("pinn_ext.systems", "pinn_ext.strategies"),
     ("solvers.rk4",),
     ("solvers.operators", "pinn_ext.jacobians", "solvers.gauss_newton"),
-    tuple(f"pinn_ext.{name}" for name in ("checks", "choices", "files", "random_state", "version")),
+    (
+        "solvers.checks",
+        *(f"pinn_ext.{name}" for name in ("checks", "choices", "files", "random_state", "version")),
+    ),
 )
 """Units by floor, the highest floor first."""
 

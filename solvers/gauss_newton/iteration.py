@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from ..checks import number_problem, require
 from .problem import NonFiniteJacobianError
 from .solution import Solution, Status
 from .standstill import POOR
@@ -44,15 +45,11 @@ class Limits:
 
     def __post_init__(self) -> None:
         for name in ("ftol", "xtol", "gtol"):
-            value = getattr(self, name)
-            if not (value >= 0 and math.isfinite(value)):
-                raise ValueError(f"`{name}` must be None or a number of at least 0, got {value}.")
+            wanted = "None or a number of at least 0"
+            require(number_problem(name, getattr(self, name), wanted, least=0.0))
         for name in ("max_nfev", "max_iterations"):
-            value = getattr(self, name)
-            if not value >= 0 or (math.isfinite(value) and value != int(value)):
-                raise ValueError(
-                    f"`{name}` must be None or a whole number of at least 0, got {value}."
-                )
+            wanted, value = "None or a whole number of at least 0", getattr(self, name)
+            require(number_problem(name, value, wanted, least=0.0, whole=True, infinite=True))
 
     @classmethod
     def of(

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..checks import require, switch_problem
 from . import residual_functions
 from .damping import by_name
 from .damping.rule import Rule
@@ -120,10 +121,9 @@ def least_squares(
         ([2.0, 0.5], True)
     """
     x = _start(x0)
+    _check(residual, callback, geodesic, solver)
     box = Box.of(bounds, x)
     rule = _rule(method, damping)
-    if solver not in SOLVERS:
-        raise ValueError(f"`solver` must be one of {', '.join(SOLVERS)}, got {solver!r}.")
     limits = Limits.of(ftol, xtol, gtol, max_nfev, max_iterations)
     robust = Loss(loss, f_scale)
     caller = residual_functions.make(residual, x, jac, chunk_rows, diff_step, box)
@@ -153,8 +153,24 @@ def least_squares(
     return units.solution(found)
 
 
+def _check(residual: Any, callback: Any, geodesic: Any, solver: Any) -> None:
+    require(
+        None if callable(residual) else f"`residual` must be a function, got {residual!r}.",
+        None
+        if callback is None or callable(callback)
+        else f"`callback` must be None or a function, got {callback!r}.",
+        switch_problem("geodesic", geodesic, optional=True),
+        None
+        if solver in SOLVERS
+        else f"`solver` must be one of {', '.join(SOLVERS)}, got {solver!r}.",
+    )
+
+
 def _start(x0: Vector) -> Tensor:
-    x = x0.detach() if isinstance(x0, Tensor) else torch.from_numpy(np.array(x0))
+    try:
+        x = x0.detach() if isinstance(x0, Tensor) else torch.from_numpy(np.array(x0))
+    except (TypeError, ValueError):
+        raise ValueError(f"`x0` must be a vector of numbers, got {x0!r}.") from None
     if not (x.is_floating_point() or x.is_complex()):
         x = x.to(torch.float64)
     if x.dtype not in (torch.float32, torch.float64):

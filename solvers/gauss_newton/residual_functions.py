@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from ..checks import number_problem, require
 from .autodiff import Derivatives
 from .problem import Product
 from .variables.bounds import Box
@@ -68,8 +68,9 @@ class FunctionProblem(_Rows):
 
     def __init__(self, function: Residual, x: Tensor, chunk_rows: int | None = None) -> None:
         super().__init__(function, x)
-        if chunk_rows is not None and not chunk_rows >= 1:
-            raise ValueError(f"`chunk_rows` must be at least 1, got {chunk_rows}.")
+        if chunk_rows is not None:
+            wanted = "None or a whole number of at least 1"
+            require(number_problem("chunk_rows", chunk_rows, wanted, least=1.0, whole=True))
         self._derivatives = Derivatives(self.checked, self.num_rows, x.numel(), chunk_rows)
 
     def _first(self, x: Tensor) -> Tensor:
@@ -171,8 +172,8 @@ class DifferenceProblem(_Rows):
         box: Box | None = None,
     ) -> None:
         super().__init__(function, x)
-        if relative is not None and not (relative > 0 and math.isfinite(relative)):
-            raise ValueError(f"`diff_step` must be a positive, finite number, got {relative}.")
+        if relative is not None:
+            require(number_problem("diff_step", relative, "a positive, finite number", above=0.0))
         self._central, self._box = central, Box.everywhere(x) if box is None else box
         eps = torch.finfo(x.dtype).eps
         self._relative = relative or eps ** (1 / 3 if central else 1 / 2)
@@ -256,7 +257,11 @@ def _vector(value: Any, x: Tensor) -> Tensor:
     if _holds_tensors(value):
         value = _joined(value, x)
     elif not isinstance(value, Tensor):
-        value = torch.as_tensor(value, dtype=x.dtype, device=x.device)
+        try:
+            value = torch.as_tensor(value, dtype=x.dtype, device=x.device)
+        except (TypeError, ValueError, RuntimeError):
+            kind = type(value).__name__
+            raise ValueError(f"`residual` must return a vector of numbers, got a {kind}.") from None
     if value.ndim == 0:
         value = value[None]
     if value.ndim != 1 or not value.numel():

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..checks import number_problem, require
+
 # Of the first-order weight, what the second-order one keeps at least: where the loss is not convex
 # the rows stay of a size, and the model stays convex.
 _LEAST = 0.1
@@ -71,8 +73,7 @@ class Loss:
     def __post_init__(self) -> None:
         if self.name not in _ALL:
             raise ValueError(f"`loss` must be one of {', '.join(sorted(_ALL))}, got {self.name!r}.")
-        if not (self.f_scale > 0 and self.f_scale < float("inf")):
-            raise ValueError(f"`f_scale` must be a positive, finite number, got {self.f_scale}.")
+        require(number_problem("f_scale", self.f_scale, "a positive, finite number", above=0.0))
 
     def cost(self, residual: Tensor) -> float:
         """Cost of a residual vector; infinite or NaN where that is not finite.

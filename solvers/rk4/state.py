@@ -41,13 +41,6 @@ def step_problem(step: float) -> str | None:
     return None
 
 
-def switch_problem(name: str, value: object, *, optional: bool = False) -> str | None:
-    """Say what is wrong with an option that is on or off, or None; the caller raises."""
-    if isinstance(value, bool) or (optional and value is None):
-        return None
-    return f"`{name}` must be true or false{', or None' * optional}, got {value!r}."
-
-
 def kind_of(value: object) -> str:
     """What a value is, in a few words: the shape of a tensor, the type of anything else."""
     if isinstance(value, Tensor):

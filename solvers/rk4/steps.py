@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Real
 
 import torch
 from torch import Tensor
 
+from ..checks import number_problem, switch_problem
 from .growth import GrowthWatch
 from .integration import Plan, march
 from .semidiscrete import SemiDiscrete
@@ -20,7 +20,6 @@ from .state import (
     kind_of,
     state_problem,
     step_problem,
-    switch_problem,
     time_problem,
 )
 from .stepper import Stepper
@@ -214,16 +213,14 @@ def _problem(rhs: Rates, state: Tensor, time: Time) -> str | None:
     return state_problem(state) or time_problem(time, state.shape[0])
 
 
-def _is_count(value: float) -> bool:
-    return value >= 1 and value % 1 == 0
-
-
 def _option_problem(checkpoint_every: object, compile: object, progress: object) -> str | None:
-    every = checkpoint_every
-    if every is not None and not (
-        isinstance(every, Real) and not isinstance(every, bool) and _is_count(float(every))
+    wanted = "a whole number of at least 1"
+    if checkpoint_every is not None and (
+        problem := number_problem(
+            "checkpoint_every", checkpoint_every, wanted, least=1.0, whole=True
+        )
     ):
-        return f"`checkpoint_every` must be a whole number of at least 1, got {every!r}."
+        return problem
     return switch_problem("compile", compile, optional=True) or switch_problem(
         "progress", progress, optional=True
     )

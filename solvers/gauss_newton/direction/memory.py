@@ -7,6 +7,8 @@ from pathlib import Path
 
 import torch
 
+from ...checks import number_problem, require
+
 _GIB = 2.0**30
 _PART = 0.5  # of the memory that is free: others need some too
 _UNKNOWN = 4 * _GIB
@@ -114,8 +116,8 @@ def choose(
     """
     if wanted not in ("auto", *SOLVERS):
         raise ValueError(f"`solver` must be one of auto, {', '.join(SOLVERS)}, got {wanted!r}.")
-    if limit_gb is not None and not limit_gb > 0:
-        raise ValueError(f"`memory_limit_gb` must be positive, got {limit_gb}.")
+    if limit_gb is not None:
+        require(number_problem("memory_limit_gb", limit_gb, "positive", above=0.0, infinite=True))
     limit = _PART * available(device) if limit_gb is None else limit_gb * _GIB
     need = needs(rows, columns, itemsize, robust)
     dense = "primal" if rows >= columns else "dual"
