@@ -1,8 +1,8 @@
 #!/bin/sh
 # DeepXDE: half of the boundary points lie on a hole, however small it is.
 # Documentation:
-#   https://deepxde.readthedocs.io/en/latest/modules/deepxde.geometry.html (random_boundary_points
-#   of CSGDifference gives random points on the boundary; a density is not stated)
+#   https://deepxde.readthedocs.io/en/latest/modules/deepxde.geometry.html (random_boundary_points:
+#   random locations on the boundary; another density than a uniform one is not stated)
 set -eu
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
@@ -31,10 +31,10 @@ for radius in (0.5, 0.1, 0.01):
     parts.append(part)
     wanted = radius / (1 + radius)
     print(f"  radius {radius}: expected on the hole {wanted:6.1%}, seen {part:6.1%}")
-polygon = dde.geometry.Rectangle([0, 0], [10, 1])
-points = polygon.random_boundary_points(20000)
+strip = dde.geometry.Rectangle([0, 0], [10, 1])
+points = strip.random_boundary_points(20000)
 short = ((points[:, 0] == 0) | (points[:, 0] == 10)).mean()
-print(f"  a rectangle 10 x 1 for comparison: expected on the short sides {2 / 22:.1%}, seen {short:.1%}")
+print(f"  a rectangle 10 x 1 beside it: expected on short sides {2 / 22:.1%}, seen {short:.1%}")
 stands = all(abs(part - 0.5) < 0.02 for part in parts) and abs(short - 2 / 22) < 0.01
 print("stands: each part gets one half, whatever its length" if stands else "CHANGED")
 sys.exit(not stands)

@@ -1,8 +1,8 @@
 #!/bin/sh
 # DeepXDE: in a difference or an intersection the default points are few, each taken many times.
 # Documentation:
-#   https://deepxde.readthedocs.io/en/latest/modules/deepxde.data.html (num_domain is the number of
-#   training points in the domain; Hammersley is the default distribution)
+#   https://deepxde.readthedocs.io/en/latest/modules/deepxde.data.html (class PDE: num_domain is the
+#   number of points sampled inside, and the attribute train_x_all is said to hold no duplicates)
 set -eu
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT

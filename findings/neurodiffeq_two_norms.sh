@@ -1,8 +1,8 @@
 #!/bin/sh
 # neurodiffeq: two bases of spherical harmonics in one module differ by the square root of pi.
 # Documentation:
-#   https://neurodiffeq.readthedocs.io/en/latest/api.html (neurodiffeq.function_basis: the zonal
-#   harmonics are the spherical harmonics of order 0; no norm is stated)
+#   docstrings of neurodiffeq.function_basis, which its API page does not list (the zonal harmonics
+#   are called spherical harmonics of order 0; no norm is stated)
 set -eu
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
@@ -39,7 +39,7 @@ print("expected: both the same functions of degree 0 to 4, order 0, with integra
 print("seen:     RealSphericalHarmonics  integrals of squares", norms(real).round(4))
 print("          ZonalSphericalHarmonics integrals of squares", norms(zonal).round(4))
 ratio = (real / zonal).numpy()
-print("          ratio of the functions", ratio[0].round(6), "square root of pi", round(np.pi**0.5, 6))
+print("          ratio of the functions", ratio[0].round(6), "root of pi", round(np.pi**0.5, 6))
 stands = np.allclose(ratio, np.pi**0.5) and np.allclose(norms(zonal), 1)
 print("stands: coefficients of one cannot be taken for the other" if stands else "CHANGED")
 sys.exit(not stands)

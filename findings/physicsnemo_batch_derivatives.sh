@@ -1,8 +1,9 @@
 #!/bin/sh
 # PhysicsNeMo: on grids all samples of a batch get the derivatives of the first.
 # Documentation:
-#   https://docs.nvidia.com/physicsnemo/latest/physicsnemo/api/physicsnemo.sym.html (fields of
-#   PhysicsInformer on a grid have a batch, a channel and the spatial axes)
+#   https://docs.nvidia.com/physicsnemo/latest/physicsnemo/api/physicsnemo.sym.html
+#   (PhysicsInformer: its example on a grid hands over a tensor with axes for batch and channel
+#   before those of space)
 set -eu
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT

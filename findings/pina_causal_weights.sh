@@ -80,7 +80,7 @@ loss, _ = first_loss(1, 2)
 print(f"eps 1, 2 times:     expected loss {wanted:.4f}, seen {loss:.4f}")
 shifted = (math.exp(-1) + math.exp(-2)) / 2
 start, answer = first_loss(100, 10)
-print(f"eps 100, 10 times:  expected loss 0.1000, seen {start:.4g}; u after 200 steps: {answer:.4f}")
+print(f"eps 100, 10 times:  expected loss 0.1000, seen {start:.4g}; u after 200 steps {answer:.4f}")
 stands = abs(loss - shifted) < 1e-4 and start < 1e-40 and abs(answer - 1) < 1e-4
 print("stands: with the default eps nothing is trained from here" if stands else "CHANGED")
 sys.exit(not stands)

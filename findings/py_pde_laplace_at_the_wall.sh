@@ -1,8 +1,8 @@
 #!/bin/sh
 # py-pde: beside a wall with a given value the Laplacian is 25 % off, however fine the grid.
 # Documentation:
-#   https://py-pde.readthedocs.io/en/latest/manual/mathematical_basics.html (derivatives by finite
-#   differences on cell centres, boundary values through virtual points)
+#   https://py-pde.readthedocs.io/en/latest/manual/mathematical_basics.html (operators are
+#   second-order central differences on cell centres, boundary conditions act by virtual points)
 set -eu
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
@@ -27,7 +27,7 @@ for cells in (16, 64, 256):
     wall.append(by_value[[0, -1]])
     slope.append(by_slope[[0, -1]])
     inside.append(by_value[1:-1])
-    print(f"seen:     {cells:3d} cells: value given, cells at the walls {wall[-1].round(6)}", end="")
+    print(f"seen:     {cells:3d} cells: value given, at the walls {wall[-1].round(6)}", end="")
     print(f", others {by_value[1:-1].min():.6f}; slope given, at the walls {slope[-1].round(6)}")
 stands = (
     np.allclose(wall, 1.5) and np.allclose(slope, 2) and all(np.allclose(row, 2) for row in inside)

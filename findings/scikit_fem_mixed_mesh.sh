@@ -1,8 +1,8 @@
 #!/bin/sh
 # scikit-fem: of a mesh of triangles and quadrilaterals one kind is loaded.
 # Documentation:
-#   https://scikit-fem.readthedocs.io/en/latest/api.html (Mesh.load makes a mesh from a file that
-#   meshio reads; which cells it takes is not said)
+#   https://scikit-fem.readthedocs.io/en/latest/api.html (Mesh.load: loads a mesh by meshio; nothing
+#   on files with two kinds of cells)
 set -eu
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT

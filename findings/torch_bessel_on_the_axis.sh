@@ -1,8 +1,8 @@
 #!/bin/sh
 # torch: from the fourth on, derivatives of the Bessel function i0 are 0 at 0.
 # Documentation:
-#   https://docs.pytorch.org/docs/stable/special.html (i0 and i1, without a word on where their
-#   derivatives hold)
+#   https://docs.pytorch.org/docs/stable/special.html (i0 and i1 are given as power series, smooth
+#   everywhere; no bound on their derivatives is stated)
 set -eu
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
