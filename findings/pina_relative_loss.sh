@@ -42,12 +42,12 @@ def run(loss):
     torch.nn.init.ones_(line.weight)
     torch.nn.init.ones_(line.bias)
     errors = [((line(X) - Y).norm() / Y.norm()).item()]
-    solver = SupervisedSingleModelSolver(
-        Fit(), line, loss=loss, optimizer=TorchOptimizer(torch.optim.Adam, lr=0.05), use_lt=False
-    )
+    # Not Adam, which would walk at random on the rounding of a gradient that is 0.
+    descent = TorchOptimizer(torch.optim.SGD, lr=0.02)
+    solver = SupervisedSingleModelSolver(Fit(), line, loss=loss, optimizer=descent, use_lt=False)
     trainer = Trainer(
         solver,
-        max_epochs=300,
+        max_epochs=500,
         accelerator="cpu",
         logger=False,
         enable_checkpointing=False,
@@ -66,7 +66,7 @@ print(f"seen:     relative=False: error {before:.3f} before, {after:.3f} after, 
 plain_learns = after < 0.05
 before, after, loss = run(LpLoss(relative=True))
 print(f"          relative=True:  error {before:.3f} before, {after:.3f} after, loss {loss:.3f}")
-stands = plain_learns and loss == 1 and after > 0.5 * before
+stands = plain_learns and abs(loss - 1) < 1e-6 and abs(after - before) < 1e-3
 print("stands: the residual is divided by itself" if stands else "CHANGED")
 sys.exit(not stands)
 PY
