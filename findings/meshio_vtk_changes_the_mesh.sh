@@ -8,7 +8,7 @@ dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 "${PYTHON:-python3.11}" -m venv "$dir/venv"
 "$dir/venv/bin/python" -m pip install --quiet --disable-pip-version-check \
-    meshio==5.3.5 numpy==2.4.6
+    meshio==5.3.5 h5py==3.16.0 numpy==2.4.6
 cd "$dir"
 cat > finding.py <<'PY'
 import contextlib
