@@ -34,13 +34,13 @@ def check_state(state: Any) -> None:
     for key in ("nfev", "njev"):
         if isinstance(state[key], bool) or not isinstance(state[key], int) or state[key] < 0:
             raise _error(key, "be a whole number >= 0", state[key])
-    past = state.get("standstill", [])
-    if isinstance(past, str) or not isinstance(past, Sequence):
-        raise _error("standstill", "be a list of pairs of numbers", past)
-    for falls in past:
-        _check_numbers("standstill", falls)
-        if len(falls) != 2:
-            raise _error("standstill", "be a list of pairs of numbers", past)
+    standstill = state.get("standstill", [])
+    if not isinstance(standstill, (list, tuple)):
+        raise _error("standstill", "be a list", standstill)
+    for pair in standstill:  # the fall that was found, and that which was promised
+        _check_numbers("standstill", pair)
+        if len(pair) != 2:
+            raise _error("standstill", "hold pairs of numbers", pair)
 
 
 def _check_memory(memory: Any) -> None:
