@@ -355,7 +355,7 @@ def test_units_do_not_matter():
         ({"max_nfev": -1}, "`max_nfev` must be None or a whole number of at least 0, got -1"),
         ({"max_iterations": 2.5}, "`max_iterations` must be"),
         ({"diff_step": 0.0, "jac": "2-point"}, "`diff_step` must be a positive, finite number"),
-        ({"chunk_rows": 0}, "`chunk_rows` must be at least 1, got 0"),
+        ({"chunk_rows": 0}, "`chunk_rows` must be None or a whole number of at least 1, got 0"),
         ({"memory_limit_gb": 0.0}, "`memory_limit_gb` must be positive, got 0.0"),
         ({"x0": [math.inf, 1.0]}, "`x0` must be finite, got NaN or infinity in 1 of 2"),
         ({"x0": [[1.0, 1.0]]}, r"`x0` must be a vector of at least one number, got \[1, 2\]"),
