@@ -131,8 +131,8 @@ class Box:
     def room(self, x: Tensor, gradient: Tensor) -> Tensor:
         """How far each parameter may follow the falling cost.
 
-        The size of v of Coleman and Li, An interior trust region approach for nonlinear minimization
-        subject to bounds (1996), section 2, here infinite where there is no bound.
+        The size of v of Coleman and Li, An interior trust region approach for nonlinear
+        minimization subject to bounds (1996), section 2, here infinite where there is no bound.
 
         Args:
             x: [n], in the box.
