@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -77,6 +77,25 @@ def phases_of(cfg: Config, built: Built, shared: GraphModel) -> Phases:
             shared, iterations, lambda: _points(cfg, built), _gauss_newton_settings(training)
         ),
     )
+
+
+def trained_throughout(cfg: Config, initial: Mapping[str, float]) -> list[str]:
+    """Return the loss terms that every phase of a run trains.
+
+    Args:
+        cfg: the configuration.
+        initial: weight of each term at the start, by name; 0 stays 0.
+
+    Returns:
+        Their names.
+    """
+    training = cfg.training
+    without_rk4 = training.loss.use_gn_solver and not training.gauss_newton.use_rk4
+    return [
+        name
+        for name, weight in initial.items()
+        if weight and not (without_rk4 and name.startswith("RK4"))
+    ]
 
 
 def _gauss_newton_settings(training: schema.Training) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from pinn_ext.program.checkpoints import parts
 from pinn_ext.program.checkpoints.best_network import BestNetwork
 from pinn_ext.program.checkpoints.parts import check_optimizer, damaged
 from pinn_ext.program.interrupts import Interrupts
-from pinn_ext.program.phases import graph_model, phases_of, warnings_of
+from pinn_ext.program.phases import graph_model, phases_of, trained_throughout, warnings_of
 from pinn_ext.program.progress import Progress, say
 from pinn_ext.program.run_info import Info
 from pinn_ext.reports import console, report
@@ -91,7 +91,7 @@ class _Run:
         self.phases = phases_of(self.cfg, self.built, self.model)
         self.phase: Phase = self.phases.epochs
         self.tables = RunTables(folder, self.built.weights)
-        self.best = BestNetwork(folder, list(self.built.initial))
+        self.best = BestNetwork(folder, trained_throughout(self.cfg, self.built.initial))
         self._lost = ""
         self.seconds_before = self.weighting_before = 0.0
 
@@ -131,9 +131,7 @@ class _Run:
         files: dict[Path, bytes | None] = {history.path: content}
         check_last_row(history, saved["phase"], saved["epoch"])
         with damaged(self.source.parent / self.best.path.name):
-            best, self._lost = self.best.take_up(
-                saved.get("best"), saved["phase"], saved["epoch"], beside
-            )
+            best, self._lost = self.best.take_up(saved, beside)
         files |= best
         with damaged(self.source, "adaptive_weights_state"):
             state, tables = self.tables.take_up(saved["adaptive_weights_state"], marks, beside)

@@ -96,7 +96,9 @@ def test_a_lost_one_is_said_and_that_of_another_run_refused(run):
     (done.folder / "best.pt").unlink()
     resumed = run(f"training.resume={done.folder}", "training.epochs=7")
     assert resumed.status == 0, resumed.err
-    assert "best.pt is lost: the best network is sought from here on." in resumed.out
+    assert (
+        "There is no best network of the epochs so far: it is sought from here on." in resumed.out
+    )
     assert read_report(done.folder)["best_epoch"] == 7
 
 
@@ -106,6 +108,34 @@ def test_a_second_phase_can_be_the_best(run):
     report = read_report(done.folder)
     assert phase == "lbfgs" and report["best"] == {"phase": phase, "epoch": epoch}
     assert report["best_epoch"] is None
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        ["training.loss.use_gn_solver=true", "training.gauss_newton.iterations=20"],
+        ["training.loss.w1_rk4=0", "training.loss.w2_rk4=0", "training.lbfgs_iterations=150"],
+    ],
+)
+def test_terms_that_are_not_trained_do_not_decide(run, more):
+    """RK4 losses rest at the graph's truncation error, whatever the equation's do."""
+    done = run(*SMALL, "network.hidden=[12,12]", "dtype=float64", "training.epochs=5", *more)
+    assert done.status == 0, done.err
+    report = read_report(done.folder)
+    assert report["best"]["phase"] != "epochs"
+    for field in "uv":
+        assert report["relative_l2_best"][field] < 3 * report["relative_l2_last"][field]
+
+
+def test_a_checkpoint_that_says_nothing_of_it(run):
+    done = run(*WILD)
+    saved = checkpoints.load(done.folder / "checkpoint.pt")
+    del saved["best"]
+    checkpoints.save(done.folder / "checkpoint.pt", saved)
+    again = run(f"training.resume={done.folder}", "training.epochs=7")
+    assert again.status == 0, again.err
+    assert "There is no best network of the epochs so far" in again.out
+    assert read_report(done.folder)["best_epoch"] == 7
 
 
 COSINE = [*SMALL, "training.epochs=6", "training.schedule=cosine", "training=adaptive_ema"]

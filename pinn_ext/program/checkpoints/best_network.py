@@ -17,6 +17,7 @@ from pinn_ext.program.checkpoints import file as checkpoint_file
 from pinn_ext.reports.history import PHASES
 
 FILE_NAME = "best.pt"
+_NONE = "There is no best network of the epochs so far: it is sought from here on."
 _MARK = ("phase", "epoch", "score")
 Row = Mapping[str, Any]
 
@@ -28,7 +29,8 @@ class BestNetwork:
 
     Args:
         folder: of the run.
-        names: of the loss terms.
+        names: of the loss terms that are trained in every phase: what nobody trains, or a phase
+            leaves out, would decide by chance.
 
     Attributes:
         path: the file.
@@ -73,14 +75,12 @@ class BestNetwork:
         return {self.path: checkpoint_file.to_bytes(content)}
 
     def take_up(
-        self, mark: Any, phase: str, epoch: int, beside: Path
+        self, saved: Mapping[str, Any], beside: Path
     ) -> tuple[dict[Path, bytes | None], str]:
         """Go on with the best network of a run that is resumed.
 
         Args:
-            mark: what the checkpoint says of it; None where it says nothing.
-            phase: of the checkpoint.
-            epoch: of the checkpoint.
+            saved: the checkpoint; one of version 0.1 says nothing of the best network.
             beside: folder of the checkpoint.
 
         Returns:
@@ -90,17 +90,17 @@ class BestNetwork:
         Raises:
             RunError: if the file is that of another run, or damaged.
         """
-        if mark is None:
-            return {}, ""
-        check_mark("best", mark)
-        file = beside / FILE_NAME
-        if not file.exists():
-            return {}, f"{FILE_NAME} is lost: the best network is sought from here on."
+        mark, file = saved.get("best"), beside / FILE_NAME
+        if mark is not None:
+            check_mark("best", mark)
+        if mark is None or not file.exists():
+            return {}, _NONE if saved["rows"] else ""
         own = checkpoint_file.load(file, (*_MARK, "model_state_dict"))
         check_mark(FILE_NAME, own)
         # Killed between the two files, a run has left a network that its next epoch makes again.
         order = list(PHASES)
-        later = (order.index(own["phase"]), own["epoch"]) > (order.index(phase), epoch)
+        last = order.index(saved["phase"]), saved["epoch"]
+        later = (order.index(own["phase"]), own["epoch"]) > last
         if not later and any(own[key] != mark[key] for key in _MARK):
             raise RunError(f"{file} is not the one that the checkpoint was made beside.")
         self.mark = {key: mark[key] for key in _MARK}
