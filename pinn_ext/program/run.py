@@ -120,7 +120,9 @@ class _Run:
             self._save()
         else:  # nothing is written before all of the checkpoint is taken up
             tables = self._take_up(saved)
-            self._save(report.config_files(self.folder, config) | tables)
+            # The report of before would be read as that of the new configuration.
+            former: dict[Path, bytes | None] = {self.folder / report.FILE_NAME: None}
+            self._save(report.config_files(self.folder, config) | tables | former)
 
     def _take_up(self, saved: Mapping[str, Any]) -> dict[Path, bytes | None]:
         """Go on from a checkpoint; return what the tables beside it are to hold from now on."""

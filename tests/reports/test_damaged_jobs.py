@@ -1,5 +1,6 @@
 """A job that is damaged, lost or running hides no other in a comparison."""
 
+import contextlib
 import fcntl
 import json
 import os
@@ -122,3 +123,47 @@ def test_no_links_are_written_through(folder):
 def test_a_sweep_too_large_is_counted_not_made(count):
     with pytest.raises(ValueError, match="at most 10000 jobs"):
         planned_jobs.expand([f"seed={count}"])
+
+
+@contextlib.contextmanager
+def hold(folder):
+    """Hold the folder of a run, as its process does."""
+    with open(folder / "run.lock", "a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def test_a_run_that_goes_on_is_running_whatever_it_has_reported_before(folder):
+    own = _job(folder, 4)
+    with hold(own):
+        rows = _rows(folder)
+        assert (rows[4]["status"], rows[4]["u"], rows[4]["strategy"]) == ("running", None, "ema")
+    assert _rows(folder)[4]["status"] == "ok"
+
+
+def test_single_runs_without_a_report_are_running_or_lost(folder):
+    for name in ("begun", "killed"):
+        (folder / name).mkdir()
+        (folder / name / "config.yaml").write_text("seed: 1\n")
+    with hold(folder / "begun"):
+        rows = _rows(folder)
+    assert {key: row["status"] for key, row in rows.items()} == {
+        5: "ok",
+        "begun": "running",
+        "killed": "lost",
+    }
+
+
+def test_the_continuation_of_a_job_beside_its_sweep_is_shown(folder):
+    (_job(folder, 0) / "report.json").rename(folder / "0" / "kept.json")
+    other = folder / "0-continued"
+    other.mkdir()
+    (folder / "0" / "kept.json").rename(other / "report.json")
+    (folder / "0" / "history.csv").rename(other / "history.csv")
+    rows = {row["job"]: row for row in compare.compare(folder, [["seed=0"]])[0]}
+    assert rows[0]["status"] == "ok" and rows[0]["overrides"] == "seed=0"
+    content = json.loads((other / "report.json").read_text())
+    (folder / "0" / "report.json").write_text(json.dumps({**content, "status": "interrupted"}))
+    (folder / "0" / "history.csv").write_text(HISTORY)
+    rows = {row["job"]: row["status"] for row in compare.compare(folder, [["seed=0"]])[0]}
+    assert rows[0] == "interrupted" and rows["0-continued"] == "ok"

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from pinn_ext import schema
-from pinn_ext.reports.compare import sections, settings, tables
+from pinn_ext.reports.compare import picture, sections, settings, tables
 from pinn_ext.reports.compare.verdict import Group, verdict
 
 
@@ -187,6 +187,14 @@ def test_settings_of_the_weights_tell_groups_apart(compared):
         "ema ema_alpha=0.9 options.power=2",
     ]
     assert section.verdict.startswith("Fixed weights win here")
+
+
+def test_a_label_with_signs_of_formulas_is_drawn(compared, tmp_path):
+    groups = {"$\\foo$": ["PI_loss1"]}
+    keys = ADAPTIVE | {"training__loss__adaptive__groups": groups}
+    found = compared((1e-3, keys), (2e-3, ADAPTIVE), (3e-3, {}))
+    picture.draw(tmp_path / "comparison.png", found, {})
+    assert (tmp_path / "comparison.png").stat().st_size > 10_000
 
 
 def test_runs_without_settings_or_errors_are_shown_and_not_compared(compared, tmp_path):

@@ -38,6 +38,11 @@ class Job:
     history: list[Row] = field(default_factory=list)
     settings: RunSettings | None = None
 
+    @property
+    def of_a_sweep(self) -> bool:
+        """Whether it has a number there, its continuation in another folder too."""
+        return type(self.content.get("job")) is int
+
 
 class NotWritten(RunError):
     """The files of a comparison cannot be written.
@@ -81,10 +86,12 @@ def compare(
         except Exception:  # of yaml, OmegaConf or Hydra's parser: anything may stand in the file
             planned, torn = [], True
     if planned:  # other runs in the folder have nothing to do with the sweep
-        jobs = {key: job for key, job in jobs.items() if isinstance(key, int)}
+        jobs = {key: job for key, job in jobs.items() if job.of_a_sweep}
         jobs |= {key: Job({"status": "running"}) for key in _running(folder, places) - set(jobs)}
         for key in range(len(planned)):
             jobs.setdefault(key, Job({"status": "lost"}))
+    else:
+        jobs = _without_report(folder) | jobs
     if torn:
         message = "multirun.yaml cannot be read, so jobs without a report are not shown"
         jobs["-"] = Job({"status": "damaged", "message": message})
@@ -113,6 +120,18 @@ def _jobs(folder: Path) -> dict[Any, Job]:
     return found
 
 
+def _without_report(folder: Path) -> dict[Any, Job]:
+    """Return the single runs that have begun and not reported, by name."""
+    begun = [path.parent for path in sorted(folder.glob(f"*/{report.CONFIG_NAME}"))]
+    return {
+        path.name: Job(
+            {"status": "running" if is_running(path) else "lost"}, [], settings.read(path)
+        )
+        for path in begun
+        if not (path / report.FILE_NAME).exists()
+    }
+
+
 def _running(folder: Path, places: Sequence[str]) -> set[Any]:
     """Return the jobs that a process works on by their number, or by name where it is not known."""
     numbers = {name: number for number, name in enumerate(places)}
@@ -136,7 +155,8 @@ def _rows(jobs: Mapping[Any, Job], planned: list[list[str]]) -> list[Row]:
         content = job.content
         done = content["status"] == "ok"
         errors = content.get("relative_l2") if done else None
-        losses = content.get("raw_losses_last") if done else None
+        of_the_last = done and content.get("keep", "last") == "last"
+        losses = content.get("raw_losses_last") if of_the_last else None
         rows.append(
             {
                 "job": key,

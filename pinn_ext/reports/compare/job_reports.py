@@ -27,16 +27,19 @@ def read_job(folder: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
 
     Returns:
         Its report, and its history where it ended well, else no rows. In the place of a damaged
-        report stands one of status "damaged" whose message names the file.
+        report stands one of status "damaged" whose message names the file, and in that of a run
+        which goes on one of status "running".
     """
     content: Any = {}
     try:
         content = _content(folder / report.FILE_NAME)
         _check_report(content)
+        if is_running(folder):
+            return _rest(content, folder, "running", None), []
         rows = _history(folder / HISTORY_FILE) if content["status"] == "ok" else []
         return content, rows
     except Damaged as error:
-        return _rest(content, folder, str(error)), []
+        return _rest(content, folder, "damaged", str(error)), []
 
 
 def _content(path: Path) -> Any:
@@ -74,14 +77,14 @@ def _holds_numbers(value: Any) -> bool:
     return isinstance(value, dict) and all(isinstance(v, _NUMBERS) for v in value.values())
 
 
-def _rest(content: Any, folder: Path, message: str) -> dict[str, Any]:
-    """Return a report of a damaged job with what can still be told of it."""
+def _rest(content: Any, folder: Path, status: str, message: str | None) -> dict[str, Any]:
+    """Return a report without results, with what can still be told of the job."""
     known = content if isinstance(content, dict) else {}
     strategy, overrides, job = (known.get(key) for key in ("strategy", "overrides", "job"))
     if type(job) is not int:
         job = int(folder.name) if folder.name.isdecimal() else None
     return {
-        "status": "damaged",
+        "status": status,
         "message": message,
         "strategy": strategy if isinstance(strategy, str) else "-",
         "overrides": overrides if _is_list_of_strings(overrides) else [],

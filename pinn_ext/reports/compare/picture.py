@@ -51,7 +51,7 @@ def draw(
     for section, (left, right) in zip(shown, axes, strict=True):
         _over_the_runs(left, section, histories)
         _at_the_end(right, section)
-        left.set_title(f"{section.title}\nOver the runs", fontsize="medium")
+        left.set_title(f"{_plain(section.title)}\nOver the runs", fontsize="medium")
         right.set_title("At the end, smallest median on top", fontsize="medium")
     figure.savefig(path, dpi=_DPI)
     plt.close(figure)
@@ -104,7 +104,12 @@ def _labels(section: Section) -> dict[str, str]:
     taken: Counter[str] = Counter()
     for group in section.groups:
         name = group.name
-        label = name if len(name) <= _WIDTH else name[: _WIDTH - 5] + " …"
+        label = _plain(name if len(name) <= _WIDTH else name[: _WIDTH - 5] + " …")
         taken[label] += 1
         labels[name] = label if taken[label] == 1 else f"{label} ({taken[label]})"
     return labels
+
+
+def _plain(text: str) -> str:
+    """Return a text in which no part is taken for a formula."""
+    return text.replace("$", r"\$")

@@ -78,7 +78,9 @@ def verdict(groups: Sequence[Group]) -> str:
         return ""
     name, seeds = best.strategy, _seeds(fixed, best)
     if not fixed.is_finite and not best.is_finite:
-        return f"Neither fixed nor adaptive weights ({name}) end at a finite error here; {seeds}."
+        return (
+            f"Neither fixed nor adaptive weights ({name}) have a finite median error here; {seeds}."
+        )
     if math.isclose(fixed.median, best.median, rel_tol=1e-9):
         return (
             f"Fixed and adaptive weights ({name}) end alike here: worst-field error "
