@@ -49,8 +49,9 @@ def stable_step(
     An equation whose solutions grow may have eigenvalues in the right half plane; these count by
     their size, and a `RuntimeWarning` says so where the largest is among them. A `SemiDiscrete`
     system is refused where the growth is the grid's: the spectrum of its Laplacian reaches into
-    the right half plane, or its roughest mode is the one that grows (negative diffusion). A
-    `RuntimeWarning` says where its discrete gradient makes modes grow that the equation keeps.
+    the right half plane, or its roughest mode is the one that grows, faster than the reaction can
+    where that is known (negative diffusion). A `RuntimeWarning` says where its discrete gradient
+    makes modes grow that the equation keeps.
 
     Args:
         rhs: `rhs(time, state) -> [N, 2]`, in units of the state / time.
@@ -106,10 +107,13 @@ def _growth(jacobian: Jacobian, found: Estimate) -> str | None:
     """What is to be said of growth, if anything; refuse that of the grid's roughest mode."""
     radius = abs(found.largest)
     at_size = found.largest.real if found.largest.real > 1e-3 * radius else 0.0
-    if at_size and isinstance(jacobian.rhs, SemiDiscrete):
-        _refuse_roughest(jacobian.rhs, at_size, found.mode(found.largest))
     rate, least = found.rightmost.real, _GROWTH * radius
-    known = jacobian.entries if rate > least else None
+    known = jacobian.entries if at_size or rate > least else None
+    if at_size and isinstance(jacobian.rhs, SemiDiscrete):
+        # What the reaction can make grow is the equation's, in whichever mode.
+        bound = -math.inf if known is None or known.growth is None else known.growth
+        if at_size > bound + 1e-3 * radius:
+            _refuse_roughest(jacobian.rhs, at_size, found.mode(found.largest))
     if known is not None and known.growth is not None and rate > max(known.growth, 0.0) + least:
         return (
             f"The gradient on this graph makes modes grow at a rate of {rate:.3g}, which the "

@@ -35,7 +35,7 @@ class Linearisation:
             known of it: with each field moved and spread by its own derivatives alone, solutions
             obey a maximum principle but for the reaction, whose largest row, the diagonal plus the
             moduli of the others, bounds them (Evans, Partial Differential Equations, 2010, section
-            7.1.4; the logarithmic norm of Dahlquist, 1959).
+            7.1.4; the logarithmic norm of Dahlquist, 1959). None, too, for diffusion below zero.
     """
 
     matrix: sp.csr_matrix
@@ -117,10 +117,12 @@ def _growth(
     if not free.any() or not all(f is u or f is v for f in recorded.inputs):
         return None
     inputs = len(recorded.inputs)
-    for (call, _), column in zip(recorded.calls, columns[2:], strict=True):
-        other = inputs + (1 if recorded.inputs[call] is u else 0)
-        if column[other].any():
+    for (call, axis), column in zip(recorded.calls, columns[2:], strict=True):
+        own = 0 if recorded.inputs[call] is u else 1
+        if column[inputs + 1 - own].any():
             return None
+        if axis is None and (column[inputs + own][free] < 0).any():
+            return None  # what diffusion below zero makes grow has no bound
     rows = [columns[i][inputs + i] + np.abs(columns[1 - i][inputs + i]) for i in range(2)]
     return float(max(row[free].max() for row in rows))
 

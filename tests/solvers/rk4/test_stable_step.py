@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from solvers.operators import GraphOperators, cloud_graph, grid_graph
-from solvers.rk4 import HEUN, RK4, SemiDiscrete, integrate, stable_step
+from solvers.rk4 import HEUN, RK4, SemiDiscrete, UnstableOperatorError, integrate, stable_step
 from solvers.rk4.spectrum.dense_step import spectral_step
 from solvers.rk4.spectrum.jacobian import Jacobian
 from solvers.rk4.stability import estimate
@@ -181,3 +181,42 @@ def test_growth_of_the_equation_is_not_blamed_on_the_gradient():
     with warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)
         stable_step(system, torch.zeros(30, 2, dtype=torch.float64))
+
+
+GROWING = {
+    "linear": lambda u, v, d: (3 * u, -v),
+    "second order": lambda u, v, d: (
+        1e-3 * d.laplacian(u) + 1000 * u * v,
+        1e-3 * d.laplacian(v) - 1000 * u * v,
+    ),
+    "third order": lambda u, v, d: (
+        1e-4 * d.laplacian(u) + 100 * u * u * v - 5 * u,
+        2e-4 * d.laplacian(v) - 100 * u * u * v + 1 - v,
+    ),
+}
+
+
+@pytest.mark.parametrize("n", [14, 20])
+@pytest.mark.parametrize("rhs", GROWING.values(), ids=GROWING)
+def test_a_reaction_that_grows_is_not_taken_for_the_grid(rhs, n):
+    d = GraphOperators.from_graph(grid_graph([n, n], [0.0, 0.0], [1.0, 1.0]))
+    state = torch.rand(n * n, 2, generator=torch.Generator().manual_seed(0)).double()
+    system = SemiDiscrete(rhs, d)
+    values = np.linalg.eigvals(Jacobian(system, state, 0.0, None).entries.matrix.toarray())
+    assert values.real.max() > 2.9
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        step = stable_step(system, state)
+    assert factor(step * values[values.real <= 0]).max() <= 1 + 1e-12
+    assert 0.4 * 2.785 < step * np.abs(values).max() < 2.83
+
+
+@pytest.mark.parametrize("n", [14, 20])
+@pytest.mark.parametrize("reaction", [0.0, 3.0, 1000.0])
+def test_diffusion_below_zero_is_refused_with_any_reaction(reaction, n):
+    d = GraphOperators.from_graph(grid_graph([n, n], [0.0, 0.0], [1.0, 1.0]))
+    system = SemiDiscrete(
+        lambda u, v, d: (reaction * u - 0.1 * d.laplacian(u), 0.05 * d.laplacian(v) - v), d
+    )
+    with pytest.raises(UnstableOperatorError, match="must not grow fastest in the roughest mode"):
+        stable_step(system, torch.rand(n * n, 2, dtype=torch.float64))
