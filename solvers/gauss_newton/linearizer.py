@@ -60,13 +60,16 @@ class Linearizer:
             robust=self._loss.name != "linear",
         )
 
-    def __call__(self, problem: Problem, x: Tensor, residual: Tensor) -> Linearization:
+    def __call__(
+        self, problem: Problem, x: Tensor, residual: Tensor, near: Tensor | None = None
+    ) -> Linearization:
         """Linearise a problem.
 
         Args:
             problem: The one that the solver was chosen for.
             x: [n].
             residual: [m] there.
+            near: [n], where to take the Jacobian in place of x.
 
         Returns:
             The linear model.
@@ -75,7 +78,7 @@ class Linearizer:
             NonFiniteJacobianError: If the Jacobian is not finite.
         """
         rows, weights = self._loss.rows(residual)
-        direction = self._direction(problem, x, rows, weights)
+        direction = self._direction(problem, x if near is None else near, rows, weights)
         columns = direction.column_squares
         bad = int((~columns.isfinite()).sum())
         if bad:

@@ -192,9 +192,8 @@ class Stepper:
             NonFiniteJacobianError: If the Jacobian is not finite.
         """
         while self._model is None:
-            self.njev += 1
             try:
-                model = self._linearizer(self.problem, self.x, self.residual)
+                model = self._linear_model()
             except NonFiniteJacobianError:
                 if not self._retreat():
                     raise
@@ -202,6 +201,19 @@ class Stepper:
                 self.gradient_norm = model.optimality
                 self._model = model
         return self._model
+
+    def _linear_model(self) -> Linearization:
+        self.njev += 1
+        try:
+            return self._linearizer(self.problem, self.x, self.residual)
+        except NonFiniteJacobianError:
+            # At a bound a derivative may be infinite, as of sqrt(x) at 0. That from a little inside
+            # says whether the bound holds the parameter, and leaves the others their columns.
+            near = self.box.inside(self.x)
+            if near is None:
+                raise
+            self.njev += 1
+            return self._linearizer(self.problem, self.x, self.residual, near)
 
     def _retreat(self) -> bool:
         # Back to where the Jacobian was finite, with more damping, so that the next step ends

@@ -96,6 +96,23 @@ class Box:
         """Whether a point [n] lies outside."""
         return self.bounded and bool(((x < self.lower) | (x > self.upper)).any())
 
+    def inside(self, x: Tensor) -> Tensor | None:
+        """Move parameters that are at a bound off it, a little: sqrt(x) has a derivative there.
+
+        Args:
+            x: [n], in the box.
+
+        Returns:
+            [n], in the box; None where no parameter is at a bound.
+        """
+        active = self.active(x) if self.bounded else None
+        if active is None or not bool(active.any()):
+            return None
+        # Far from 0 at least a few units of the last place, else nothing would move.
+        eps, size = torch.finfo(x.dtype).eps, x.abs()
+        width = torch.minimum(self.upper - self.lower, size.clamp(min=1.0))
+        return self.project(x - active * torch.maximum(eps**0.75 * width, 4 * eps * size))
+
     def first_bound(self, x: Tensor, step: Tensor) -> tuple[float, Tensor]:
         """Follow a step that leaves the box to the first bound on its way.
 

@@ -278,3 +278,35 @@ def test_differences_stay_inside(central, low, high):
     residual, jacobian = problem.linearize(x)
     error = abs(float(jacobian / residual) - 1)
     assert error < (1e-9 if central else 1e-7)
+
+
+def rooted(offset, library=torch):
+    """Return rows with an infinite derivative at x0 = 0, where the minimum is for offset > 0."""
+
+    def rows(x):
+        return library.stack([library.sqrt(x[0]) + offset, x[1] - 3, x[0] + x[1] - 4])
+
+    return rows
+
+
+@pytest.mark.parametrize("way", [w for w in WAYS if "point" not in w])
+@pytest.mark.parametrize("start", [[1.0, 1.0], [0.0, 1.0], [0.0, 3.5]])
+@pytest.mark.parametrize("offset", [1.0, -0.5])
+def test_a_bound_with_an_infinite_derivative(offset, start, way):
+    found = least_squares(rooted(offset), vector(start), bounds=(0, INF), **WAYS[way])
+    inner = np.maximum(start, 1e-6)
+    tight = {"xtol": 1e-14, "ftol": 1e-14, "gtol": 1e-14}
+    wanted = scipy.optimize.least_squares(rooted(offset, np), inner, bounds=(0, INF), **tight)
+    np.testing.assert_allclose(found.x.numpy(), wanted.x, rtol=1e-5, atol=1e-12)
+    assert found.active_mask.tolist() == wanted.active_mask.tolist() == [-(offset > 0), 0]
+    assert found.success
+
+
+def test_a_point_inside_is_near_and_within_narrow_boxes_and_far_from_zero():
+    low, high = vector([0.0, 5e8, -1.0, 0.0]), vector([INF, 6e8, -1.0 + 1e-12, 1e-9])
+    box = Box(low, high)
+    for x in (low, torch.where(high.isfinite(), high, 1.0)):
+        near, at = box.inside(x), box.active(x) != 0
+        assert bool(((near > low) & (near < high))[at].all()) and torch.equal(near[~at], x[~at])
+        assert float((near - x).abs().div(x.abs().clamp(min=1.0)).max()) < 1e-11
+    assert box.inside(vector([1.0, 5.5e8, -1.0 + 5e-13, 1e-10])) is None
