@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 
 import torch
+from torch import Tensor
 
 from .semidiscrete import Fields
 from .state import NonFiniteStateError
@@ -13,6 +15,11 @@ from .stepper import Stepper
 _FACTOR = 10.0
 _FINEST = 64
 _SAME = 0.05
+# Of one field: steps in which an oscillation that is not yet damped by its steps shows its size;
+# parts above which rounding looks resolved; difference to them from which a step is unstable.
+_SWING = 16
+_FINEST_OF_FIELD = 16
+_OTHER = 0.3
 
 
 class UnstableStepError(NonFiniteStateError):
@@ -26,6 +33,10 @@ class GrowthWatch:
     decays. Growth of the equation, for good or for a while only, is the same in parts of a step. So
     nothing need be known of the spectrum, which moves with the state.
 
+    One field may grow as its equation says and hide another, smaller one that does not. Each is
+    looked at by itself, too, with more care: it may pass through zero while energy is in the other,
+    or be nothing but rounding of the other.
+
     Args:
         stepper: Takes the parts of steps.
     """
@@ -34,6 +45,7 @@ class GrowthWatch:
         self._stepper = stepper
         self._least = math.inf
         self._until = -math.inf
+        self._fields = _Swings(), _Swings()
 
     def __call__(self, before: Fields, after: Fields, time: float, step: float, where: str) -> None:
         """Look at one step.
@@ -46,22 +58,28 @@ class GrowthWatch:
             where: Which step it is, for the message.
 
         Raises:
-            UnstableStepError: If parts of the step show less than half of its growth, in powers.
+            UnstableStepError: If parts of the step show less than half of its growth, in powers,
+                or of that of one field.
         """
         if time <= self._until:
             return  # computed again for a gradient
         self._until = time
+        self._look_at_all(before, after, time, step, where)
+        for i, swings in enumerate(self._fields):
+            grown = swings.growth(norm(after[i : i + 1]))
+            if grown and (parts := self._field_shrinks(i, before, after, time, step)):
+                raise UnstableStepError(_message(f"Field {'uv'[i]}", grown, parts, step, where))
+
+    def _look_at_all(
+        self, before: Fields, after: Fields, time: float, step: float, where: str
+    ) -> None:
         size = norm(after)
         if not (math.isfinite(size) and size > _FACTOR * self._least):
             self._least = min(self._least, size) if self._least and size else size
             return
         start = norm(before)
         if start and (parts := self._shrinks(before, after, time, step)):
-            raise UnstableStepError(
-                f"The state has grown {size / self._least:.3g} times over by {where}, which is "
-                f"the step's doing and not the equation's: {parts} steps of {step / parts:.3g} in "
-                f"place of the last of {step:.3g} do not grow so, hence give a smaller `limit`."
-            )
+            raise UnstableStepError(_message("The state", size / self._least, parts, step, where))
         self._least = size
 
     def _shrinks(self, before: Fields, after: Fields, time: float, step: float) -> int:
@@ -69,10 +87,7 @@ class GrowthWatch:
         start = norm(before)
         growth, coarse, parts = math.log(norm(after) / start), after, 2
         while parts <= _FINEST:
-            fine = before
-            with torch.no_grad():
-                for i in range(parts):
-                    fine = self._stepper(fine, time + i * step / parts, step / parts)
+            fine = self._in_parts(before, time, step, parts)
             size = norm(fine)
             if not math.isfinite(size):
                 return 0
@@ -84,7 +99,65 @@ class GrowthWatch:
             coarse, parts = fine, 2 * parts
         return 0
 
+    def _field_shrinks(
+        self, i: int, before: Fields, after: Fields, time: float, step: float
+    ) -> int:
+        """The same for one field, where parts of the step agree with each other and not with it."""
+        start, end = norm(before[i : i + 1]), norm(after[i : i + 1])
+        if not end > start > 0:
+            return 0
+        coarse, parts = after, 2
+        while parts <= _FINEST_OF_FIELD:
+            fine = self._in_parts(before, time, step, parts)
+            size = norm(fine[i : i + 1])
+            if not math.isfinite(size):
+                return 0
+            if _distance(fine[i], coarse[i]) <= _SAME * size:
+                other = _distance(fine[i], after[i]) > _OTHER * end
+                shrinks = not size or math.log(size / start) < 0.5 * math.log(end / start)
+                return parts if other and shrinks else 0
+            coarse, parts = fine, 2 * parts
+        return 0
 
-def norm(fields: Fields) -> float:
+    @torch.no_grad()
+    def _in_parts(self, fields: Fields, time: float, step: float, parts: int) -> Fields:
+        for i in range(parts):
+            fields = self._stepper(fields, time + i * step / parts, step / parts)
+        return fields
+
+
+class _Swings:
+    """Says when a field has grown tenfold since its swings were smallest."""
+
+    def __init__(self) -> None:
+        self._recent: deque[float] = deque(maxlen=_SWING)
+        self._least = math.inf
+
+    def growth(self, size: float) -> float:
+        """Return how many times over the field has grown, or 0 for less than tenfold."""
+        self._recent.append(size)
+        if len(self._recent) < _SWING:
+            return 0.0
+        swing = max(self._recent)
+        if not (math.isfinite(swing) and swing > _FACTOR * self._least):
+            self._least = min(self._least, swing) if self._least else swing
+            return 0.0
+        grown, self._least = swing / self._least, swing
+        return grown
+
+
+def _message(what: str, grown: float, parts: int, step: float, where: str) -> str:
+    return (
+        f"{what} has grown {grown:.3g} times over by {where}, which is the step's doing and not "
+        f"the equation's: {parts} steps of {step / parts:.3g} in place of the last of {step:.3g} "
+        "do not grow so, hence give a smaller `limit`."
+    )
+
+
+def _distance(a: Tensor, b: Tensor) -> float:
+    return float(torch.linalg.vector_norm(a.detach() - b.detach()))
+
+
+def norm(fields: tuple[Tensor, ...]) -> float:
     """Square root of the sum of squares; not finite if a value is not, or a square overflows."""
     return math.hypot(*(float(torch.linalg.vector_norm(f.detach())) for f in fields))

@@ -80,3 +80,57 @@ def test_gradients_pass_the_watch():
     end = integrate(lambda t, s: 3.0 * s, state, 0.0, 2.0, 0.02, limit=0.02)
     (slope,) = torch.autograd.grad(end.sum(), state)
     torch.testing.assert_close(slope, end.detach(), rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("grows", [0, 1])
+@pytest.mark.parametrize("ratio", [1.01, 1.05, 1.2])
+@pytest.mark.parametrize("rate", [1.0, 5.0])
+def test_a_field_that_grows_does_not_hide_the_steps_growth_of_the_other(rate, ratio, grows):
+    still, state = moving()
+    limit = stable_step(still, torch.zeros_like(state)) / 0.98
+
+    def rhs(u, v, d):
+        rates = list(still.rhs(u, v, d))
+        rates[grows] = rates[grows] + rate * (u, v)[grows]
+        return tuple(rates)
+
+    system = SemiDiscrete(rhs, still.operators)
+    with pytest.raises(UnstableStepError, match=r"has grown \S+ times over by step"):
+        integrate(system, state, 0.0, 600 * ratio * limit, ratio * limit, limit=math.inf)
+    integrate(system, state, 0.0, 600 * 0.9 * limit, 0.9 * limit, limit=math.inf)
+
+
+def coupled(u_row, v_row, forced=lambda t: 0.0):
+    """Return rates of u and v at each node, by a matrix and a forcing of v."""
+    matrix = torch.tensor([u_row, v_row], dtype=torch.float64).T
+    return lambda t, s: s @ matrix + torch.tensor([0.0, forced(t)], dtype=torch.float64)
+
+
+@pytest.mark.parametrize(
+    ("rates", "start"),
+    [
+        (coupled([0.0, 1.0], [-1e4, 0.0]), [1.0, 0.0]),
+        (coupled([0.3, 100.0], [-100.0, 0.3]), [1.0, 0.0]),
+        (coupled([2.0, 0.0], [100.0, -100.0]), [1.0, 0.0]),
+        (coupled([-130.0, 0.0], [1.0, 5.0]), [1.0, 1e-12]),
+        (coupled([5.0, 0.0], [0.0, -120.0], lambda t: 1e3 * math.exp(t)), [1.0, 1e-9]),
+        (coupled([0.5, -9.0], [9.0, 0.5], lambda t: math.sin(90 * t)), [1.0, 0.0]),
+    ],
+    ids=["stiff spring", "growing circle", "slave", "handed over", "forced", "beats"],
+)
+@pytest.mark.parametrize("step", [0.004, 0.02])
+def test_fields_of_unlike_size_raise_no_alarm(rates, start, step):
+    state = torch.tensor([start], dtype=torch.float64)
+    assert bool(integrate(rates, state, 0.0, 8.0, step, limit=step).isfinite().all())
+
+
+@pytest.mark.parametrize("decay", [0.0, 1.0, 20.0])
+def test_a_field_of_rounding_alone_raises_no_alarm(decay):
+    def rates(t, s):
+        u, v = s.unbind(1)
+        return torch.stack([3.0 * u, (1.1 * u + 0.3 * u - 1.4 * u) * 1e3 - decay * v], 1)
+
+    state = torch.rand(37, 2, generator=torch.Generator().manual_seed(0)).double()
+    state[:, 1] = 0.0
+    end = integrate(rates, state, 0.0, 8.0, 0.02, limit=math.inf)
+    assert 0 < float(end[:, 1].norm()) < 1e-9 * float(end[:, 0].norm())
