@@ -15,8 +15,8 @@ from .stepper import Stepper
 _FACTOR = 10.0
 _FINEST = 64
 _SAME = 0.05
-# Of one field: steps in which an oscillation that is not yet damped by its steps shows its size;
-# parts above which rounding looks resolved; difference to them from which a step is unstable.
+# Of one field: steps in which a swing shows its size; parts above which rounding, too, would agree
+# with itself; part of the field from which a step differs by more than its order's error.
 _SWING = 16
 _FINEST_OF_FIELD = 16
 _OTHER = 0.3
@@ -34,8 +34,8 @@ class GrowthWatch:
     nothing need be known of the spectrum, which moves with the state.
 
     One field may grow as its equation says and hide another, smaller one that does not. Each is
-    looked at by itself, too, with more care: it may pass through zero while energy is in the other,
-    or be nothing but rounding of the other.
+    looked at by itself, too, with more care: it may pass through zero where the other does not, or
+    be nothing but rounding of the other.
 
     Args:
         stepper: Takes the parts of steps.
@@ -64,16 +64,16 @@ class GrowthWatch:
         if time <= self._until:
             return  # computed again for a gradient
         self._until = time
-        self._look_at_all(before, after, time, step, where)
-        for i, swings in enumerate(self._fields):
-            grown = swings.growth(norm(after[i : i + 1]))
+        sizes = [norm((field,)) for field in _separate(after)]
+        self._look_at_both(before, after, math.hypot(*sizes), time, step, where)
+        for i, (swings, own) in enumerate(zip(self._fields, sizes, strict=True)):
+            grown = swings.growth(own)
             if grown and (parts := self._field_shrinks(i, before, after, time, step)):
                 raise UnstableStepError(_message(f"Field {'uv'[i]}", grown, parts, step, where))
 
-    def _look_at_all(
-        self, before: Fields, after: Fields, time: float, step: float, where: str
+    def _look_at_both(
+        self, before: Fields, after: Fields, size: float, time: float, step: float, where: str
     ) -> None:
-        size = norm(after)
         if not (math.isfinite(size) and size > _FACTOR * self._least):
             self._least = min(self._least, size) if self._least and size else size
             return
@@ -102,18 +102,19 @@ class GrowthWatch:
     def _field_shrinks(
         self, i: int, before: Fields, after: Fields, time: float, step: float
     ) -> int:
-        """The same for one field, where parts of the step agree with each other and not with it."""
-        start, end = norm(before[i : i + 1]), norm(after[i : i + 1])
+        """As above for one field, where parts of the step agree with each other and not with it."""
+        coarse = last = _separate(after)[i]
+        start, end = norm((_separate(before)[i],)), norm((last,))
         if not end > start > 0:
             return 0
-        coarse, parts = after, 2
+        parts = 2
         while parts <= _FINEST_OF_FIELD:
-            fine = self._in_parts(before, time, step, parts)
-            size = norm(fine[i : i + 1])
+            fine = _separate(self._in_parts(before, time, step, parts))[i]
+            size = norm((fine,))
             if not math.isfinite(size):
                 return 0
-            if _distance(fine[i], coarse[i]) <= _SAME * size:
-                other = _distance(fine[i], after[i]) > _OTHER * end
+            if _distance(fine, coarse) <= _SAME * size:
+                other = _distance(fine, last) > _OTHER * end
                 shrinks = not size or math.log(size / start) < 0.5 * math.log(end / start)
                 return parts if other and shrinks else 0
             coarse, parts = fine, 2 * parts
@@ -154,10 +155,15 @@ def _message(what: str, grown: float, parts: int, step: float, where: str) -> st
     )
 
 
+def _separate(fields: Fields) -> Fields:
+    # A system that is a function of the state has both fields in one tensor.
+    return fields if len(fields) == 2 else fields[0].unbind(1)
+
+
 def _distance(a: Tensor, b: Tensor) -> float:
     return float(torch.linalg.vector_norm(a.detach() - b.detach()))
 
 
-def norm(fields: tuple[Tensor, ...]) -> float:
+def norm(fields: Fields) -> float:
     """Square root of the sum of squares; not finite if a value is not, or a square overflows."""
     return math.hypot(*(float(torch.linalg.vector_norm(f.detach())) for f in fields))

@@ -117,3 +117,23 @@ def test_variables_of_another_model_and_frozen_ones_are_refused():
     k.requires_grad_(False)
     with pytest.raises(ValueError, match="variables that are trained"):
         train(model, 3, bounds=[(k, 0, 1)])
+
+
+@pytest.mark.parametrize(("rate", "wanted"), [(-0.3, 0.0), (1.3, 1.69)])
+def test_a_bound_with_an_infinite_derivative(rate, wanted):
+    """The rate is sqrt(k): of growth nothing is left but k = 0, where the others must move on."""
+    k = dde.Variable(0.5)
+    x = np.linspace(0, 1, 10)[:, None]
+    observed = dde.icbc.PointSetBC(x, np.exp(-rate * x))
+
+    def equation(x, y):
+        return dde.grad.jacobian(y, x) + torch.sqrt(k) * y
+
+    data = dde.data.PDE(LINE, equation, [observed], 40, 2)
+    model = dde.Model(data, dde.nn.FNN([1, 6, 1], "tanh", "Glorot normal"))
+    model.compile("adam", lr=1e-3, verbose=0, external_trainable_variables=[k])
+    history = train(model, 60, bounds=[(k, 0.0, None)])[0]
+    assert k.item() == pytest.approx(wanted, rel=1e-3)
+    # The best that k = 0 leaves is below the misfit of any constant.
+    constant = np.var(np.exp(-rate * x))
+    assert np.sum(history.loss_train[-1]) < (0.9 * constant if rate < 0 else 1e-6)

@@ -106,6 +106,11 @@ def coupled(u_row, v_row, forced=lambda t: 0.0):
     return lambda t, s: s @ matrix + torch.tensor([0.0, forced(t)], dtype=torch.float64)
 
 
+def test_nor_where_the_system_is_a_function_of_the_state():
+    with pytest.raises(UnstableStepError, match=r"Field v has grown \S+ times over by step"):
+        integrate(coupled([12.0, 0.0], [0.0, -280.0]), ONES, 0.0, 8.0, 0.01, limit=math.inf)
+
+
 @pytest.mark.parametrize(
     ("rates", "start"),
     [
