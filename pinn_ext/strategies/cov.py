@@ -53,13 +53,14 @@ class Cov(Strategy):
         kept = 1.0 - 1.0 / updates
         if self.decay is not None and not first:
             kept = self.decay
+        means, ratio_means = state["loss_mean"], state["ratio_mean"]
+        if statistics.active is not None and not first:
+            # A term that has taken no part so far begins as all do: with ratio 1, no deviation.
+            ratio_means = [mean or ratio for mean, ratio in zip(ratio_means, relative, strict=True)]
         squares = [
             total + kept * (ratio - mean) ** 2
-            for total, ratio, mean in zip(
-                state["squares"], relative, state["ratio_mean"], strict=True
-            )
+            for total, ratio, mean in zip(state["squares"], relative, ratio_means, strict=True)
         ]
-        means, ratio_means = state["loss_mean"], state["ratio_mean"]
         averaged = statistics.averaged
         state = {
             "updates": updates,
@@ -71,7 +72,7 @@ class Cov(Strategy):
             return Proposal([1.0 / len(losses)] * len(losses), blend=False), state
         variations = [
             over(math.sqrt(total / updates + _VARIANCE_FLOOR), [mean])[0]
-            for total, mean in zip(squares, state["ratio_mean"], strict=True)
+            for total, mean in zip(state["squares"], state["ratio_mean"], strict=True)
         ]
         total = sum(variations)
         return Proposal([variation / total for variation in variations], blend=False), state

@@ -59,8 +59,33 @@ class DbMtl(Strategy):
             return None, state
         inverse = [1.0 / (loss + self.eps) for loss in statistics.losses]
         logarithmic = [factor * norm for factor, norm in zip(inverse, norms, strict=True)]
-        lengths = moving_average(state["lengths"], logarithmic, self.beta)
+        moved = moving_average(state["lengths"], logarithmic, self.beta)
+        lengths = self._averaged(statistics, state["lengths"], logarithmic, moved)
         longest = max(lengths)
         ratios = over(longest, lengths) if longest > 0.0 else [1.0] * len(lengths)
         targets = [min(f * ratio, 1e100) for f, ratio in zip(inverse, ratios, strict=True)]
         return Proposal(targets, blend=True), {"lengths": lengths}
+
+    def _averaged(
+        self,
+        statistics: Statistics,
+        old: Sequence[float],
+        new: Sequence[float],
+        moved: Sequence[float],
+    ) -> list[float]:
+        """Return the averages; those of terms that take no part stand still, but for the start.
+
+        An average from zero holds `1 - beta^t` of what it is of, and is compared with others that
+        do so: one that rests, and one that begins later, has to hold as much.
+        """
+        if statistics.active is None:
+            return list(moved)
+        held = 1.0 - self.beta**statistics.update
+        before = 1.0 - self.beta ** max(statistics.update - 1, 1)
+        resting = [length * held / before for length in old]
+        start = [held * length for length in new]
+        rows = zip(statistics.active, old, start, moved, resting, strict=True)
+        return [
+            (after if length > 0.0 else first) if active else rest
+            for active, length, first, after, rest in rows
+        ]

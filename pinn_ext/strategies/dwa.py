@@ -46,13 +46,19 @@ class Dwa(Strategy):
         losses, seen, before = statistics.losses, state["seen"] + 1, state["before"]
         # A running mean, as a sum could overflow.
         pairs = zip(state["mean"], losses, strict=True)
-        mean = [old + (loss - old) / seen for old, loss in pairs]
+        moved = [old + (loss - old) / seen for old, loss in pairs]
+        mean = statistics.averaged(state["mean"], losses, moved)
         proposal = None
         if not state["started"]:
             proposal = Proposal([1.0] * len(losses), blend=False)
         if seen == self.window:
             if before:
-                exponents = [ratio / self.temperature for ratio in ratios(mean, before)]
+                # A term without a loss in the window, as it took no part, counts as one that rests.
+                resting = [
+                    0.0 if statistics.active and not x else y
+                    for x, y in zip(mean, before, strict=True)
+                ]
+                exponents = [ratio / self.temperature for ratio in ratios(mean, resting)]
                 targets = [len(losses) * share for share in softmax(exponents)]
                 proposal = Proposal(targets, blend=False)
             seen, mean, before = 0, [0.0] * len(losses), mean

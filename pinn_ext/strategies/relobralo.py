@@ -56,24 +56,39 @@ class ReLoBRaLo(Strategy):
         updates = state["updates"] + 1
         # A term begins with its first loss above 0: nothing compares with 0.
         first = [old or new for old, new in zip(state["first"] or losses, losses, strict=True)]
-        weights = state["weights"]
+        weights, active = state["weights"], statistics.taking_part()
         if updates > 1:
             alpha = 0.0 if updates == 2 else self.alpha
             kept = weights
             if uniform(self.seed, updates) >= self.rho:
-                kept = self._balanced(losses, first)
-            recent = self._balanced(losses, state["last"])
+                kept = self._balanced(losses, first, weights, active)
+            recent = self._balanced(losses, state["last"], weights, active)
             pairs = zip(kept, recent, strict=True)
-            weights = [alpha * old + (1.0 - alpha) * new for old, new in pairs]
+            moved = [alpha * old + (1.0 - alpha) * new for old, new in pairs]
+            weights = statistics.averaged(weights, moved, moved)
         state = {"updates": updates, "first": first, "last": losses, "weights": weights}
         return Proposal(weights, blend=False), state
 
-    def _balanced(self, losses: Sequence[float], references: Sequence[float]) -> list[float]:
+    def _balanced(
+        self,
+        losses: Sequence[float],
+        references: Sequence[float],
+        weights: Sequence[float],
+        active: Sequence[int],
+    ) -> list[float]:
+        """Return the softmax with the sum k; terms that do not take part keep their weight."""
         exponents = [
             loss / (self.temperature * (reference or loss) + _TINY)
             for loss, reference in zip(losses, references, strict=True)
         ]
-        return [len(losses) * share for share in softmax(exponents)]
+        if len(active) == len(losses):
+            return [len(losses) * share for share in softmax(exponents)]
+        balanced = list(weights)
+        total = sum(weights[i] for i in active)  # what the others have left of k
+        shares = softmax([exponents[i] for i in active]) if active else []
+        for i, share in zip(active, shares, strict=True):
+            balanced[i] = total * share
+        return balanced
 
 
 def uniform(seed: int, count: int) -> float:

@@ -59,7 +59,7 @@ class SoftAdapt(Strategy):
 
     def update(self, statistics: Statistics, state: State) -> tuple[Proposal | None, State]:
         """Take in the losses; propose weights as soon as they have a slope."""
-        rows = [*state["losses"], list(map(float, statistics.losses))][-self.window :]
+        rows = _with_row(state["losses"], statistics)[-self.window :]
         state = {"losses": rows}
         if len(rows) < 2:
             return None, state
@@ -70,6 +70,8 @@ class SoftAdapt(Strategy):
             sum(c * loss for c, loss in zip(coefficients, column[-order - 1 :], strict=True))
             for column in columns
         ]
+        active = set(statistics.taking_part())
+        slopes = [slope if i in active else 0.0 for i, slope in enumerate(slopes)]
         exponents = [self.beta * slope for slope in self._scaled(slopes)]
         if self.variant == "loss_weighted":
             # Sums do for means: the softmax drops a common factor. Logarithms keep a term that the
@@ -103,6 +105,20 @@ def forward_difference(order: int) -> list[float]:
     """
     rest = [(-1) ** (k + 1) * math.comb(order, k) / k for k in range(1, order + 1)]
     return [-math.fsum(1.0 / k for k in range(1, order + 1)), *rest]
+
+
+def _with_row(rows: list[list[float]], statistics: Statistics) -> list[list[float]]:
+    """Return the window with the present losses, `[n + 1][k]`.
+
+    A term that does not take part stands still in it; one that has not done so before begins as if
+    it always had its present loss.
+    """
+    losses = list(map(float, statistics.losses))
+    if statistics.active is None or not rows:
+        return [*rows, losses]
+    row = statistics.averaged(rows[-1], losses, losses)
+    begun = [[old or new for old, new in zip(one, row, strict=True)] for one in rows]
+    return [*begun, row]
 
 
 def _log(value: float) -> float:

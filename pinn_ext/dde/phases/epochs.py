@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -59,6 +60,22 @@ class Epochs(Phase):
         steps = self.length * data.batches_per_epoch - data.next_step
         if steps > 0:  # one line of DeepXDE's history at the start and at the end is enough
             self._run_model(iterations=steps, display_every=steps + data.next_step + 1)
+
+    def on_epoch_begin(self) -> None:
+        """Let the schedule of a winner of `auto` go on at the run's step, not at its own.
+
+        While pilots run, each candidate has the schedule of its own steps, as if it trained alone.
+        The weights callback comes first: whatever it swaps into the model is there.
+        """
+        schedule, step = self.shared.model.lr_scheduler, self.shared.data.next_step
+        if schedule is None or self.shared.weights.choice is None or schedule.last_epoch == step:
+            return
+        share = (1.0 + math.cos(math.pi * step / schedule.T_max)) / 2.0
+        rates = [share * base for base in schedule.base_lrs]
+        place = {"last_epoch": step, "_step_count": step + 1, "_last_lr": rates}
+        schedule.load_state_dict({**schedule.state_dict(), **place})
+        for group, rate in zip(schedule.optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate
 
     def state_dict(self) -> dict[str, Any]:
         """Return how far the schedule of the learning rate is, if there is one."""
