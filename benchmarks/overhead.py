@@ -147,10 +147,10 @@ def stopwatch(total: Counter):
     originals = {part: getattr(owner, name) for part, (owner, name) in PARTS.items()}
 
     def timed(part, function):
-        def wrapper(*args):
+        def wrapper(*args, **options):
             start = time.perf_counter()
             try:
-                return function(*args)
+                return function(*args, **options)
             finally:
                 total[part] += time.perf_counter() - start
 

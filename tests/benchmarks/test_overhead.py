@@ -1,0 +1,26 @@
+"""The benchmark of what the callback costs: all of its parts are measured. No time is asserted."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "overhead.py"
+
+
+@pytest.mark.slow
+def test_rows(run_script, tmp_path):
+    out = tmp_path / "overhead.json"
+    options = ("--iterations", "2", "--strategies", "ema,gradient_balance", "--out", out)
+    done = run_script(SCRIPT, *options, folder=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = json.loads(out.read_text("utf-8"))["rows"]
+    assert [(row["strategy"], row["terms"]) for row in rows] == [
+        (name, terms) for terms in (3, 8) for name in ("ema", "gradient_balance")
+    ]
+    for row in rows:
+        parts = ("recorder", "snapshot", "finite", "update")
+        assert all(row[f"{part}_us"] > 0 for part in parts)
+        assert (row["gradients_us"] > 0) and (row["every_step"] is None) == (
+            row["strategy"] == "ema"
+        )
