@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import math
 import sys
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from numbers import Integral, Real
 from typing import Any
 
@@ -236,3 +236,55 @@ def check_names(what: str, wanted: Iterable[str], given: Iterable[str]) -> None:
         if what.startswith("`"):
             raise ArgumentError(what.strip("`"), f"name exactly {wanted}", " and ".join(faults))
         raise ValueError(f"{what} must name exactly {wanted}, got {' and '.join(faults)}.")
+
+
+# ---- values that were saved ---------------------------------------------------------------------
+
+_LONGEST = 80  # characters of a value in a message
+
+
+def brief(value: Any) -> str:
+    """Return a value for a message, cut off where it is longer than anyone reads."""
+    text = repr(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} …"
+
+
+def check_mapping(what: str, value: Any, keys: Iterable[Any] | None = None) -> None:
+    """Refuse what is no mapping, or not one of some keys.
+
+    Args:
+        what: name of the value.
+        value: as saved.
+        keys: that it must have, None for any.
+
+    Raises:
+        ArgumentError: if it has others or is no mapping.
+    """
+    if keys is None:
+        if not isinstance(value, Mapping):
+            raise ArgumentError(what, "be a mapping", brief(value))
+        return
+    wanted = set(keys)
+    if not isinstance(value, Mapping) or set(value) != wanted:
+        named = ", ".join(sorted(map(str, wanted))) or "nothing"
+        raise ArgumentError(what, f"be a mapping of {named}", brief(value))
+
+
+def check_sequence(what: str, value: Any, length: int | None = None) -> Sequence[Any]:
+    """Return `value` if it is a list or a tuple.
+
+    Args:
+        what: name of the value.
+        value: as saved.
+        length: how many items it must have, None for any.
+
+    Returns:
+        `value` itself.
+
+    Raises:
+        ArgumentError: if it is none, or of another length.
+    """
+    if not isinstance(value, (list, tuple)) or (length is not None and len(value) != length):
+        of = "" if length is None else f" of {length}"
+        raise ArgumentError(what, f"be a list{of}", brief(value))
+    return value

@@ -86,6 +86,11 @@ def refuse_taken(folder: Path) -> None:
         )
 
 
+def part_of(path: Path) -> Path:
+    """Return what a file is called while it is written."""
+    return path.with_name(path.name + PART)
+
+
 def open_own(path: Path, mode: str = "a") -> IO[Any]:
     """Open a file of a run for writing at its end; a link is refused, not followed.
 
@@ -128,7 +133,7 @@ def replacing(path: Path) -> Iterator[Path]:
     Yields:
         An empty file beside it; it is gone if the block fails.
     """
-    part = path.with_name(path.name + PART)
+    part = part_of(path)
     part.unlink(missing_ok=True)  # left by a process that was killed, or a link
     try:
         open_own(part, "xb").close()

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pinn_ext.checks import ArgumentError, check_number
-from pinn_ext.strategies.base.saved_state import brief, check_mapping
+from pinn_ext.checks import ArgumentError, brief, check_mapping, check_number
 
 
 def check_period(state: Any, terms: int) -> None:

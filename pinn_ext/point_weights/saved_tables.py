@@ -6,9 +6,15 @@ from typing import Any
 
 from torch import Tensor
 
-from pinn_ext.checks import ArgumentError, check_number, check_switch
+from pinn_ext.checks import (
+    ArgumentError,
+    brief,
+    check_mapping,
+    check_number,
+    check_sequence,
+    check_switch,
+)
 from pinn_ext.strategies import PointStrategy
-from pinn_ext.strategies.base.saved_state import brief, check_mapping
 
 _PARTS = ("terms", "state", "keys", "count", "updated")
 
@@ -25,9 +31,7 @@ def check_tables(strategy: PointStrategy, saved: Any) -> None:
     """
     if saved is None:
         return
-    if not isinstance(saved, (list, tuple)):
-        raise ArgumentError("points.tables", "be a list", brief(saved))
-    for index, state in enumerate(saved):
+    for index, state in enumerate(check_sequence("points.tables", saved)):
         try:
             _check_table(strategy, state)
         except ArgumentError as error:

@@ -86,6 +86,7 @@ class _Run:
     ) -> None:
         self.cfg, self.folder, self.info, self.interrupts = checked.cfg, folder, info, interrupts
         self.source = source or folder / checkpoints.FILE_NAME
+        self.config = schema.as_dict(self.cfg)
         self.built = build(checked, folder)
         self.model = graph_model(self.cfg, self.built)
         self.phases = phases_of(self.cfg, self.built, self.model)
@@ -111,9 +112,8 @@ class _Run:
         return self._finish(message)
 
     def _start(self, saved: Mapping[str, Any] | None) -> None:
-        config = schema.as_dict(self.cfg)
         if saved is None:
-            report.write_config(self.folder, config)
+            report.write_config(self.folder, self.config)
             self._compile(self.phase)
             self.built.log.history.start()
             self.tables.start()
@@ -122,7 +122,7 @@ class _Run:
             tables = self._take_up(saved)
             # The report of before would be read as that of the new configuration.
             former: dict[Path, bytes | None] = {self.folder / report.FILE_NAME: None}
-            self._save(report.config_files(self.folder, config) | tables | former)
+            self._save(report.config_files(self.folder, self.config) | tables | former)
 
     def _take_up(self, saved: Mapping[str, Any]) -> dict[Path, bytes | None]:
         """Go on from a checkpoint; return what the tables beside it are to hold from now on."""
@@ -214,7 +214,7 @@ class _Run:
         log.add(phase.name, number, measured.losses, measured.weights, self._seconds())
         events = self.tables.add()
         rows, network = log.history.rows, self.built.network
-        self._save(self.best.consider(rows, network, schema.as_dict(self.cfg)))
+        self._save(self.best.consider(rows, network, self.config))
         log.print(
             write,
             phase.length,
@@ -253,7 +253,7 @@ class _Run:
             **state,
             "adaptive_weights_state": without_rows(state["adaptive_weights_state"]),
             **{key: value for phase in self.phases for key, value in phase.state_dict().items()},
-            "config": schema.as_dict(self.cfg),
+            "config": self.config,
             "choices": dict(self.info.choices),
             "overrides": list(self.info.overrides),
             "job": self.info.job,

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
-from pinn_ext.checks import ArgumentError, check_choice, check_number
+from pinn_ext.checks import ArgumentError, check_choice, check_mapping, check_number
 from pinn_ext.strategies.base.members import member
-from pinn_ext.strategies.base.saved_state import check_like, check_mapping
+from pinn_ext.strategies.base.saved_state import check_like
 from pinn_ext.strategies.base.terms import EMA_ALPHA, EPS, Proposal, State, Statistics, Strategy
 
 ENDS = ("until_epoch", "until_fraction", "until_drop", "until_switch")

@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pinn_ext.checks import ArgumentError, check_number, check_switch
+from pinn_ext.checks import (
+    ArgumentError,
+    brief,
+    check_mapping,
+    check_number,
+    check_sequence,
+    check_switch,
+)
 from pinn_ext.dde.model.saved_state import check_model_state
 from pinn_ext.measurements.meter import check_generator
-from pinn_ext.strategies.base.saved_state import brief, check_mapping
 
 _JUDGE = ("start", "active", "scales", "conditions")
 
@@ -29,11 +35,9 @@ def check_pilots(state: Mapping[str, Any], candidates: int, model: Any) -> None:
     if state["position"] is not None:
         check_number("pilots.position", state["position"], 0, integer=True)
     _numbers("pilots.first", state["first"])
-    if not isinstance(state["tournament"], Mapping):
-        raise ArgumentError("pilots.tournament", "be a mapping", brief(state["tournament"]))
+    check_mapping("pilots.tournament", state["tournament"])
     _check_judge(state["judge"])
-    if not isinstance(state["waiting"], Mapping):
-        raise ArgumentError("pilots.waiting", "be a mapping", brief(state["waiting"]))
+    check_mapping("pilots.waiting", state["waiting"])
     for candidate, own in state["waiting"].items():
         check_number("pilots.waiting", candidate, 0, candidates - 1, integer=True)
         _check_candidate(f"pilots.waiting.{candidate}", own, ("model", "meter", "weights"), model)
@@ -64,9 +68,7 @@ def _check_judge(state: Any) -> None:
         _numbers("pilots.judge.start", state["start"])
     _numbers("pilots.judge.scales", state["scales"])
     for key, check in (("active", _count), ("conditions", check_switch)):
-        if not isinstance(state[key], (list, tuple)):
-            raise ArgumentError(f"pilots.judge.{key}", "be a list", brief(state[key]))
-        for item in state[key]:
+        for item in check_sequence(f"pilots.judge.{key}", state[key]):
             check(f"pilots.judge.{key}", item)
 
 

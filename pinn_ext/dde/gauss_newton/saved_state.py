@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from pinn_ext.checks import ArgumentError, check_number, check_switch
-from pinn_ext.strategies.base.saved_state import brief, check_mapping
+from pinn_ext.checks import (
+    ArgumentError,
+    brief,
+    check_mapping,
+    check_number,
+    check_sequence,
+    check_switch,
+)
 from solvers.gauss_newton.saved_state import check_state
 
 _PARTS = ("stepper", "done", "slow", "converged", "message", "loss_weights")
@@ -31,7 +37,5 @@ def check_training(state: Any) -> None:
         raise ArgumentError("training.message", "be text", brief(state["message"]))
     weights = state["loss_weights"]
     if weights is not None:
-        if not isinstance(weights, (list, tuple)):
-            raise ArgumentError("training.loss_weights", "be a list", brief(weights))
-        for weight in weights:
+        for weight in check_sequence("training.loss_weights", weights):
             check_number("training.loss_weights", weight, 0)

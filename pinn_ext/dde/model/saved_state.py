@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import torch
 
 from pinn_ext import random_state
-from pinn_ext.checks import ArgumentError, check_number
-from pinn_ext.strategies.base.saved_state import brief, check_mapping
+from pinn_ext.checks import ArgumentError, brief, check_mapping, check_number
 
 _PARTS = ("network", "variables", "optimizer", "scheduler", "random", "data", "resamplers")
 
@@ -37,8 +35,8 @@ def check_model_state(name: str, state: Any, model: Any) -> None:
     for value, tensor in zip(saved, variables, strict=True):
         check_tensor(f"{name}.variables", value, tensor)
     check_mapping(f"{name}.optimizer", state["optimizer"], ("state", "param_groups"))
-    if state["scheduler"] is not None and not isinstance(state["scheduler"], Mapping):
-        raise ArgumentError(f"{name}.scheduler", "be a mapping", brief(state["scheduler"]))
+    if state["scheduler"] is not None:
+        check_mapping(f"{name}.scheduler", state["scheduler"])
     try:
         random_state.check_state(state["random"])
     except Exception as error:

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from pinn_ext.files import OWN_FILES, PART, FolderTaken, RunError, open_own
+from pinn_ext.files import OWN_FILES, PART, FolderTaken, RunError, open_own, part_of
 
 FORMAT = "pinn_ext checkpoint"
 VERSION = 2
@@ -37,7 +37,7 @@ def save(
         RunError: if the disk is full or the folder cannot be written; the former files stay.
     """
     written = {**(others or {}), path: to_bytes(content)}
-    parts = {file: _part_of(file) for file, data in written.items() if data is not None}
+    parts = {file: part_of(file) for file, data in written.items() if data is not None}
     try:
         for file, part in parts.items():
             _write(part, written[file] or b"")
@@ -65,10 +65,6 @@ def to_bytes(content: Mapping[str, Any]) -> bytes:
     buffer = io.BytesIO()
     torch.save({"format": FORMAT, "version": VERSION, **content}, buffer)
     return buffer.getvalue()
-
-
-def _part_of(path: Path) -> Path:
-    return path.with_name(path.name + PART)
 
 
 def _write(part: Path, data: bytes) -> None:

@@ -10,7 +10,15 @@ from typing import Any
 import torch
 
 from pinn_ext import random_state
-from pinn_ext.checks import ArgumentError, check_choice, check_number, check_switch
+from pinn_ext.checks import (
+    ArgumentError,
+    brief,
+    check_choice,
+    check_mapping,
+    check_number,
+    check_sequence,
+    check_switch,
+)
 from pinn_ext.files import RunError
 from pinn_ext.program.checkpoints import file as checkpoint_file
 from pinn_ext.program.run_info import KEYS
@@ -89,13 +97,13 @@ def check_optimizer(optimizer: torch.optim.Optimizer, saved: Any) -> None:
         ArgumentError: naming the entry.
     """
     own = optimizer.state_dict()
-    _mapping("optimizer_state_dict", saved)
+    check_mapping("optimizer_state_dict", saved)
     for key in ("param_groups", "state"):
         if key not in saved:
             raise ArgumentError("optimizer_state_dict", f"hold {key}", _brief(list(saved)))
     _alike("param_groups", saved["param_groups"], own["param_groups"])
     state = saved["state"]
-    _mapping("state", state)
+    check_mapping("state", state)
     if not state:  # before the first step
         return
     if isinstance(optimizer, torch.optim.LBFGS):
@@ -123,7 +131,7 @@ _OF_LBFGS = ("d", "t", "old_dirs", "old_stps", "ro", "H_diag", "prev_flat_grad",
 def _check_lbfgs(optimizer: torch.optim.LBFGS, state: Mapping[Any, Any]) -> None:
     parameters = optimizer.param_groups[0]["params"]
     count = sum(p.numel() for p in parameters)
-    _mapping("state", state.get(0))
+    check_mapping("state", state.get(0))
     own = state[0]
     for key in ("func_evals", "n_iter"):
         check_number(key, own.get(key), 0, integer=True)
@@ -150,15 +158,14 @@ def _alike(key: str, value: Any, model: Any) -> None:
         if not alike or value.dtype != model.dtype:
             raise ArgumentError(key, f"be {_brief(model)}", _brief(value))
     elif isinstance(model, Mapping):
-        _mapping(key, value)
+        check_mapping(key, value)
         if set(value) != set(model):
             raise ArgumentError(key, f"hold {_brief(list(model))}", _brief(list(value)))
         for name, item in model.items():
             _alike(f"{key}.{name}", value[name], item)
     elif isinstance(model, (list, tuple)):
-        if not isinstance(value, (list, tuple)) or len(value) != len(model):
-            raise ArgumentError(key, f"be a list of {len(model)}", _brief(value))
-        for index, (item, own) in enumerate(zip(value, model, strict=True)):
+        items = check_sequence(key, value, len(model))
+        for index, (item, own) in enumerate(zip(items, model, strict=True)):
             _alike(f"{key}.{index}", item, own)
     elif isinstance(model, (int, float)) and not isinstance(model, bool):
         check_number(key, value, 0)  # rates and tolerances: none can be negative
@@ -177,18 +184,13 @@ def _seconds(key: str, value: Any) -> None:
     check_number(key, value, 0)
 
 
-def _mapping(key: str, value: Any) -> None:
-    if not isinstance(value, Mapping):
-        raise ArgumentError(key, "be a mapping", _brief(value))
-
-
 def _job(key: str, value: Any) -> None:
     if value is not None:
         _count(key, value)
 
 
 def _choices(key: str, value: Any) -> None:
-    _mapping(key, value)
+    check_mapping(key, value)
     if not all(isinstance(n, str) and isinstance(c, (str, type(None))) for n, c in value.items()):
         raise ArgumentError(key, "map names to names", _brief(value))
 
@@ -199,15 +201,15 @@ def _overrides(key: str, value: Any) -> None:
 
 
 def _tensors(key: str, value: Any) -> None:
-    _mapping(key, value)
+    check_mapping(key, value)
     if not all(isinstance(item, torch.Tensor) for item in value.values()):
         raise ArgumentError(key, "hold tensors", _brief(value))
 
 
 def _gauss_newton(key: str, value: Any) -> None:
     if value is not None:
-        _mapping(key, value)
-        _mapping(f"{key}.training", value.get("training"))
+        check_mapping(key, value)
+        check_mapping(f"{key}.training", value.get("training"))
         _count(f"{key}.draws", value.get("draws"))
 
 
@@ -219,10 +221,10 @@ def _random_state(key: str, value: Any) -> None:
 
 
 def _tables(key: str, value: Any) -> None:
-    _mapping(key, value)
+    check_mapping(key, value)
     for name in ("history", "events", "gradients"):
         mark = value.get(name)
-        _mapping(f"{key}.{name}", mark)
+        check_mapping(f"{key}.{name}", mark)
         _count(f"{key}.{name}.rows", mark.get("rows"))
         _count(f"{key}.{name}.bytes", mark.get("bytes"))
         digest = mark.get("sha256")
@@ -233,18 +235,17 @@ def _tables(key: str, value: Any) -> None:
 def _brief(value: Any) -> str:
     if isinstance(value, torch.Tensor):
         return f"{str(value.dtype).removeprefix('torch.')} {list(value.shape)}"
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:60]} …"
+    return brief(value)
 
 
 _CHECKS: dict[str, _Check] = {
     "model_state_dict": _tensors,
-    "optimizer_state_dict": _mapping,
-    "adaptive_weights_state": _mapping,
+    "optimizer_state_dict": check_mapping,
+    "adaptive_weights_state": check_mapping,
     "next_step": _count,
     "step": _count,
     "iteration": _count,
-    "config": _mapping,
+    "config": check_mapping,
     "choices": _choices,
     "overrides": _overrides,
     "job": _job,

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pinn_ext.checks import ArgumentError, check_number
-from pinn_ext.strategies.base.saved_state import brief
+from pinn_ext.checks import ArgumentError, brief, check_mapping, check_number, check_sequence
 
 _WHERE = "pilots.tournament"
 _ROW = {"candidate", "round", "iterations", "score", "kept", "why", "seconds"}
@@ -46,8 +45,7 @@ def check_race(state: Mapping[str, Any], candidates: int) -> None:
 
 
 def _check_by_candidate(key: str, value: Any, kind: Any, last: int) -> None:
-    if not isinstance(value, Mapping):
-        raise ArgumentError(f"{_WHERE}.{key}", "be a mapping", brief(value))
+    check_mapping(f"{_WHERE}.{key}", value)
     for candidate, item in value.items():
         check_number(f"{_WHERE}.{key}", candidate, 0, last, integer=True)
         if not isinstance(item, kind) or isinstance(item, bool):
@@ -55,7 +53,4 @@ def _check_by_candidate(key: str, value: Any, kind: Any, last: int) -> None:
 
 
 def _list(key: str, value: Any, length: int | None = None) -> Sequence[Any]:
-    if not isinstance(value, (list, tuple)) or (length is not None and len(value) != length):
-        of = "" if length is None else f" of {length}"
-        raise ArgumentError(f"{_WHERE}.{key}", f"be a list{of}", brief(value))
-    return value
+    return check_sequence(f"{_WHERE}.{key}", value, length)

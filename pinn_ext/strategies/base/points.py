@@ -7,8 +7,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from pinn_ext.checks import ArgumentError, check_number
-from pinn_ext.strategies.base.saved_state import brief, check_like, check_mapping, is_ours
+from pinn_ext.checks import ArgumentError, brief, check_mapping, check_number
+from pinn_ext.strategies.base.saved_state import check_like, is_ours
 
 if TYPE_CHECKING:
     from torch import Tensor

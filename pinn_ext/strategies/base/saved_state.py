@@ -6,9 +6,14 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from pinn_ext.checks import ArgumentError, check_number, check_switch
-
-_LONGEST = 80  # characters of a value in a message
+from pinn_ext.checks import (
+    ArgumentError,
+    brief,
+    check_mapping,
+    check_number,
+    check_sequence,
+    check_switch,
+)
 
 
 def check_like(name: str, value: Any, model: Any, terms: int) -> None:
@@ -52,39 +57,14 @@ def is_ours(strategy: object) -> bool:
     return type(strategy).__module__.startswith("pinn_ext.")
 
 
-def check_mapping(name: str, value: Any, keys: Any) -> None:
-    """Refuse what is no mapping of some keys.
-
-    Args:
-        name: of the value.
-        value: as saved.
-        keys: that it must have.
-
-    Raises:
-        ArgumentError: if it has others or is no mapping.
-    """
-    if not isinstance(value, Mapping) or set(value) != set(keys):
-        wanted = f"be a mapping of {', '.join(sorted(map(str, keys))) or 'nothing'}"
-        raise ArgumentError(name, wanted, brief(value))
-
-
-def brief(value: Any) -> str:
-    """Return a value for a message, cut off where it is longer than anyone reads."""
-    text = repr(value)
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} …"
-
-
 def _check_list(name: str, value: Any, model: Any, terms: int) -> None:
-    if not isinstance(value, (list, tuple)) or len(value) != len(model):
-        raise ArgumentError(name, f"be a list of {len(model)}", brief(value))
-    for item, own in zip(value, model, strict=True):
+    for item, own in zip(check_sequence(name, value, len(model)), model, strict=True):
         check_like(name, item, own, terms)
 
 
 def _check_grown(name: str, value: Any, terms: int) -> None:
     """Refuse what is neither empty, nor numbers of all terms, nor rows of them."""
-    if not isinstance(value, (list, tuple)):
-        raise ArgumentError(name, "be a list", brief(value))
+    check_sequence(name, value)
     rows = value if value and isinstance(value[0], (list, tuple)) else [value] if value else []
     for row in rows:
         numbers = isinstance(row, (list, tuple)) and len(row) == terms and all(map(_finite, row))

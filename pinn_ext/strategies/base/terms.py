@@ -8,8 +8,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar, NamedTuple
 
+from pinn_ext.checks import check_mapping
 from pinn_ext.strategies.base.gradients import Gradients
-from pinn_ext.strategies.base.saved_state import check_like, check_mapping, is_ours
+from pinn_ext.strategies.base.saved_state import check_like, is_ours
 
 State = dict[str, Any]
 """Plain numbers and lists of numbers, so that it can be saved, restored and read by hand."""
