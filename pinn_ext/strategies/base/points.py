@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from pinn_ext.checks import ArgumentError, brief, check_mapping, check_number
@@ -91,8 +91,7 @@ class PointStrategy(ABC):
         """
         import torch
 
-        if not isinstance(state, Mapping):
-            raise ArgumentError("state", "be a mapping", brief(state))
+        check_mapping("state", state)
         tensors = {key: one for key, one in state.items() if isinstance(one, torch.Tensor)}
         for key, one in tensors.items():  # before any memory is taken for as many
             if one.dim() == 0 or len(one) != n:
