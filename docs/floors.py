@@ -32,6 +32,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("solvers.operators", "pinn_ext.jacobians", "solvers.gauss_newton"),
     (
         "solvers.checks",
+        "solvers.devices",
         *(f"pinn_ext.{name}" for name in ("checks", "choices", "files", "random_state", "version")),
     ),
 )
