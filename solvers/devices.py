@@ -1,4 +1,4 @@
-"""What has to be known of a device, be it the CPU or any accelerator that torch has a module for."""
+"""What has to be known of a device: the CPU, or an accelerator that torch has a module for."""
 
 from __future__ import annotations
 

@@ -276,7 +276,7 @@ class LossAggregator(nn.Module):
         if not self._steps.is_new(step):
             return
         warn_of_graph(losses.values(), owner=self)
-        self._check_ranks()
+        self._check_ranks(values.device)
         if self._period.missing() <= 1:
             self._measure(losses, residuals)
         self._count(values, step)
@@ -291,8 +291,8 @@ class LossAggregator(nn.Module):
         if not (self.training and torch.is_grad_enabled() and self._steps.is_new(step)):
             return points.factors(detached, places, moves=False)
         warn_of_graph(rows, owner=self)
-        self._check_ranks()
         raw = torch.stack([mean_square(own) for own in detached])
+        self._check_ranks(raw.device)
         usable = bool(torch.isfinite(raw).all())  # a factor that became NaN would stay NaN
         factors = points.factors(detached, places, moves=usable)
         self._count(raw, step)
@@ -336,9 +336,10 @@ class LossAggregator(nn.Module):
         """Make the weights in force the buffer, a fresh one: a backward pass may hold the old."""
         self.weights = self.weights.new_tensor(list(self.manager.get_weights().values()))
 
-    def _check_ranks(self) -> None:
+    def _check_ranks(self, device: torch.device) -> None:
         """Refuse processes whose weights would part; the losses of a period may differ."""
         self._agreement.check(
+            device,
             weights=self.manager.get_weights(),
             updates=self._updater.epoch,
             begun=self._period.length - self._period.missing(),

@@ -68,7 +68,7 @@ class PointLosses:
         self._tables = []
         for i, name in enumerate(names):
             condition = name in held
-            if strategy.weighs(PointBlock(torch.empty(0, 1), condition, span)):
+            if strategy.weighs(PointBlock(torch.empty(0, 1, device="cpu"), condition, span)):
                 self._tables.append(PointTable(strategy, [i], condition, returning))
         if not self._tables:
             raise ValueError(

@@ -15,6 +15,7 @@ from pinn_ext.datasets import SnapshotBatch
 from pinn_ext.losses.from_config import Description, describe, initial_weights
 from pinn_ext.losses.physics_loss import PhysicsLoss
 from pinn_ext.losses.row_points import row_points
+from pinn_ext.measurements.transfers import read
 from pinn_ext.networks import FieldNetwork
 from pinn_ext.plain_torch.loss_aggregator import LossAggregator
 from pinn_ext.schema import Config
@@ -63,7 +64,6 @@ def train_physics(
     graphs.inputs.requires_grad_()
     rows = loss.residuals(model, graphs, loss.outputs(model, graphs))
     terms = [own.square().mean() for own in rows]
-    raw = {name: term.item() for name, term in zip(loss.names, terms, strict=True)}
     if isinstance(adaptive_weights, LossAggregator):
         total = _aggregated(adaptive_weights, loss, graphs, rows, terms)
     else:
@@ -72,7 +72,8 @@ def train_physics(
     optimizer.zero_grad()
     total.backward()
     optimizer.step()
-    return total.item(), raw
+    weighted, *raw = read([total, *terms])
+    return weighted, dict(zip(loss.names, raw, strict=True))
 
 
 @functools.lru_cache(maxsize=8)

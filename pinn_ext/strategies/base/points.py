@@ -96,7 +96,7 @@ class PointStrategy(ABC):
         for key, one in tensors.items():  # before any memory is taken for as many
             if one.dim() == 0 or len(one) != n:
                 raise ArgumentError(f"state.{key}", f"be of {n} points", list(one.shape))
-        model = self.init(n if tensors else 1, m, PointBlock(torch.zeros(0)))
+        model = self.init(n if tensors else 1, m, PointBlock(torch.zeros(0, device="cpu")))
         check_mapping("state", state, model)
         for key, own in model.items() if is_ours(self) else ():
             if isinstance(own, torch.Tensor):
