@@ -29,6 +29,14 @@ def module_of(device: torch.device) -> Any:
         return None
 
 
+def with_index(device: torch.device) -> torch.device:
+    """Return a device by its number too, the present one of its kind where it has none."""
+    module = module_of(device)
+    if device.index is not None or not hasattr(module, "current_device"):
+        return device
+    return torch.device(device.type, module.current_device())
+
+
 def synchronize(device: torch.device) -> None:
     """Wait until a device has done all that it was asked for; the CPU always has."""
     module = module_of(device)
