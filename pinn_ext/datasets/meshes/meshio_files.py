@@ -38,6 +38,7 @@ FORMATS = {
 }
 """What the ending of a file's name stands for, of meshio's formats."""
 
+_HALF_GROUPED = "Incompatible cell data 'gmsh:physical'"  # of meshio, on version 4.1
 _HEAD = 1 << 20  # bytes in which sizes are looked for
 _SIZES = re.compile(
     rb'NumberOf(?:Points|Cells)="\s*(\d+)|Dimensions="([\d\s]+)"|'
@@ -115,6 +116,9 @@ def refusing_damage(path: Path, name: str) -> Iterator[None]:
             f"{error.name} must be installed to read {path.name}: pip install 'pinn-ext[mesh]'."
         ) from None
     except Exception as error:  # of any kind: formats differ
+        if _HALF_GROUPED in str(error):
+            wanted = "have all cells in physical groups (Gmsh: Mesh.SaveAll=0) or none"
+            raise FileError(path, wanted, "some in none") from None
         lines = str(error).strip().rstrip(".").splitlines()
         got = f"{type(error).__name__} ({lines[0][:120] if lines else 'no more is said'})"
         raise FileError(path, wanted, got) from None
