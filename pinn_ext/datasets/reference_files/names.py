@@ -156,7 +156,8 @@ def complex_names(names: Iterable[str]) -> list[str]:
 
 def lacking(roles: Sequence[str], names: Sequence[str]) -> tuple[str, str]:
     """Return what a file without some of x, t, u and v must do, and what it has instead."""
-    return f"hold {' and '.join(roles)}, or be told their names by `columns`", listed(names)
+    name = "its name" if len(roles) == 1 else "their names"
+    return f"hold {' and '.join(roles)}, or be told {name} by `columns`", listed(names)
 
 
 def listed(names: Sequence[str]) -> str:

@@ -49,7 +49,7 @@ def _header(archive: zipfile.ZipFile, member: str) -> tuple[tuple[int, ...], np.
 
 def _kind(dtype: np.dtype) -> str:
     if dtype.hasobject:
-        return "pickled Python objects, which are never loaded"
+        return "pickled Python objects (never loaded)"
     return "numbers" if dtype.kind in "biufc" else f"the type {dtype}"
 
 

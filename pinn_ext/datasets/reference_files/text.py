@@ -24,7 +24,7 @@ from pinn_ext.datasets.reference_files.names import COLUMN, Column
 
 _COMMENTS = ("#", "%")
 _LINE = re.compile("\r\n|\n|\r")
-_COUNT = re.compile(r"[%#].*[:：,]\s*(\d+)\s*")
+_COUNT = re.compile(r"%[^:：,]*[:：,]\s*(\d+)\s*")
 _NAMES = re.compile(r"[A-Za-z]{2}|[@=(]")
 _EXCEL = re.compile(r"sep=(.)", re.IGNORECASE)
 
@@ -161,7 +161,10 @@ def _columns(
     if counts:
         columns = _heads(comments[-1][1:].strip(), separator)
         if len(columns) != counts[0] + counts[2]:
-            wanted = f"name {counts[0]} coordinates and {counts[2]} expressions, as its header says"
+            wanted = (
+                f"name {plural(counts[0], 'coordinate')} and "
+                f"{plural(counts[2], 'expression')}, as its header says"
+            )
             raise FileError(path, wanted, plural(len(columns), "column"))
         return columns
     if not any(_is_number(cell) for cell in first if cell):
@@ -174,7 +177,7 @@ def _columns(
 
 
 def _heads(text: str, separator: str) -> list[Column]:
-    if separator == " " and "," not in text:
+    if separator == " " and ("@" in text or "," not in text):
         return [Column.of(match) for match in COLUMN.finditer(text)]
     mark = "," if separator == " " else separator
     return [Column.parse(cell) for cell in next(csv.reader([text], delimiter=mark))]
