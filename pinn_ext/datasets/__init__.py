@@ -4,8 +4,9 @@ In comes a system (`pinn_ext.systems`) and how many nodes, snapshots or points t
 come batches that the loss terms (`pinn_ext.losses`) are measured on. `snapshots` has the data set
 of torch-geometric graphs, one a time (`SnapshotGraphs`), and a batch of them (`SnapshotBatch`);
 read it first. `node_graphs` places nodes on a geometry and builds the graph with its operators;
-`collocation` draws points without a graph, for Gauss-Newton. Only this package imports
-torch-geometric, through the data set's base class.
+`collocation` draws points without a graph, for Gauss-Newton. What other programs made is read by
+`reference_files` (fields to compare with) and `meshes` (domains); `outside_files` has what both
+refuse. Only this package imports torch-geometric, through the data set's base class.
 """
 
 from __future__ import annotations

@@ -47,7 +47,8 @@ def cleaned(points: np.ndarray, triangles: np.ndarray) -> Cleaned:
     used = np.unique(triangles)
     orphans = np.setdiff1d(np.arange(len(points)), used)
     if orphans.size:
-        first = ", ".join(map(str, orphans[:_LISTED])) + (" …" if len(orphans) > _LISTED else "")
+        more = len(orphans) - _LISTED
+        first = ", ".join(map(str, orphans[:_LISTED])) + (f" and {more} more" if more > 0 else "")
         notes.append(f"{plural(len(orphans), 'node')} in no triangle dropped: {first}.")
     first_of = _first_at_its_place(points[used])
     kept = np.unique(first_of)
