@@ -77,6 +77,7 @@ wheel-check: $(STAMP)
 	purelib='import sysconfig; print(sysconfig.get_path("purelib"))'; \
 	site=$$("$$tmp/venv/bin/python" -c "$$purelib"); \
 	diff -r configs "$$site/pinn_ext/configs"; \
+	diff -r pinn_ext/references/data "$$site/pinn_ext/references/data"; \
 	$(PY) -c "$$purelib" >"$$site/zz_dependencies.pth"; \
 	mkdir "$$tmp/empty"; cd "$$tmp/empty"; \
 	"$$tmp/venv/bin/python" -c "import os, sys, pinn_ext, solvers; \

@@ -79,10 +79,6 @@ class Recipe:
         parts = (Fraction(i, self.intervals) for i in range(self.intervals + 1))
         return tuple(end * float(part) for part in parts)
 
-    def nodes_of(self, stored: np.ndarray) -> int:
-        """Return the nodes along an axis of stored fields, `[…, nodes]`."""
-        return int(stored.shape[-1])
-
 
 _RECIPES = {
     "allen_cahn/jaxpi": Recipe(
@@ -96,15 +92,15 @@ _RECIPES = {
         fitzhugh_nagumo.PULSES, 512, 384, 0.01, 256, 8, Independent(768, 40.0)
     ),
     "ginzburg_landau/jaxpi": Recipe(
-        *(ginzburg_landau.JAXPI, 384, 256, 2e-3, 128, 2, Independent(320, 0.5)),
-        *("float32", 2.0**-24),
+        *(ginzburg_landau.JAXPI, 384, 256, 2e-3, 144, 2, Independent(256, 0.25, reach=8)),
+        *("float32", 2.0**-23),
     ),
     "gray_scott/jaxpi": Recipe(
-        *(gray_scott.JAXPI, 192, 144, 2.5e-4, 96, (0.5, 1.0, 2.0), Independent(192, 0.5)),
+        *(gray_scott.JAXPI, 192, 168, 3.125e-4, 96, (0.5, 1.0, 2.0), Independent(160, 0.5)),
         *("float32", 2.0**-24),
     ),
     "gray_scott/pinnacle": Recipe(
-        *(gray_scott.PINNACLE, 640, 512, 0.25, 320, 2, Independent(640, 50.0)),
+        *(gray_scott.PINNACLE, 768, 640, 0.25, 384, 2, Independent(640, 50.0)),
         *("float32", 2.0**-23),
     ),
     "kdv/jaxpi": Recipe(scalar.KDV, 1024, 768, 5e-5, 512, 10, Independent(1024, 0.5)),
@@ -120,7 +116,7 @@ _RECIPES = {
         *("float32", 2.0**-24),
     ),
     "schroedinger/raissi": Recipe(
-        schroedinger.RAISSI, 2048, 1024, 1e-4, 512, 8, Independent(1024, np.pi / 4)
+        schroedinger.RAISSI, 4096, 2048, 5e-5, 512, 8, Independent(2048, np.pi / 4)
     ),
 }
 
