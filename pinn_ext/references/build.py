@@ -187,9 +187,7 @@ def _independent(recipe: Recipe, per_field: Any) -> dict[str, Any]:
     """Return how far the method of lines is from the reference's own method, and its settings."""
     run, begin = recipe.independent, time.perf_counter()
     times = [0.5 * run.until, run.until]
-    found = lines.solve(
-        recipe.problem, run.nodes, times, reach=run.reach, tolerance=run.tolerance
-    )
+    found = lines.solve(recipe.problem, run.nodes, times, reach=run.reach, tolerance=run.tolerance)
     here = replace(recipe, stored=run.nodes)
     wanted = solution(here, recipe.nodes, recipe.step, times)
     power = "" if recipe.problem.dimension == 1 else f"^{recipe.problem.dimension}"
