@@ -1,4 +1,4 @@
-"""The library of the make-believe device: compiled once for each version of torch and of its source."""
+"""The library of the make-believe device, compiled once for each torch and each of its versions."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ def library() -> Path:
     compiler = shutil.which(cpp_extension.get_cxx_compiler())
     if compiler is None:
         raise UnavailableError(f"no C++ compiler: {cpp_extension.get_cxx_compiler()} is not found")
-    folder = Path(cpp_extension.get_default_build_root()) / "pinn_ext_pretend"
+    root = os.environ.get("TORCH_EXTENSIONS_DIR") or cpp_extension.get_default_build_root()
+    folder = Path(root, "pinn_ext_pretend")
     path = folder / f"pretend-{_key(compiler)}.so"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,165 @@
+"""The program with `device=pretend`: every kind of run, and runs that go on elsewhere."""
+
+import pytest
+import torch
+
+from pinn_ext import strategies
+from pinn_ext.program import checkpoints
+from tests.program.conftest import SMALL, read_report, read_rows
+
+QUICK = (*SMALL, "training.epochs=2")
+PHASE = ("training.loss.use_gn_solver=true", "training.gauss_newton.iterations=3")
+DEVICE = "device=pretend"
+
+
+@pytest.fixture(autouse=True)
+def host_by_default():
+    """A run sets the default device itself, as a process of its own would find it."""
+    torch.set_default_device(None)
+
+
+def numbers(folder):
+    """Return the history's columns of numbers, rows of epochs by name of the column."""
+    header, *rows = read_rows(folder)
+    table = {name: [row[i] for row in rows] for i, name in enumerate(header)}
+    return {name: values for name, values in table.items() if name != "phase"}
+
+
+def same_history(one, other, rel=1e-6):
+    here, there = numbers(one), numbers(other)
+    assert list(here) == list(there)
+    for name, values in here.items():
+        for own, wanted in zip(values, there[name], strict=True):
+            assert own == wanted or float(own) == pytest.approx(float(wanted), rel=rel), name
+
+
+def parameters(folder):
+    saved = checkpoints.load(folder / "checkpoint.pt")["model_state_dict"]
+    return torch.cat([value.cpu().flatten() for value in saved.values()])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("training=adaptive_ema",),
+        ("training=adaptive_ema", "problem.conditions=soft"),
+        ("training=adaptive_ntk", "problem.conditions=soft"),
+        ("training=adaptive_gradnorm",),
+        ("training=adaptive_sa_pinn", "problem.conditions=soft"),
+        ("training=adaptive_causal",),
+        ("training=adaptive_rba", "dataset=triangulation", "problem.conditions=soft"),
+        ("dataset=cloud", "problem.conditions=soft"),
+        (
+            "dataset=cloud",
+            "problem=brusselator",
+            "problem.geometry=disk",
+            "problem.conditions=soft",
+        ),
+        ("dataset=triangulation", "training.loss.rk4_detach=true"),
+        ("training.lbfgs_iterations=6", "training=adaptive_ema"),
+        ("problem=brusselator", "training.keep=best", "training.optimizer=adamw"),
+        ("problem=linear_reaction_diffusion", "training.schedule=cosine"),
+        ("training.loss.use_rk4=false", "training.loss.adaptive.diagnostics=true"),
+        PHASE,
+        (*PHASE, "training.gauss_newton.use_rk4=true", "problem.conditions=soft"),
+        (*PHASE, "training.gauss_newton.damping=target_ratio", "training=adaptive_ema"),
+        ("training=gauss_newton", *PHASE, "training.gauss_newton.points=60"),
+    ],
+    ids=" ".join,
+)
+def test_a_run_has_the_numbers_of_the_cpu(run, arguments):
+    folders = []
+    for device in (DEVICE, "device=cpu"):
+        done = run(*SMALL[:-1], *arguments, "training.epochs=2", "dtype=float64", device)
+        assert done.status == 0, done.err
+        assert read_report(done.folder)["status"] == "ok"
+        folders.append(done.folder)
+    same_history(*folders)
+    torch.testing.assert_close(*map(parameters, folders), rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", [name for name in strategies.names() if name != "auto"])
+def test_each_strategy_weighs_the_main_job(run, name):
+    scaling = ["problem.scaling=none"] if name == "field_scale" else []
+    recipe = f"training.loss.adaptive.strategy={name}"
+    done = run("training=adaptive_equal_init", recipe, *QUICK, *scaling, DEVICE)
+    assert done.status == 0, done.err
+    assert read_report(done.folder)["strategy"] == name
+
+
+def test_pilots_of_auto(run):
+    auto = ("training=adaptive_auto", "problem.conditions=soft", "dtype=float64")
+    choices = []
+    for device in (DEVICE, "device=cpu"):
+        done = run(*SMALL, *auto, "training.epochs=10", device)
+        assert done.status == 0, done.err
+        choices.append((read_report(done.folder)["choice"], done.folder))
+    assert choices[0][0] == choices[1][0]
+    same_history(choices[0][1], choices[1][1])
+
+
+def test_the_devices_by_number(run):
+    done = run(*QUICK, "device=pretend:1")
+    assert done.status == 0, done.err
+    refused = run(*QUICK, "device=pretend:7")
+    assert refused.status != 0 and refused.err.count("\n") == 1 and "pretend:7" in refused.err
+    assert refused.folder is None
+
+
+RESUMED = [
+    ("pretend", "pretend"),
+    ("pretend", "cpu"),
+    ("cpu", "pretend"),
+    ("pretend:1", "pretend:0"),
+]
+
+
+@pytest.mark.parametrize(("first", "second"), RESUMED)
+@pytest.mark.parametrize(
+    ("recipe", "step"),
+    [(("training=adaptive_ema",), 4), (("training=adaptive_sa_pinn", *PHASE), 5)],
+    ids=["ema", "sa_pinn"],
+)
+def test_a_run_goes_on_on_another_device(run, run_killed, first, second, recipe, step):
+    arguments = [*SMALL, *recipe, "training.epochs=3", "dtype=float64"]
+    whole = run(*arguments, f"device={second}")
+    run_killed(step, *arguments, f"device={first}", "hydra.run.dir=broken")
+    resumed = run("training.resume=broken", f"device={second}")
+    assert resumed.status == 0, resumed.err
+    assert "Resumed after" in resumed.out
+    same_history(whole.folder, resumed.folder)
+    if first == second:
+        assert torch.equal(parameters(whole.folder), parameters(resumed.folder))
+    else:
+        pair = parameters(whole.folder), parameters(resumed.folder)
+        torch.testing.assert_close(*pair, rtol=1e-6, atol=1e-9)
+
+
+def test_a_checkpoint_can_be_read_without_the_device(run):
+    done = run(*QUICK, DEVICE)
+    saved = torch.load(done.folder / "checkpoint.pt", map_location="cpu", weights_only=False)
+    assert {value.device.type for value in saved["model_state_dict"].values()} == {"cpu"}
+
+
+def test_no_room_is_one_sentence_and_the_last_checkpoint_stays(run, run_killed, monkeypatch):
+    """The memory ends in the second epoch; what had been saved after the first can be gone on from."""
+    from pinn_ext.dde.phases import Phase
+    from tests.device import pretend
+
+    limits, original = [], Phase.on_epoch_end
+
+    def end_of_memory(self):
+        original(self)
+        if not limits:
+            limits.append(pretend.memory_limit(0))
+            limits[0].__enter__()
+
+    arguments = [*SMALL, "dtype=float64", DEVICE]
+    with monkeypatch.context() as patch:
+        patch.setattr(Phase, "on_epoch_end", end_of_memory)
+        done = run(*arguments, "hydra.run.dir=full")
+    limits[0].__exit__(None, None, None)
+    assert done.status != 0 and done.err.count("\n") == 1, done.err
+    assert "memory" in done.err and "Traceback" not in done.err
+    resumed = run("training.resume=full")
+    assert resumed.status == 0, resumed.err
