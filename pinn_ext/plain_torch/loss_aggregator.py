@@ -49,7 +49,7 @@ class LossAggregator(nn.Module):
     total is `sum_i w_i mean (f r)^2`; the factors f of the points move in each counted step
     unless a residual is not finite, while the weights w stay, and the manager sees the means of
     the raw squares. Each term is a block of points by itself; processes do not share factors.
-    Whether a residual is not finite is read from the device in each step.
+    Only `causal` reads numbers from the device in each step.
 
     The cost of a step is a stack and a sum of `k` numbers; values leave their device once a
     period. Strategies that read gradients cost a backward pass a term at the end of a period.
@@ -293,8 +293,11 @@ class LossAggregator(nn.Module):
         warn_of_graph(rows, owner=self)
         raw = torch.stack([mean_square(own) for own in detached])
         self._check_ranks(raw.device)
-        usable = bool(torch.isfinite(raw).all())  # a factor that became NaN would stay NaN
-        factors = points.factors(detached, places, moves=usable)
+        finite = torch.isfinite(raw).all()  # a factor that became NaN would stay NaN
+        if raw.is_cpu or not points.strategy.state_on_device:
+            factors = points.factors(detached, places, moves=bool(finite))
+        else:
+            factors = points.factors(detached, places, True, finite)
         self._count(raw, step)
         return factors
 

@@ -177,8 +177,9 @@ class WeightingHooks(dde.callbacks.Callback):
 
     @property
     def _reads_at_once(self) -> bool:
-        # Factors of points would follow losses that are not finite.
-        return self._points is not None or self._state.ends_period
+        points = None if self._points is None else self._points.strategy
+        on_host = points is not None and not points.state_on_device
+        return on_host or self._state.ends_period
 
     def _losses_of_step(self, seen: LossRecorder) -> list[float] | None:
         """Return the losses of the step that counts, None where the training has to stop."""

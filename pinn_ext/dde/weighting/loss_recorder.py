@@ -132,10 +132,10 @@ class LossRecorder:
         losses = self._original(targets, outputs, functions, inputs, model, aux=aux)
         start = time.perf_counter()
 
-        def weigh(raw: Any, moves: bool = False) -> Any:
+        def weigh(raw: Any, moves: bool = False, usable: Tensor | None = None) -> Any:
             if not weighs or self.point_weights is None:
                 return raw
-            return self.point_weights.weigh(as_list(raw), heard, inputs, model, moves)
+            return self.point_weights.weigh(as_list(raw), heard, inputs, model, moves, usable)
 
         if self._expecting:  # the one path that every step takes
             residuals = [h.value - h.target for h in heard] if self._wants_residuals else []
@@ -160,7 +160,7 @@ class LossRecorder:
             if loss_fn is not difference:  # asked for by someone else
                 return losses
             means = [term.detach().square().mean() for term in terms]
-            self._read(means, loss_fn, model, residuals, outputs, lambda raw, moves: raw)
+            self._read(means, loss_fn, model, residuals, outputs, lambda raw, *how: raw)
             return weigh(losses)
         self._expecting = False
         if terms[0].is_cpu:
@@ -173,7 +173,7 @@ class LossRecorder:
                 return self._constants(terms, model)  # undone together with the step before
             if self._reads_late:
                 self.unread = torch.stack([term.detach() for term in terms])
-                return losses
+                return weigh(losses, True, self.unread.sum().isfinite())
         self.values = values
         bad = None
         if not -math.inf < sum(values) < math.inf:  # None is bad where only the sum has overflowed
