@@ -1,4 +1,4 @@
-"""The callback in plain DeepXDE on a device: numbers of the CPU, stops at the step, states that move.
+"""The callback in plain DeepXDE on a device: the CPU's numbers, sudden ends, states that move.
 
 Each training is run with the device as the default one, as DeepXDE makes a GPU, and on the CPU.
 """
@@ -121,7 +121,7 @@ def test_a_step_that_breaks_is_the_last_and_leaves_nothing(
         elif iterations:
             problem.train(model, adaptive, iterations=iterations)
         results.append((model, adaptive))
-    (model, adaptive), (sound, other) = results
+    (model, adaptive), (sound, _) = results
     reason = "a gradient is not finite although the losses are" if gradient_only else "loss term"
     assert adaptive.stopped.startswith(reason) and adaptive.stopped.endswith(f"at step {step}")
     assert model.train_state.step == step

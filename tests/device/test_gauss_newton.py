@@ -55,15 +55,10 @@ def chain(x):
     return torch.cat([10 * (x[1:] - x[:-1] ** 2), 1 - x[:-1]])
 
 
-@pytest.mark.parametrize("solver", ["auto", "normal", "qr", "lsmr", "matrix_free", "svd"])
+@pytest.mark.parametrize("solver", ["primal", "dual", "matrix_free"])
 def test_least_squares_by_each_solver(device, solver):
-    from pinn_ext.checks import ArgumentError
-
     start = torch.full((6,), -0.5, dtype=torch.float64)
-    try:
-        there = least_squares(chain, start, solver=solver)
-    except (ValueError, ArgumentError):
-        pytest.skip(f"there is no solver {solver}")
+    there = least_squares(chain, start, solver=solver)
     here = least_squares(chain, start.to(device), solver=solver)
     assert here.x.device == device and here.status == there.status
     torch.testing.assert_close(here.x.cpu(), there.x, rtol=1e-6, atol=1e-8)
@@ -82,4 +77,4 @@ def test_no_room_for_the_jacobian_is_an_error_of_memory(device):
     """It is not taken for a residual that cannot be differentiated in one way or another."""
     start = torch.full((400,), 0.5, dtype=torch.float64, device=device)
     with pretend.memory_limit(200_000), pytest.raises((MemoryError, torch.OutOfMemoryError)):
-        least_squares(chain, start, solver="dense")
+        least_squares(chain, start, solver="primal")

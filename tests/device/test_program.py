@@ -142,7 +142,7 @@ def test_a_checkpoint_can_be_read_without_the_device(run):
 
 
 def test_no_room_is_one_sentence_and_the_last_checkpoint_stays(run, run_killed, monkeypatch):
-    """The memory ends in the second epoch; what had been saved after the first can be gone on from."""
+    """Memory ends in the second epoch, and one goes on from what was saved after the first."""
     from pinn_ext.dde.phases import Phase
     from tests.device import pretend
 

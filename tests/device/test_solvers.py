@@ -49,11 +49,11 @@ def test_graphs_are_built_the_same_whatever_the_default_device_is(on_both, name)
     here, there = on_both(BUILT[name])
     assert name != "cloud of 5000" or here.num_nodes >= 4900
     assert here.keys() == there.keys()
-    for key, value in there.items():
-        if isinstance(value, torch.Tensor):
-            assert here[key].device.type == "cpu" and torch.equal(here[key], value), key
+    for key in there.keys():  # noqa: SIM118 - PyG's graphs iterate over pairs
+        if isinstance(there[key], torch.Tensor):
+            assert here[key].device.type == "cpu" and torch.equal(here[key], there[key]), key
         else:
-            assert here[key] == value
+            assert here[key] == there[key]
 
 
 @pytest.mark.parametrize("name", BUILT)
@@ -65,12 +65,12 @@ def test_operators_are_those_of_the_cpu(device, name):
         torch.set_default_device(None if place == "cpu" else place)
         d = GraphOperators.from_graph(graph.clone().to(place))
         field = fields_of(d.pos)[:, 0].requires_grad_()
-        laplacian, gradient = d.laplacian(field), d.gradient(field)
+        laplacian, gradient = d.laplacian(field), torch.stack(d.gradient(field))
         (slope,) = torch.autograd.grad(laplacian.square().sum() + gradient.square().sum(), field)
         results.append([laplacian, gradient, slope])
     for there, here in zip(*results, strict=True):
         assert here.device == device
-        torch.testing.assert_close(here.cpu(), there, rtol=1e-12, atol=1e-9)
+        torch.testing.assert_close(here.cpu(), there, rtol=1e-8, atol=1e-9)
     torch.set_default_device(device)
     moved = GraphOperators.from_graph(graph)
     assert moved.laplacian(fields_of(moved.pos)[:, 0]).device.type == "cpu"
@@ -89,8 +89,8 @@ def test_time_steps(device, name):
         limit = stable_step(system, state)
         step = 0.5 * limit
         ends = integrate(system, state, 0.0, 8 * step, step, save_at=[4 * step, 8 * step])
-        one = rk4_step(system, 0.0, state, step)
-        heun = runge_kutta_step(system, 0.0, state, step, "heun")
+        one = rk4_step(system, state, 0.0, step)
+        heun = runge_kutta_step(system, state, 0.0, step, method="heun")
         results.append([torch.tensor(float(limit)), ends, one, heun])
     for there, here in zip(*results, strict=True):
         torch.testing.assert_close(here.cpu(), there, rtol=1e-8, atol=1e-10)
@@ -111,14 +111,16 @@ def test_derivatives_through_steps(device):
 
 def test_a_step_asks_the_host_for_nothing(device):
     system, state = system_on(device, BUILT["cloud"]())
-    rk4_step(system, 0.0, state, 1e-4)  # what is prepared once
+    rk4_step(system, state, 0.0, 1e-4)  # what is prepared once
     with pretend.count_waits(places=True) as waits:
         for _ in range(3):
-            state = rk4_step(system, 0.0, state, 1e-4)
+            state = rk4_step(system, state, 0.0, 1e-4)
     assert not waits, str(waits)
 
 
 def test_states_on_another_device_than_the_graph_are_refused(device):
     system, state = system_on(device, BUILT["grid"]())
-    with pytest.raises((ValueError, RuntimeError), match="device"):
-        rk4_step(system, 0.0, state.cpu(), 1e-4)
+    with pytest.raises(
+        ValueError, match="`state` must be on pretend:0 like the operators, got cpu"
+    ):
+        rk4_step(system, state.cpu(), 0.0, 1e-4)
