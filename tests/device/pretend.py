@@ -50,7 +50,7 @@ class Waits(Counter):
     def __str__(self) -> str:
         counts = ", ".join(f"{kind} {self[kind]}" for kind in KINDS if self[kind])
         lines = [f"{self.total()} waits: {counts or 'none'}"]
-        for (kind, *stack), count in Counter(map(_short, self.places)).most_common():
+        for (kind, stack), count in Counter(map(short, self.places)).most_common():
             lines += [f"{count} x {kind}", *(f"    {line}" for line in stack)]
         return "\n".join(lines)
 
@@ -80,11 +80,13 @@ def count_waits(places: bool = False):
         )
 
 
-def _short(place: tuple[str, list[traceback.FrameSummary]]) -> tuple[str, ...]:
+def short(place: tuple[str, list[traceback.FrameSummary]]) -> tuple[str, tuple[str, ...]]:
     """Return a kind and the innermost lines of a stack that are not torch's, as text."""
     kind, stack = place
+    if not stack:
+        return kind, ("(in a backward pass, which has a thread of its own)",)
     ours = [frame for frame in stack if "/torch/" not in frame.filename] or stack
-    return kind, *(f"{f.filename}:{f.lineno} {f.name}: {f.line}" for f in ours[-1:-4:-1])
+    return kind, tuple(f"{f.filename}:{f.lineno} {f.name}: {f.line}" for f in ours[-1:-4:-1])
 
 
 # ---- The module of the device --------------------------------------------------------------------
