@@ -24,16 +24,9 @@ ON_DEFAULT = {
     "pinn_ext/dde/model/loss_terms.py:weights_list:as_tensor": "goes to main memory at once",
     "pinn_ext/dde/model/residual_rows.py:ModelRows.vectors:as_tensor": "as DeepXDE does",
     "pinn_ext/dde/weighting/loss_recorder.py:LossRecorder._look_again:as_tensor": "follows `to`",
-    "pinn_ext/dde/weighting/model_weights.py:ModelWeights.start_from:zeros": "stands for a loss",
-    "pinn_ext/dde/weighting/step_snapshot.py:_one_piece:empty": "takes a storage, and its place",
-    "pinn_ext/measurements/gradients.py:chosen_parameters:Generator": "torch's default is the CPU",
-    "pinn_ext/measurements/meter.py:Meter.__init__:Generator": "torch's default is the CPU",
-    "pinn_ext/measurements/meter.py:Meter.__init__:zeros": "stands for a parameter",
     "pinn_ext/networks/field_network.py:FieldNetwork.__init__:tensor": "lies with torch's layers",
     "pinn_ext/plain_torch/loss_aggregator.py:LossAggregator.__init__:ones": "as torch's modules",
-    "pinn_ext/plain_torch/point_losses.py:PointLosses.__init__:empty": "stands for points",
     "pinn_ext/random_state.py:check_state:Generator": "torch's default is the CPU",
-    "pinn_ext/strategies/base/points.py:PointStrategy.check_state:zeros": "stands for points",
 }
 
 
