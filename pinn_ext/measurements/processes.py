@@ -95,14 +95,13 @@ def check_devices(own: torch.device) -> None:
     if not is_running() or own.type == "cpu":
         return
     wanted = "call torch.cuda.set_device(local_rank) before anything is put on a device"
-    module = devices.module_of(own)
-    present = torch.device(own.type, module.current_device())
-    if torch.distributed.get_backend() == "nccl" and own.index not in (None, present.index):
+    own, present = devices.with_index(own), devices.with_index(torch.device(own.type))
+    if torch.distributed.get_backend() == "nccl" and own != present:
         raise ValueError(
             f"The network must be on the present device of its process, {present}, got {own}: "
             f"{wanted}."
         )
-    place = f"{own if own.index is not None else present} of {socket.gethostname()}"
+    place = f"{own} of {socket.gethostname()}"
     everyone = [""] * torch.distributed.get_world_size()
     try:
         torch.distributed.all_gather_object(everyone, place)

@@ -19,6 +19,7 @@ from pinn_ext.measurements.transfers import read
 from pinn_ext.networks import FieldNetwork
 from pinn_ext.plain_torch.loss_aggregator import LossAggregator
 from pinn_ext.schema import Config
+from solvers.devices import with_index
 
 
 def train_physics(
@@ -54,11 +55,11 @@ def train_physics(
 
     Raises:
         ValueError: if the batch holds no snapshot graphs, a term has no weight, or `model` was
-            made for another problem than `cfg`.
+            made for another problem than `cfg` or lies on another device.
     """
     loss = _loss_of(describe(cfg, rk4=check_switch("rk4", rk4)))
     _check_fit(loss, model, adaptive_weights)
-    dtype = next(model.parameters()).dtype
+    dtype = _check_device(model, device)
     graphs = SnapshotBatch.from_graphs(batch, device, dtype)
     model.train()
     graphs.inputs.requires_grad_()
@@ -119,6 +120,14 @@ def _aggregated(
     nodes = {name: row_points(loss, batch, i) for i, name in enumerate(loss.names)}
     times = {name: at[:, -1] for name, at in nodes.items()}
     return aggregator(residuals, aggregator.next_step, keys=nodes, times=times)
+
+
+def _check_device(model: nn.Module, device: torch.device | str) -> torch.dtype:
+    """Refuse a model on another device; return its float type."""
+    parameter, wanted = next(model.parameters()), with_index(torch.device(device))
+    if with_index(parameter.device) != wanted:
+        raise ValueError(f"`model` must be on {wanted} like the batch, got {parameter.device}.")
+    return parameter.dtype
 
 
 def _check_fit(
