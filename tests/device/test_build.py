@@ -1,6 +1,5 @@
 """The library of the device is built once, by one process at a time, or it is said why not."""
 
-import multiprocessing
 import os
 import stat
 
@@ -30,21 +29,14 @@ def compiler(tmp_path, monkeypatch):
     return calls
 
 
-def report_path(queue):
-    queue.put(str(build.library()))
-
-
-def test_processes_at_once_build_once(compiler):
-    context = multiprocessing.get_context("fork")
-    queue = context.SimpleQueue()
-    processes = [context.Process(target=report_path, args=(queue,)) for _ in range(4)]
-    for process in processes:
-        process.start()
-    paths = {queue.get() for _ in processes}
-    for process in processes:
-        process.join()
+def test_processes_at_once_build_once(compiler, start_script, tmp_path):
+    script = tmp_path / "build_it.py"
+    script.write_text("from tests.device import build; print(build.library())")
+    started = [start_script(script, folder=tmp_path) for _ in range(4)]
+    assert [process.wait() for process in started] == [0] * 4
+    paths = {process.text("out") for process in started}
     assert len(paths) == 1 and compiler.read_text() == "call\n"
-    (path,) = paths
+    path = paths.pop().strip()
     assert os.path.dirname(path).endswith("built/pinn_ext_pretend")
     assert sorted(os.listdir(os.path.dirname(path))) == ["lock", os.path.basename(path)]
 
@@ -75,4 +67,8 @@ def test_what_the_compiler_says_is_shown(compiler, monkeypatch, tmp_path):
     path = tmp_path / "compiler"
     path.write_text("#!/bin/sh\necho 'no such header' >&2; exit 1\n")
     with pytest.raises(RuntimeError, match=r"(?s)backend.cpp.* failed:\nno such header"):
+        build.library()
+    monkeypatch.setattr(torch, "__version__", "2.4.1")
+    wanted = r"written for torch 2\.13, with 2\.4\.1 it does not compile"
+    with pytest.raises(build.UnavailableError, match=wanted):
         build.library()

@@ -6,6 +6,8 @@ import pytest
 import torch
 
 from pinn_ext.program import checkpoints
+from pinn_ext.systems.coupled_burgers import CoupledBurgers
+from solvers.operators import GraphOperators
 from tests.program.conftest import SMALL, read_report, read_rows
 
 QUICK = (*SMALL[:-1], "training.epochs=2")
@@ -15,6 +17,7 @@ ON_A_DISK = (
     "problem=brusselator", "problem.geometry=disk", "dataset=cloud", "problem.conditions=soft"
 )  # fmt: skip
 DEVICE = "device=pretend"
+RATES = CoupledBurgers.rhs
 
 
 @pytest.fixture(autouse=True)
@@ -90,19 +93,18 @@ def test_the_devices_by_number(run):
     assert refused.folder is None
 
 
-RESUMED = [
-    ("pretend", "pretend"),
-    ("pretend", "cpu"),
-    ("cpu", "pretend"),
-    ("pretend:1", "pretend:0"),
-]
+EMA = ("training=adaptive_ema",)
+SA_PINN = ("training=adaptive_sa_pinn", *PHASE)
 
 
-@pytest.mark.parametrize(("first", "second"), RESUMED)
 @pytest.mark.parametrize(
-    ("recipe", "step"),
-    [(("training=adaptive_ema",), 4), (("training=adaptive_sa_pinn", *PHASE), 5)],
-    ids=["ema", "sa_pinn"],
+    ("first", "second", "recipe", "step"),
+    [
+        ("pretend", "pretend", SA_PINN, 5),
+        ("pretend:1", "pretend:0", EMA, 4),
+        ("pretend", "cpu", SA_PINN, 4),
+        ("cpu", "pretend", SA_PINN, 7),
+    ],
 )
 def test_a_run_goes_on_on_another_device(run, run_killed, first, second, recipe, step):
     arguments = [*SMALL, *recipe, "training.epochs=3", "dtype=float64"]
@@ -123,6 +125,28 @@ def test_a_checkpoint_can_be_read_without_the_device(run):
     done = run(*QUICK, DEVICE)
     saved = torch.load(done.folder / "checkpoint.pt", map_location="cpu", weights_only=False)
     assert {value.device.type for value in saved["model_state_dict"].values()} == {"cpu"}
+
+
+def test_a_loss_that_is_not_finite_fails_at_the_step_of_the_cpu(run, monkeypatch):
+    """Though the device begins the next step before the host has seen it."""
+    ends = []
+    for device in (DEVICE, "device=cpu"):
+        calls = []
+
+        def poisoned(self, u, v, d, calls=calls):
+            calls.append(1)
+            du, dv = RATES(self, u, v, d)
+            broken = len(calls) > 40 and not isinstance(d, GraphOperators)  # of the RK4 terms
+            return (du, dv * float("nan")) if broken else (du, dv)
+
+        monkeypatch.setattr(CoupledBurgers, "rhs", poisoned)
+        done = run(*QUICK, "training=adaptive_ema", "training.epochs=30", "dtype=float64", device)
+        assert done.status == 1 and "PI_loss2 is not finite at step" in done.err
+        assert parameters(done.folder).isfinite().all()
+        ends.append((read_report(done.folder)["message"], done.folder))
+    assert ends[0][0] == ends[1][0]
+    same_history(ends[0][1], ends[1][1])
+    torch.testing.assert_close(*(parameters(end[1]) for end in ends), rtol=1e-6, atol=1e-9)
 
 
 def test_no_room_is_one_sentence_and_the_last_checkpoint_stays(run, run_killed, monkeypatch):

@@ -1,4 +1,4 @@
-"""How often the host waits in a step between two updates: promises of `docs/gpu.md`.
+"""How often the host waits in a step between two updates of the weights.
 
 The trainings are those of `benchmarks/waits.py`, which prints the whole table.
 """
