@@ -19,7 +19,7 @@ from pinn_ext.losses.from_config import initial_weights, physics_loss
 from pinn_ext.losses.physics_loss import PhysicsLoss
 from pinn_ext.losses.solution_error import Evaluator
 from pinn_ext.networks import FieldNetwork
-from pinn_ext.program.machine.devices import device_of, reduced_precision
+from pinn_ext.program.machine.devices import device_of, reduced_precision, take
 from pinn_ext.program.machine.sizes import check_sizes
 from pinn_ext.reports.epoch_log import EpochLog
 from pinn_ext.schema import Config
@@ -126,6 +126,7 @@ def build(checked: Checked, folder: Path) -> Built:
     with contextlib.redirect_stderr(io.StringIO()):  # DeepXDE advertises its backends
         from pinn_ext.dde.phases import configure
     cfg, loss, device = checked.cfg, checked.loss, checked.device
+    take(device)
     # After DeepXDE's import, which makes a GPU the default device where torch sees one, whatever
     # the run's device is. None is the CPU without a mode that every call of torch goes through.
     torch.set_default_device(None if device.type == "cpu" else device)

@@ -121,6 +121,6 @@ def test_a_part_of_a_data_set():
 
 
 def test_the_size_is_that_of_the_tensors():
-    system, graphs = graphs_of("coupled_burgers", None, "soft")
+    _, graphs = graphs_of("coupled_burgers", None, "soft")
     resident = ResidentGraphs(graphs, dtype=torch.float64)
     assert resident.needed == 5 * 8 * 2 * 8 and resident.home == resident.device

@@ -107,7 +107,7 @@ def test_a_run_says_that_its_matrices_are_rounded(run, monkeypatch):
         assert said not in run(*small, other).out
 
 
-# ---- going on elsewhere ---------------------------------------------------------------------------
+# ---- going on elsewhere --------------------------------------------------------------------------
 
 
 def change(folder, **entries):

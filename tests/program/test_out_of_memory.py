@@ -1,5 +1,7 @@
 """Memory that runs out ends a run with one sentence, and what was trained is kept."""
 
+import contextlib
+
 import pytest
 import torch
 
@@ -44,8 +46,9 @@ def test_other_errors_stay():
 
 @pytest.fixture
 def runs_out(monkeypatch):
-    """Let memory run out at the n-th step of a training: `runs_out(step, error)`."""
+    """Let memory run out at the n-th step of trainings: `with runs_out(step, error)`."""
 
+    @contextlib.contextmanager
     def at(step, error):
         count, original = [0], Phase.on_epoch_end
 
@@ -55,17 +58,17 @@ def runs_out(monkeypatch):
                 raise error
             original(self)
 
-        monkeypatch.setattr(Phase, "on_epoch_end", counting)
+        with monkeypatch.context() as patch:
+            patch.setattr(Phase, "on_epoch_end", counting)
+            yield
 
     return at
 
 
-def test_a_run_ends_with_its_last_checkpoint(run, runs_out, monkeypatch):
+def test_a_run_ends_with_its_last_checkpoint(run, runs_out):
     whole = run(*SMALL, "device=cpu", "dtype=float64")
-    with monkeypatch.context():
-        runs_out(8, OF_TORCH)  # in the third epoch
+    with runs_out(8, OF_TORCH):  # in the third epoch
         done = run(*SMALL, "device=cpu", "dtype=float64")
-    monkeypatch.undo()
     assert done.status == 1 and done.err.count("\n") == 1
     file = done.folder.name + "/checkpoint.pt"
     said = "The memory of cpu ran out after epoch 2 of 3, as 20.50 GiB more were asked for: "
@@ -91,8 +94,8 @@ def test_a_run_that_cannot_be_built(run, monkeypatch):
 
 
 def test_a_job_of_a_sweep_lets_the_others_run(run, runs_out):
-    runs_out(4, OF_CPU)
-    done = run(*SMALL, "-m", "device=cpu", "seed=0,1", "training.epochs=1")
+    with runs_out(4, OF_CPU):
+        done = run(*SMALL, "-m", "device=cpu", "seed=0,1", "training.epochs=1")
     assert done.status == 1
     first, second = (read_report(done.folder / name) for name in ("0", "1"))
     assert (first["status"], second["status"]) == ("ok", "failed")
