@@ -12,6 +12,10 @@ Strategies that weigh points act inside of DeepXDE's loss functions, where the c
 not run: their fraction is that by which their steps are longer than those of `fixed`, in turns of
 20 steps. `auto` is measured over its pilots and what comes after: evaluations on held-out points,
 copies of all states.
+
+On another device than the CPU the callback's clock does not tell its own work from the work before
+that it waits for. There the fraction of every strategy but `auto` is that by which its steps are
+longer than those without a callback, in turns as well, and clocks are read once the device is done.
 """
 
 from __future__ import annotations
@@ -20,7 +24,6 @@ import contextlib
 import json
 import os
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -29,6 +32,7 @@ os.environ.setdefault("DDE_BACKEND", "pytorch")
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import _common
+import _devices
 import deepxde as dde
 import torch
 
@@ -72,7 +76,7 @@ def model_of(terms: int) -> dde.Model:
         return lambda x: torch.exp(sign * (x[:, :1] + x[:, 1:2] + x[:, 2:] / 2)).numpy()
 
     def exact(sign):
-        return lambda x: field(sign)(torch.as_tensor(x))
+        return lambda x: field(sign)(torch.as_tensor(x, device="cpu"))
 
     def side(axis):
         return lambda x, on: on and min(x[axis], 2 - x[axis]) < 1e-6
@@ -111,9 +115,9 @@ def train(
         iterations = max(iterations, 5 * period)
     else:
         model.train(iterations=WARM_UP, **quiet)
-    before, start = adaptive.seconds, time.perf_counter()
+    before, start = adaptive.seconds, now()
     model.train(iterations=iterations, **quiet)
-    return adaptive, time.perf_counter() - start, adaptive.seconds - before
+    return adaptive, now() - start, adaptive.seconds - before
 
 
 def callback_of(strategy: str, terms: int, period: int) -> Any:
@@ -121,15 +125,21 @@ def callback_of(strategy: str, terms: int, period: int) -> Any:
     return pinn_ext.AdaptiveWeights(strategy, period=period, field_scales=[1.0] * terms, verbose=0)
 
 
-def beside_fixed(strategy: str, terms: int, iterations: int) -> float:
-    """Return by which fraction the steps of a strategy are longer than those of `fixed`."""
-    pairs = [(model_of(terms), callback_of(name, terms, PERIOD)) for name in ("fixed", strategy)]
+def now() -> float:
+    """Return the seconds of a clock, once the device is done."""
+    return _devices.clock(torch.get_default_device())
+
+
+def longer(strategy: str, than: str | None, terms: int, iterations: int) -> float:
+    """Return by which fraction a strategy's steps are longer than another's, or a bare model's."""
+    models = [model_of(terms) for _ in range(2)]
+    callbacks = [[callback_of(name, terms, PERIOD)] if name else [] for name in (than, strategy)]
     seconds = [0.0, 0.0]
-    for turn in range(1 + iterations // WARM_UP):
-        for i, (model, adaptive) in enumerate(pairs):
-            start = time.perf_counter()
-            model.train(iterations=WARM_UP, callbacks=[adaptive], verbose=0, display_every=10**9)
-            seconds[i] += (time.perf_counter() - start) * (turn > 0)
+    for turn in range(1 + max(1, iterations // WARM_UP)):
+        for i, (model, own) in enumerate(zip(models, callbacks, strict=True)):
+            start = now()
+            model.train(iterations=WARM_UP, callbacks=own, verbose=0, display_every=10**9)
+            seconds[i] += (now() - start) * (turn > 0)
     return seconds[1] / seconds[0] - 1.0
 
 
@@ -148,11 +158,11 @@ def stopwatch(total: Counter):
 
     def timed(part, function):
         def wrapper(*args, **options):
-            start = time.perf_counter()
+            start = now()
             try:
                 return function(*args, **options)
             finally:
-                total[part] += time.perf_counter() - start
+                total[part] += now() - start
 
         return wrapper
 
@@ -174,8 +184,10 @@ def row_of(strategy: str, terms: int, iterations: int) -> dict[str, Any]:
     state = len(json.dumps(adaptive.manager.state_dict()).encode())
     steps = PERIOD + WARM_UP
     fraction = own / (seconds - own)
-    if pinn_ext.strategies.create(strategy).moves == "points":
-        fraction = beside_fixed(strategy, terms, iterations)
+    if torch.get_default_device().type != "cpu" and strategy != "auto":
+        fraction = longer(strategy, None, terms, iterations)
+    elif pinn_ext.strategies.create(strategy).moves == "points":
+        fraction = longer(strategy, "fixed", terms, iterations)
     return {
         "strategy": strategy,
         "statistic": "+".join(sorted(needs(strategy))) or "none",
@@ -201,18 +213,29 @@ def main() -> None:
     parser = _common.parser(__doc__.splitlines()[0])
     parser.add_argument("--iterations", type=int, default=500)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--terms", default="3,8", metavar="N[,N]", help="3 or 8 loss terms")
+    _devices.add_argument(parser)
     legal = pinn_ext.strategies.names()
     parser.add_argument("--strategies", default=",".join(legal), metavar="NAME[,NAME]")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     chosen = _common.chosen("--strategies", args.strategies, legal)
+    wanted = [int(terms) for terms in _common.chosen("--terms", args.terms, ("3", "8"))]
+    if args.iterations < 1:
+        sys.exit(f"`--iterations` must be at least 1, got {args.iterations}.")
+    device = _devices.named(args.device)
+    _devices.make_default(device)
     rows = []
-    for terms in (3, 8):
+    for terms in wanted:
         for name in chosen:
             rows.append(row_of(name, terms, args.iterations))
             print(f"{name}, {terms} terms: {rows[-1]['fraction_of_training']:.3%}", flush=True)
     facts = _common.machine(
-        problem="Brusselator 2-D + time", network="3-64-64-64-64-2", points=POINTS, period=PERIOD
+        device,
+        problem="Brusselator 2-D + time",
+        network="3-64-64-64-64-2",
+        points=POINTS,
+        period=PERIOD,
     )
     _common.report(rows, args.out, facts)
 
