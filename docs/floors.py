@@ -29,11 +29,16 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("pinn_ext.derivatives", "pinn_ext.adaptive_weights", "pinn_ext.point_weights"),
     ("pinn_ext.systems", "pinn_ext.strategies"),
     ("solvers.rk4",),
-    ("solvers.operators", "pinn_ext.jacobians", "solvers.gauss_newton"),
+    (
+        "solvers.operators",
+        "pinn_ext.jacobians",
+        "solvers.gauss_newton",
+        "pinn_ext.random_state",
+    ),
     (
         "solvers.checks",
         "solvers.devices",
-        *(f"pinn_ext.{name}" for name in ("checks", "choices", "files", "random_state", "version")),
+        *(f"pinn_ext.{name}" for name in ("checks", "choices", "files", "version")),
     ),
 )
 """Units by floor, the highest floor first."""

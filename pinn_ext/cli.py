@@ -21,9 +21,9 @@ from pinn_ext.program.composition import (
     register_schema,
 )
 from pinn_ext.program.hydra_errors import one_line
+from pinn_ext.program.machine.sizes import check_sizes
 from pinn_ext.program.progress import say, say_loading
 from pinn_ext.program.run_info import Info
-from pinn_ext.program.sizes import check_sizes, is_out_of_memory
 from pinn_ext.program.sweep import job, sweep
 
 if TYPE_CHECKING:
@@ -175,11 +175,6 @@ def _run(
     except RunError as error:
         print(f"pinn-ext: {error}", file=sys.stderr)
         return 1
-    except (MemoryError, RuntimeError) as error:
-        if not is_out_of_memory(error):
-            raise
-        print(f"pinn-ext: The run does not fit into memory ({one_line(error)}).", file=sys.stderr)
-        return 1
     if content["status"] == "failed":
         print(f"pinn-ext: {content['message']}", file=sys.stderr)
         return 1
@@ -192,6 +187,7 @@ def _check(cfg: schema.Config) -> Checked:
         check_sizes(cfg)
         say_loading()
         from pinn_ext.program.build import check
+        from solvers.devices import is_out_of_memory
 
         try:
             return check(cfg, settings)

@@ -1,4 +1,4 @@
-"""What has to be known of a device, be it the CPU or any accelerator that torch has a module for."""
+"""What has to be known of a device: the CPU, or an accelerator that torch has a module for."""
 
 from __future__ import annotations
 
@@ -27,6 +27,14 @@ def module_of(device: torch.device) -> Any:
         return torch.get_device_module(device)
     except RuntimeError:  # torch knows the name, and nothing else of it
         return None
+
+
+def with_index(device: torch.device) -> torch.device:
+    """Return a device by its number too, the present one of its kind where it has none."""
+    module = module_of(device)
+    if device.index is not None or not hasattr(module, "current_device"):
+        return device
+    return torch.device(device.type, module.current_device())
 
 
 def synchronize(device: torch.device) -> None:

@@ -13,6 +13,7 @@ from pinn_ext.checks import ArgumentError, check_choice
 from pinn_ext.choices import ORDERS
 from pinn_ext.systems import System
 from pinn_ext.systems.domains import Geometry
+from solvers.devices import on_cpu
 from solvers.operators import GraphOperators, cloud_graph, grid_graph, reorder, triangulation_graph
 from solvers.rk4 import SemiDiscrete, stable_step
 
@@ -73,7 +74,7 @@ def _check(system: System, name: str, order: int) -> None:
 
 
 def _graph(system: System, name: str, nodes: int, order: int) -> NodeGraph:
-    with torch.device("cpu"):
+    with on_cpu():
         if name == "grid":
             shape = (nodes,) * system.dimension
             graph = grid_graph(
@@ -81,7 +82,8 @@ def _graph(system: System, name: str, nodes: int, order: int) -> NodeGraph:
             )
         else:
             graph = _scattered_graph(system.geometry, name, nodes, order)
-        graph.stable_step = torch.tensor([_stable_step(system, graph)], dtype=torch.float64)
+        longest = _stable_step(system, graph)
+        graph.stable_step = torch.tensor([longest], dtype=torch.float64, device="cpu")
     return graph
 
 

@@ -17,6 +17,7 @@ from pinn_ext.derivatives.precomputed import Precomputed, differentiate
 from pinn_ext.networks import FieldNetwork
 from pinn_ext.networks.hard_conditions import HardConditions
 from pinn_ext.systems import System
+from solvers.devices import on_cpu
 from solvers.operators import GraphOperators
 
 _DATA_PART = ("data_part", "data_slope", "data_hessian")
@@ -68,9 +69,17 @@ class SnapshotGraphs(InMemoryDataset):
         check_number("nodes_per_side", nodes, 3, integer=True)
         self.system, self.step = system, step
         space = node_graph(system, name, nodes, order) if shared is None else shared
+        with on_cpu():  # torch-geometric does not say where its slices are to lie
+            self.data, self.slices = self.collate(self._graphs(space, num_graphs, conditions, seed))
+
+    def _graphs(
+        self, space: NodeGraph, num_graphs: int, conditions: str, seed: int
+    ) -> list[NodeGraph]:
+        """Return the graph of each time."""
+        system = self.system
         hard = HardConditions(system) if conditions == "hard" else None
         graphs = []
-        for time in stratified_times(num_graphs, system.final_time - step, seed):
+        for time in stratified_times(num_graphs, system.final_time - self.step, seed):
             graph = space.clone()
             graph.time = time.reshape(1)
             graph.y = system.exact(space.pos, time.expand(len(space.pos)))
@@ -80,7 +89,7 @@ class SnapshotGraphs(InMemoryDataset):
                 for key, part in zip(_DATA_PART, (own.value, own.slope, own.hessian), strict=True):
                     graph[key] = part
             graphs.append(graph)
-        self.data, self.slices = self.collate(graphs)
+        return graphs
 
 
 def _inputs(x: Tensor, t: Tensor) -> Tensor:
@@ -133,7 +142,7 @@ class SnapshotBatch:
         """Gather graphs into a batch.
 
         Args:
-            graphs: a torch-geometric graph or batch, or a sequence of graphs.
+            graphs: a torch-geometric graph or batch, or a sequence of graphs, on any device.
             device: where the batch is to lie.
             dtype: floating-point type; None takes torch's default.
             operators: of an earlier batch of as many graphs of the same dataset, to be used again
@@ -145,24 +154,37 @@ class SnapshotBatch:
         Raises:
             ValueError: if the graphs are no snapshot graphs.
         """
-        if not isinstance(graphs, Data):
-            graphs = Batch.from_data_list(list(graphs))
+        with on_cpu():  # what torch-geometric adds would lie on torch's default device
+            if not isinstance(graphs, Data):
+                graphs = Batch.from_data_list(list(graphs))
+            return cls._from_graph(graphs, device, dtype, operators)
+
+    @classmethod
+    def _from_graph(
+        cls,
+        graphs: Data,
+        device: torch.device | str,
+        dtype: torch.dtype | None,
+        operators: GraphOperators | None,
+    ) -> SnapshotBatch:
         absent = [key for key in ("time", "stable_step") if key not in graphs]
         if absent:
             raise ValueError(f"`batch` must hold snapshot graphs, got graphs without {absent}.")
         dtype = dtype or torch.get_default_dtype()
         nodes = graphs.ptr[1] - graphs.ptr[0] if "ptr" in graphs else graphs.num_nodes
         owner = graphs.batch if "batch" in graphs and graphs.batch is not None else None
-        times = graphs.time.expand(graphs.num_nodes) if owner is None else graphs.time[owner]
+        times = graphs.time
+        # A loader may have put the owners elsewhere than the graphs, see `from_graphs`.
+        times = times.expand(graphs.num_nodes) if owner is None else times[owner.to(times.device)]
         if operators is None:  # the graphs are our own: checking them would cost in every step
             operators = GraphOperators.from_graph(graphs, check=False).to(device, dtype)
         precomputed = None
         if _DATA_PART[0] in graphs:
             precomputed = Precomputed(*(graphs[key] for key in _DATA_PART)).to(device, dtype)
         return cls(
-            inputs=_inputs(graphs.pos, times).to(device, dtype),
+            inputs=_inputs(graphs.pos, times).to(dtype).to(device),
             operators=operators,
-            grid=graphs.pos[: int(nodes)].to(device, dtype),
+            grid=graphs.pos[: int(nodes)].to(dtype).to(device),
             stable_step=float(graphs.stable_step.min()),
             precomputed=precomputed,
         )

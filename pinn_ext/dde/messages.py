@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 
 def weights_text(weights: Mapping[str, float]) -> str:
     """Return weights on one line: `pde_1=0.12, ic_1=3.4`."""
     return ", ".join(f"{name}={weight:.3g}" for name, weight in weights.items())
+
+
+def start_text(strategy: str, names: Sequence[str], period: int, of_points: bool) -> str:
+    """Return what begins a training: `ema on 2 loss terms (pde_1, ic_1), one update each …`.
+
+    Args:
+        strategy: its name.
+        names: of the loss terms.
+        period: iterations between two updates.
+        of_points: whether it moves weights of points.
+    """
+    pace = "" if strategy == "fixed" else f", one update each {period} iterations"
+    if of_points:
+        pace = ", point weights move at each step"
+    return f"{strategy} on {len(names)} loss terms ({', '.join(names)}){pace}"
 
 
 def event_text(event: Mapping[str, Any]) -> str:

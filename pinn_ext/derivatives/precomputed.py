@@ -43,7 +43,7 @@ class Precomputed:
     def to(self, device: torch.device | str, dtype: torch.dtype) -> Precomputed:
         """Return the same on a device and in a floating-point type."""
         parts = (self.value, self.slope, self.hessian)
-        return Precomputed(*(part.to(device, dtype) for part in parts))
+        return Precomputed(*(part.to(dtype).to(device) for part in parts))
 
 
 def differentiate(function: Callable[[Tensor], Tensor], inputs: Tensor) -> Precomputed:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from pinn_ext.jacobians.linear_layers import LinearTape, Use
 from pinn_ext.jacobians.sample_maps import TermMap, find_map
+from solvers.devices import is_out_of_memory
 
 _CHUNK = 64  # rows of one batched backward pass
 _FEW_NUMBERS = 32  # of parameters outside of linear layers, each of which costs a pass
@@ -81,6 +82,8 @@ class RowJacobian:
             with tape:
                 vectors = self._terms()
         except RuntimeError as error:
+            if is_out_of_memory(error):
+                raise
             plain = self._terms()  # raises if it is the user's own error
             del plain
             self.fallback = f"the network cannot be followed ({str(error).splitlines()[0]})"
@@ -225,14 +228,16 @@ class RowJacobian:
         while first < len(vector):
             count = min(chunk, len(vector) - first)
             seeds = vector.new_zeros(count, len(vector))
-            seeds[torch.arange(count), first + torch.arange(count)] = scale
+            seeds.diagonal(first).fill_(scale)
             options = {"retain_graph": True, "allow_unused": True}
             if count > 1:
                 try:
                     gradients = torch.autograd.grad(
                         vector, self._leaves, seeds, is_grads_batched=True, **options
                     )
-                except RuntimeError:  # an operation without a batched form
+                except RuntimeError as error:  # an operation without a batched form
+                    if is_out_of_memory(error):
+                        raise
                     chunk = 1
                     continue
             else:

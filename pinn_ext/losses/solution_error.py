@@ -27,7 +27,7 @@ class Evaluator:
     def __init__(self, system: System, device: torch.device | str, dtype: torch.dtype) -> None:
         self.system = system
         points = sobol_points(system, NUM_POINTS, _SEED)
-        self.inputs = points.to(device, dtype)
+        self.inputs = points.to(dtype).to(device)
         self.reference = system.exact(points[:, :-1], points[:, -1])
 
     def errors(self, network: Callable[[Tensor], Tensor]) -> dict[str, float]:
@@ -59,6 +59,6 @@ class Evaluator:
         return self._relative(self.reference.mean(dim=0).expand_as(self.reference))
 
     def _relative(self, outputs: Tensor) -> dict[str, float]:
-        difference = outputs.detach().to("cpu", torch.float64) - self.reference
+        difference = outputs.detach().cpu().double() - self.reference
         ratio = difference.norm(dim=0) / self.reference.norm(dim=0)
         return dict(zip(FIELDS, ratio.tolist(), strict=True))

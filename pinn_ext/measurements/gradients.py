@@ -50,10 +50,9 @@ def chosen_parameters(
         wanted = f"be one of {', '.join(GRADIENTS_OF)}, or a part in (0, 1)"
         raise ArgumentError("gradients_of", wanted, repr(where))
     check_number("gradients_of", where, 0, 1, open_low=True, open_high=True)
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator(device="cpu").manual_seed(seed)
     count = max(1, round(where * len(trained)))
-    with torch.device("cpu"):
-        order = torch.randperm(len(trained), generator=generator).tolist()
+    order = torch.randperm(len(trained), generator=generator, device="cpu").tolist()
     return sorted(trained[i] for i in order[:count])
 
 

@@ -46,9 +46,12 @@ class Meter:
     """
 
     def __init__(self, where: str | float = "all", diagnose: bool = False) -> None:
-        chosen_parameters([torch.zeros(1, requires_grad=True)], where)  # refuses a bad one
+        some = torch.zeros(1, requires_grad=True, device="cpu")
+        chosen_parameters([some], where)  # refuses a bad one
         self.where, self.diagnose = where, diagnose
-        self.generator = torch.Generator().manual_seed(0)  # of the kernel's random signs
+        self.generator = torch.Generator(device="cpu").manual_seed(
+            0
+        )  # of the kernel's random signs
         self.needs_of_others: frozenset[str] = frozenset()
         self.clear()
 

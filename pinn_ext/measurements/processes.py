@@ -5,11 +5,14 @@ Each function is a collective: every process calls it at the same moment. Alone,
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from solvers import devices
 
 
 def is_running() -> bool:
@@ -76,6 +79,45 @@ def check_same(**own: Any) -> None:
                     f"`{key}` must be the same on all ranks, got {wanted} on rank 0 and "
                     f"{values.get(key)} on rank {rank}."
                 )
+
+
+def check_devices(own: torch.device) -> None:
+    """Refuse processes that train on one accelerator together, and wait for each other there.
+
+    Args:
+        own: where this process trains.
+
+    Raises:
+        ValueError: on every process, if two of them have the same one; under NCCL also if the
+            present device is another than `own`.
+        RuntimeError: if the processes cannot speak to each other.
+    """
+    if not is_running() or own.type == "cpu":
+        return
+    wanted = "call torch.cuda.set_device(local_rank) before anything is put on a device"
+    own, present = devices.with_index(own), devices.with_index(torch.device(own.type))
+    if torch.distributed.get_backend() == "nccl" and own != present:
+        raise ValueError(
+            f"The network must be on the present device of its process, {present}, got {own}: "
+            f"{wanted}."
+        )
+    place = f"{own} of {socket.gethostname()}"
+    everyone = [""] * torch.distributed.get_world_size()
+    try:
+        torch.distributed.all_gather_object(everyone, place)
+    except RuntimeError as error:  # NCCL itself refuses, in other words
+        if "Duplicate GPU" not in str(error):
+            raise
+        raise ValueError(
+            f"Each process must train on a device of its own, got {place} for another one too: "
+            f"{wanted}."
+        ) from error
+    for rank, other in enumerate(everyone):
+        if (first := everyone.index(other)) != rank:
+            raise ValueError(
+                f"Each process must train on a device of its own, got {other} for ranks {first} "
+                f"and {rank}: {wanted}."
+            )
 
 
 def _device() -> str:

@@ -11,6 +11,7 @@ from pinn_ext.adaptive_weights import AdaptiveLossWeights
 from pinn_ext.measurements import processes
 from pinn_ext.measurements.gradients import refuse_together
 from pinn_ext.measurements.static_graph import first_pass_of_static_graph
+from pinn_ext.measurements.transfers import read
 
 
 def trace_of_kernel(
@@ -53,8 +54,7 @@ def trace_of_kernel(
     for residual in residuals:
         total = 0.0
         for _ in range(probes):
-            with torch.device("cpu"):
-                signs = torch.randint(0, 2, residual.shape, generator=generator)
+            signs = torch.randint(0, 2, residual.shape, generator=generator, device="cpu")
             signs = (2 * signs - 1).to(residual)
             parts = torch.autograd.grad(
                 residual,
@@ -64,7 +64,7 @@ def trace_of_kernel(
                 allow_unused=True,
                 materialize_grads=True,
             )
-            total += sum(part.double().square().sum().item() for part in parts)
+            total += sum(read([part.double().square().sum() for part in parts]))
         traces.append(total / (probes * max(residual.numel(), 1)))
     return processes.mean_of_numbers(traces)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -65,15 +66,13 @@ class FieldNetwork(nn.Module):
         self.system = system
         self.hard = HardConditions(system) if conditions == "hard" else None
         self.periodic = conditions == "hard" and system.periodic
-        dtype = torch.get_default_dtype()
-        low = torch.tensor([*system.lower, 0.0], dtype=dtype)
-        high = torch.tensor([*system.upper, system.final_time], dtype=dtype)
+        where: Any = {"dtype": torch.get_default_dtype(), "device": torch.get_default_device()}
+        low = torch.tensor([*system.lower, 0.0], **where)
+        high = torch.tensor([*system.upper, system.final_time], **where)
         scaled = scaling != "none"
         self.register_buffer("centre", (low + high) / 2 if scaled else torch.zeros_like(low))
         self.register_buffer("half_range", (high - low) / 2 if scaled else torch.ones_like(low))
-        self.register_buffer(
-            "scales", torch.tensor(term_scales(system, scaling, scales), dtype=dtype)
-        )
+        self.register_buffer("scales", torch.tensor(term_scales(system, scaling, scales), **where))
         features = system.dimension * (2 if self.periodic else 1) + 1
         widths = [features, *hidden, 2]
         layers: list[nn.Module] = []

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
+
 from pinn_ext.measurements import processes
 
 
@@ -22,10 +24,11 @@ class Agreement:
         """Compare again: another state has been loaded."""
         self._reached = False
 
-    def check(self, **state: Any) -> None:
-        """Refuse processes whose weights would part.
+    def check(self, device: torch.device, **state: Any) -> None:
+        """Refuse processes whose weights would part, or that share an accelerator.
 
         Args:
+            device: where this process trains.
             **state: what must be the same at the start: that of one checkpoint, or of none.
 
         Raises:
@@ -33,6 +36,7 @@ class Agreement:
         """
         if self._reached:
             return
+        processes.check_devices(device)
         processes.check_same(**self._settings)
         processes.check_same(**state)
         self._reached = True

@@ -49,7 +49,7 @@ class LossAggregator(nn.Module):
     total is `sum_i w_i mean (f r)^2`; the factors f of the points move in each counted step
     unless a residual is not finite, while the weights w stay, and the manager sees the means of
     the raw squares. Each term is a block of points by itself; processes do not share factors.
-    Whether a residual is not finite is read from the device in each step.
+    Only `causal` reads numbers from the device in each step.
 
     The cost of a step is a stack and a sum of `k` numbers; values leave their device once a
     period. Strategies that read gradients cost a backward pass a term at the end of a period.
@@ -276,7 +276,7 @@ class LossAggregator(nn.Module):
         if not self._steps.is_new(step):
             return
         warn_of_graph(losses.values(), owner=self)
-        self._check_ranks()
+        self._check_ranks(values.device)
         if self._period.missing() <= 1:
             self._measure(losses, residuals)
         self._count(values, step)
@@ -291,10 +291,13 @@ class LossAggregator(nn.Module):
         if not (self.training and torch.is_grad_enabled() and self._steps.is_new(step)):
             return points.factors(detached, places, moves=False)
         warn_of_graph(rows, owner=self)
-        self._check_ranks()
         raw = torch.stack([mean_square(own) for own in detached])
-        usable = bool(torch.isfinite(raw).all())  # a factor that became NaN would stay NaN
-        factors = points.factors(detached, places, moves=usable)
+        self._check_ranks(raw.device)
+        finite = torch.isfinite(raw).all()  # a factor that became NaN would stay NaN
+        if raw.is_cpu or not points.strategy.state_on_device:
+            factors = points.factors(detached, places, moves=bool(finite))
+        else:
+            factors = points.factors(detached, places, True, finite)
         self._count(raw, step)
         return factors
 
@@ -336,9 +339,10 @@ class LossAggregator(nn.Module):
         """Make the weights in force the buffer, a fresh one: a backward pass may hold the old."""
         self.weights = self.weights.new_tensor(list(self.manager.get_weights().values()))
 
-    def _check_ranks(self) -> None:
+    def _check_ranks(self, device: torch.device) -> None:
         """Refuse processes whose weights would part; the losses of a period may differ."""
         self._agreement.check(
+            device,
             weights=self.manager.get_weights(),
             updates=self._updater.epoch,
             begun=self._period.length - self._period.missing(),

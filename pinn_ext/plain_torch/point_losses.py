@@ -68,7 +68,7 @@ class PointLosses:
         self._tables = []
         for i, name in enumerate(names):
             condition = name in held
-            if strategy.weighs(PointBlock(torch.empty(0, 1), condition, span)):
+            if strategy.weighs(PointBlock(torch.empty(0, 1, device="cpu"), condition, span)):
                 self._tables.append(PointTable(strategy, [i], condition, returning))
         if not self._tables:
             raise ValueError(
@@ -175,7 +175,11 @@ class PointLosses:
     @torch.inference_mode(False)  # what moves here is multiplied into losses that are trained
     @torch.no_grad()
     def factors(
-        self, rows: Sequence[Tensor], places: Sequence[Place], moves: bool
+        self,
+        rows: Sequence[Tensor],
+        places: Sequence[Place],
+        moves: bool,
+        usable: Tensor | None = None,
     ) -> list[Tensor | None]:
         """Return what the residuals of each term are multiplied by.
 
@@ -183,6 +187,7 @@ class PointLosses:
             rows: of each term `[n, ...]`.
             places: what `places` returned for them.
             moves: whether the factors move; otherwise nothing changes.
+            usable: as for `PointTable.factors`.
 
         Returns:
             Factors `[n]`, None for a term that is not weighed, or not before the first move.
@@ -193,7 +198,7 @@ class PointLosses:
             residuals = absolute(rows[term])[:, None]
             if moves:
                 table.load_keys(residuals, place.keys, place.times, self.span)
-                own = table.factors(residuals, moves=True)
+                own = table.factors(residuals, True, usable)
             else:
                 own = table.factors_of(residuals, place.keys, place.times)
             found[term] = None if own is None else own[:, 0]

@@ -15,9 +15,11 @@ from pinn_ext.datasets import SnapshotBatch
 from pinn_ext.losses.from_config import Description, describe, initial_weights
 from pinn_ext.losses.physics_loss import PhysicsLoss
 from pinn_ext.losses.row_points import row_points
+from pinn_ext.measurements.transfers import read
 from pinn_ext.networks import FieldNetwork
 from pinn_ext.plain_torch.loss_aggregator import LossAggregator
 from pinn_ext.schema import Config
+from solvers.devices import with_index
 
 
 def train_physics(
@@ -53,17 +55,16 @@ def train_physics(
 
     Raises:
         ValueError: if the batch holds no snapshot graphs, a term has no weight, or `model` was
-            made for another problem than `cfg`.
+            made for another problem than `cfg` or lies on another device.
     """
     loss = _loss_of(describe(cfg, rk4=check_switch("rk4", rk4)))
     _check_fit(loss, model, adaptive_weights)
-    dtype = next(model.parameters()).dtype
+    dtype = _check_device(model, device)
     graphs = SnapshotBatch.from_graphs(batch, device, dtype)
     model.train()
     graphs.inputs.requires_grad_()
     rows = loss.residuals(model, graphs, loss.outputs(model, graphs))
     terms = [own.square().mean() for own in rows]
-    raw = {name: term.item() for name, term in zip(loss.names, terms, strict=True)}
     if isinstance(adaptive_weights, LossAggregator):
         total = _aggregated(adaptive_weights, loss, graphs, rows, terms)
     else:
@@ -72,7 +73,8 @@ def train_physics(
     optimizer.zero_grad()
     total.backward()
     optimizer.step()
-    return total.item(), raw
+    weighted, *raw = read([total, *terms])
+    return weighted, dict(zip(loss.names, raw, strict=True))
 
 
 @functools.lru_cache(maxsize=8)
@@ -118,6 +120,14 @@ def _aggregated(
     nodes = {name: row_points(loss, batch, i) for i, name in enumerate(loss.names)}
     times = {name: at[:, -1] for name, at in nodes.items()}
     return aggregator(residuals, aggregator.next_step, keys=nodes, times=times)
+
+
+def _check_device(model: nn.Module, device: torch.device | str) -> torch.dtype:
+    """Refuse a model on another device; return its float type."""
+    parameter, wanted = next(model.parameters()), with_index(torch.device(device))
+    if with_index(parameter.device) != wanted:
+        raise ValueError(f"`model` must be on {wanted} like the batch, got {parameter.device}.")
+    return parameter.dtype
 
 
 def _check_fit(

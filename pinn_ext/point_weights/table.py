@@ -134,12 +134,16 @@ class PointTable:
         self._keys, self._sorted = torch.cat((self._keys, keys)), None  # type: ignore[arg-type]
         self._count += joining
 
-    def factors(self, abs_residual: Tensor, moves: bool) -> Tensor | None:
+    def factors(
+        self, abs_residual: Tensor, moves: bool, usable: Tensor | None = None
+    ) -> Tensor | None:
         """Return what the present residuals are multiplied by, and update if that is due.
 
         Args:
             abs_residual: absolute residuals `[n, m]`.
             moves: whether this is the first evaluation of a step that may move the weights.
+            usable: one bool on the device, whether they move indeed; None for yes. Only for
+                strategies with `state_on_device`.
 
         Returns:
             Factors `[n, m]`, None where weights that never began to move are frozen.
@@ -150,6 +154,8 @@ class PointTable:
         state = self._take(self._rows)
         if moves:
             later = self.strategy.update(abs_residual, state, self._times)
+            if usable is not None:
+                later = {k: torch.where(usable, new, state[k]) for k, new in later.items()}
             self._put(later)
             self.updated = True
             state = later if self.strategy.updates_first else state

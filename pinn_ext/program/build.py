@@ -19,10 +19,12 @@ from pinn_ext.losses.from_config import initial_weights, physics_loss
 from pinn_ext.losses.physics_loss import PhysicsLoss
 from pinn_ext.losses.solution_error import Evaluator
 from pinn_ext.networks import FieldNetwork
-from pinn_ext.program.sizes import check_sizes
+from pinn_ext.program.machine.devices import device_of, reduced_precision
+from pinn_ext.program.machine.sizes import check_sizes
 from pinn_ext.reports.epoch_log import EpochLog
 from pinn_ext.schema import Config
 from pinn_ext.systems import System
+from solvers.devices import on_cpu
 
 if TYPE_CHECKING:  # DeepXDE is loaded once the configuration is known to be sound
     from pinn_ext.dde.callback import AdaptiveWeights
@@ -62,6 +64,7 @@ class Built:
         initial: weight of each term at the start, by name.
         evaluator: measures errors.
         log: keeps and prints the epochs.
+        notes: what is to be said of them before the training, a line each.
     """
 
     loss: PhysicsLoss
@@ -71,6 +74,7 @@ class Built:
     initial: dict[str, float]
     evaluator: Evaluator
     log: EpochLog
+    notes: list[str]
 
     def measure_on(self, validation: SnapshotBatch) -> None:
         """Measure losses on other snapshots from now on, and errors in their float type."""
@@ -98,7 +102,7 @@ def check(cfg: Config, settings: WeightSettings | None = None) -> Checked:
     end = loss.system.final_time
     check_number("dataset.step", cfg.dataset.step, 0, end, open_low=True, open_high=True)
     nodes = _node_graph(cfg.dataset, loss.system)
-    return Checked(cfg, loss, nodes, device_of(cfg.device), settings)
+    return Checked(cfg, loss, nodes, device_of(cfg), settings)
 
 
 def _node_graph(dataset: schema.Dataset, system: System) -> NodeGraph:
@@ -122,16 +126,30 @@ def build(checked: Checked, folder: Path) -> Built:
     with contextlib.redirect_stderr(io.StringIO()):  # DeepXDE advertises its backends
         from pinn_ext.dde.phases import configure
     cfg, loss, device = checked.cfg, checked.loss, checked.device
-    # None is the CPU without a mode that every call of torch would have to go through.
+    # After DeepXDE's import, which makes a GPU the default device where torch sees one, whatever
+    # the run's device is. None is the CPU without a mode that every call of torch goes through.
     torch.set_default_device(None if device.type == "cpu" else device)
     configure(cfg.dtype, cfg.seed)
-    with torch.device("cpu"):  # random numbers that do not depend on the device
+    with on_cpu():  # random numbers that do not depend on the device
         network = _network(cfg, loss).to(device)
         data = _data(checked)
         evaluator = Evaluator(loss.system, device, torch.get_default_dtype())
     initial = initial_weights(cfg, loss.names)
     log = EpochLog(folder, cfg.training, initial, loss, network, data.validation, evaluator)
-    return Built(loss, network, data, _weights(checked, data), initial, evaluator, log)
+    weights, notes = _weights(checked, data), _notes(checked)
+    return Built(loss, network, data, weights, initial, evaluator, log, notes)
+
+
+def _notes(checked: Checked) -> list[str]:
+    """Return what a user should know before the training: where its numbers are less than asked."""
+    cfg, reduced = checked.cfg, reduced_precision(checked.device)
+    if reduced is None or cfg.dtype != "float32" or not cfg.training.loss.use_rk4:
+        return []
+    return [
+        f"Warning: matrices of float32 are multiplied in {reduced} here, whose rounding the RK4 "
+        f"terms divide by dataset.step={cfg.dataset.step:g}: they may measure that instead of the "
+        "network (see docs/runs.md)."
+    ]
 
 
 def _network(cfg: Config, loss: PhysicsLoss) -> FieldNetwork:
@@ -184,30 +202,3 @@ def _weights(checked: Checked, data: GraphData) -> AdaptiveWeights:
         verbose=0,
         **schema.callback_settings(checked.cfg.training.loss.adaptive),
     )
-
-
-def device_of(name: str) -> torch.device:
-    """Return the device called `name`.
-
-    Args:
-        name: `auto` takes the GPU if there is one.
-
-    Returns:
-        The device.
-
-    Raises:
-        ArgumentError: if this machine has no such device.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        device = None
-    if device is None or (device.type == "cuda" and not _has_cuda(device)):
-        raise ArgumentError("device", "be auto, cpu or a GPU of this machine", repr(name))
-    return device
-
-
-def _has_cuda(device: torch.device) -> bool:
-    return torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count()

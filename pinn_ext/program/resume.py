@@ -12,6 +12,7 @@ from pinn_ext.checks import ArgumentError
 from pinn_ext.files import RunError
 from pinn_ext.program import checkpoints
 from pinn_ext.program.checkpoints import parts
+from pinn_ext.program.machine.devices import is_here
 from pinn_ext.reports.event_files import EVENTS_FILE, GRADIENTS_FILE
 from pinn_ext.reports.growing_file import GrowingFile
 from pinn_ext.reports.history import FILE_NAME as HISTORY_FILE
@@ -137,6 +138,8 @@ def _changed(old: Config, cfg: Config, given: Sequence[str], phase: str) -> Conf
         training["keep"] = cfg.training.keep
     if "device" in given:
         values["device"] = cfg.device
+    elif not is_here(values["device"]):  # of another machine; the run says where it goes on
+        values["device"] = "auto"
     if "experiment.name" in given:
         values["experiment"]["name"] = cfg.experiment.name
     return schema.from_dict(values)

@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from pinn_ext import random_state, schema
 from pinn_ext.checks import ArgumentError, check_number
 from pinn_ext.files import RunError, refuse_taken
@@ -18,6 +16,8 @@ from pinn_ext.program.checkpoints import parts
 from pinn_ext.program.checkpoints.best_network import BestNetwork
 from pinn_ext.program.checkpoints.parts import check_optimizer, damaged
 from pinn_ext.program.interrupts import Interrupts
+from pinn_ext.program.machine import out_of_memory
+from pinn_ext.program.machine.devices import describe
 from pinn_ext.program.phases import graph_model, phases_of, trained_throughout, warnings_of
 from pinn_ext.program.progress import Progress, say
 from pinn_ext.program.run_info import Info
@@ -25,6 +25,7 @@ from pinn_ext.reports import console, report
 from pinn_ext.reports.history import check_last_row
 from pinn_ext.reports.weight_tables import RunTables, without_rows
 from pinn_ext.schema import Config
+from solvers.devices import is_out_of_memory
 
 if TYPE_CHECKING:
     from pinn_ext.dde.phases import Phase
@@ -57,10 +58,11 @@ def run(
 
     Raises:
         ValueError: if the configuration is out of range.
-        RunError: if the folder cannot be written or the checkpoint does not fit.
+        RunError: if the folder cannot be written, the checkpoint does not fit, or there is no
+            memory for what comes before and after the training.
     """
     checked = cfg if isinstance(cfg, Checked) else check(cfg)
-    with checkpoints.locked(folder):
+    with out_of_memory.said(checked.device), checkpoints.locked(folder):
         if source is None or source.parent.resolve() != folder.resolve():
             # Looked at under the lock: another process may have run here since the folder was made.
             refuse_taken(folder)
@@ -85,6 +87,7 @@ class _Run:
         source: Path | None = None,
     ) -> None:
         self.cfg, self.folder, self.info, self.interrupts = checked.cfg, folder, info, interrupts
+        self.device = checked.device
         self.source = source or folder / checkpoints.FILE_NAME
         self.config = schema.as_dict(self.cfg)
         self.built = build(checked, folder)
@@ -102,12 +105,8 @@ class _Run:
         with Progress() as self._progress:
             strategy = schema.strategy_of(self.cfg.training.loss.adaptive)
             self._progress.write(console.banner(strategy, self.built.initial))
-            if saved is not None:
-                self._progress.write(self._resumed_line())
-                if "tables" not in saved:
-                    self._progress.write(_NO_DIGEST)
-                if self._lost:
-                    self._progress.write(self._lost)
+            for line in (*([] if saved is None else self._resumed(saved)), *self.built.notes):
+                self._progress.write(line)
             message = self._train()
         return self._finish(message)
 
@@ -142,7 +141,8 @@ class _Run:
         self._load({**saved, "adaptive_weights_state": state})
         self.seconds_before = saved["seconds_training"]
         self.weighting_before = saved["seconds_weighting"]
-        random_state.set_state(saved["random_state"])
+        with damaged(self.source, "random_state"):
+            random_state.set_state(saved["random_state"])
         return files | tables
 
     def _load(self, saved: Mapping[str, Any]) -> None:
@@ -161,10 +161,18 @@ class _Run:
         after = self.phases.index(self.phase) + 1
         return [phase for phase in self.phases[after:] if phase.length]
 
-    def _resumed_line(self) -> str:
+    def _resumed(self, saved: Mapping[str, Any]) -> list[str]:
+        """Return what there is to say of a checkpoint that was taken up, a line each."""
+        lines = [f"Resumed after {self.phase.text}."]
         if self.phase.over and not self._coming():
-            return f"The run is finished ({self.phase.text}): nothing to train."
-        return f"Resumed after {self.phase.text}."
+            lines = [f"The run is finished ({self.phase.text}): nothing to train."]
+        before, now = saved.get("device"), describe(self.device)
+        if before not in (None, now):  # version 0.1 does not say
+            lines.append(
+                f"The run goes on on {now}, it was on {before} before: last bits, and what a "
+                "device's own generator draws, may differ."
+            )
+        return [*lines, *([] if "tables" in saved else [_NO_DIGEST]), *filter(None, [self._lost])]
 
     # ---- the phases ---------------------------------------------------------------------------
 
@@ -195,8 +203,13 @@ class _Run:
                 write(closing)
             self._print_events(self.tables.add())
             return stopped
-        except failures as error:
-            return str(error)
+        except (*failures, MemoryError, RuntimeError) as error:
+            if is_out_of_memory(error):
+                file = self.folder / checkpoints.FILE_NAME
+                return out_of_memory.sentence(error, self.device, self.phase, file)
+            if isinstance(error, failures):
+                return str(error)
+            raise
 
     def _compile(self, phase: Phase) -> None:
         """Make the model ready for a phase, which may be measured in another float type."""
@@ -257,6 +270,7 @@ class _Run:
             "choices": dict(self.info.choices),
             "overrides": list(self.info.overrides),
             "job": self.info.job,
+            "device": describe(self.device),
             **({} if self.info.job_id is None else {"job_id": self.info.job_id}),
             "phase": self.phase.name,
             "epoch": self.phase.done,
@@ -272,6 +286,8 @@ class _Run:
     def _finish(self, message: str | None) -> dict[str, Any]:
         interrupted = self.stop_wanted() and message is None
         built = self.built
+        if message is not None:
+            out_of_memory.release(self.device)  # it may be why the training has failed
         if interrupted or message is not None:
             # What is reported is what can be resumed: the last complete epoch.
             saved = checkpoints.load(self.folder / checkpoints.FILE_NAME)
@@ -288,8 +304,7 @@ class _Run:
 
     def _report(self, status: str, message: str | None, best: FieldNetwork) -> dict[str, Any]:
         built, weights, cfg = self.built, self.built.weights, self.cfg
-        with torch.device("cpu"):
-            exact = built.data.exact_batch()
+        exact = built.data.exact_batch()
         return {
             **report.of_history(built.log.history.rows, built.initial),
             **report.of_network(built.loss, built.evaluator, exact),

@@ -109,7 +109,7 @@ def fields(path: Path | BinaryIO, system: System, network: nn.Module, per_axis: 
     inside = system.geometry.contains(inputs[:, :-1])[:, None]
     parameter = next(network.parameters())
     with torch.no_grad():
-        outputs = network(inputs.to(parameter.device, parameter.dtype)).to("cpu", torch.float64)
+        outputs = network(inputs.to(parameter.device, parameter.dtype)).cpu().double()
     exact = system.exact(inputs[:, :-1], inputs[:, -1])
     outputs, exact = (values.where(inside, math.nan) for values in (outputs, exact))
     figure, axes = plt.subplots(2, 3, figsize=(11, 6), layout="constrained")

@@ -22,6 +22,7 @@ from pinn_ext.reports import gradient_plot, plots
 from pinn_ext.reports.history import PHASES, lengths
 from pinn_ext.systems import FIELDS
 from pinn_ext.version import __version__
+from solvers.devices import on_cpu
 
 FILE_NAME = "report.json"
 CONFIG_NAME = "config.yaml"
@@ -230,7 +231,7 @@ def of_network(loss: PhysicsLoss, evaluator: Evaluator, exact: SnapshotBatch) ->
     Returns:
         Errors of outputs that need no training, and the floor of the RK4 terms.
     """
-    with torch.no_grad(), torch.device("cpu"):
+    with torch.no_grad(), on_cpu():
         floor = loss.floor(exact)  # in float64, free of rounding
     return {
         "relative_l2_trivial": evaluator.trivial(loss.conditions),

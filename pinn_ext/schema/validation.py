@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from numbers import Real
 
 from pinn_ext import choices
@@ -50,8 +51,9 @@ def validate(cfg: Config) -> WeightSettings:
     """
     check_number("seed", cfg.seed, 0, 2**32 - 1, integer=True)
     check_choice("dtype", cfg.dtype, choices.DTYPES)
-    if cfg.device not in ("auto", "cpu", "cuda") and not str(cfg.device).startswith("cuda:"):
-        check_choice("device", cfg.device, ("auto", "cpu", "cuda", "cuda:N"))
+    if not re.fullmatch(r"[a-z]\w*(:\d+)?", str(cfg.device)):  # torch knows which there are
+        wanted = "be auto, cpu, or an accelerator such as cuda or cuda:1"
+        raise ArgumentError("device", wanted, repr(cfg.device))
     name = cfg.experiment.name
     if not name or name.startswith(".") or any(sign in name for sign in "/\\\0\n"):
         raise ArgumentError("experiment.name", "be usable as a folder's name", repr(name))

@@ -77,11 +77,11 @@ class Causal(PointStrategy):
         """Weigh the chunks by the residuals before them, then see whether the stage is over."""
         chunk = self._chunks_of(times, state)
         squares = abs_residual.double().square()
-        sums = squares.new_zeros(self.chunks, squares.shape[1]).index_add_(0, chunk, squares)
-        counts = chunk.bincount(minlength=self.chunks).tolist()
         losses = [
             [total / count for total in row] if count else old
-            for row, count, old in zip(sums.tolist(), counts, state["losses"], strict=True)
+            for (*row, count), old in zip(
+                _sums(squares, chunk, self.chunks), state["losses"], strict=True
+            )
         ]
         epsilon = self.epsilons[state["stage"]]
         before = [0.0] * squares.shape[1]
@@ -109,3 +109,14 @@ class Causal(PointStrategy):
         start, end = state["span"]
         place = (times.double() - start) * (self.chunks / (end - start))
         return place.floor().long().clamp(0, self.chunks - 1)
+
+
+def _sums(squares: Tensor, chunk: Tensor, chunks: int) -> list[list[float]]:
+    """Return the sums of columns `[n, m]` over the rows of each chunk, then their number."""
+    columns = squares.new_ones(len(squares), squares.shape[1] + 1)
+    columns[:, :-1] = squares
+    if squares.is_cpu:
+        return columns.new_zeros(chunks, columns.shape[1]).index_add_(0, chunk, columns).tolist()
+    # Elsewhere the order of those additions may change from run to run; that of a product does not.
+    number = chunk.new_ones(chunks).cumsum(0) - 1
+    return ((number[:, None] == chunk).to(columns) @ columns).tolist()

@@ -39,6 +39,7 @@ class Rba(PointStrategy):
     start: str = "zero"
     conditions: bool = False
     name: ClassVar[str] = "rba"
+    state_on_device: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         """Refuse options out of range."""

@@ -49,6 +49,7 @@ class SaPinn(PointStrategy):
     seed: int = 0
     name: ClassVar[str] = "sa_pinn"
     updates_first: ClassVar[bool] = False
+    state_on_device: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         """Refuse options out of range."""

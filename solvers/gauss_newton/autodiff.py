@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.func import jvp, vjp, vmap
 
+from ..devices import is_out_of_memory
 from .problem import Product
 
 Function = Callable[[Tensor], Tensor]
@@ -60,7 +61,7 @@ class Derivatives:
                 return self._methods[0](x)
             except RuntimeError as error:  # NotImplementedError is one
                 # Where memory lacks, no other method would need less.
-                if len(self._methods) == 1 or isinstance(error, torch.cuda.OutOfMemoryError):
+                if len(self._methods) == 1 or is_out_of_memory(error):
                     raise
                 self._methods.pop(0)
 
@@ -72,6 +73,9 @@ class Derivatives:
 
         Returns:
             v [n] -> J v [m], and w [m] -> J^T w [n].
+
+        Raises:
+            RuntimeError: If there is no memory left.
         """
         try:
             pull = vjp(self._function, x)[1]
@@ -80,7 +84,9 @@ class Derivatives:
                 lambda v: jvp(self._function, (x,), (v,))[1].detach(),
                 lambda w: pull(w)[0].detach(),
             )
-        except RuntimeError:
+        except RuntimeError as error:
+            if is_out_of_memory(error):
+                raise
             return self._graph_products(x)
 
     def _parts(self, total: int, length: int) -> list[tuple[int, int]]:

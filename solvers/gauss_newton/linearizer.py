@@ -8,7 +8,7 @@ from torch import Tensor
 
 from .direction import memory
 from .direction.dense import Direction, Dual, Primal
-from .direction.matrix_free import MatrixFree
+from .direction.matrix_free import MatrixFree, probes
 from .linear_model import Linearization
 from .problem import NonFiniteJacobianError, Problem, Product, ProductProblem
 from .robust_loss import Loss
@@ -41,14 +41,25 @@ class Linearizer:
         self._loss, self._scaling, self._box = loss, scaling, box
         self._wanted, self._limit = wanted, memory_limit_gb
         self._first_gradient: float | None = None
+        self._signs: Tensor | None = None
+        self._sizes: tuple[int, int, bool] | None = None
 
     def choose(self, problem: Problem, x: Tensor) -> None:
         """Choose the solver before anything is allocated.
 
+        While the sizes stay the same, so does the first choice: memory that others take or give
+        back during a training must not change what it computes.
+
         Args:
             problem: What will be linearised.
             x: [n], of its dtype and device.
+
+        Raises:
+            MemoryError: If there is no room for any solver.
         """
+        sizes = problem.num_rows, x.numel(), isinstance(problem, ProductProblem)
+        if sizes == self._sizes:
+            return
         self.solver, self._room = memory.choose(
             problem.num_rows,
             x.numel(),
@@ -59,6 +70,7 @@ class Linearizer:
             matrix_free=isinstance(problem, ProductProblem),
             robust=self._loss.name != "linear",
         )
+        self._sizes = sizes
 
     def __call__(
         self, problem: Problem, x: Tensor, residual: Tensor, near: Tensor | None = None
@@ -97,7 +109,9 @@ class Linearizer:
     ) -> Direction:
         if self.solver == "matrix_free" and isinstance(problem, ProductProblem):
             _, forward, backward = problem.products(x)
-            return MatrixFree(*_weighted(forward, backward, weights), rows)
+            if self._signs is None or self._signs.shape[1] != len(rows):
+                self._signs = probes(rows)
+            return MatrixFree(*_weighted(forward, backward, weights), rows, self._signs)
         jacobian = problem.linearize(x)[1].detach()
         if weights is not None:
             jacobian = jacobian * weights[:, None]

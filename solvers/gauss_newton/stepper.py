@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
+from ..devices import is_out_of_memory
 from .damping import by_name
 from .damping.rule import Attempt, Rule
 from .linear_model import Linearization
@@ -270,7 +271,9 @@ class Stepper:
             return None
         try:
             residual = self._evaluate(x)
-        except Exception:  # the caller's function was never to be asked for this x
+        except Exception as error:  # the caller's function was never to be asked for this x
+            if is_out_of_memory(error):
+                raise
             return None
         cost = self._loss.cost(residual)
         return (residual, cost) if math.isfinite(cost) else None

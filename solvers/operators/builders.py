@@ -230,7 +230,8 @@ def _data(tensors: dict[str, Any], order: int, dtype: torch.dtype) -> Data:
         raise ValueError(
             f"`dtype` must be a floating-point type (float32 or float64), got {dtype}."
         )
-    parts = {key: torch.as_tensor(value) for key, value in tensors.items()}
+    # Graphs lie in main memory, whatever the default device is: `to` moves them.
+    parts = {key: torch.as_tensor(value, device="cpu") for key, value in tensors.items()}
     kept = {k: v.to(dtype) if v.is_floating_point() else v for k, v in parts.items()}
     if problem := range_problem(parts, kept):
         raise ValueError(problem)

@@ -22,6 +22,7 @@ from .neighbour_tables import (
     Weights,
     apply,
     apply_with_adjoint,
+    arrange,
     node_major,
 )
 
@@ -35,7 +36,8 @@ class GraphOperators:
     `(L u)_i = sum_j w_ij (u_j - u_i)`, so constants lie in the kernel exactly; the sums of a node
     are made in the order of its edges, so a batch gives the numbers of each graph alone, bit for
     bit. Slopes on a Neumann boundary count as 0 unless `SemiDiscrete` gets them. Large
-    fields are differentiated by the tables of the transposed operator.
+    fields, and all on an accelerator, are differentiated by the tables of the transposed operator,
+    so that gradients are the same each time.
 
     Build it by `from_graph`.
 
@@ -246,18 +248,25 @@ class GraphOperators:
         def move(tensor: Tensor) -> Tensor:
             return tensor.to(device, dtype if tensor.is_floating_point() else None)
 
-        return _mapped(self, move)
+        moved: GraphOperators = _mapped(self, move)
+        same = moved.pos.device.type == self.pos.device.type
+        return moved if same else moved._laid_out(arrange)
 
     def node_major(self) -> GraphOperators:
         """The same tables, laid out as compiled steps want them."""
-        if self.pattern.neighbours.numel() > SMALL:
-            return self  # large tables were laid out so when they were made
-        tables = self.laplacian_weights, *self.gradient_weights
+        if self.pattern.neighbours.numel() > SMALL or self.pos.device.type != "cpu":
+            return self  # these were laid out as they are best when they were made
+        return self._laid_out(node_major)
+
+    def _laid_out(self, layout: Callable[[Tensor], Tensor]) -> GraphOperators:
+        def of_tables(tensor: Tensor) -> Tensor:
+            return layout(tensor) if tensor.ndim == 2 else tensor
+
         return replace(
             self,
-            pattern=_mapped(self.pattern, _node_major),
-            laplacian_weights=_mapped(tables[0], _node_major),
-            gradient_weights=tuple(_mapped(table, _node_major) for table in tables[1:]),
+            pattern=_mapped(self.pattern, of_tables),
+            laplacian_weights=_mapped(self.laplacian_weights, of_tables),
+            gradient_weights=_mapped(self.gradient_weights, of_tables),
         )
 
     @property
@@ -268,6 +277,9 @@ class GraphOperators:
         return self.derived["adjoint"]
 
     def _transpose(self) -> GraphOperators:
+        if self.pos.device.type != "cpu":
+            # There sums are made in any order, and are not the same twice.
+            return self.to("cpu")._transpose().to(self.pos.device)
         pattern, (laplacian, *gradient) = transposed(*self._edges())
         return replace(
             self, pattern=pattern, laplacian_weights=laplacian, gradient_weights=tuple(gradient)
@@ -276,7 +288,9 @@ class GraphOperators:
     def _apply(self, field: Tensor, axis: int | None) -> Tensor:
         weights = self.laplacian_weights if axis is None else self.gradient_weights[axis]
         compiling = torch.compiler.is_compiling()
-        wanted = compiling or self.pattern.neighbours.numel() > SMALL
+        # An accelerator adds the gradients of gathers in any order: not the same twice.
+        wanted = field.device.type != "cpu" or self.pattern.neighbours.numel() > SMALL
+        wanted = compiling or wanted
         if not (wanted and field.requires_grad and torch.is_grad_enabled()):
             return apply(field, self.pattern, weights)
         # While it compiles, torch must not have to follow how the adjoint is made.
@@ -305,10 +319,6 @@ class GraphOperators:
                 f"`field` must be on {self.pos.device} like the operators (see `to`), "
                 f"got {field.device}."
             )
-
-
-def _node_major(tensor: Tensor) -> Tensor:
-    return node_major(tensor) if tensor.ndim == 2 else tensor
 
 
 def _mapped(value: Any, function: Callable[[Tensor], Tensor]) -> Any:

@@ -3,7 +3,9 @@
 The layout is ELLPACK: slot s of node i holds its s-th neighbour and weight, padded by the node
 itself with weight zero. The few nodes with many more neighbours than the rest have a separate table
 (sliced ELLPACK), so that padding stays small. Up to `_SLOT_MAJOR` slots lie slot by slot, which
-vectorises; more lie node by node, as a processor follows few streams of memory at a time.
+vectorises; more lie node by node, as a processor follows few streams of memory at a time. On an
+accelerator they all lie slot by slot: its threads are nodes, and neighbours in memory are read
+together.
 """
 
 from __future__ import annotations
@@ -104,7 +106,7 @@ class Layout:
             }
         table = nodes.expand(self.width, n).reshape(-1).clone()
         table[self._cell] = self._main(source).to(torch.int32)
-        self.pattern = Pattern(_arrange(table.view(self.width, n)), **slots)
+        self.pattern = Pattern(arrange(table.view(self.width, n)), **slots)
 
     def _main(self, values: Tensor) -> Tensor:
         return values if self._in_main is None else values[self._in_main]
@@ -122,7 +124,7 @@ class Layout:
             long = values.new_zeros(self._long_shape).view(-1)
             long[self._long_cell] = values[self._of_long]
             long = long.view(self._long_shape)
-        return Weights(_arrange(main), long, centre)
+        return Weights(arrange(main), long, centre)
 
 
 def _width(degree: Tensor, longest: int) -> int:
@@ -130,20 +132,22 @@ def _width(degree: Tensor, longest: int) -> int:
     if degree.numel() < _LONG_ROWS_FROM:
         return longest
     longer = degree.numel() - torch.bincount(degree, minlength=longest + 1).cumsum(0)
-    width = torch.arange(longest + 1)
+    width = torch.arange(longest + 1, device=degree.device)
     size = width * degree.numel() + 2 * longest * longer  # a long row is read twice, out of order
     best = max(1, int(size[1:].argmin()) + 1)
     return best if float(size[best]) < 0.9 * float(size[longest]) else longest
 
 
-def _arrange(table: Tensor) -> Tensor:
-    """Give a table [k, N] the memory layout that is fastest for its size."""
+def arrange(table: Tensor) -> Tensor:
+    """Give a table [k, N] the memory layout that is fastest for its size and device."""
+    if table.device.type != "cpu":
+        return table.contiguous()
     return table if table.numel() <= SMALL else node_major(table)
 
 
 def node_major(table: Tensor) -> Tensor:
-    """Lay a table [k, N] with many slots out node by node, as compiled steps want it."""
-    if table.shape[0] <= _SLOT_MAJOR or table.shape[1] == 1:
+    """Lay a table [k, N] with many slots out node by node, as compiled steps on a CPU want it."""
+    if table.shape[0] <= _SLOT_MAJOR or table.shape[1] == 1 or table.device.type != "cpu":
         return table
     return table.t().contiguous().t()
 

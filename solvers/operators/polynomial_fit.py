@@ -184,7 +184,8 @@ def _weights(
     # Columns of one size, so that the condition tells geometry from units.
     q, r = torch.linalg.qr(torch.from_numpy(rows / norms[:, None]))
     condition = _condition(r.numpy())
-    r[torch.from_numpy(condition > CONDITION_LIMIT)] = torch.eye(m, dtype=torch.float64)
+    identity = torch.eye(m, dtype=torch.float64, device=r.device)
+    r[torch.from_numpy(condition > CONDITION_LIMIT)] = identity
     second = 2.0 * ((exponents == 2).any(axis=1) & (exponents.sum(axis=1) == 2))
     laplacian = _smallest(q, r, second / norms, m) * theta / reach**2
     low = int((exponents.sum(axis=1) <= order).sum())

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..devices import is_out_of_memory
 from .explicit_step import advance
 from .semidiscrete import Fields, SemiDiscrete
 from .state import Time
@@ -48,16 +49,23 @@ class CompiledStep:
             if torch.is_grad_enabled() and (u.requires_grad or v.requires_grad):
                 _ = self._operators.adjoint  # made before torch follows the step
             # As tensors, so that other times and steps are no reason to compile again.
-            now = torch.as_tensor(time, dtype=torch.float64, device=u.device)
-            h = torch.as_tensor(step, dtype=torch.float64, device=u.device)
-            return self._step(u, v, now, h)
+            return self._step(u, v, _number(time, u.device), _number(step, u.device))
         except Exception as error:
+            if is_out_of_memory(error):
+                raise  # the step that is not compiled would need more
             # No compiler, or a right-hand side that torch cannot trace. What is wrong with the
             # system itself is raised again by the step that is taken instead.
             self.usable = False
             reason = str(error).strip() or type(error).__name__
             log.warning("The step cannot be compiled, going on without: %s", reason.splitlines()[0])
             return None
+
+
+def _number(value: Time, device: torch.device) -> Tensor:
+    if isinstance(value, Tensor):
+        return value.to(device, torch.float64)
+    # Filled in where it lies: a copy from main memory would wait for the device.
+    return torch.full((), value, dtype=torch.float64, device=device)
 
 
 def _options() -> dict[str, Any]:

@@ -191,20 +191,26 @@ def integrate(
     return march(stepper, state, plan, limit, watch, checkpoint_every, progress)
 
 
-# Compiling saves about 10 ns for each entry of the operator's table and evaluation, and takes about
-# 5 s and 0.6 s for each slot (one core; `benchmarks/rk4.py --only ours,ours_eager`).
-_SAVED, _COST, _COST_PER_SLOT = 1e-8, 5.0, 0.6
+# By type of device: seconds that compiling saves for each entry of the operator's table and
+# evaluation, that it takes, and that it takes for each slot.
+# CPU: measured on one core, `benchmarks/rk4.py --only ours,ours_eager`.
+# CUDA: not measured. What is saved are the passes over memory that one kernel does not make, 30
+# bytes an entry at 3 TB/s, and nothing for the launches, so that it is compiled too seldom rather
+# than too often. The same command with `--device cuda` gives the numbers to put here.
+_COMPILING = {"cpu": (1e-8, 5.0, 0.6), "cuda": (1e-11, 30.0, 0.6)}
 
 
 def _worth_compiling(rhs: Rates, evaluations: int) -> bool:
     if not isinstance(rhs, SemiDiscrete):
         return False
+    if (device := rhs.operators.pos.device.type) not in _COMPILING:
+        return False  # nothing is known of it
+    saved, cost, cost_per_slot = _COMPILING[device]
     pattern = rhs.operators.pattern
     slots = len(pattern.neighbours)
     if pattern.long_neighbours is not None:
         slots += len(pattern.long_neighbours)
-    saved = _SAVED * evaluations * pattern.neighbours.numel()
-    return saved > _COST + _COST_PER_SLOT * slots
+    return saved * evaluations * pattern.neighbours.numel() > cost + cost_per_slot * slots
 
 
 def _problem(rhs: Rates, state: Tensor, time: Time) -> str | None:

@@ -140,8 +140,11 @@ REFUSED = [
     (["network.activation=relu"], "must be one of gelu, silu, tanh, got 'relu'"),
     (["seed=-1"], "`seed` must be a whole number in [0, 4.29497e+09], got -1"),
     (["dtype=float16"], "must be one of float32, float64, got 'float16'"),
-    (["device=tpu"], "`device` must be"),
-    (["device=cuda:99"], "`device` must be auto, cpu or a GPU of this machine, got 'cuda:99'"),
+    (["device=tpu"], "torch can use (cpu"),
+    (["device=cuda:99"], "`device` must be auto or a device that this machine has and torch can"),
+    (["device=cpu:1"], "), got 'cpu:1'"),
+    (["device=meta"], "), got 'meta'"),
+    (["device='GPU 0'"], "`device` must be auto, cpu, or an accelerator such as cuda or cuda:1"),
     (["experiment.name=a/b"], "`experiment.name` must be usable as a folder's name, got 'a/b'"),
     (["-m", "training=default,adaptive_equal_int"], "`training` must be one of"),
     (

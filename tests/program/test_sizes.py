@@ -2,8 +2,6 @@
 
 import pytest
 
-from pinn_ext.program import sizes
-
 
 @pytest.mark.parametrize(
     "override",
@@ -27,9 +25,3 @@ def test_points_count_where_they_are_used(run):
     points = "training.gauss_newton.points=100000000000000"
     done = run("training=gauss_newton", points)
     assert done.status == 2 and "`training.gauss_newton.points` must fit" in done.err
-
-
-def test_errors_of_allocation_are_recognised():
-    text = "DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes."
-    assert sizes.is_out_of_memory(RuntimeError(text)) and sizes.is_out_of_memory(MemoryError())
-    assert not sizes.is_out_of_memory(RuntimeError("shapes cannot be multiplied"))

@@ -124,8 +124,7 @@ class Pilots:
             # After all that other callbacks have done at the end of the common period.
             self._start = {**state.save(with_weights=False), "common": self._common}
         self._swap()
-        if state.guard is not None:
-            state.guard.quiet = self._start is not None and race.can_drop()
+        state.watch.keep_quiet(self._start is not None and race.can_drop())
 
     def after_period(self, losses: Sequence[float]) -> None:
         """Count a period of the present candidate; score it at the end of its block.

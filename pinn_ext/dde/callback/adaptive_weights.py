@@ -252,8 +252,7 @@ class AdaptiveWeights(WeightingHooks):
             ValueError: if no period has ended yet.
         """
         step = self.best.restore([] if self.model is None else trained_tensors(self.model))
-        if self._state.guard:
-            self._state.guard.forget()
+        self._state.watch.forget()
         return step
 
     def write_events(self, path: str | os.PathLike[str]) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from pinn_ext.adaptive_weights import AdaptiveLossWeights, WeightSettings
 from pinn_ext.dde.auto.pilots import Pilots
-from pinn_ext.dde.messages import closing_table, event_text
+from pinn_ext.dde.messages import closing_table, event_text, start_text
 from pinn_ext.dde.model import optimizers
 from pinn_ext.dde.model.best import BestModel
 from pinn_ext.dde.model.notes import note
@@ -114,7 +114,8 @@ class WeightingHooks(dde.callbacks.Callback):
                 self._pilots.choose_current("the model was compiled anew")
             if self._pilots_run:
                 self._pilots.hold_out(model)
-        listeners = Listeners(self._on_first_losses, self._on_step, self._on_test, self._is_present)
+        seen = self._on_first_losses, self._on_step, self._on_test
+        listeners = Listeners(*seen, self._state.watch.settle, self._is_present)
         parameters = list(model.net.parameters())
         self._recorder = LossRecorder(listeners, model.data, parameters, self._points)
 
@@ -155,36 +156,57 @@ class WeightingHooks(dde.callbacks.Callback):
         if self._recorder:
             start = time.perf_counter()
             self._state.before_step()
-            self._recorder.expect_step(self._meter.wants_residuals)
+            late = self._state.watch.looks_late(self._reads_at_once)
+            self._recorder.expect_step(self._meter.wants_residuals, late)
             self._pending = True
             self._own_seconds += time.perf_counter() - start
 
     def on_batch_end(self) -> None:
         """Take in the step's raw losses; at the end of a period, update the weights."""
         if self._pending and self._recorder:
-            start = time.perf_counter()
             self._pending = False
-            values = self._recorder.values
-            if values is not None:
-                values = self._sound(values, self._recorder)
-            if values is not None:
-                ends = self._state.ends_period
-                self._state.period.add(values)
+            self._state.watch.wait_unless_late(self._reads_at_once)
+            start = time.perf_counter()
+            ends = self._state.ends_period
+            losses = self._losses_of_step(self._recorder)
+            if losses is not None:
+                self._state.period.add(losses)
                 if ends:
                     self._end_period()
             self._own_seconds += time.perf_counter() - start
 
-    def _sound(self, values: list[float], seen: LossRecorder) -> list[float] | None:
+    @property
+    def _reads_at_once(self) -> bool:
+        points = None if self._points is None else self._points.strategy
+        on_host = points is not None and not points.state_on_device
+        return on_host or self._state.ends_period
+
+    def _losses_of_step(self, seen: LossRecorder) -> list[float] | None:
         """Return the losses of the step that counts, None where the training has to stop."""
-        self.stopped = self._state.fault(seen.bad_term, seen.bad_gradient)
-        if self.stopped is None:
-            return values
-        others = self._pilots.drop_candidate(self.stopped) if self._pilots else None
-        if others is None:
-            self._roll_back(self.stopped)
+        watch, names = self._state.watch, self._state.weights.names
+        why, losses_before = watch.late_fault(names)
+        if why is not None:
+            if (others := self._others_after(why)) is None:
+                watch.step_back(self.model.train_state)
+            else:
+                losses_before[:] = others  # the period is to stay whole
+            return others
+        if seen.unread is not None:
+            return watch.send(seen.unread)
+        if seen.values is None:
             return None
-        # The network is back where the pilots began, and these are its losses.
-        self.stopped, self.model.stop_training = None, False
+        why = watch.fault(names, seen.bad_term, seen.bad_gradient)
+        return seen.values if why is None else self._others_after(why)
+
+    def _others_after(self, why: str) -> list[float] | None:
+        """Return the losses that count instead of a bad step's, None where the training stops."""
+        others = self._pilots.drop_candidate(why) if self._pilots else None
+        if others is None:
+            self.stopped = why
+            self._roll_back(why)
+        else:
+            # The network is back where the pilots began, and these are its losses.
+            self.model.stop_training = False
         return others
 
     def on_train_end(self) -> None:
@@ -193,7 +215,7 @@ class WeightingHooks(dde.callbacks.Callback):
             return
         self.on_batch_end()  # DeepXDE leaves it out after L-BFGS's last block
         if self.stopped is None:
-            self.stopped = self._state.fault_at_end()
+            self.stopped = self._state.watch.fault_at_end(self._state.weights.names)
             if self.stopped is not None:
                 self._roll_back(self.stopped)
         if self._pilots:
@@ -236,6 +258,7 @@ class WeightingHooks(dde.callbacks.Callback):
             raise
 
     def _set_weights(self, terms: Sequence[Tensor]) -> None:
+        processes.check_devices(terms[0].device)
         processes.check_same(
             period=self.period, gradients_of=self._meter.where, diagnostics=self._meter.diagnose
         )
@@ -246,10 +269,7 @@ class WeightingHooks(dde.callbacks.Callback):
             names = weights.names
             if self._first is not None and len(self._first) != len(names):
                 self.best, self._first = BestModel(), None
-            pace = "" if self.strategy == "fixed" else f", one update each {self.period} iterations"
-            if self._points is not None:
-                pace = ", point weights move at each step"
-            self._say(f"{self.strategy} on {len(names)} loss terms ({', '.join(names)}){pace}")
+            self._say(start_text(self.strategy, names, self.period, self._points is not None))
             if weights.taken_up:
                 self._say(f"weights of the last training are taken up: {weights.text()}")
             if weights.left_behind:
@@ -285,8 +305,7 @@ class WeightingHooks(dde.callbacks.Callback):
 
     def _end_period(self) -> None:
         state, losses = self._state, self._state.period.close()
-        if state.guard is not None:
-            state.guard.look_around()
+        state.watch.look_around()
         step, in_force = self.model.train_state.step, state.weights.values()
         if state.frozen:
             state.weights.confirm()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -196,8 +195,9 @@ class GraphData(dde.data.Data, DescribedData):
 
     def spread_batch(self, dtype: torch.dtype) -> SnapshotBatch:
         """Return as many graphs as a mini-batch has, evenly spread over those in training."""
-        chosen = torch.linspace(0, len(self.graphs) - 1, self.batch_size).round().long().tolist()
-        return SnapshotBatch.from_graphs([self.graphs[i] for i in chosen], self.device, dtype)
+        chosen = torch.linspace(0, len(self.graphs) - 1, self.batch_size, device="cpu")
+        graphs = [self.graphs[i] for i in chosen.round().long().tolist()]
+        return SnapshotBatch.from_graphs(graphs, self.device, dtype)
 
     def _training_batch(self, indices: Sequence[int]) -> SnapshotBatch:
         """Return a batch; all graphs have the same nodes, so its number of them says the rest."""
@@ -207,6 +207,4 @@ class GraphData(dde.data.Data, DescribedData):
         return batch
 
     def _gather(self, graphs: list[Any], operators: GraphOperators | None = None) -> SnapshotBatch:
-        plain = torch.get_default_device().type == "cpu"
-        with contextlib.nullcontext() if plain else torch.device("cpu"):  # DeepXDE may set a GPU
-            return SnapshotBatch.from_graphs(graphs, self.device, operators=operators)
+        return SnapshotBatch.from_graphs(graphs, self.device, operators=operators)

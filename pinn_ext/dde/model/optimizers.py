@@ -55,11 +55,7 @@ def is_second_order(model: Any) -> bool:
     frozen = notes_of(model).gauss_newton
     if frozen is not None:
         return frozen
-    return (
-        model.opt_name in ("L-BFGS", "L-BFGS-B", "NNCG")
-        or isinstance(model.opt, torch.optim.LBFGS)
-        or type(model.opt).__name__ == "NNCG"
-    )
+    return _keeps_curvature(model)
 
 
 def has_one_objective(model: Any) -> bool:
@@ -70,6 +66,20 @@ def has_one_objective(model: Any) -> bool:
 def runs_in_blocks(model: Any) -> bool:
     """Return whether DeepXDE calls callbacks once per block of L-BFGS iterations."""
     return notes_of(model).gauss_newton is None and model.opt_name in ("L-BFGS", "L-BFGS-B")
+
+
+def searches(model: Any) -> bool:
+    """Return whether an optimiser is at work that may evaluate the losses often in a step."""
+    return notes_of(model).gauss_newton is None and _keeps_curvature(model)
+
+
+def _keeps_curvature(model: Any) -> bool:
+    """Return whether the compiled optimiser is L-BFGS or NNCG, by name or as an object."""
+    return (
+        model.opt_name in ("L-BFGS", "L-BFGS-B", "NNCG")
+        or isinstance(model.opt, torch.optim.LBFGS)
+        or type(model.opt).__name__ == "NNCG"
+    )
 
 
 def lbfgs_iterations(model: Any) -> int:

@@ -14,6 +14,7 @@ import torch
 from pinn_ext.checks import check_fits, check_number
 from pinn_ext.dde.model.loss_terms import derive_names, equation_of, float_type
 from pinn_ext.networks.normalization import warn_of_layers
+from solvers.devices import with_index
 
 _COUNTED = (dde.icbc.DirichletBC, dde.icbc.IC, dde.icbc.NeumannBC)
 """Conditions whose functions DeepXDE calls by the number of their arguments."""
@@ -27,9 +28,9 @@ def check_model(model: Any) -> None:
         model: a DeepXDE model.
 
     Raises:
-        ValueError: if it is not compiled, has no parameters, or another float type than DeepXDE;
-            if a function of its data has arguments that DeepXDE takes for something else, or a
-            loss term has no training points.
+        ValueError: if it is not compiled, has no parameters, has another float type than DeepXDE
+            or lies on another device; if a function of its data has arguments that DeepXDE takes
+            for something else, or a loss term has no training points.
     """
     if model.opt is None:
         raise ValueError("The model must be compiled before it is trained: model.compile(...).")
@@ -43,6 +44,7 @@ def check_model(model: Any) -> None:
             f"The network must have DeepXDE's float type {wanted}, got {found}: call "
             "dde.config.set_default_float before the network is built."
         )
+    _check_device(model)
     equation = equation_of(model.data)
     if equation is not None or not type(model.data).__module__.startswith("deepxde."):
         warn_of_layers(model.net)  # data alone takes no derivatives
@@ -50,6 +52,17 @@ def check_model(model: Any) -> None:
         _check_equation(model.data)
         _check_conditions(model.data, equation)
         _check_points(model.data, equation)
+
+
+def _check_device(model: Any) -> None:
+    """Refuse a network that does not lie where DeepXDE's own data classes put their points."""
+    places = sorted({str(with_index(parameter.device)) for parameter in model.net.parameters()})
+    wanted = str(with_index(torch.get_default_device()))
+    if places != [wanted] and type(model.data).__module__.startswith("deepxde."):
+        raise ValueError(
+            f"The network must be on {wanted}, where DeepXDE puts its points, got "
+            f"{', '.join(places)}: call torch.set_default_device(...) before the network is built."
+        )
 
 
 def check_optimizer(model: Any) -> None:

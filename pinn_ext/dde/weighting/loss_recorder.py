@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor
 from pinn_ext.dde.model.loss_terms import as_list, difference
 from pinn_ext.dde.weighting.point_weights import Heard, PointWeights, listening
 from pinn_ext.measurements import processes
+from pinn_ext.measurements.transfers import read
 
 
 class Listeners(NamedTuple):
@@ -24,12 +26,15 @@ class Listeners(NamedTuple):
             residuals that were wanted and the outputs of the network, while their graph is alive
             and the parameters are still theirs.
         test: called with the values of a DeepXDE test.
+        settle: called on an accelerator in each step, before anything of it is read; it returns
+            whether the step before was sound.
         present: whether the callback is still among those of the model.
     """
 
     first_losses: Callable[[Sequence[Tensor]], None]
     step: Callable[[list[float], Sequence[Tensor], Sequence[Tensor], Any], None]
     test: Callable[[list[float]], None]
+    settle: Callable[[], bool]
     present: Callable[[], bool]
 
 
@@ -49,12 +54,14 @@ class LossRecorder:
             tests and all that is noted here stay raw.
 
     Attributes:
-        values: raw loss of each term `[k]` in the present step, None before its evaluation.
+        values: raw loss of each term `[k]` in the present step, None before its evaluation and
+            where they are not read.
+        unread: the same as a tensor, in a step whose losses are not read in it; else None.
         bad_term: index of the first term that is not finite in the present step, or None; in later
             evaluations of the step only NaN counts.
         bad_gradient: whether the gradient of an evaluation before the last of the step was not
             finite, although its losses were.
-        seconds: time spent here beside computing the losses.
+        seconds: time spent here beside computing the losses and waiting until they are.
     """
 
     def __init__(
@@ -76,13 +83,14 @@ class LossRecorder:
         data.losses_train = self
 
         self.values: list[float] | None = None
+        self.unread: Tensor | None = None
         self.bad_term: int | None = None
         self.bad_gradient = self._was_finite = False
         self.seconds = 0.0
         self._at_work = True
         self._expecting = False
         self._seen_terms = False
-        self._wants_residuals = False
+        self._wants_residuals = self._reads_late = False
 
     def remove(self) -> None:
         """Put the data's own method back; harmless if that was done before."""
@@ -93,15 +101,16 @@ class LossRecorder:
             else:
                 self.data.losses_train = self._shadowed
 
-    def expect_step(self, with_residuals: bool = False) -> None:
+    def expect_step(self, with_residuals: bool = False, reads_late: bool = False) -> None:
         """Take the next evaluation as the first of a step.
 
         Args:
             with_residuals: whether its residuals are handed over with the losses.
+            reads_late: whether its losses are left unread, so that nothing waits for them.
         """
         self._expecting = True
-        self._wants_residuals = with_residuals
-        self.values = None
+        self._wants_residuals, self._reads_late = with_residuals, reads_late
+        self.values = self.unread = None
         self.bad_term = None
         self.bad_gradient = self._was_finite = False
 
@@ -123,10 +132,10 @@ class LossRecorder:
         losses = self._original(targets, outputs, functions, inputs, model, aux=aux)
         start = time.perf_counter()
 
-        def weigh(raw: Any, moves: bool = False) -> Any:
+        def weigh(raw: Any, moves: bool = False, usable: Tensor | None = None) -> Any:
             if not weighs or self.point_weights is None:
                 return raw
-            return self.point_weights.weigh(as_list(raw), heard, inputs, model, moves)
+            return self.point_weights.weigh(as_list(raw), heard, inputs, model, moves, usable)
 
         if self._expecting:  # the one path that every step takes
             residuals = [h.value - h.target for h in heard] if self._wants_residuals else []
@@ -151,14 +160,20 @@ class LossRecorder:
             if loss_fn is not difference:  # asked for by someone else
                 return losses
             means = [term.detach().square().mean() for term in terms]
-            self._read(means, loss_fn, model, residuals, outputs, lambda raw, moves: raw)
+            self._read(means, loss_fn, model, residuals, outputs, lambda raw, *how: raw)
             return weigh(losses)
         self._expecting = False
-        # One number at a time is the cheapest on the CPU, one transfer on other devices.
         if terms[0].is_cpu:
-            values = [term.item() for term in terms]
+            values = read(terms)
         else:
-            values = torch.stack([term.detach() for term in terms]).tolist()
+            with self._clock_stopped():
+                sound = self._listeners.settle()
+                values = read(terms) if sound and not self._reads_late else []
+            if not sound:
+                return self._constants(terms, model)  # undone together with the step before
+            if self._reads_late:
+                self.unread = torch.stack([term.detach() for term in terms])
+                return weigh(losses, True, self.unread.sum().isfinite())
         self.values = values
         bad = None
         if not -math.inf < sum(values) < math.inf:  # None is bad where only the sum has overflowed
@@ -172,6 +187,13 @@ class LossRecorder:
         self._listeners.step(values, terms, residuals, outputs)
         return losses
 
+    @contextlib.contextmanager
+    def _clock_stopped(self) -> Iterator[None]:
+        """Leave out of `seconds` what waits for the device to compute the losses."""
+        start = time.perf_counter()
+        yield
+        self.seconds -= time.perf_counter() - start
+
     def _other(self, losses: Any, loss_fn: Any, model: Any, weigh: Callable[..., Any]) -> Any:
         """Take note of a test, and weigh the points of later evaluations within a step."""
         if not self._listeners.present():
@@ -184,7 +206,7 @@ class LossRecorder:
             self._listeners.first_losses(terms)
             self._seen_terms = True
         if not any(parameter.requires_grad for parameter in self._parameters):
-            self._listeners.test([term.item() for term in terms])
+            self._listeners.test(read(terms))
         elif not self._is_bad:
             losses = weigh(losses)
             self._look_again(as_list(losses), model)
@@ -201,12 +223,12 @@ class LossRecorder:
         parameters still hold, was not. An infinite sum is only a trial that went too far.
         """
         gradients = [p.grad for p in self._parameters if p.grad is not None]
-        if self._was_finite and gradients:
-            self.bad_gradient = not all(math.isfinite(own.sum().item()) for own in gradients)
+        looked_at = [own.sum() for own in gradients] if self._was_finite else []
         stacked = torch.stack(list(terms)).detach()
         weights = model.loss_weights
         weighted = stacked if weights is None else stacked * torch.as_tensor(weights).to(stacked)
-        total = weighted.sum().item()
+        total, *sums = read([weighted.sum(), *looked_at])
+        self.bad_gradient = not all(map(math.isfinite, sums))
         self._was_finite = math.isfinite(total)
         if math.isnan(total) and not self.bad_gradient:
             raw = zip(stacked.tolist(), weighted.tolist(), strict=True)

@@ -106,7 +106,7 @@ class ModelWeights:
             ValueError: if they do not fit the settings.
         """
         model.loss_weights = list(weights)
-        self.start_on(model, [torch.zeros(())] * len(weights))
+        self.start_on(model, [torch.zeros((), device="cpu")] * len(weights))
 
     def _goes_on(self, model: Any, names: Sequence[str]) -> bool:
         """Return whether the weights are those of an earlier training; put them back if need be."""

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from pinn_ext.dde.weighting.step_snapshot import Snapshot
@@ -21,11 +22,15 @@ class NonFiniteGuard:
     and so does an update that overflows. After most steps only a sample is looked at; what that
     should miss shows in the next loss, and the older snapshot is from before it.
 
+    On an accelerator a look would make the host wait: there `copy` takes a step in without one, and
+    `check_late` is told a step later what was found.
+
     Args:
         model: a compiled DeepXDE model.
         parameters: the tensors that training moves, external variables included.
 
     Attributes:
+        step: number of the last step that was taken in, from 1.
         quiet: whether it stops without a warning, as the caller has another use for the training.
     """
 
@@ -33,7 +38,7 @@ class NonFiniteGuard:
         self.model = model
         self._latest = Snapshot(model, parameters)
         self._older = Snapshot(model, parameters)
-        self._step = 0
+        self.step = 0
         self.quiet = False
 
     def fits(self, model: Any, parameters: Sequence[Tensor]) -> bool:
@@ -67,8 +72,44 @@ class NonFiniteGuard:
         if not older.looks_finite():
             older.taken = False
             return self._stop(f"{_GRADIENT} at step {step}")
-        self._latest, self._older, self._step = older, self._latest, step
+        self._latest, self._older, self.step = older, self._latest, step
         return None
+
+    @property
+    def device(self) -> torch.device | None:
+        """Where the copies lie, if they lie in one piece; known once there is one."""
+        return self._latest.device
+
+    def copy(self, step: int) -> Tensor:
+        """Copy what a step has left without a look at it.
+
+        Args:
+            step: its number, from 1.
+
+        Returns:
+            Whether the parameters are finite, one bool on their device; False also where only
+            their sum has overflowed.
+        """
+        self._older.take()
+        self._latest, self._older, self.step = self._older, self._latest, step
+        return self._latest.finite()
+
+    def check_late(self, bad_term: str | None) -> str | None:
+        """Look at the last step that was copied, and stop the training if it was not sound.
+
+        Args:
+            bad_term: name of a loss term that was not finite in it, or None.
+
+        Returns:
+            Why the training is stopped, None if the step was sound after all.
+        """
+        if bad_term is not None:
+            reason = f"loss term {bad_term} is not finite at step {self.step}"
+        elif self._latest.is_finite():
+            return None
+        else:
+            reason = f"{_GRADIENT} at step {self.step}"
+        return self._stop(reason, self._older)
 
     def undo(self, reason: str) -> None:
         """Stop the training at a step that was sound here but not on another process.
@@ -82,7 +123,7 @@ class NonFiniteGuard:
         """Look at all parameters after the last step; return why it is undone, or None."""
         if not self._latest.taken or self._latest.is_finite():
             return None
-        return self._stop(f"{_GRADIENT} at step {self._step}")
+        return self._stop(f"{_GRADIENT} at step {self.step}")
 
     def forget(self) -> None:
         """Copy the state again before the next step, as something else has changed it."""

@@ -109,7 +109,13 @@ class PointWeights:
         self._loaded = False
 
     def weigh(
-        self, losses: Sequence[Any], heard: Sequence[Heard], inputs: Any, model: Any, moves: bool
+        self,
+        losses: Sequence[Any],
+        heard: Sequence[Heard],
+        inputs: Any,
+        model: Any,
+        moves: bool,
+        usable: Tensor | None = None,
     ) -> list[Any]:
         """Return the loss terms, or residual vectors, with the weights of their points.
 
@@ -119,6 +125,7 @@ class PointWeights:
             inputs: of the network.
             model: a compiled DeepXDE model.
             moves: whether this is the first evaluation of a step.
+            usable: as for `PointTable.factors`.
 
         Returns:
             One entry a term.
@@ -137,7 +144,7 @@ class PointWeights:
         weighed = list(losses)
         for table in self._tables or []:
             residuals = torch.stack([sizes[term] for term in table.terms], dim=1)
-            factors = table.factors(residuals, moves and not self.frozen)
+            factors = table.factors(residuals, moves and not self.frozen, usable)
             if factors is not None:
                 for term, own in zip(table.terms, factors.unbind(dim=1), strict=True):
                     weighed[term] = _apply(heard[term], own)

@@ -79,6 +79,16 @@ class Snapshot:
             return True
         return self.is_finite()
 
+    @property
+    def device(self) -> torch.device | None:
+        """Where the copied parameters lie, None where they are not in one piece."""
+        return None if self._flat is None else self._flat.device
+
+    def finite(self) -> Tensor:
+        """Return whether the sum of the copied parameters is finite, one bool that is not read."""
+        assert self._flat is not None  # `device` has said so
+        return self._flat.sum().isfinite()
+
     def is_finite(self) -> bool:
         """Return whether all copied parameters are finite numbers."""
         if self._flat is not None and math.isfinite(self._flat.sum().item()):
@@ -171,12 +181,12 @@ def _one_piece(places: Sequence[tuple[dict[str, Any], str]]) -> Tensor:
     tensors = [entry[name] for entry, name in places]
     storage = tensors[0].untyped_storage()
     if all(tensor.untyped_storage().data_ptr() == storage.data_ptr() for tensor in tensors):
-        return torch.empty(0, dtype=tensors[0].dtype).set_(storage)  # another snapshot's doing
+        # Another snapshot's doing.
+        return torch.empty(0, dtype=tensors[0].dtype, device="cpu").set_(storage)
     # Each begins on a boundary of 64 bytes, as a tensor alone would: sums stay bit for bit.
     unit = max(1, 64 // tensors[0].element_size())
     sizes = [-(-tensor.numel() // unit) * unit for tensor in tensors]
-    with torch.device("cpu"):
-        whole = torch.zeros(sum(sizes), dtype=tensors[0].dtype)
+    whole = torch.zeros(sum(sizes), dtype=tensors[0].dtype, device="cpu")
     for (entry, name), tensor, part in zip(places, tensors, whole.split(sizes), strict=True):
         entry[name] = part[: tensor.numel()].view(tensor.shape).copy_(tensor)
     return whole

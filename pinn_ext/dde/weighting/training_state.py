@@ -14,16 +14,15 @@ from pinn_ext.dde.model import state as model_state
 from pinn_ext.dde.model.loss_terms import trained_tensors
 from pinn_ext.dde.model.notes import LastTraining, note
 from pinn_ext.dde.model.training_length import TrainingLength
+from pinn_ext.dde.weighting.fault_watch import FaultWatch
 from pinn_ext.dde.weighting.kernel_meter import KernelMeter
 from pinn_ext.dde.weighting.model_weights import ModelWeights
-from pinn_ext.dde.weighting.nonfinite_guard import NonFiniteGuard
-from pinn_ext.measurements import processes
 from pinn_ext.measurements.last_layers import of_module, of_outputs
 from pinn_ext.strategies import Gradients
 
 
 class TrainingState:
-    """Weights, measurements, non-finite guard and period of one training.
+    """Weights, measurements, watch over faults and period of one training.
 
     The callback drives it from step to step; the pilots of `auto` save it, put another
     candidate's in its place, and restore it.
@@ -36,7 +35,7 @@ class TrainingState:
 
     Attributes:
         model: the DeepXDE model, None before `start_on`.
-        guard: undoes steps that are not finite, None before `start_on`.
+        watch: finds and undoes steps that are not finite.
         period: the raw losses of the period under way.
         frozen: whether the weights stay, as curvature belongs to one objective.
         in_blocks: whether DeepXDE calls callbacks once a block of L-BFGS.
@@ -51,7 +50,7 @@ class TrainingState:
         self.events: list[dict[str, Any]] = []
         self.switches = 0
         self.model: Any = None
-        self.guard: NonFiniteGuard | None = None
+        self.watch = FaultWatch()
         self.frozen = self.in_blocks = False
         self.tensors: list[Tensor] = []
         self._rescales = rescale_moments
@@ -85,13 +84,11 @@ class TrainingState:
         self._optimizer = model.opt
         self.stop_reading_length()
         self._length = TrainingLength(model)
-        if self.frozen:
-            self.period.clear()
         self._lbfgs_seen = optimizers.lbfgs_iterations(model)
         self.tensors = trained_tensors(model)
-        if self.guard is None or not self.guard.fits(model, self.tensors):
-            self.guard = NonFiniteGuard(model, self.tensors)
-        self.guard.forget()
+        sound = self.watch.start_on(model, self.tensors, together=not self.frozen)
+        if self.frozen or not sound:
+            self.period.clear()
         return switched
 
     def note_training(self, ended: bool = False) -> None:
@@ -132,8 +129,7 @@ class TrainingState:
         self._step = self.model.train_state.step
         if self.in_blocks:
             optimizers.honour_maxiter(self.model)
-        if self.guard is not None:
-            self.guard.before_step()
+        self.watch.before_step(self._step)
         if self.ends_period:
             acts = not self.frozen and self.weights.acts_next()
             self.meter.prepare(self.weights.manager, acts)
@@ -159,33 +155,6 @@ class TrainingState:
             self.weights.manager, terms, residuals, parameters, beside=others, last=last
         )
 
-    def fault(self, bad_term: int | None, bad_gradient: bool) -> str | None:
-        """Return why the training stops at the step that was just made, None if it was sound.
-
-        Args:
-            bad_term: index of a loss term that was not finite in it, or None.
-            bad_gradient: whether a gradient within it was not finite.
-        """
-        name = None if bad_term is None else self.weights.names[bad_term]
-        guard = self.guard
-        if guard is None:
-            return None
-        return self._agreed(guard.check(self._step + 1, name, bad_gradient), guard)
-
-    def fault_at_end(self) -> str | None:
-        """Look at all parameters after the last step; return why it is undone, or None."""
-        guard = self.guard
-        return None if guard is None else self._agreed(guard.check_at_end(), guard)
-
-    def _agreed(self, own: str | None, guard: NonFiniteGuard) -> str | None:
-        """Return why the training stops, here or on another process: they stop together."""
-        if self.frozen:  # the line searches of the processes may differ
-            return own
-        fault = processes.first_fault(own)
-        if own is None and fault is not None:
-            guard.undo(fault)
-        return fault if own is None else own
-
     # ---- at the end of a period ---------------------------------------------------------------
 
     def update(self, losses: Sequence[float], progress: float | None) -> None:
@@ -208,8 +177,8 @@ class TrainingState:
         if self.in_blocks:
             if weights.values() != before:
                 optimizers.forget_curvature(self.model)
-        elif self._follow(jump) and self.guard is not None:
-            self.guard.forget()
+        elif self._follow(jump):
+            self.watch.forget()
 
     def first_update(
         self, losses: Sequence[float], gradients: Gradients | None, progress: float | None
@@ -280,13 +249,13 @@ class TrainingState:
             else:
                 weights.start_from(self.model, initial)
         self.weights = weights
-        if self.guard is not None:
-            self.guard.forget()
+        self.watch.forget()
 
     # ---- saving -------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
         """Return what an exact continuation needs, as plain numbers, lists and tensors."""
+        self.watch.settle()
         return {
             **self.weights.state_dict(),
             "period": self.period.state_dict(),

@@ -56,8 +56,10 @@ def _check_together(saved: Mapping[str, Any]) -> None:
         raise ArgumentError("gauss_newton", "be there in its own phase", None)
     if "tables" in saved and saved["tables"]["history"]["rows"] != saved["rows"]:
         raise ArgumentError("rows", "be those of history.csv", saved["rows"])
-    if not isinstance(saved.get("job_id", ""), str):  # there is one in a sweep only
-        raise ArgumentError("job_id", "be a string", _brief(saved["job_id"]))
+    # There is a job's name in a sweep only, a device since version 0.2.
+    for key in ("job_id", "device"):
+        if not isinstance(saved.get(key, ""), str):
+            raise ArgumentError(key, "be a string", _brief(saved[key]))
 
 
 @contextlib.contextmanager

@@ -47,6 +47,8 @@ class PointStrategy(ABC):
         needs_times: whether it must know the time of each point.
         keyed: whether points have a state of their own, which has to follow them.
         updates_first: whether the factors of a step already contain the residuals of that step.
+        state_on_device: whether all that an update changes are tensors, so that an accelerator
+            need not be read.
         permutation_equivariant: whether reordering the points only reorders their factors.
     """
 
@@ -58,6 +60,7 @@ class PointStrategy(ABC):
     needs_times: ClassVar[bool] = False
     keyed: ClassVar[bool] = True
     updates_first: ClassVar[bool] = True
+    state_on_device: ClassVar[bool] = False
     permutation_equivariant: ClassVar[bool] = True
 
     def weighs(self, block: PointBlock) -> bool:
@@ -96,7 +99,7 @@ class PointStrategy(ABC):
         for key, one in tensors.items():  # before any memory is taken for as many
             if one.dim() == 0 or len(one) != n:
                 raise ArgumentError(f"state.{key}", f"be of {n} points", list(one.shape))
-        model = self.init(n if tensors else 1, m, PointBlock(torch.zeros(0)))
+        model = self.init(n if tensors else 1, m, PointBlock(torch.zeros(0, device="cpu")))
         check_mapping("state", state, model)
         for key, own in model.items() if is_ours(self) else ():
             if isinstance(own, torch.Tensor):

@@ -12,6 +12,21 @@ from .lsmr import lsmr
 _PROBES = 8
 
 
+def probes(rows: Tensor) -> Tensor:
+    """Draw the random signs by which columns are measured, always the same ones.
+
+    Args:
+        rows: [m], whose length, dtype and device to take.
+
+    Returns:
+        [8, m], -1 or 1.
+    """
+    # Drawn on the CPU by a separate generator: the same on all devices, and no global state.
+    generator = torch.Generator("cpu").manual_seed(0)
+    ones = torch.randint(0, 2, (_PROBES, rows.shape[0]), generator=generator, device="cpu")
+    return (2 * ones - 1).to(rows)
+
+
 class MatrixFree:
     """Damped least squares by LSMR on `J D^-1/2`.
 
@@ -22,6 +37,7 @@ class MatrixFree:
         forward: v -> J v, [n] -> [m].
         backward: w -> J^T w, [m] -> [n].
         rows: [m], whose length, dtype and device the probes take.
+        signs: What `probes` has made of such rows before; None makes them.
 
     Attributes:
         column_squares: [n], estimates of the squared lengths of the columns of J.
@@ -38,13 +54,12 @@ class MatrixFree:
 
     tolerance = 1e-3
 
-    def __init__(self, forward: Product, backward: Product, rows: Tensor) -> None:
+    def __init__(
+        self, forward: Product, backward: Product, rows: Tensor, signs: Tensor | None = None
+    ) -> None:
         self._forward, self._backward = forward, backward
-        # Drawn on the CPU by a separate generator: the same on all devices, and no global state.
-        generator = torch.Generator().manual_seed(0)
-        signs = 2 * torch.randint(0, 2, (_PROBES, rows.shape[0]), generator=generator) - 1
-        squares = [backward(probe.to(rows)).square() for probe in signs]
-        self.column_squares = torch.stack(squares).mean(0)
+        signs = probes(rows) if signs is None else signs
+        self.column_squares = torch.stack([backward(each).square() for each in signs]).mean(0)
         self.scale = torch.ones_like(self.column_squares)
         self._free = torch.ones_like(self.column_squares)
         self.least = 2 * torch.finfo(rows.dtype).eps

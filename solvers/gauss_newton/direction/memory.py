@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from ...checks import number_problem, require
+from ...devices import module_of
 
 _GIB = 2.0**30
 _PART = 0.5  # of the memory that is free: others need some too
@@ -20,13 +22,15 @@ def available(device: torch.device) -> float:
     """Memory that is free on a device.
 
     Args:
-        device: CPU or CUDA.
+        device: CPU or an accelerator.
 
     Returns:
-        Bytes; 4 GiB where the system does not say.
+        Bytes, with those that torch's own store of the device holds and would use again; 4 GiB
+        where the system does not say.
     """
-    if device.type == "cuda":
-        return float(torch.cuda.mem_get_info(device)[0])
+    module = module_of(device)
+    if module is not None:
+        return _on_accelerator(module, device)
     sizes = [size for size in (_proc(), _cgroup()) if size is not None]
     if not sizes:
         try:
@@ -34,6 +38,16 @@ def available(device: torch.device) -> float:
         except (AttributeError, OSError, ValueError):
             sizes = [_UNKNOWN]
     return min(sizes)
+
+
+def _on_accelerator(module: Any, device: torch.device) -> float:
+    # Not every backend of torch has these.
+    if not hasattr(module, "mem_get_info"):
+        return _UNKNOWN
+    free = float(module.mem_get_info(device)[0])
+    if hasattr(module, "memory_reserved") and hasattr(module, "memory_allocated"):
+        free += float(module.memory_reserved(device) - module.memory_allocated(device))
+    return free
 
 
 def _proc() -> float | None:

@@ -10,6 +10,22 @@ import torch
 from torch import Tensor
 
 
+def svd(matrix: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Decompose a matrix by QR iterations, on CUDA as well.
+
+    CUDA's default is Jacobi's method, whose error is larger than that of the CPU, so that a cutoff
+    for the rank would not mean the same.
+
+    Args:
+        matrix: [p, q].
+
+    Returns:
+        U [p, k], the singular values [k] and V^T [k, q], k the smaller of p and q.
+    """
+    driver = "gesvd" if matrix.is_cuda and torch.version.cuda else None
+    return torch.linalg.svd(matrix, full_matrices=False, driver=driver)
+
+
 class _Reflectors:
     """The factors Q R of a tall matrix, Q as Householder reflectors that are never multiplied out.
 
@@ -103,7 +119,7 @@ class Orthogonal:
         )[:, 0].neg()  # fmt: skip
 
     def _shortest(self, matrix: Tensor, right: Tensor) -> Tensor:
-        left, values, right_t = torch.linalg.svd(matrix, full_matrices=False)
+        left, values, right_t = svd(matrix)
         cutoff = values.max() * max(self._jacobian.shape) * torch.finfo(values.dtype).eps
         inverse = torch.where(values > cutoff, values.reciprocal(), 0.0)
         return -(right_t.mT @ (inverse * (left.mT @ right)))

@@ -18,6 +18,7 @@ import math
 import torch
 from torch import Tensor
 
+from ..direction.orthogonal import svd
 from ..linear_model import Linearization
 from ..stepper import Stepper
 
@@ -75,7 +76,7 @@ def look(stepper: Stepper, start: Tensor) -> Determinacy:
     if bool((deviations <= _LOOSE * size[used]).all()):
         return Determinacy.FIRM
     way = torch.zeros_like(size)
-    way[used] = size[used] * torch.linalg.svd(jacobian[:, used] * size[used])[2][-1]
+    way[used] = size[used] * svd(jacobian[:, used] * size[used])[2][-1]
     looks = (stepper.elsewhere(stepper.x + part * way) for part in _ALONG)
     below = (1 - _DIGITS) * stepper.cost
     falls = any(found is not None and found[1] < below for found in looks)

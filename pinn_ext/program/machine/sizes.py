@@ -17,7 +17,7 @@ def check_sizes(cfg: Config) -> None:
     """Refuse sizes whose smallest conceivable cost is beyond the memory of this machine.
 
     The costs are bounds from below, so that nothing is refused that could have been run; what is
-    larger than they say fails when it is allocated, which `is_out_of_memory` recognises.
+    larger than they say fails when it is allocated, of which `out_of_memory` makes a sentence.
 
     Args:
         cfg: the configuration, in range.
@@ -48,20 +48,3 @@ def _check(key: str, value: object, cost: int) -> None:
 def memory_of_machine() -> int:
     """Return the bytes of physical memory."""
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether an error says that memory could not be had.
-
-    Args:
-        error: of Python, NumPy or torch, which raises a plain RuntimeError on the CPU.
-
-    Returns:
-        Whether it does.
-    """
-    text = str(error)
-    return (
-        isinstance(error, MemoryError)
-        or type(error).__name__ == "OutOfMemoryError"
-        or (isinstance(error, RuntimeError) and "can't allocate memory" in text)
-    )
