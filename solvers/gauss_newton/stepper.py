@@ -10,12 +10,12 @@ from typing import Any
 
 from torch import Tensor
 
-from ..devices import is_out_of_memory
+from ..devices import is_out_of_memory, read
 from .damping import by_name
 from .damping.rule import Attempt, Rule
 from .linear_model import Linearization
 from .linearizer import Linearizer
-from .problem import NonFiniteJacobianError, Problem
+from .problem import MeasuredProblem, NonFiniteJacobianError, Problem
 from .robust_loss import Loss
 from .saved_state import check_state
 from .standstill import Standstill
@@ -32,6 +32,7 @@ class _Point:
     x: Tensor
     residual: Tensor
     cost: float
+    measures: tuple[float, ...]
 
 
 class Stepper:
@@ -122,6 +123,11 @@ class Stepper:
         return self._point.cost
 
     @property
+    def measures(self) -> tuple[float, ...]:
+        """What a `MeasuredProblem` measures of the residual there."""
+        return self._point.measures
+
+    @property
     def linearized(self) -> bool:
         """Whether the Jacobian was computed at x, to which `gradient_norm` then belongs."""
         return self._model is not None
@@ -151,20 +157,23 @@ class Stepper:
         self._linearizer.choose(problem, x)
         self.problem = problem
         residual = self._evaluate(x)
-        bad = int((~residual.isfinite()).sum())
+        bad, cost, *measures = read(
+            (~residual.isfinite()).sum(),
+            self._loss.cost_of(residual),
+            *(problem.measures(residual) if isinstance(problem, MeasuredProblem) else ()),
+        )
         if bad:
             raise ValueError(
-                f"`residual` must be finite at the start, got NaN or infinity in {bad} of "
+                f"`residual` must be finite at the start, got NaN or infinity in {int(bad)} of "
                 f"{residual.numel()} rows."
             )
-        cost = self._loss.cost(residual)
         if not math.isfinite(cost):
             raise ValueError("`residual` must have a finite sum of squares at the start.")
         self._model: Linearization | None = None
         self._before: _Point | None = None
         # After `load_state_dict`, the cost where the state was saved, perhaps with other rows.
         self._saved_cost: float | None = None
-        self._point = _Point(x, residual, cost)
+        self._point = _Point(x, residual, cost, tuple(measures))
         self._standstill = Standstill(residual.numel(), residual.dtype)
 
     def replace(self, problem: Problem) -> None:
@@ -250,7 +259,7 @@ class Stepper:
             self._model, self._before = None, before
             if last.damping <= model.least and last.gain_ratio > _TRUSTED:
                 self._linearizer.relax()
-            self._point = _Point(last.x, last.residual, last.cost)
+            self._point = _Point(last.x, last.residual, last.cost, last.measures)
         step = Step.of(attempts, before.cost, self.gradient_norm)
         if not step.accepted:
             return step

@@ -256,9 +256,9 @@ class GaussNewtonTraining:
             self._balance()
 
     def _weighted_losses(self) -> np.ndarray:
-        """Return DeepXDE's weighted losses at the present point, from its rows."""
-        squares = [part.square().sum() for part in self._rows.split(self._stepper.residual)]
-        return torch.stack(squares).cpu().numpy()
+        """Return DeepXDE's weighted losses at the present point, measured with its cost."""
+        single = self._stepper.residual.dtype == torch.float32
+        return np.array(self._stepper.measures, dtype=np.float32 if single else np.float64)
 
     def _balance(self) -> None:
         """Set the weights by the curvatures of the iteration that has just been made."""
