@@ -132,7 +132,12 @@ TINY = (
         ("--sizes=60", "--few-rows=", "--iterations=1", "--seconds=2", "--threads=1"),
         120.0,
     ),
-    Piece("overhead", "overhead.py", ("--iterations=2", "--terms=3", "--strategies=ema"), 120.0),
+    Piece(
+        "overhead",
+        "overhead.py",
+        ("--iterations=2", "--terms=3", "--points=100", "--strategies=ema"),
+        120.0,
+    ),
 )
 
 

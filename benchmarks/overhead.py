@@ -25,6 +25,7 @@ import json
 import os
 import sys
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,6 @@ import pinn_ext
 from pinn_ext.dde import callback
 from pinn_ext.dde.weighting import kernel_meter, loss_recorder, step_snapshot
 
-POINTS = 2000
 PERIOD = 100
 WARM_UP = 20
 PARTS = {
@@ -52,7 +52,15 @@ PARTS = {
 }
 
 
-def model_of(terms: int) -> dde.Model:
+@dataclass(frozen=True)
+class Case:
+    """Loss terms, 3 or 8, and points for the equation; a tenth of them for the conditions."""
+
+    terms: int
+    points: int = 2000
+
+
+def model_of(case: Case) -> dde.Model:
     """Return a compiled model with 2 residuals, 1 or 2 initial and 0 or 4 boundary terms."""
     dde.config.set_random_seed(0)
     square = dde.geometry.Rectangle([0, 0], [2, 2])
@@ -90,14 +98,14 @@ def model_of(terms: int) -> dde.Model:
         for k, sign in enumerate((-1, 1))
         for axis in (0, 1)
     ]
-    conditions = initial[:1] if terms == 3 else [*initial, *walls]
+    conditions = initial[:1] if case.terms == 3 else [*initial, *walls]
     data = dde.data.TimePDE(
         domain,
         brusselator,
         conditions,
-        num_domain=POINTS,
-        num_initial=200,
-        num_boundary=0 if terms == 3 else 200,
+        num_domain=case.points,
+        num_initial=case.points // 10,
+        num_boundary=0 if case.terms == 3 else case.points // 10,
     )
     net = dde.nn.FNN([3, 64, 64, 64, 64, 2], "tanh", "Glorot normal")
     model = dde.Model(data, net)
@@ -106,10 +114,10 @@ def model_of(terms: int) -> dde.Model:
 
 
 def train(
-    strategy: str, terms: int, iterations: int, period: int = PERIOD
+    strategy: str, case: Case, iterations: int, period: int = PERIOD
 ) -> tuple[Any, float, float]:
     """Return the callback after a training, the training's seconds and the callback's."""
-    model, adaptive = model_of(terms), callback_of(strategy, terms, period)
+    model, adaptive = model_of(case), callback_of(strategy, case.terms, period)
     quiet = {"callbacks": [adaptive], "verbose": 0, "display_every": 10**9}
     if strategy == "auto":  # its pilots are the first thing of a training
         iterations = max(iterations, 5 * period)
@@ -130,10 +138,10 @@ def now() -> float:
     return _devices.clock(torch.get_default_device())
 
 
-def longer(strategy: str, than: str | None, terms: int, iterations: int) -> float:
+def longer(strategy: str, than: str | None, case: Case, iterations: int) -> float:
     """Return by which fraction a strategy's steps are longer than another's, or a bare model's."""
-    models = [model_of(terms) for _ in range(2)]
-    callbacks = [[callback_of(name, terms, PERIOD)] if name else [] for name in (than, strategy)]
+    models, k = [model_of(case) for _ in range(2)], case.terms
+    callbacks = [[callback_of(name, k, PERIOD)] if name else [] for name in (than, strategy)]
     seconds = [0.0, 0.0]
     for turn in range(1 + max(1, iterations // WARM_UP)):
         for i, (model, own) in enumerate(zip(models, callbacks, strict=True)):
@@ -143,11 +151,11 @@ def longer(strategy: str, than: str | None, terms: int, iterations: int) -> floa
     return seconds[1] / seconds[0] - 1.0
 
 
-def every_step(strategy: str, terms: int) -> float | None:
+def every_step(strategy: str, case: Case) -> float | None:
     """Return the fraction of a training that asks for gradients in each of its steps."""
     if not needs(strategy) & {"gradients", "gradient_vectors", "ntk"} or strategy == "auto":
         return None
-    _, seconds, own = train(strategy, terms, WARM_UP, period=1)
+    _, seconds, own = train(strategy, case, WARM_UP, period=1)
     return own / (seconds - own)
 
 
@@ -175,26 +183,26 @@ def stopwatch(total: Counter):
             setattr(owner, name, originals[part])
 
 
-def row_of(strategy: str, terms: int, iterations: int) -> dict[str, Any]:
+def row_of(strategy: str, case: Case, iterations: int) -> dict[str, Any]:
     """Measure one strategy on one problem."""
-    adaptive, seconds, own = train(strategy, terms, iterations)
+    adaptive, seconds, own = train(strategy, case, iterations)
     parts: Counter = Counter()
     with stopwatch(parts):
-        train(strategy, terms, PERIOD)
+        train(strategy, case, PERIOD)
     state = len(json.dumps(adaptive.manager.state_dict()).encode())
     steps = PERIOD + WARM_UP
     fraction = own / (seconds - own)
     if torch.get_default_device().type != "cpu" and strategy != "auto":
-        fraction = longer(strategy, None, terms, iterations)
+        fraction = longer(strategy, None, case, iterations)
     elif pinn_ext.strategies.create(strategy).moves == "points":
-        fraction = longer(strategy, "fixed", terms, iterations)
+        fraction = longer(strategy, "fixed", case, iterations)
     return {
         "strategy": strategy,
         "statistic": "+".join(sorted(needs(strategy))) or "none",
-        "terms": terms,
+        "terms": case.terms,
         "fraction_of_training": fraction,
-        "every_step": every_step(strategy, terms),
-        "bytes_per_term": state / terms,
+        "every_step": every_step(strategy, case),
+        "bytes_per_term": state / case.terms,
         "step_ms": 1e3 * seconds / iterations,
         "callback_us": 1e6 * own / iterations,
         **{f"{part}_us": 1e6 * parts[part] / steps for part in PARTS},
@@ -214,6 +222,7 @@ def main() -> None:
     parser.add_argument("--iterations", type=int, default=500)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--terms", default="3,8", metavar="N[,N]", help="3 or 8 loss terms")
+    parser.add_argument("--points", type=int, default=Case.points, metavar="N")
     _devices.add_argument(parser)
     legal = pinn_ext.strategies.names()
     parser.add_argument("--strategies", default=",".join(legal), metavar="NAME[,NAME]")
@@ -221,20 +230,21 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     chosen = _common.chosen("--strategies", args.strategies, legal)
     wanted = [int(terms) for terms in _common.chosen("--terms", args.terms, ("3", "8"))]
-    if args.iterations < 1:
-        sys.exit(f"`--iterations` must be at least 1, got {args.iterations}.")
+    for flag, least in (("iterations", 1), ("points", 20)):
+        if getattr(args, flag) < least:
+            sys.exit(f"`--{flag}` must be at least {least}, got {getattr(args, flag)}.")
     device = _devices.named(args.device)
     _devices.make_default(device)
     rows = []
     for terms in wanted:
         for name in chosen:
-            rows.append(row_of(name, terms, args.iterations))
+            rows.append(row_of(name, Case(terms, args.points), args.iterations))
             print(f"{name}, {terms} terms: {rows[-1]['fraction_of_training']:.3%}", flush=True)
     facts = _common.machine(
         device,
         problem="Brusselator 2-D + time",
         network="3-64-64-64-64-2",
-        points=POINTS,
+        points=args.points,
         period=PERIOD,
     )
     _common.report(rows, args.out, facts)
