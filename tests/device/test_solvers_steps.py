@@ -151,6 +151,21 @@ def test_the_step_that_is_not_finite_is_named(device):
     assert said[0] == said[1]
 
 
+def test_the_stable_step_of_the_cpu(systems):
+    (system, state), (own, on_device) = systems
+    assert stable_step(own, on_device) == pytest.approx(stable_step(system, state), rel=1e-9)
+    growing = [reacting_plain(each.operators) for each in (system, own)]
+    for each, point in zip(growing, (state, on_device), strict=True):
+        each.rhs = lambda u, v, d: (5e3 * u + 0.0 * d.laplacian(u), -v)
+        with pytest.warns(RuntimeWarning, match="is growth at a rate of 5e"):
+            stable_step(each, point)
+    for each, point in zip(growing, (state, on_device), strict=True):
+        each.rhs = lambda u, v, d: (-1e-3 * d.laplacian(u), d.laplacian(v))
+        with pytest.raises(ValueError, match="must not grow fastest in the roughest mode"):
+            each.rhs = lambda u, v, d: (-2.0 * d.laplacian(u), d.laplacian(v))
+            stable_step(each, point)
+
+
 # ---- Gauss-Newton --------------------------------------------------------------------------------
 
 T = torch.linspace(0.0, 3.0, 40, dtype=F64, device="cpu")
