@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -89,7 +89,7 @@ class StepChecks:
         sizes, made = read(*self._sizes), self._made
         self._sizes, self._made = [], []
         for k, each in enumerate(made):
-            ends = functools.partial(self._again, made[: k + 1])
+            ends = partial(self._again, made[: k + 1])
             self._look(sizes[2 * k : 2 * k + 2], each, ends)
 
     @torch.no_grad()
