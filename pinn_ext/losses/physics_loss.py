@@ -164,7 +164,8 @@ class PhysicsLoss:
         """
         batch = batch.detached()
         batch.inputs.requires_grad_()
-        return [loss.item() for loss in self(network, batch, self.outputs(network, batch))]
+        losses = self(network, batch, self.outputs(network, batch))
+        return torch.stack(losses).tolist()  # one transfer from a device
 
     def _equation(self, network: Network, batch: Points, outputs: Tensor) -> Fields:
         u, v, d = fields_and_derivatives(outputs, batch.inputs)
