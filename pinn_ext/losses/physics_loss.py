@@ -176,9 +176,8 @@ class PhysicsLoss:
         if graphs is None:
             raise ValueError("`batch` must hold graphs for the RK4 terms, got points without.")
         state = outputs if graphs is batch else graphs.outputs(network)
-        later = graphs.inputs.detach().clone()
-        later[:, -1] += self.step
-        return self.step_mismatch(graphs, state, network(later)).unbind(dim=1)
+        later = graphs.later_outputs(network, self.step)
+        return self.step_mismatch(graphs, state, later).unbind(dim=1)
 
     def _initial(self, network: Network, batch: Points, outputs: Tensor) -> Fields:
         x = batch.initial
