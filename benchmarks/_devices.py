@@ -83,9 +83,9 @@ def _is_there(device: torch.device) -> bool:
     if device.type == "cpu":
         return True
     module = module_of(device)
-    if module is None or not module.is_available():
+    if module is None or not getattr(module, "is_available", lambda: True)():
         return False
-    return (device.index or 0) < module.device_count()
+    return (device.index or 0) < getattr(module, "device_count", lambda: 1)()
 
 
 def _asked(module: Any, question: str, device: torch.device) -> Any:
