@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import sys
 import traceback
 from collections import Counter
@@ -197,6 +198,7 @@ def memory_limit(more: int, device: Any = None):
     What goes beyond raises `torch.OutOfMemoryError`.
     """
     index = _index(device)
+    gc.collect()  # what is in no use any more would make room later
     allocated, _, before = torch.ops.pretend.memory(index)
     torch.ops.pretend.empty_cache(index)
     torch.ops.pretend.set_total_memory(index, allocated + more)
