@@ -239,7 +239,7 @@ def main() -> None:
             print(f"{name}: {row['sum']} waits in a step")
             for (kind, lines), count in Counter(places).most_common():
                 print("\n    ".join([f"  {count} x {kind}", *lines]))
-    _common.report(rows, args.out, _common.machine(device=args.device))
+    _common.report(rows, args.out, _common.machine(torch.device(args.device)))
 
 
 if __name__ == "__main__":
