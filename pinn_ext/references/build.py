@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import platform
 import time
 from collections.abc import Sequence
@@ -163,7 +164,7 @@ def _finest(recipe: Recipe) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, n
     """
     problem, times = recipe.problem, recipe.times
     draw = np.random.default_rng(0)
-    probes = [a + _BETWEEN * (b - a) for a, b in zip(times[:-1], times[1:], strict=True)]
+    probes = [a + _BETWEEN * (b - a) for a, b in itertools.pairwise(times)]
     lower, upper = np.array(problem.lower), np.array(problem.upper)
     x = lower + (upper - lower) * draw.random((_PROBES * len(probes), len(lower)))
     t = np.repeat(probes, _PROBES)

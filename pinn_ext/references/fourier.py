@@ -87,6 +87,9 @@ class FourierGrid:
 
         Returns:
             [..., *modes] of the other grid.
+
+        Raises:
+            ValueError: if one is for real fields and the other for complex ones.
         """
         if self.real != other.real:
             raise ValueError("`other` must be for fields of the same kind.")

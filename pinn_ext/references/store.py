@@ -116,7 +116,7 @@ class Reference:
         slack = 1e-9 * (upper - lower)  # coordinates that went through float32 elsewhere
         outside = ~((x >= lower - slack) & (x <= upper + slack)).all(axis=1)
         if outside.any():
-            wanted = f"lie in the box from {list(lower)} to {list(upper)}"
+            wanted = f"lie in the box from {lower.tolist()} to {upper.tolist()}"
             raise ArgumentError("x", wanted, str(x[outside][0].tolist()), of=self.name)
         late = ~((t >= 0.0) & (t <= end * (1.0 + 1e-9)))
         if late.any():
@@ -198,6 +198,12 @@ def rounded(values: np.ndarray, quantum: float, dtype: str) -> np.ndarray:
         values: of any shape.
         quantum: a power of 2, 0 for values as they are.
         dtype: `"float32"` or `"float64"`.
+
+    Returns:
+        An array of that type.
+
+    Raises:
+        ValueError: if the quantum is no power of 2.
     """
     if quantum and not math.log2(quantum).is_integer():
         raise ValueError(f"`quantum` must be a power of 2, got {quantum}.")

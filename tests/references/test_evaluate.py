@@ -32,7 +32,7 @@ def test_stored_values_come_back_at_nodes(name):
     ref = reference(name)
     x, index = nodes(ref)
     found = ref.evaluate(x, ref.times[1])
-    wanted = ref.values[(1, slice(None), *index.T)].T
+    wanted = ref.values[(1, slice(None), *index.T)]
     assert found.shape == wanted.shape and found.dtype == float
     assert found == pytest.approx(wanted, abs=1e-6)
 
@@ -62,7 +62,7 @@ def test_a_state_carried_from_the_former_stored_time_meets_the_next():
     x, index = nodes(ref, 9)
     end = ref.times[2]
     found = ref.evaluate(x, end * (1 - 1e-8))
-    assert found == pytest.approx(ref.values[(2, slice(None), *index.T)].T, abs=1e-6)
+    assert found == pytest.approx(ref.values[(2, slice(None), *index.T)], abs=1e-6)
 
 
 def test_points_may_have_times_of_their_own_in_any_order():

@@ -12,7 +12,7 @@ from pinn_ext.references.cases.problem import Gradients, Problem
 
 @dataclass(frozen=True, kw_only=True)
 class LambdaOmega(Problem):
-    """`A_t = lap A + (1 - r^2) A + i (w0 - b r^2) A` for A = u + i v, r = |A|, on a periodic square.
+    """`A_t = lap A + (1 - r^2) A + i (w0 - b r^2) A` for A = u + i v, r = |A|, periodic.
 
     In fields: `u_t = lap u + (1 - r^2) u - (w0 - b r^2) v`,
     `v_t = lap v + (w0 - b r^2) u + (1 - r^2) v`. The start `sin X + i sin Y`, X and Y one turn over

@@ -122,8 +122,8 @@ class Burgers(Problem):
         """Return the solution by Cole's and Hopf's transformation and the trapezoidal rule.
 
         u is the mean of the start at `x - sqrt(4 nu t) s` with the weights
-        `exp(-cos(pi (x - sqrt(4 nu t) s)) / (2 pi nu) - s^2)`: smooth in s and gone at |s| = 10, for
-        which the trapezoidal rule converges faster than any power. All weights are positive.
+        `exp(-cos(pi (x - sqrt(4 nu t) s)) / (2 pi nu) - s^2)`: smooth in s and gone at |s| = 10, so
+        that the trapezoidal rule converges faster than any power. All weights are positive.
 
         Args:
             x: places [N, 1].
