@@ -50,3 +50,28 @@ def is_out_of_memory(error: BaseException) -> bool:
         return True
     # Torch has no class of its own for main memory.
     return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
+
+
+def is_waited_for(tensor: torch.Tensor) -> bool:
+    """Return whether the host waits where it reads a number of a tensor: anywhere but on a CPU."""
+    return tensor.device.type != "cpu"
+
+
+def read(*numbers: torch.Tensor) -> list[float]:
+    """Read single numbers, by one transfer where they lie on an accelerator.
+
+    Args:
+        numbers: [] each, of any type, all on one device.
+
+    Returns:
+        The same as floats; 1 and 0 for truth values.
+
+    Example:
+        >>> read(torch.tensor(2.0), torch.tensor(True))
+        [2.0, 1.0]
+    """
+    if not is_waited_for(numbers[0]):
+        return [float(number) for number in numbers]
+    wide = torch.float32 if numbers[0].device.type == "mps" else torch.float64  # all that it has
+    values: list[float] = torch.stack([number.to(wide) for number in numbers]).tolist()
+    return values

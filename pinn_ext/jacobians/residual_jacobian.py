@@ -99,11 +99,16 @@ class RowJacobian:
                 for column, _ in columns
             ]
         out.zero_()
+        doubts: list[Tensor] = []
         for (column, rows), scale, term_map in zip(
             columns, _spread(scales, vectors), self._maps, strict=True
         ):
-            if column.requires_grad and not self._write(tape, column, scale, rows, term_map):
+            if column.requires_grad and not self._write(
+                tape, column, scale, rows, term_map, doubts
+            ):
                 return self._retry(scales, out)
+        if doubts and bool(torch.stack(doubts).any()):  # read once: each time waits for a device
+            return self._retry(scales, out)
         if self._checked != shape:
             if not self._agrees(scales, out):
                 self.fallback = "its layers are used in a way that cannot be followed"
@@ -120,9 +125,15 @@ class RowJacobian:
         return self._by_samples(scales, out)
 
     def _write(
-        self, tape: LinearTape, column: Tensor, scale: float, rows: Tensor, found: TermMap | None
+        self,
+        tape: LinearTape,
+        column: Tensor,
+        scale: float,
+        rows: Tensor,
+        found: TermMap | None,
+        doubts: list[Tensor],
     ) -> bool:
-        """Write the rows of one column of a term; False if its map does not hold any more."""
+        """Write the rows of one column of a term; False, or a true doubt, if its map fails."""
         # A pass sums over all rows that it seeds, so rows that share a sample cannot be seeded
         # together: the j-th row of each group goes into pass j, one pass where each row is a group.
         # Maps were found at other parameters; a sample without effect then may have one now.
@@ -133,11 +144,13 @@ class RowJacobian:
             seed = torch.zeros_like(column)
             seed[j::per_group] = scale
             uses = tape.backward(column, seed)
-            if any(
-                use.call not in found.calls or found.calls[use.call].touches_absent(use.seeded)
-                for use in uses
-            ):
+            if any(use.call not in found.calls for use in uses):
                 return False
+            doubts += [
+                found.calls[use.call].touches_absent(use.seeded)
+                for use in uses
+                if len(found.calls[use.call].absent)
+            ]
             self._outer_products(uses, found, rows[j::per_group])
         self._single_numbers(tape, column, scale, rows)
         return True

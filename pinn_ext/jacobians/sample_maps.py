@@ -36,9 +36,9 @@ class CallMap:
             values = torch.cat((values, values.new_zeros(1, values.shape[1])))
         return [values[self.index]]
 
-    def touches_absent(self, delta: Tensor) -> bool:
-        """Return whether a sample matters that did not when the map was made."""
-        return bool(len(self.absent)) and bool(delta[self.absent].any())
+    def touches_absent(self, delta: Tensor) -> Tensor:
+        """Return whether a sample matters that did not when the map was made, as a tensor `[]`."""
+        return delta[self.absent].any()
 
 
 @dataclass(frozen=True)

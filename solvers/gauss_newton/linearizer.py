@@ -10,10 +10,10 @@ from .direction import memory
 from .direction.dense import Direction, Dual, Primal
 from .direction.matrix_free import MatrixFree, probes
 from .linear_model import Linearization
-from .problem import NonFiniteJacobianError, Problem, Product, ProductProblem
+from .problem import MeasuredProblem, NonFiniteJacobianError, Problem, Product, ProductProblem
 from .robust_loss import Loss
 from .variables.bounds import Box
-from .variables.scaling import Scaling, length
+from .variables.scaling import Scaling
 
 
 class Linearizer:
@@ -43,6 +43,7 @@ class Linearizer:
         self._first_gradient: float | None = None
         self._signs: Tensor | None = None
         self._sizes: tuple[int, int, bool] | None = None
+        self._like: Tensor | None = None
 
     def choose(self, problem: Problem, x: Tensor) -> None:
         """Choose the solver before anything is allocated.
@@ -70,7 +71,15 @@ class Linearizer:
             matrix_free=isinstance(problem, ProductProblem),
             robust=self._loss.name != "linear",
         )
-        self._sizes = sizes
+        self._sizes, self._like = sizes, x.new_empty(0)
+
+    def sizes(self) -> memory.Sizes | None:
+        """Return what is solved, and by what; None before a solver was chosen."""
+        if self._sizes is None or self._like is None:
+            return None
+        rows, columns, _ = self._sizes
+        like, robust = self._like, self._loss.name != "linear"
+        return memory.Sizes(rows, columns, like.element_size(), like.device, self.solver, robust)
 
     def __call__(
         self, problem: Problem, x: Tensor, residual: Tensor, near: Tensor | None = None
@@ -91,17 +100,19 @@ class Linearizer:
         """
         rows, weights = self._loss.rows(residual)
         direction = self._direction(problem, x if near is None else near, rows, weights)
-        columns = direction.column_squares
-        bad = int((~columns.isfinite()).sum())
-        if bad:
+        scaling = self._scaling
+        before = scaling.largest, scaling.present
+        direction.scale = scaling.update(direction.column_squares)
+        more = {"measures": problem.measures} if isinstance(problem, MeasuredProblem) else {}
+        model = Linearization(x, residual, self._loss, direction, weights, self._box, **more)
+        if model.bad:
+            scaling.largest, scaling.present = before
             raise NonFiniteJacobianError(
                 "The Jacobian must be finite, and its squares too, got NaN or infinity in "
-                f"{bad} of {x.numel()} columns."
+                f"{model.bad} of {x.numel()} columns."
             )
-        direction.scale = self._scaling.update(columns)
-        model = Linearization(x, residual, self._loss, direction, weights, self._box)
         if isinstance(direction, MatrixFree):
-            direction.tolerance = self._tolerance(model.gradient, direction.scale)
+            direction.tolerance = self._tolerance(model.steepness)
         return model
 
     def _direction(
@@ -117,10 +128,9 @@ class Linearizer:
             jacobian = jacobian * weights[:, None]
         return (Primal if self.solver == "primal" else Dual)(jacobian, self._room)
 
-    def _tolerance(self, gradient: Tensor, scale: Tensor) -> float:
+    def _tolerance(self, norm: float) -> float:
         # An inexact Newton method: directions become more accurate as the gradient falls, as in
         # Eisenstat and Walker, Choosing the forcing terms in an inexact Newton method (1996).
-        norm = length(gradient, scale.reciprocal())
         if self._first_gradient is None:
             self._first_gradient = norm
         ratio = norm / self._first_gradient if self._first_gradient > 0 else 1.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
 from torch import Tensor
@@ -36,3 +36,11 @@ class ProductProblem(Problem, Protocol):
 
     def products(self, x: Tensor) -> tuple[Tensor, Product, Product]:
         """Compute the residual [m] and return v -> J v and w -> J^T w."""
+
+
+@runtime_checkable
+class MeasuredProblem(Problem, Protocol):
+    """A problem that wants numbers of each residual, read along with its cost."""
+
+    def measures(self, residual: Tensor) -> Sequence[Tensor]:
+        """Compute numbers [] of a residual [m], always as many."""

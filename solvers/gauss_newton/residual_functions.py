@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..checks import number_problem, require
+from ..devices import is_waited_for
 from .autodiff import Derivatives
 from .problem import Product
 from .variables.bounds import Box
@@ -27,7 +28,7 @@ class _Rows:
 
     def __init__(self, function: Residual, x: Tensor) -> None:
         self._function = function
-        self._last = x, self._first(x)
+        self._last, self._version = (x, self._first(x)), _version(x)
         self.num_rows = self._last[1].numel()
 
     def _first(self, x: Tensor) -> Tensor:
@@ -48,10 +49,18 @@ class _Rows:
         Returns:
             [m], without gradient.
         """
-        if not torch.equal(self._last[0], x):
+        if not self._is_last(x):
             # A copy, as the caller's function may write to what it is given.
             self._last = x, self.checked(x.clone()).detach()
+            self._version = _version(x)
         return self._last[1]
+
+    def _is_last(self, x: Tensor) -> bool:
+        last = self._last[0]
+        if last is x and _version(x) == self._version:
+            return True
+        # To compare numbers would wait for an accelerator.
+        return not is_waited_for(x) and torch.equal(last, x)
 
 
 class FunctionProblem(_Rows):
@@ -232,6 +241,10 @@ class DifferenceProblem(_Rows):
         near, far = middle[j] - x[j], end[j] - x[j]
         steep = (self.checked(middle.clone()).detach() - base) / near
         return (far * steep - near * slope) / (far - near)
+
+
+def _version(x: Tensor) -> int:
+    return 0 if x.is_inference() else x._version
 
 
 def _holds_tensors(value: Any) -> bool:

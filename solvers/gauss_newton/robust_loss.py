@@ -84,11 +84,15 @@ class Loss:
         Returns:
             The cost, summed in float64.
         """
+        return float(self.cost_of(residual))
+
+    def cost_of(self, residual: Tensor) -> Tensor:
+        """The cost as a number [] that has not been read, of type float64."""
         function = _ALL[self.name]
         squares = residual.double().square()
         if function is None:
-            return 0.5 * float(squares.sum())
-        return 0.5 * self.f_scale**2 * float(function(squares / self.f_scale**2)[0].sum())
+            return 0.5 * squares.sum()
+        return 0.5 * self.f_scale**2 * function(squares / self.f_scale**2)[0].sum()
 
     def reduction(self, before: Tensor, after: Tensor) -> float:
         """Cost of one residual vector less that of another, with little cancellation.
@@ -100,13 +104,17 @@ class Loss:
         Returns:
             The difference of the costs.
         """
+        return float(self.reduction_of(before, after))
+
+    def reduction_of(self, before: Tensor, after: Tensor) -> Tensor:
+        """The same as a number [] that has not been read, of type float64."""
         function = _ALL[self.name]
         before, after = before.double(), after.double()
         if function is None:
-            return 0.5 * float(torch.dot(before - after, before + after))
+            return 0.5 * torch.dot(before - after, before + after)
         first = function((before / self.f_scale).square())[0]
         second = function((after / self.f_scale).square())[0]
-        return 0.5 * self.f_scale**2 * float((first - second).sum())
+        return 0.5 * self.f_scale**2 * (first - second).sum()
 
     def rows(self, residual: Tensor) -> tuple[Tensor, Tensor | None]:
         """Rows of the least-squares problem whose gradient and Hessian are those of the cost.

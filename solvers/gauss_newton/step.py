@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from .damping.rule import Attempt
@@ -62,7 +61,7 @@ class Step:
             predicted=last.predicted,
             gain_ratio=last.gain_ratio,
             damping=last.damping,
-            step_norm=math.nan if last.step is None else float(last.step.norm()),
+            step_norm=last.norm,
             relative_step=last.relative,
             gradient_norm=gradient_norm,
             trials=len(attempts),

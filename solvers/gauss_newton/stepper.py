@@ -10,12 +10,13 @@ from typing import Any
 
 from torch import Tensor
 
-from ..devices import is_out_of_memory
+from ..devices import is_out_of_memory, read
 from .damping import by_name
 from .damping.rule import Attempt, Rule
+from .direction import memory
 from .linear_model import Linearization
 from .linearizer import Linearizer
-from .problem import NonFiniteJacobianError, Problem
+from .problem import MeasuredProblem, NonFiniteJacobianError, Problem
 from .robust_loss import Loss
 from .saved_state import check_state
 from .standstill import Standstill
@@ -32,6 +33,7 @@ class _Point:
     x: Tensor
     residual: Tensor
     cost: float
+    measures: tuple[float, ...]
 
 
 class Stepper:
@@ -122,9 +124,18 @@ class Stepper:
         return self._point.cost
 
     @property
+    def measures(self) -> tuple[float, ...]:
+        """What a `MeasuredProblem` measures of the residual there."""
+        return self._point.measures
+
+    @property
     def linearized(self) -> bool:
         """Whether the Jacobian was computed at x, to which `gradient_norm` then belongs."""
         return self._model is not None
+
+    def sizes(self) -> memory.Sizes | None:
+        """Return what is solved, and by what."""
+        return self._linearizer.sizes()
 
     @property
     def spent(self) -> bool:
@@ -150,21 +161,25 @@ class Stepper:
     def _install(self, problem: Problem, x: Tensor) -> None:
         self._linearizer.choose(problem, x)
         self.problem = problem
-        residual = self._evaluate(x)
-        bad = int((~residual.isfinite()).sum())
+        with memory.told(self.sizes):
+            residual = self._evaluate(x)
+        bad, cost, *measures = read(
+            (~residual.isfinite()).sum(),
+            self._loss.cost_of(residual),
+            *(problem.measures(residual) if isinstance(problem, MeasuredProblem) else ()),
+        )
         if bad:
             raise ValueError(
-                f"`residual` must be finite at the start, got NaN or infinity in {bad} of "
+                f"`residual` must be finite at the start, got NaN or infinity in {int(bad)} of "
                 f"{residual.numel()} rows."
             )
-        cost = self._loss.cost(residual)
         if not math.isfinite(cost):
             raise ValueError("`residual` must have a finite sum of squares at the start.")
         self._model: Linearization | None = None
         self._before: _Point | None = None
         # After `load_state_dict`, the cost where the state was saved, perhaps with other rows.
         self._saved_cost: float | None = None
-        self._point = _Point(x, residual, cost)
+        self._point = _Point(x, residual, cost, tuple(measures))
         self._standstill = Standstill(residual.numel(), residual.dtype)
 
     def replace(self, problem: Problem) -> None:
@@ -191,7 +206,12 @@ class Stepper:
 
         Raises:
             NonFiniteJacobianError: If the Jacobian is not finite.
+            GaussNewtonMemoryError: If memory runs out.
         """
+        with memory.told(self.sizes):
+            return self._linearized()
+
+    def _linearized(self) -> Linearization:
         while self._model is None:
             try:
                 model = self._linear_model()
@@ -234,7 +254,12 @@ class Stepper:
 
         Raises:
             NonFiniteJacobianError: If the Jacobian is not finite.
+            GaussNewtonMemoryError: If memory runs out; x is where it was before.
         """
+        with memory.told(self.sizes):
+            return self._step()
+
+    def _step(self) -> Step:
         model = self.linearize()
         before = self._point
 
@@ -250,7 +275,7 @@ class Stepper:
             self._model, self._before = None, before
             if last.damping <= model.least and last.gain_ratio > _TRUSTED:
                 self._linearizer.relax()
-            self._point = _Point(last.x, last.residual, last.cost)
+            self._point = _Point(last.x, last.residual, last.cost, last.measures)
         step = Step.of(attempts, before.cost, self.gradient_norm)
         if not step.accepted:
             return step

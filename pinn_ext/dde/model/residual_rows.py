@@ -21,6 +21,7 @@ from pinn_ext.dde.model.loss_terms import (
 from pinn_ext.dde.model.refusals import check_model, refuse_empty
 from pinn_ext.jacobians.residual_jacobian import RowJacobian
 from pinn_ext.networks.normalization import warn_of_graph
+from solvers.devices import on_cpu
 
 
 class NonFiniteRowsError(ValueError):
@@ -42,8 +43,6 @@ class ModelRows:
         tensors: what is trained: network parameters, then external variables.
         names: of the terms.
         num_rows: rows of all terms and of the regularisation.
-        curvatures: of each term, the mean of `|d r / d theta|^2` over its residuals at the last
-            linearisation, without the weight; None before one, and for a term of weight 0.
 
     Raises:
         ValueError: if the model cannot be written as rows; the message says why.
@@ -61,7 +60,9 @@ class ModelRows:
         self._decay = math.sqrt(decay / 2)
         self._decayed = sum(p.numel() for p in network) if decay else 0
         self._buffer: Tensor | None = None
-        self.curvatures: list[float | None] = []
+        self._norms: Tensor | None = None
+        self._sent: dict[str, tuple[Any, Tensor]] = {}
+        self._weights_read: tuple[Any, int] | None = None
         self.refresh()
 
     # ---- points and weights -------------------------------------------------------------------
@@ -86,16 +87,40 @@ class ModelRows:
 
     def weights_changed(self) -> bool:
         """Return whether the model's weights are others than those of the rows."""
-        weights = weights_list(self.model.loss_weights, len(self.sizes), self.names)
-        return weights != self.weights
+        given = self.model.loss_weights
+        if isinstance(given, Tensor) and self._weights_read is not None:
+            # The same tensor, not written to since: to read it would wait for a device.
+            seen, version = self._weights_read
+            if given is seen and given._version == version:
+                return False
+        return self._given_weights() != self.weights
 
     def reweigh(self) -> None:
         """Take up the weights of the model."""
-        weights = weights_list(self.model.loss_weights, len(self.sizes), self.names)
-        self.weights = weights
+        self.weights = weights = self._given_weights()
         self.scales = [
             math.sqrt(weight / size) if size else 0.0
             for weight, size in zip(weights, self.sizes, strict=True)
+        ]
+
+    def _given_weights(self) -> list[float]:
+        given = self.model.loss_weights
+        with on_cpu():  # where a list would become a tensor of the default device first
+            weights = weights_list(given, len(self.sizes), self.names)
+        self._weights_read = (given, given._version) if isinstance(given, Tensor) else None
+        return weights
+
+    @property
+    def curvatures(self) -> list[float | None]:
+        """Of each term, the mean of `|d r / d theta|^2` over its residuals, without the weight.
+
+        At the last linearisation; empty before one, None for a term of weight 0 at that time.
+        """
+        if self._norms is None:
+            return []
+        return [
+            norm**2 / weight if weight > 0 else None
+            for norm, weight in zip(self._norms.tolist(), self._weights_of_norms, strict=True)
         ]
 
     def balanced(self) -> list[float]:
@@ -151,10 +176,10 @@ class ModelRows:
         """Return the residuals `[n]` or `[n, c]` of each term at the present parameters."""
         model, state = self.model, self.model.train_state
         net, aux = model.net, state.train_aux_vars
-        net.auxiliary_vars = None if aux is None else torch.as_tensor(aux)
+        net.auxiliary_vars = self._on_device("aux", aux)
         net.train(mode=True)
-        inputs = torch.as_tensor(state.X_train).requires_grad_()
-        targets = None if state.y_train is None else torch.as_tensor(state.y_train)
+        inputs = self._on_device("inputs", state.X_train).requires_grad_()
+        targets = self._on_device("targets", state.y_train)
         extra = [net] if dde.config.autodiff == "forward" else None
         try:
             outputs = net(inputs)
@@ -162,6 +187,15 @@ class ModelRows:
         finally:
             dde.gradients.clear()
         return [vector if vector.ndim else vector.reshape(1) for vector in as_list(losses)]
+
+    def _on_device(self, name: str, values: Any) -> Any:
+        """Return values where the network is, arrays as a new tensor; copied once a draw."""
+        device = self.tensors[0].device
+        if values is None or isinstance(values, Tensor) or device.type == "cpu":
+            return None if values is None else torch.as_tensor(values, device=device)
+        if name not in self._sent or self._sent[name][0] is not values:
+            self._sent[name] = values, torch.as_tensor(values, device=device)
+        return self._sent[name][1].detach()
 
     def residual(self, x: Tensor) -> Tensor:
         """Return the rows `[m]` at parameters `[n]`."""
@@ -183,10 +217,8 @@ class ModelRows:
         jacobian = self._buffer
         terms = sum(self.sizes)
         vectors = self._jacobian(self.scales, jacobian[:terms])
-        self.curvatures = [
-            torch.linalg.vector_norm(part).item() ** 2 / weight if weight > 0 else None
-            for part, weight in zip(jacobian[:terms].split(self.sizes), self.weights, strict=True)
-        ]
+        norms = map(torch.linalg.vector_norm, jacobian[:terms].split(self.sizes))
+        self._norms, self._weights_of_norms = torch.stack(list(norms)), self.weights
         if self._decayed:
             jacobian[terms:].zero_()
             jacobian[terms:].diagonal().fill_(self._decay)
@@ -224,6 +256,10 @@ class ModelRows:
     def split(self, rows: Tensor) -> list[Tensor]:
         """Return the rows of each term, those of the regularisation left out."""
         return list(rows[: sum(self.sizes)].split(self.sizes))
+
+    def measures(self, rows: Tensor) -> list[Tensor]:
+        """Return the squared length `[]` of the rows of each term, its weighted loss."""
+        return [part.square().sum() for part in self.split(rows)]
 
     def _rows(self, vectors: Sequence[Tensor], x: Tensor) -> Tensor:
         scaled = [scale * vector for scale, vector in zip(self.scales, vectors, strict=True)]

@@ -30,9 +30,11 @@ class Attempt:
         reduction: Cost before less cost after.
         predicted: The same of the linear model.
         relative: Length of the step in units of that of x, both in the norm of D.
+        norm: Length of the step, in units of the parameters.
         futile: No smaller step can bring more than rounding.
         fallback: What replaced the Cholesky factors, or None.
         x: [n], parameters at the end of the step.
+        measures: What the problem measures of the residual there; see `MeasuredProblem`.
     """
 
     damping: float
@@ -43,9 +45,11 @@ class Attempt:
     reduction: float = -math.inf
     predicted: float = 0.0
     relative: float = math.nan
+    norm: float = math.nan
     futile: bool = False
     fallback: str | None = None
     x: Tensor | None = None
+    measures: tuple[float, ...] = ()
 
     @property
     def gain_ratio(self) -> float:

@@ -1,6 +1,9 @@
 """Where a step goes: damped least squares with one Jacobian, through the smaller of two matrices.
 
 Each class solves `min |J s + b|^2 + damping |s|_D^2` for a row vector b, D a positive diagonal.
+
+On an accelerator a direction waits once at most: whether the factor is sound and the refinement has
+done its work is read at the end, together, and until then it goes on as if they were.
 """
 
 from __future__ import annotations
@@ -11,17 +14,14 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from ...devices import is_waited_for, read
 from .gram import gram, scaled_outer_gram, triangular_solve
 from .orthogonal import Orthogonal
+from .refinement import Refinement
 
-# A refinement leaves about `rounding / damping` of the step. Where it leaves more than the first of
-# these, orthogonal factors take over; below the second the next one would change nothing.
-_CONTRACTION, _ENOUGH = 0.1, 1e-4
-_REFINEMENTS = 3
 # Smallest dampings, in units of rounding: from the first on Cholesky factors serve, whatever the
 # Jacobian (tried for 50 to 800 columns). Small matrices have orthogonal factors at no cost.
 _CHOLESKY_LEAST, _LEAST, _SMALL = 512, 2, 64
-_TINY = 1e-300
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,7 @@ class _Dense:
         self._free: Tensor | None = None
         self._gram: Tensor | None = None
         self._factored: tuple[float, Tensor | None] | None = None
+        self._sound: Tensor | None = None  # truth value of the factor that has not been read
         self._orthogonal = Orthogonal(jacobian) if orthogonal else None
         small = orthogonal and min(jacobian.shape) <= _SMALL
         self.least = (_LEAST if small else _CHOLESKY_LEAST) * torch.finfo(jacobian.dtype).eps
@@ -102,7 +103,7 @@ class _Dense:
         """
         free = (~columns).to(self.jacobian.dtype)
         self._free = free if self._free is None else free * self._free
-        self._factored = None
+        self._factored = self._sound = None
         if self._orthogonal is not None:
             self._orthogonal = Orthogonal(self.jacobian, self._free)
 
@@ -118,34 +119,53 @@ class _Dense:
         """
         if self._factored is None or self._factored[0] != damping:
             self._factored = damping, self._factor(damping)
-        factor = self._factored[1]
-        solved = None if factor is None else self._refined(factor, rows, damping)
+        solved = self._by_factor(rows, damping)
         if solved is not None or self._orthogonal is None:
             return solved
+        if is_waited_for(rows) and not bool(rows.isfinite().all()):
+            return None
         step, word = self._orthogonal.solve(rows, damping, self.scale)
         step = step if self._free is None else step * self._free
         if not bool(step.isfinite().all()):
             return None
         return Solved(step, self.jacobian @ step, word)
 
+    def _by_factor(self, rows: Tensor, damping: float) -> Solved | None:
+        factor = self._factored[1] if self._factored is not None else None
+        if factor is None:
+            return None
+        refinement = Refinement(rows)
+        solved = self._refined(factor, rows, damping, refinement)
+        doubts = [*refinement.doubts] if self._sound is None else [*refinement.doubts, self._sound]
+        if not doubts:
+            return solved
+        told = read(*doubts)
+        if self._sound is not None and not told[-1]:
+            self._factored = damping, None
+        self._sound = None
+        return solved if all(told) else None
+
     def _factor(self, damping: float) -> Tensor | None:
         matrix = self._matrix(damping)
         factor, info = torch.linalg.cholesky_ex(matrix)
-        if int(info):
-            return None
+        sound = info == 0
         if damping == 0:
             # Rounding may hide that a column depends on others; the step would not be shortest.
             eps = torch.finfo(matrix.dtype).eps
             pivots = factor.diagonal().square() / matrix.diagonal()
-            if float(pivots.min()) <= 100 * len(matrix) * eps:
-                return None
-        return factor
+            sound = sound & ~(pivots.min() <= 100 * len(matrix) * eps)
+        if is_waited_for(sound):
+            self._sound = sound
+            return factor
+        return factor if sound else None
 
     def _matrix(self, damping: float) -> Tensor:
         # The matrix stays where it is: only its diagonal is written.
         raise NotImplementedError
 
-    def _refined(self, factor: Tensor, rows: Tensor, damping: float) -> Solved | None:
+    def _refined(
+        self, factor: Tensor, rows: Tensor, damping: float, refinement: Refinement
+    ) -> Solved | None:
         raise NotImplementedError
 
     def _needs_none(self, damping: float) -> bool:
@@ -185,25 +205,26 @@ class Primal(_Dense):
         """Hold parameters where they are from now on, as if their columns of J were zero."""
         super().hold(columns)
         if self._gram is not None:
-            self._gram[columns], self._gram[:, columns] = 0.0, 0.0
+            self._gram.masked_fill_(columns | columns[:, None], 0.0)
 
-    def _refined(self, factor: Tensor, rows: Tensor, damping: float) -> Solved | None:
+    def _refined(
+        self, factor: Tensor, rows: Tensor, damping: float, refinement: Refinement
+    ) -> Solved | None:
         gradient = self.transposed(rows)
         step = triangular_solve(factor, gradient).neg_()
         forward = self.jacobian @ step
         if self._needs_none(damping):
             return Solved(step, forward)
         damped, roots = damping * self.scale, self.scale.sqrt()
-        for _ in range(_REFINEMENTS):
+        while refinement.goes_on():
             # What is left of the rows first: where they fit well, far less is lost to rounding.
             rest = self.transposed(rows + forward).add_(damped * step)
             change = triangular_solve(factor, rest).neg_()
-            ratio = float((roots * change).norm()) / max(float((roots * step).norm()), _TINY)
-            if not ratio <= _CONTRACTION:
+            if not refinement.contracts((roots * change).norm(), (roots * step).norm()):
                 return None
-            step, forward = step + change, forward + self.jacobian @ change
-            if ratio <= _ENOUGH:
-                break
+            step, forward = refinement.better(
+                (step, forward), (step + change, forward + self.jacobian @ change)
+            )
         return Solved(step, forward)
 
 
@@ -232,24 +253,24 @@ class Dual(_Dense):
         self._gram.diagonal().copy_(self._diagonal + damping)
         return self._gram
 
-    def _refined(self, factor: Tensor, rows: Tensor, damping: float) -> Solved | None:
+    def _refined(
+        self, factor: Tensor, rows: Tensor, damping: float, refinement: Refinement
+    ) -> Solved | None:
         y = triangular_solve(factor, rows)
         step = self._step(y)
         forward = self.jacobian @ step
         if self._needs_none(damping):
             return Solved(step, forward)
         roots = self.scale.sqrt()
-        for _ in range(_REFINEMENTS):
-            y = y + triangular_solve(factor, rows + forward - damping * y)
+        while refinement.goes_on():
+            better = y + triangular_solve(factor, rows + forward - damping * y)
             # Measured by the step: of y, what J^T takes to zero may be large and does not matter.
-            before, step = step, self._step(y)
-            change = float((roots * (step - before)).norm())
-            ratio = change / max(float((roots * before).norm()), _TINY)
-            if not ratio <= _CONTRACTION:
+            after = self._step(better)
+            if not refinement.contracts((roots * (after - step)).norm(), (roots * step).norm()):
                 return None
-            forward = self.jacobian @ step
-            if ratio <= _ENOUGH:
-                break
+            y, step, forward = refinement.better(
+                (y, step, forward), (better, after, self.jacobian @ after)
+            )
         return Solved(step, forward)
 
     def hold(self, columns: Tensor) -> None:

@@ -92,9 +92,9 @@ class Box:
         """Return the nearest point of the box; NaN stays NaN."""
         return torch.clamp(x, self.lower, self.upper) if self.bounded else x
 
-    def leaves(self, x: Tensor) -> bool:
-        """Whether a point [n] lies outside."""
-        return self.bounded and bool(((x < self.lower) | (x > self.upper)).any())
+    def leaves(self, x: Tensor) -> Tensor:
+        """Whether a point [n] lies outside, as a truth value [] that has not been read."""
+        return ((x < self.lower) | (x > self.upper)).any()
 
     def inside(self, x: Tensor) -> Tensor | None:
         """Move parameters that are at a bound off it, a little: sqrt(x) has a derivative there.
@@ -113,7 +113,7 @@ class Box:
         width = torch.minimum(self.upper - self.lower, size.clamp(min=1.0))
         return self.project(x - active * torch.maximum(eps**0.75 * width, 4 * eps * size))
 
-    def first_bound(self, x: Tensor, step: Tensor) -> tuple[float, Tensor]:
+    def first_bound(self, x: Tensor, step: Tensor) -> tuple[Tensor, Tensor]:
         """Follow a step that leaves the box to the first bound on its way.
 
         Args:
@@ -121,15 +121,15 @@ class Box:
             step: [n].
 
         Returns:
-            The part of the step, and the point there [n], exactly at that bound.
+            The part of the step [], and the point there [n], exactly at that bound.
         """
         bound = torch.where(step < 0, self.lower, self.upper)
         parts = torch.where(step == 0, torch.inf, (bound - x) / step)
         part = parts.min()
         point = self.project(torch.where(parts == part, bound, x + part * step))
-        return float(part), point
+        return part, point
 
-    def outward(self, x: Tensor, direction: Tensor) -> Tensor | None:
+    def outward(self, x: Tensor, direction: Tensor) -> Tensor:
         """Find parameters at a bound that a direction would take them across.
 
         Args:
@@ -137,13 +137,10 @@ class Box:
             direction: [n].
 
         Returns:
-            [n], true for those; None for none.
+            [n], true for those.
         """
-        if not self.bounded:
-            return None
         below, above = (x <= self.lower) & (direction < 0), (x >= self.upper) & (direction > 0)
-        out = below | above
-        return out if bool(out.any()) else None
+        return below | above
 
     def room(self, x: Tensor, gradient: Tensor) -> Tensor:
         """How far each parameter may follow the falling cost.

@@ -27,6 +27,10 @@ class Scaling:
         x_scale: "jac", a positive number, or [n] positive numbers, in units of the parameters.
         like: [n], parameters whose dtype and device to take.
 
+    Attributes:
+        largest: [n], the largest squared lengths so far; None before the first Jacobian.
+        present: [n], those of the last Jacobian.
+
     Raises:
         ValueError: If the scale is not as above.
     """
@@ -34,7 +38,7 @@ class Scaling:
     def __init__(self, x_scale: Scale, like: Tensor) -> None:
         self.largest: Tensor | None = None
         self._given: Tensor | None = None
-        self._present = torch.zeros_like(like)
+        self.present = torch.zeros_like(like)
         if isinstance(x_scale, str):
             if x_scale != "jac":
                 raise ValueError(
@@ -61,9 +65,9 @@ class Scaling:
             [n], positive: 1 for columns of zeros, whose parameters do not move.
         """
         if self._given is not None:
-            mean = float((column_squares * self._given.square()).mean())
-            return (mean if mean > 0 else 1.0) / self._given.square()
-        self._present = column_squares
+            mean = (column_squares * self._given.square()).mean()
+            return self._given.square().reciprocal() * torch.where(mean > 0, mean, 1.0)
+        self.present = column_squares
         if self.largest is None:
             self.largest = column_squares
         else:
@@ -78,7 +82,7 @@ class Scaling:
     def relax(self) -> None:
         """Forget a part of the largest columns: where even the least damping holds a step back."""
         if self.largest is not None:
-            self.largest = torch.maximum(self._present, _FORGET * self.largest)
+            self.largest = torch.maximum(self.present, _FORGET * self.largest)
 
     def multiply(self, factor: float) -> None:
         """Follow a common factor on all rows.
@@ -100,4 +104,9 @@ def length(vector: Tensor, scale: Tensor) -> float:
     Returns:
         `sqrt(sum scale * vector^2)`.
     """
-    return math.sqrt(float((vector.square() * scale).sum()))
+    return math.sqrt(float(square_length(vector, scale)))
+
+
+def square_length(vector: Tensor, scale: Tensor) -> Tensor:
+    """The square of it, as a number [] that has not been read."""
+    return (vector.square() * scale).sum()

@@ -103,12 +103,14 @@ class Rescaled:
 
     def residual(self, x: Tensor) -> Tensor:
         """Compute the residual [m] at x [n], both in units."""
-        return self._problem.residual(x * self._units.parameters) / self._units.rows
+        # The very x where units are plain: by it a problem knows what it has computed.
+        x = x if self._units.plain else x * self._units.parameters
+        return self._problem.residual(x) / self._units.rows
 
     def linearize(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Compute the residual [m] and its Jacobian [m, n], in units."""
         units = self._units
-        x = x * units.parameters
+        x = x if units.plain else x * units.parameters
         first, self._first = self._first, None
         if first is not None and torch.equal(first[0], x):
             residual, jacobian = self._problem.residual(x), first[1]
@@ -127,6 +129,9 @@ class RescaledProducts(Rescaled):
     def products(self, x: Tensor) -> tuple[Tensor, Product, Product]:
         """Compute the residual [m] and return v -> J v and w -> J^T w, in units."""
         rows, sizes = self._units.rows, self._units.parameters
+        if self._units.plain:
+            residual, forward, backward = self._problem.products(x)
+            return residual / rows, forward, backward
         residual, forward, backward = self._problem.products(x * sizes)
         return (
             residual / rows,

@@ -43,7 +43,7 @@ def assert_rows_are_the_model(model):
     residual, jacobian = rows.linearize(x)
     state = model.train_state
     loss = model._outputs_losses(True, state.X_train, state.y_train, state.train_aux_vars)[1]
-    squares = [part.square().sum().item() for part in rows.split(residual)]
+    squares = [square.item() for square in rows.measures(residual)]
     assert np.allclose(squares, loss, rtol=1e-12)
     assert torch.allclose(rows.residual(x), residual, rtol=1e-12, atol=1e-14)
     terms = sum(rows.sizes)
