@@ -18,7 +18,7 @@ PICKED = [3, 0, 4]
 def graphs_of(name, boundary, conditions, kind="grid"):
     system = systems.create(name, boundary=boundary)
     graphs = SnapshotGraphs(
-        system, 5, name=kind, step=STEP, nodes_per_side=8, conditions=conditions, seed=2
+        system, 5, name=kind, step=STEP, nodes_per_side=7, conditions=conditions, seed=2
     )
     return system, graphs
 
@@ -123,4 +123,4 @@ def test_a_part_of_a_data_set():
 def test_the_size_is_that_of_the_tensors():
     _, graphs = graphs_of("coupled_burgers", None, "soft")
     resident = ResidentGraphs(graphs, dtype=torch.float64)
-    assert resident.needed == 5 * 8 * 2 * 8 and resident.home == resident.device
+    assert resident.needed == 5 * 7 * 2 * 8 and resident.home == resident.device
