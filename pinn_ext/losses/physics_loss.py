@@ -168,7 +168,7 @@ class PhysicsLoss:
 
     def _equation(self, network: Network, batch: Points, outputs: Tensor) -> Fields:
         u, v, d = fields_and_derivatives(outputs, batch.inputs)
-        du, dv = self.system.rhs(u, v, d)
+        du, dv = self.system.rates(u, v, d, batch.inputs[:, :-1], batch.inputs[:, -1])
         return d.time(u) - du, d.time(v) - dv
 
     def _runge_kutta(self, network: Network, batch: Points, outputs: Tensor) -> Fields:
