@@ -1,14 +1,14 @@
 """Coupled systems of two fields u and v, by name: equation, domain, conditions, exact solution.
 
 In comes a name with parameters, `create("brusselator", side=2.0)`; out comes a `System`. It has the
-right-hand side of the equation, `rhs(u, v, d)` or `rhs(u, v, d, x, t)`, which asks an object d for derivatives and so
-serves networks and graphs alike; the box and the time interval; initial and boundary data; and the
-exact solution, to measure errors against. All quantities are dimensionless.
+right-hand side of the equation, `rhs(u, v, d)` or `rhs(u, v, d, x, t)`, which asks an object d for
+derivatives and so serves networks and graphs alike; the box and the time interval; initial and
+boundary data; and the exact solution, to measure errors against. All quantities are dimensionless.
 
 `system` says what a system is, open it first; then `brusselator` or `gray_scott`, one file a
-system. `manufactured` is what those share whose solution is made by a source. `domains` has the shapes in space that a system can be
-put on: the box, or a disk, an L or an annulus in it. This file has the registry; a new system is
-one more file and one more name here (CONTRIBUTING.md).
+system. `manufactured` is what those share whose solution is made by a source. `domains` has the
+shapes in space that a system can be put on: the box, or a disk, an L or an annulus in it. This file
+has the registry; a new system is one more file and one more name here (CONTRIBUTING.md).
 """
 
 from __future__ import annotations

@@ -20,9 +20,10 @@ class Burgers2d(System):
 
     - `fletcher` (Fletcher 1983): on the unit square, Dirichlet data, the oblique front
       `u = 3/4 - 1/(4 (1 + E))`, `v = 3/4 + 1/(4 (1 + E))`, `E = exp((-4 x + 4 y - t)/(32 nu))`.
-    - `cole_hopf`: on the unit square, Dirichlet data, `u = -2 nu phi_x / phi`, `v = -2 nu phi_y / phi`
-      with `phi = 2 + exp(-5 pi^2 nu t) sin(2 pi x) sin(pi y)`, which decays.
-    - `periodic`: likewise on [-1, 1]^2, periodic, `phi = 2 + exp(-2 pi^2 nu t) cos(pi x) cos(pi y)`.
+    - `cole_hopf`: on the unit square, Dirichlet data, `u = -2 nu phi_x / phi`,
+      `v = -2 nu phi_y / phi`, `phi = 2 + exp(-5 pi^2 nu t) sin(2 pi x) sin(pi y)`, which decays.
+    - `periodic`: likewise on [-1, 1]^2, periodic, with
+      `phi = 2 + exp(-2 pi^2 nu t) cos(pi x) cos(pi y)`.
 
     Args:
         case: one of the three; None is `fletcher`.

@@ -53,7 +53,10 @@ class GinzburgLandau(System):
             if value is not None and self.case != "plane_wave":
                 raise ArgumentError(key, f"be left out in case {self.case}", value)
         modes = [1 if mode is None else mode for mode in (m, n)]
-        self.modes = [int(check_number(k, mode, integer=True)) for k, mode in zip("mn", modes)]
+        self.modes = [
+            int(check_number(key, mode, integer=True))
+            for key, mode in zip("mn", modes, strict=True)
+        ]
         square = sum(mode**2 for mode in self.modes)
         self.square = 1.0 - self.diffusion * math.pi**2 * square / self.rate
         if self.square <= 0.0 or not square:

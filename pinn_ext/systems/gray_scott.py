@@ -86,7 +86,9 @@ class GrayScott(System):
         given = (diffusion, loss, ratio)
         self.dv, self.loss, self.ratio = (
             float(check_number(key, default if value is None else value, 0, open_low=True))
-            for key, value, default in zip(("diffusion", "loss", "ratio"), given, usual)
+            for key, value, default in zip(
+                ("diffusion", "loss", "ratio"), given, usual, strict=True
+            )
         )
         most = 0.25 if front else 2.0 / (9.0 * self.ratio)
         if self.loss >= most:

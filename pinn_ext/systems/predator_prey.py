@@ -11,11 +11,11 @@ from pinn_ext.systems.manufactured import ManufacturedSystem
 
 
 class PredatorPrey(ManufacturedSystem):
-    """`u_t = d_u lap u + u (1 - u) - u v / (u + h) + s_u`, `v_t = d_v lap v + k u v / (u + h) - m v + s_v`.
+    """`u_t = d_u lap u + u (1 - u) - p + s_u`, `v_t = d_v lap v + k p - m v + s_v`.
 
-    The Rosenzweig-MacArthur reaction in the scaling of Medvinsky et al. 2002 (SIAM Review 44), u
-    the prey. Nothing in closed form is known beside its steady states: the solution is
-    manufactured, see `ManufacturedSystem`.
+    Predation is `p = u v / (u + h)`, u the prey: the Rosenzweig-MacArthur reaction in the scaling
+    of Medvinsky et al. 2002 (SIAM Review 44). Nothing in closed form is known beside its steady
+    states: the solution is manufactured, see `ManufacturedSystem`.
 
     Args:
         saturation: h, dimensionless.

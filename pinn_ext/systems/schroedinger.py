@@ -81,7 +81,7 @@ class Schroedinger(System):
         return super().exact(x, t)
 
     def field_scales(self, per_axis: int = 33) -> tuple[float, float]:
-        """Return the size of `|h|` over the data for both fields, as the phase turns one into other."""
+        """Return the size of `|h|` in the data for both, as the phase turns one into the other."""
         u, v = super().field_scales(per_axis)
         size = math.hypot(u, v)
         return size, size
