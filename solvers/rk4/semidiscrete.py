@@ -62,7 +62,7 @@ class SemiDiscrete:
         self.operators = operators
         self.boundary = boundary
         self.flux = flux
-        self._nodes = operators.boundary_mask.nonzero().flatten()
+        self._nodes = operators.boundary_nodes
         self._points = operators.pos[self._nodes]
         self._free = (~operators.boundary_mask).to(operators.pos.dtype)
         # Of the time-stepping functions: a compiled step for each method.
