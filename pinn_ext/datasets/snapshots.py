@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,14 +14,16 @@ from torch_geometric.data import Batch, Data, InMemoryDataset
 from pinn_ext.checks import check_choice, check_number
 from pinn_ext.choices import CONDITIONS
 from pinn_ext.datasets.node_graphs import NodeGraph, node_graph
+from pinn_ext.datasets.node_places import node_places
 from pinn_ext.derivatives.precomputed import Precomputed, differentiate
 from pinn_ext.networks import FieldNetwork
-from pinn_ext.networks.hard_conditions import HardConditions
+from pinn_ext.networks.hard_conditions import ConditionValues, HardConditions
 from pinn_ext.systems import System
 from solvers.devices import on_cpu
 from solvers.operators import GraphOperators
 
-_DATA_PART = ("data_part", "data_slope", "data_hessian")
+DATA_PART = ("data_part", "data_slope", "data_hessian")
+"""Attributes of a graph with the data part of the constrained expression and its derivatives."""
 
 
 class SnapshotGraphs(InMemoryDataset):
@@ -84,16 +87,16 @@ class SnapshotGraphs(InMemoryDataset):
             graph.time = time.reshape(1)
             graph.y = system.exact(space.pos, time.expand(len(space.pos)))
             if hard is not None:
-                inputs = _inputs(space.pos, time.expand(len(graph.y)))
-                own = differentiate(hard.data_part, inputs)
-                for key, part in zip(_DATA_PART, (own.value, own.slope, own.hessian), strict=True):
+                own = differentiate(hard.data_part, inputs_of(space.pos, time))
+                for key, part in zip(DATA_PART, (own.value, own.slope, own.hessian), strict=True):
                     graph[key] = part
             graphs.append(graph)
         return graphs
 
 
-def _inputs(x: Tensor, t: Tensor) -> Tensor:
-    return torch.cat((x, t[:, None]), dim=1)
+def inputs_of(x: Tensor, t: Tensor) -> Tensor:
+    """Return positions `[n, d]` and times, `[n]` or one for all, side by side `[n, d + 1]`."""
+    return torch.cat((x, t.expand(len(x))[:, None]), dim=1)
 
 
 def stratified_times(count: int, end: float, seed: int) -> Tensor:
@@ -112,6 +115,20 @@ def stratified_times(count: int, end: float, seed: int) -> Tensor:
     return (torch.arange(count, dtype=torch.float64, device="cpu") + jitter) / count * end
 
 
+class Later(NamedTuple):
+    """Inputs one Runge-Kutta step after those of a batch.
+
+    Attributes:
+        step: its length.
+        inputs: positions and times `[N, dimension + 1]`.
+        values: of the constrained expression there, None for soft conditions.
+    """
+
+    step: float
+    inputs: Tensor
+    values: ConditionValues | None
+
+
 @dataclass(frozen=True)
 class SnapshotBatch:
     """What one training step needs of a batch of snapshot graphs, on one device.
@@ -123,6 +140,8 @@ class SnapshotBatch:
         stable_step: largest Runge-Kutta step without sub-steps.
         precomputed: data part of the constrained expression at the inputs, None for soft
             conditions.
+        later: what is known of the inputs one step later, None if nothing is.
+        kept: what others make of the operators once, for all batches that share them.
     """
 
     inputs: Tensor
@@ -130,6 +149,8 @@ class SnapshotBatch:
     grid: Tensor
     stable_step: float
     precomputed: Precomputed | None = None
+    later: Later | None = None
+    kept: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def from_graphs(
@@ -174,15 +195,15 @@ class SnapshotBatch:
         nodes = graphs.ptr[1] - graphs.ptr[0] if "ptr" in graphs else graphs.num_nodes
         owner = graphs.batch if "batch" in graphs and graphs.batch is not None else None
         times = graphs.time
-        # A loader may have put the owners elsewhere than the graphs, see `from_graphs`.
-        times = times.expand(graphs.num_nodes) if owner is None else times[owner.to(times.device)]
+        if owner is not None:  # a loader may have put it elsewhere than the graphs
+            times = times[owner.to(times.device)]
         if operators is None:  # the graphs are our own: checking them would cost in every step
             operators = GraphOperators.from_graph(graphs, check=False).to(device, dtype)
         precomputed = None
-        if _DATA_PART[0] in graphs:
-            precomputed = Precomputed(*(graphs[key] for key in _DATA_PART)).to(device, dtype)
+        if DATA_PART[0] in graphs:
+            precomputed = Precomputed(*(graphs[key] for key in DATA_PART)).to(device, dtype)
         return cls(
-            inputs=_inputs(graphs.pos, times).to(dtype).to(device),
+            inputs=inputs_of(graphs.pos, times).to(dtype).to(device),
             operators=operators,
             grid=graphs.pos[: int(nodes)].to(dtype).to(device),
             stable_step=float(graphs.stable_step.min()),
@@ -192,6 +213,13 @@ class SnapshotBatch:
     def outputs(self, network: Callable[..., Tensor]) -> Tensor:
         """Return a network's fields `[N, 2]` at the inputs, from `precomputed` if it can use it."""
         return outputs_of(network, self.inputs, self.precomputed)
+
+    def later_outputs(self, network: Callable[..., Tensor], step: float) -> Tensor:
+        """Return a network's fields `[N, 2]` at the same nodes, a step later."""
+        later = self.later
+        if later is not None and later.step == step:
+            return outputs_of(network, later.inputs, later.values)
+        return network(one_step_later(self.inputs, step))
 
     def answer(self, network: Callable[..., Tensor]) -> Tensor:
         """Do the same under the former name of `outputs`."""
@@ -221,13 +249,13 @@ class SnapshotBatch:
             network: not called again.
             outputs: of the network at the inputs, `[N, 2]`.
         """
-        mask = self.operators.boundary_mask
-        return self.inputs.detach()[mask], outputs[mask]
+        places = node_places(self.operators).boundary
+        return self.inputs.detach()[places], outputs[places]
 
     def lower_sides(self) -> list[Tensor]:
         """Return, for each axis, the nodes `[B, dimension + 1]` that are lowest along it."""
         at = self.inputs.detach()
-        return [at[column <= column.min()] for column in at.unbind(dim=1)[:-1]]
+        return [at[places] for places in node_places(self.operators).lowest]
 
     def detached(self) -> SnapshotBatch:
         """Return the batch with fresh inputs, for a step that asks for their gradients."""
@@ -235,7 +263,9 @@ class SnapshotBatch:
 
 
 def outputs_of(
-    network: Callable[..., Tensor], inputs: Tensor, precomputed: Precomputed | None
+    network: Callable[..., Tensor],
+    inputs: Tensor,
+    precomputed: Precomputed | ConditionValues | None,
 ) -> Tensor:
     """Return a network's fields `[N, 2]` at inputs `[N, D]`, from `precomputed` if it can use it.
 
@@ -247,6 +277,13 @@ def outputs_of(
     if precomputed is not None and isinstance(network, FieldNetwork):
         return network(inputs, precomputed)
     return network(inputs)
+
+
+def one_step_later(inputs: Tensor, step: float) -> Tensor:
+    """Return positions and times `[N, D]` with times that are a step later, without gradients."""
+    later = inputs.detach().clone()
+    later[:, -1] += step
+    return later
 
 
 def epoch_order(num_graphs: int, batch_size: int, epoch: int, seed: int) -> list[list[int]]:

@@ -164,7 +164,8 @@ class PhysicsLoss:
         """
         batch = batch.detached()
         batch.inputs.requires_grad_()
-        return [loss.item() for loss in self(network, batch, self.outputs(network, batch))]
+        losses = self(network, batch, self.outputs(network, batch))
+        return torch.stack(losses).tolist()  # one transfer from a device
 
     def _equation(self, network: Network, batch: Points, outputs: Tensor) -> Fields:
         u, v, d = fields_and_derivatives(outputs, batch.inputs)
@@ -176,9 +177,8 @@ class PhysicsLoss:
         if graphs is None:
             raise ValueError("`batch` must hold graphs for the RK4 terms, got points without.")
         state = outputs if graphs is batch else graphs.outputs(network)
-        later = graphs.inputs.detach().clone()
-        later[:, -1] += self.step
-        return self.step_mismatch(graphs, state, network(later)).unbind(dim=1)
+        later = graphs.later_outputs(network, self.step)
+        return self.step_mismatch(graphs, state, later).unbind(dim=1)
 
     def _initial(self, network: Network, batch: Points, outputs: Tensor) -> Fields:
         x = batch.initial

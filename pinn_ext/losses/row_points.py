@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from pinn_ext.datasets import SnapshotBatch
+from pinn_ext.datasets.node_places import node_places
 from pinn_ext.losses.physics_loss import PhysicsLoss
 
 
@@ -25,9 +26,10 @@ def row_points(loss: PhysicsLoss, batch: SnapshotBatch, term: int) -> Tensor:
     if kind == "PI":
         return at
     if kind == "RK":  # boundary nodes have no stencil of their own
-        return at[~batch.operators.boundary_mask]
+        inner = node_places(batch.operators).inner
+        return at if inner is None else at[inner]
     if kind == "IC":
         return torch.cat((batch.initial, torch.zeros_like(batch.initial[:, :1])), dim=1)
     if loss.system.periodic:
         return torch.cat([part for side in batch.lower_sides() for part in (side, side)])
-    return at[batch.operators.boundary_mask]
+    return at[node_places(batch.operators).boundary]

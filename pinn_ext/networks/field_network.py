@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import warnings
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +13,12 @@ from pinn_ext.checks import check_choice, check_fits, check_list, check_number
 from pinn_ext.choices import CONDITIONS, SCALINGS
 from pinn_ext.derivatives.precomputed import Precomputed
 from pinn_ext.derivatives.taylor import Jet, can_carry, carry
-from pinn_ext.networks.hard_conditions import HardConditions, periodic_features, periodic_slopes
+from pinn_ext.networks.hard_conditions import (
+    ConditionValues,
+    HardConditions,
+    periodic_features,
+    periodic_slopes,
+)
 from pinn_ext.systems import System
 
 ACTIVATIONS = {"tanh": nn.Tanh, "silu": nn.SiLU, "gelu": nn.GELU}
@@ -66,13 +70,14 @@ class FieldNetwork(nn.Module):
         self.system = system
         self.hard = HardConditions(system) if conditions == "hard" else None
         self.periodic = conditions == "hard" and system.periodic
-        where: Any = {"dtype": torch.get_default_dtype(), "device": torch.get_default_device()}
-        low = torch.tensor([*system.lower, 0.0], **where)
-        high = torch.tensor([*system.upper, system.final_time], **where)
+        dtype, device = torch.get_default_dtype(), torch.get_default_device()
+        low = torch.tensor([*system.lower, 0.0], dtype=dtype, device=device)
+        high = torch.tensor([*system.upper, system.final_time], dtype=dtype, device=device)
         scaled = scaling != "none"
         self.register_buffer("centre", (low + high) / 2 if scaled else torch.zeros_like(low))
         self.register_buffer("half_range", (high - low) / 2 if scaled else torch.ones_like(low))
-        self.register_buffer("scales", torch.tensor(term_scales(system, scaling, scales), **where))
+        units = term_scales(system, scaling, scales)
+        self.register_buffer("scales", torch.tensor(units, dtype=dtype, device=device))
         features = system.dimension * (2 if self.periodic else 1) + 1
         widths = [features, *hidden, 2]
         layers: list[nn.Module] = []
@@ -84,7 +89,7 @@ class FieldNetwork(nn.Module):
     def forward(
         self,
         inputs: Tensor,
-        precomputed: Precomputed | None = None,
+        precomputed: Precomputed | ConditionValues | None = None,
         *,
         known: Precomputed | None = None,
     ) -> Tensor:
@@ -92,13 +97,14 @@ class FieldNetwork(nn.Module):
 
         Args:
             inputs: positions and times `[N, dimension + 1]`.
-            precomputed: the data part of hard conditions at the inputs, if it is there already.
+            precomputed: the data part of hard conditions at the inputs, if it is there already,
+                or, for inputs that need no gradient, all values of theirs.
             known: former name of `precomputed`.
 
         Returns:
             u and v `[N, 2]`.
         """
-        precomputed = _either(precomputed, known)
+        precomputed = precomputed if known is None else _renamed(known)
         raw = self.layers(self._features(inputs)) * self.scales
         return raw if self.hard is None else self.hard(inputs, raw, precomputed)
 
@@ -119,7 +125,7 @@ class FieldNetwork(nn.Module):
         Returns:
             u and v and their derivatives, differentiable in the parameters but not in the inputs.
         """
-        precomputed = _either(precomputed, known)
+        precomputed = precomputed if known is None else _renamed(known)
         inputs = inputs.detach()
         features = self._features(inputs)
         slopes = self._feature_slopes(features)
@@ -154,10 +160,8 @@ class FieldNetwork(nn.Module):
         return slopes
 
 
-def _either(precomputed: Precomputed | None, known: Precomputed | None) -> Precomputed | None:
-    """Return what was given under the present name of an argument, or under its former one."""
-    if known is None:
-        return precomputed
+def _renamed(known: Precomputed) -> Precomputed:
+    """Return what was given under the former name of an argument."""
     warnings.warn("`known` is now `precomputed`.", DeprecationWarning, stacklevel=3)
     return known
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +14,35 @@ from torch import Tensor, nn
 from pinn_ext.derivatives.precomputed import Precomputed, differentiate
 from pinn_ext.derivatives.taylor import Jet
 from pinn_ext.systems import System
+
+
+@dataclass(frozen=True)
+class PrecomputedConditions(Precomputed):
+    """All of the constrained expression at fixed inputs but the network.
+
+    Attributes:
+        data: the data part with derivatives, k = 2.
+        bubble: the factor of the network with derivatives, k = 1.
+    """
+
+    data: Jet
+    bubble: Jet
+
+    def jet(self) -> Jet:
+        """Return the data part with derivatives."""
+        return self.data
+
+
+class ConditionValues(NamedTuple):
+    """The constrained expression at fixed inputs by which nobody differentiates.
+
+    Attributes:
+        value: the data part `[N, 2]`.
+        bubble: the factor of the network `[N, 1]`.
+    """
+
+    value: Tensor
+    bubble: Tensor
 
 
 class HardConditions(nn.Module):
@@ -44,18 +76,24 @@ class HardConditions(nn.Module):
         self._corners = [c for c in itertools.product(*choices) if any(k is not None for k in c)]
 
     def forward(
-        self, inputs: Tensor, raw: Tensor, precomputed: Precomputed | None = None
+        self,
+        inputs: Tensor,
+        raw: Tensor,
+        precomputed: Precomputed | ConditionValues | None = None,
     ) -> Tensor:
         """Return the constrained fields.
 
         Args:
             inputs: positions and times `[N, dimension + 1]`.
             raw: network output in the units of the fields `[N, 2]`.
-            precomputed: the data part at the inputs, if it is there already.
+            precomputed: the data part at the inputs, if it is there already, or, for inputs that
+                need no gradient, all values.
 
         Returns:
             u and v `[N, 2]`.
         """
+        if isinstance(precomputed, ConditionValues):
+            return precomputed.value + precomputed.bubble * raw
         data = self.data_part(inputs) if precomputed is None else precomputed(inputs)
         return data + self.bubble(inputs)[:, None] * raw
 
@@ -63,7 +101,7 @@ class HardConditions(nn.Module):
         """Return the factor `[N]` that vanishes at t = 0 and on the boundary, at most 1."""
         factor = inputs[:, -1] / self.system.final_time
         if not self.system.periodic:
-            for s in self._box(inputs).unbind(dim=1):  # not prod(): its derivatives are slow
+            for s in self._box(inputs):  # not prod(): its derivatives are slow
                 factor = factor * (4.0 * s * (1.0 - s))
         return factor
 
@@ -82,8 +120,12 @@ class HardConditions(nn.Module):
             u and v and their derivatives.
         """
         precomputed = differentiate(self.data_part, inputs) if precomputed is None else precomputed
+        if isinstance(precomputed, PrecomputedConditions):
+            bubble = precomputed.bubble
+        else:
+            bubble = self.bubble_jet(inputs)
         # The units go into the factor without gradient: as cheap as can be in the backward pass.
-        return precomputed.jet() + self.bubble_jet(inputs).times(units) * raw
+        return precomputed.jet() + bubble.times(units) * raw
 
     def bubble_jet(self, inputs: Tensor) -> Jet:
         """Return the bubble with its derivatives, k = 1."""
@@ -93,9 +135,7 @@ class HardConditions(nn.Module):
         bubble, laplacian = time, torch.zeros_like(time)
         if not self.system.periodic:
             ends = zip(self.system.lower, self.system.upper, strict=True)
-            for axis, (s, (low, high)) in enumerate(
-                zip(self._box(inputs).unbind(dim=1), ends, strict=True)
-            ):
+            for axis, (s, (low, high)) in enumerate(zip(self._box(inputs), ends, strict=True)):
                 factor, slope = 4.0 * s * (1.0 - s), (4.0 - 8.0 * s) / (high - low)
                 laplacian = laplacian * factor - 8.0 / (high - low) ** 2 * bubble
                 first = first * factor
@@ -114,7 +154,7 @@ class HardConditions(nn.Module):
                 if side is not None:
                     end = self.system.upper[axis] if side else self.system.lower[axis]
                     moved[axis] = torch.full_like(moved[axis], end)
-                    weight = weight * (unit[:, axis] if side else 1.0 - unit[:, axis])
+                    weight = weight * (unit[axis] if side else 1.0 - unit[axis])
             if corner[-1] is not None:
                 moved[-1] = torch.zeros_like(moved[-1])
             fixed_axes = sum(side is not None for side in corner)
@@ -125,10 +165,28 @@ class HardConditions(nn.Module):
         data = data.reshape(len(points), len(inputs), 2)
         return (torch.stack(weights)[..., None] * data).sum(dim=0)
 
-    def _box(self, inputs: Tensor) -> Tensor:
-        """Return the positions in units of the box, `[N, dimension]` in [0, 1]."""
-        lower = inputs.new_tensor(self.system.lower)
-        return (inputs[:, :-1] - lower) / (inputs.new_tensor(self.system.upper) - lower)
+    def _box(self, inputs: Tensor) -> list[Tensor]:
+        """Return the positions in units of the box, for each axis `[N]` in [0, 1]."""
+        sides = _sides(self.system, inputs.dtype)
+        return [
+            (x - low) / width
+            for x, (low, width) in zip(inputs[:, :-1].unbind(dim=1), sides, strict=True)
+        ]
+
+
+def _sides(system: System, dtype: torch.dtype) -> list[tuple[float, float]]:
+    """Return lower end and width of the box along each axis, as numbers of a floating-point type.
+
+    They go into operations as they are: a tensor of them would be a copy to the device each time.
+    """
+    ends = list(zip(system.lower, system.upper, strict=True))
+    return [_side(low, high, dtype) for low, high in ends]
+
+
+@functools.lru_cache(maxsize=256)
+def _side(low: float, high: float, dtype: torch.dtype) -> tuple[float, float]:
+    start, end = torch.tensor((low, high), dtype=dtype, device="cpu")
+    return start.item(), (end - start).item()
 
 
 def periodic_features(system: System, inputs: Tensor) -> Tensor:
@@ -142,9 +200,11 @@ def periodic_features(system: System, inputs: Tensor) -> Tensor:
         Cosine and sine of every position over the box and the time as it came,
         `[N, 2 dimension + 1]`.
     """
-    lower = inputs.new_tensor(system.lower)
-    angle = 2.0 * math.pi * (inputs[:, :-1] - lower) / (inputs.new_tensor(system.upper) - lower)
-    return torch.cat((torch.cos(angle), torch.sin(angle), inputs[:, -1:]), dim=1)
+    angles = [
+        2.0 * math.pi * (inputs[:, axis : axis + 1] - low) / width
+        for axis, (low, width) in enumerate(_sides(system, inputs.dtype))
+    ]
+    return torch.cat((*map(torch.cos, angles), *map(torch.sin, angles), inputs[:, -1:]), dim=1)
 
 
 def periodic_slopes(system: System, features: Tensor) -> Tensor:
@@ -161,6 +221,7 @@ def periodic_slopes(system: System, features: Tensor) -> Tensor:
     slopes = features.new_zeros(axes + 2, *features.shape)
     for axis, (low, high) in enumerate(zip(system.lower, system.upper, strict=True)):
         pair, factor = slice(axis, axes + axis + 1, axes), 2.0 * math.pi / (high - low)
-        slopes[axis, :, pair] = features[:, pair].flip(1) * features.new_tensor([-factor, factor])
+        slopes[axis, :, axis] = features[:, axes + axis] * -factor
+        slopes[axis, :, axes + axis] = features[:, axis] * factor
         slopes[-1, :, pair] = features[:, pair] * -(factor**2)
     return slopes

@@ -19,7 +19,7 @@ from pinn_ext.losses.from_config import initial_weights, physics_loss
 from pinn_ext.losses.physics_loss import PhysicsLoss
 from pinn_ext.losses.solution_error import Evaluator
 from pinn_ext.networks import FieldNetwork
-from pinn_ext.program.machine.devices import device_of, reduced_precision
+from pinn_ext.program.machine.devices import device_of, reduced_precision, take
 from pinn_ext.program.machine.sizes import check_sizes
 from pinn_ext.reports.epoch_log import EpochLog
 from pinn_ext.schema import Config
@@ -126,6 +126,7 @@ def build(checked: Checked, folder: Path) -> Built:
     with contextlib.redirect_stderr(io.StringIO()):  # DeepXDE advertises its backends
         from pinn_ext.dde.phases import configure
     cfg, loss, device = checked.cfg, checked.loss, checked.device
+    take(device)
     # After DeepXDE's import, which makes a GPU the default device where torch sees one, whatever
     # the run's device is. None is the CPU without a mode that every call of torch goes through.
     torch.set_default_device(None if device.type == "cpu" else device)
@@ -136,20 +137,26 @@ def build(checked: Checked, folder: Path) -> Built:
         evaluator = Evaluator(loss.system, device, torch.get_default_dtype())
     initial = initial_weights(cfg, loss.names)
     log = EpochLog(folder, cfg.training, initial, loss, network, data.validation, evaluator)
-    weights, notes = _weights(checked, data), _notes(checked)
+    weights, notes = _weights(checked, data), _notes(checked, data)
     return Built(loss, network, data, weights, initial, evaluator, log, notes)
 
 
-def _notes(checked: Checked) -> list[str]:
-    """Return what a user should know before the training: where its numbers are less than asked."""
-    cfg, reduced = checked.cfg, reduced_precision(checked.device)
-    if reduced is None or cfg.dtype != "float32" or not cfg.training.loss.use_rk4:
-        return []
-    return [
-        f"Warning: matrices of float32 are multiplied in {reduced} here, whose rounding the RK4 "
-        f"terms divide by dataset.step={cfg.dataset.step:g}: they may measure that instead of the "
-        "network (see docs/runs.md)."
-    ]
+def _notes(checked: Checked, data: GraphData) -> list[str]:
+    """Return what a user should know before the training: what is less exact, or slower."""
+    cfg, reduced, graphs = checked.cfg, reduced_precision(checked.device), data.resident
+    notes = []
+    if reduced is not None and cfg.dtype == "float32" and cfg.training.loss.use_rk4:
+        notes.append(
+            f"Warning: matrices of float32 are multiplied in {reduced} here, whose rounding the "
+            f"RK4 terms divide by dataset.step={cfg.dataset.step:g}: they may measure that instead "
+            "of the network."
+        )
+    if graphs.home != graphs.device:
+        notes.append(
+            f"The {cfg.dataset.num_graphs} graphs, {graphs.needed / 2**30:.3g} GiB, stay in main "
+            f"memory, as {graphs.device} has too little that is free: each batch is copied there."
+        )
+    return notes
 
 
 def _network(cfg: Config, loss: PhysicsLoss) -> FieldNetwork:

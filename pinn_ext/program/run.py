@@ -203,10 +203,10 @@ class _Run:
                 write(closing)
             self._print_events(self.tables.add())
             return stopped
-        except (*failures, MemoryError, RuntimeError) as error:
+        except Exception as error:
             if is_out_of_memory(error):
                 file = self.folder / checkpoints.FILE_NAME
-                return out_of_memory.sentence(error, self.device, self.phase, file)
+                return out_of_memory.sentence(error, self.device, phase, file)
             if isinstance(error, failures):
                 return str(error)
             raise

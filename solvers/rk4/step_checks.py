@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -88,7 +89,8 @@ class StepChecks:
         sizes, made = read(*self._sizes), self._made
         self._sizes, self._made = [], []
         for k, each in enumerate(made):
-            self._look(sizes[2 * k : 2 * k + 2], each, lambda k=k: self._again(made[: k + 1]))
+            ends = partial(self._again, made[: k + 1])
+            self._look(sizes[2 * k : 2 * k + 2], each, ends)
 
     @torch.no_grad()
     def _again(self, made: list[SubStep]) -> tuple[Fields, Fields]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,11 +11,12 @@ import torch
 from torch import Tensor
 
 from pinn_ext.datasets import SnapshotBatch, SnapshotGraphs, epoch_order
+from pinn_ext.datasets.resident_graphs import ResidentGraphs
 from pinn_ext.dde.data.network_adapter import plain_network, term_losses
 from pinn_ext.dde.model.data_protocol import DescribedData
 from pinn_ext.losses.physics_loss import PhysicsLoss
 from pinn_ext.losses.row_points import row_points
-from solvers.operators import GraphOperators
+from pinn_ext.networks.hard_conditions import HardConditions
 
 
 class GraphData(dde.data.Data, DescribedData):
@@ -33,6 +35,7 @@ class GraphData(dde.data.Data, DescribedData):
         device: where the batches lie.
 
     Attributes:
+        resident: the graphs to train on, in the float type of the training.
         points_return: that each epoch has the same points.
     """
 
@@ -51,13 +54,14 @@ class GraphData(dde.data.Data, DescribedData):
         self.loss, self.graphs = loss, graphs
         self.batch_size, self.seed, self.device = min(batch_size, len(graphs)), seed, device
         self._snapshots = [validation[i] for i in range(len(validation))]
-        self.validation = self._gather(self._snapshots)
-        self._operators: dict[int, GraphOperators] = {}
+        self.validation = self._all(self._snapshots)
+        self.resident = self._reside(graphs)
         self.next_step = 0
         self._shift = 0
         self._begun = False
         self._whole: SnapshotBatch | None = None
         self._order: tuple[int, list[list[int]]] = (-1, [])
+        self._numbers: tuple[int, Tensor] | None = None
         self._train = self.validation
 
     @property
@@ -75,7 +79,8 @@ class GraphData(dde.data.Data, DescribedData):
 
     def use_all_graphs(self) -> None:
         """Serve all graphs in one batch from now on, for L-BFGS."""
-        self._whole = self._training_batch(range(len(self.graphs)))
+        numbers = self.resident.numbers(range(len(self.graphs)))
+        self._whole = self.resident.batch(numbers)
 
     def batch_indices(self, step: int) -> list[int]:
         """Return the graphs in the mini-batch of a step, counted from 0."""
@@ -90,7 +95,7 @@ class GraphData(dde.data.Data, DescribedData):
         if self._whole is not None:
             self._train = self._whole.detached()
         else:
-            self._train = self._training_batch(self.batch_indices(self.position()))
+            self._train = self._training_batch(self.position())
             self.next_step += self._begun
         return self._train.inputs, None, None
 
@@ -196,15 +201,25 @@ class GraphData(dde.data.Data, DescribedData):
     def spread_batch(self, dtype: torch.dtype) -> SnapshotBatch:
         """Return as many graphs as a mini-batch has, evenly spread over those in training."""
         chosen = torch.linspace(0, len(self.graphs) - 1, self.batch_size, device="cpu")
-        graphs = [self.graphs[i] for i in chosen.round().long().tolist()]
-        return SnapshotBatch.from_graphs(graphs, self.device, dtype)
+        return self._all([self.graphs[i] for i in chosen.round().long().tolist()], dtype)
 
-    def _training_batch(self, indices: Sequence[int]) -> SnapshotBatch:
-        """Return a batch; all graphs have the same nodes, so its number of them says the rest."""
-        operators = self._operators.get(len(indices))
-        batch = self._gather([self.graphs[i] for i in indices], operators)
-        self._operators[len(indices)] = batch.operators
-        return batch
+    def _training_batch(self, step: int) -> SnapshotBatch:
+        """Return the batch of a step; the order of its epoch goes to the device as a whole."""
+        epoch, position = divmod(step, self.batches_per_epoch)
+        size = len(self.batch_indices(step))
+        if self._numbers is None or self._numbers[0] != epoch:
+            order = itertools.chain.from_iterable(self._order[1])
+            self._numbers = epoch, self.resident.numbers(list(order))
+        start = position * self.batch_size
+        return self.resident.batch(self._numbers[1][start : start + size])
 
-    def _gather(self, graphs: list[Any], operators: GraphOperators | None = None) -> SnapshotBatch:
-        return SnapshotBatch.from_graphs(graphs, self.device, operators=operators)
+    def _all(self, graphs: Sequence[Any], dtype: torch.dtype | None = None) -> SnapshotBatch:
+        """Return some graphs as one batch."""
+        resident = self._reside(graphs, dtype)
+        return resident.batch(resident.numbers(range(len(graphs))))
+
+    def _reside(self, graphs: Sequence[Any], dtype: torch.dtype | None = None) -> ResidentGraphs:
+        loss = self.loss
+        hard = HardConditions(loss.system) if loss.conditions == "hard" else None
+        step = loss.step if any(name.startswith("RK4") for name in loss.names) else None
+        return ResidentGraphs(graphs, self.device, dtype, step=step, hard=hard)

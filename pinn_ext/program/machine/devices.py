@@ -76,6 +76,13 @@ def is_here(name: str) -> bool:
     return name == "auto" or _named(name) is not None
 
 
+def take(device: torch.device) -> None:
+    """Make a card the present one of its kind, so that nothing is put on another."""
+    set_device = getattr(module_of(device), "set_device", None)
+    if set_device is not None:
+        set_device(device)
+
+
 def describe(device: torch.device) -> str:
     """Return what results depend on of a device: `cpu`, or its kind and its card's name."""
     name = getattr(module_of(device), "get_device_name", None)
@@ -139,6 +146,5 @@ def _check_float64(cfg: Config, device: torch.device) -> None:
     try:
         torch.ones(1, dtype=torch.float64, device=device).sum()
     except (TypeError, RuntimeError) as error:
-        if is_out_of_memory(error):
-            raise
-        raise ArgumentError("device", f"have float64 for {key}", repr(cfg.device)) from None
+        if not is_out_of_memory(error):  # which the run finds out by itself
+            raise ArgumentError("device", f"have float64 for {key}", repr(cfg.device)) from None

@@ -1,0 +1,178 @@
+"""All snapshot graphs of a set where the training takes place, from which batches are picked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+from torch_geometric.data import Data
+
+from pinn_ext.datasets.snapshots import DATA_PART, Later, SnapshotBatch, inputs_of, one_step_later
+from pinn_ext.derivatives.precomputed import Precomputed
+from pinn_ext.derivatives.taylor import Jet
+from pinn_ext.networks.hard_conditions import (
+    ConditionValues,
+    HardConditions,
+    PrecomputedConditions,
+)
+from solvers.devices import is_out_of_memory, module_of, on_cpu
+
+_CPU = torch.device("cpu")
+_PART = 0.5  # of the memory that is free: the training needs some too
+_ROWS = 65536  # computed at a time, so that what lies between takes little memory
+
+
+class ResidentGraphs:
+    """Snapshot graphs of one set of nodes, in the float type of a training and on its device.
+
+    What is the same in each step is computed and moved there once: inputs, all of the constrained
+    expression but the network, the inputs one Runge-Kutta step later. A batch is then picked by
+    numbers that lie on the device, for which the host need not wait. Its values are those of
+    `SnapshotBatch.from_graphs`, on the CPU bit for bit.
+
+    Where a device has no room for all graphs they stay in main memory, and each batch is copied.
+
+    Args:
+        graphs: of one `SnapshotGraphs`, or some of them.
+        device: where the batches are to lie.
+        dtype: floating-point type; None takes torch's default.
+        step: length of the Runge-Kutta step, None if none is taken.
+        hard: the constrained expression, None for soft conditions.
+
+    Attributes:
+        device: where the batches lie.
+        home: where the graphs lie: there, or in main memory.
+        needed: bytes that all graphs take.
+    """
+
+    def __init__(
+        self,
+        graphs: Sequence[Data],
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype | None = None,
+        *,
+        step: float | None = None,
+        hard: HardConditions | None = None,
+    ) -> None:
+        self._graphs, self._step = graphs, step
+        self.device = self.home = torch.device(device)
+        self._dtype = dtype or torch.get_default_dtype()
+        self._templates: dict[int, SnapshotBatch] = {}
+        self._stable_step = min(float(graph.stable_step) for graph in graphs)
+        with on_cpu(), torch.no_grad():
+            parts = self._computed(hard)
+        self.needed = sum(part.nbytes for part in parts.values())
+        self._parts = self._at_home(parts)
+
+    def numbers(self, indices: Sequence[int]) -> Tensor:
+        """Return numbers of graphs as `batch` takes them, without a wait where that can be."""
+        numbers = torch.tensor(indices, dtype=torch.int64, device=_CPU)
+        if self.home.type == "cpu":
+            return numbers
+        try:
+            numbers = numbers.pin_memory()
+        except RuntimeError:  # a device whose transfers know no such memory
+            return numbers.to(self.home)
+        return numbers.to(self.home, non_blocking=True)
+
+    def batch(self, numbers: Tensor) -> SnapshotBatch:
+        """Gather graphs into a batch.
+
+        Args:
+            numbers: of the graphs `[B]`, in their order in the batch; int64, at the graphs' home.
+
+        Returns:
+            The batch; batches of the same size share their operators.
+        """
+        template = self._template(len(numbers))
+        pick = {key: self._picked(key, numbers) for key in self._parts}
+        precomputed = later = None
+        if "value" in pick:
+            data = Jet(pick["value"], pick["first"], pick["laplacian"])
+            bubble = Jet(pick["bubble"], pick["bubble_first"], pick["bubble_laplacian"])
+            slope = data.first.permute(1, 2, 0)
+            precomputed = PrecomputedConditions(data.value, slope, pick["hessian"], data, bubble)
+        if self._step is not None:
+            values = None
+            if "later_value" in pick:
+                values = ConditionValues(pick["later_value"], pick["later_bubble"])
+            later = Later(self._step, pick["later"], values)
+        return SnapshotBatch(
+            inputs=pick["inputs"],
+            operators=template.operators,
+            grid=template.grid,
+            stable_step=self._stable_step,
+            precomputed=precomputed,
+            later=later,
+            kept=template.kept,
+        )
+
+    def _picked(self, key: str, numbers: Tensor) -> Tensor:
+        axis = _graph_axis(key)
+        return self._parts[key].index_select(axis, numbers).flatten(axis, axis + 1).to(self.device)
+
+    def _template(self, count: int) -> SnapshotBatch:
+        """Return a batch of that many graphs, whose nodes are those of any other."""
+        if count not in self._templates:
+            graphs = [self._graphs[i] for i in range(count)]
+            batch = SnapshotBatch.from_graphs(graphs, self.device, self._dtype)
+            self._templates[count] = batch
+        return self._templates[count]
+
+    def _computed(self, hard: HardConditions | None) -> dict[str, Tensor]:
+        """Return what the graphs do not share, in main memory: `[G, n, …]`, see `_graph_axis`."""
+        graphs = [self._graphs[i] for i in range(len(self._graphs))]
+        inputs = torch.cat([inputs_of(graph.pos, graph.time) for graph in graphs]).to(self._dtype)
+        parts = {"inputs": inputs}
+        if self._step is not None:
+            parts["later"] = one_step_later(inputs, self._step)
+        if hard is not None and DATA_PART[0] in graphs[0]:
+            known = [torch.cat([graph[key] for graph in graphs]) for key in DATA_PART]
+            data = Precomputed(*known).to(_CPU, self._dtype)
+            jet = data.jet()
+            parts |= {"value": jet.value, "first": jet.first, "laplacian": jet.laplacian}
+            parts["hessian"] = data.hessian
+            bubbles = [hard.bubble_jet(rows) for rows in inputs.split(_ROWS)]
+            parts["bubble"] = torch.cat([bubble.value for bubble in bubbles])
+            parts["bubble_first"] = torch.cat([bubble.first for bubble in bubbles], dim=1)
+            parts["bubble_laplacian"] = torch.cat([bubble.laplacian for bubble in bubbles])
+            if self._step is not None:
+                parts["later_value"] = _in_pieces(hard.data_part, parts["later"])
+                parts["later_bubble"] = _in_pieces(hard.bubble, parts["later"])[:, None]
+        shape = len(graphs), len(graphs[0].pos)
+        return {
+            key: part.unflatten(_graph_axis(key), shape).contiguous() for key, part in parts.items()
+        }
+
+    def _at_home(self, parts: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return the parts on the device, or in main memory where there is no room for them."""
+        if self.needed <= _PART * _free(self.device):
+            try:
+                return {key: part.to(self.device) for key, part in parts.items()}
+            except (MemoryError, RuntimeError) as error:
+                if not is_out_of_memory(error) or self.device.type == "cpu":
+                    raise
+        self.home = _CPU
+        return parts
+
+
+def _graph_axis(key: str) -> int:
+    """Return the axis of the graphs; first derivatives have that of their direction before it."""
+    return int(key.endswith("first"))
+
+
+def _in_pieces(function: Callable[[Tensor], Tensor], inputs: Tensor) -> Tensor:
+    return torch.cat([function(rows) for rows in inputs.split(_ROWS)])
+
+
+def _free(device: torch.device) -> float:
+    """Return the bytes that a device can still give, infinity where it does not say."""
+    module = module_of(device)
+    if not hasattr(module, "mem_get_info"):
+        return math.inf
+    free = float(module.mem_get_info(device)[0])
+    if hasattr(module, "memory_reserved"):  # torch keeps some that it can give again
+        free += module.memory_reserved(device) - module.memory_allocated(device)
+    return free
