@@ -38,7 +38,7 @@ class Schroedinger(System):
         "raissi": ("periodic",),
     }
     without_exact: ClassVar[frozenset[str]] = frozenset({"raissi"})
-    default_nodes: ClassVar[int] = 97
+    default_nodes: ClassVar[int] = 193
     final_time: float = math.pi / 2
 
     def __init__(
