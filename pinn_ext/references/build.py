@@ -67,7 +67,8 @@ def at_stored(integrator: Integrator, spectrum: np.ndarray, stored: int) -> np.n
     """Return fields at fewer or more nodes, exact there: by a finer grid that has them as nodes."""
     times = -(-integrator.grid.nodes // stored)
     fields = integrator.fields(spectrum, times * stored)
-    return fields[(slice(None), *[slice(None, None, times)] * integrator.grid.dimension)]
+    places = (slice(None), *[slice(None, None, times)] * integrator.grid.dimension)
+    return fields[places]
 
 
 def _points(recipe: Recipe) -> np.ndarray:
@@ -170,8 +171,8 @@ def _finest(recipe: Recipe) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, n
     t = np.repeat(probes, _PROBES)
     if recipe.method == "quadrature":
         exact: Any = problem
-        fine = solution(recipe, recipe.nodes, recipe.step, times[1:])
-        return fine, exact.exact(x, t, recipe.nodes), (x, t)
+        stored = solution(recipe, recipe.nodes, recipe.step, times[1:])
+        return stored, exact.exact(x, t, recipe.nodes), (x, t)
     integrator = Integrator(problem, recipe.nodes, recipe.step)
     moments = sorted({*times[1:], *probes})
     fine, between = [], []

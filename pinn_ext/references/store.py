@@ -177,7 +177,7 @@ def save(reference: Reference, folder: Path | str) -> Path:
     """
     path = file_of(reference.name, Path(folder))
     path.parent.mkdir(parents=True, exist_ok=True)
-    arrays = dict(zip(_AXES, reference.axes, strict=False))
+    arrays: dict[str, Any] = dict(zip(_AXES, reference.axes, strict=False))
     arrays |= {"t": reference.times, "u": reference.u}
     if reference.v is not None:
         arrays["v"] = reference.v
