@@ -218,6 +218,6 @@ class PhysicsLoss:
             Truncation error of the graph operators, in the units of the loss terms.
         """
         x, t = batch.inputs[:, :-1], batch.inputs[:, -1]
-        now, later = self.system.exact(x, t), self.system.exact(x, t + self.step)
+        now, later = self.system.solution(x, t), self.system.solution(x, t + self.step)
         rows = self.step_mismatch(batch, now, later) / now.new_tensor(self.scales)
         return rows.square().mean(dim=0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,11 +12,23 @@ from torch import Tensor
 from pinn_ext.checks import ArgumentError, check_number
 from pinn_ext.systems.system import Derivatives, System, check_boundary, check_case, columns
 
+
+class _Pattern(NamedTuple):
+    """Diffusion of u and v, feed, loss of v, rate of the reaction; narrowness of the start; end."""
+
+    du: float
+    dv: float
+    feed: float
+    loss: float
+    rate: float
+    width: float
+    end: float
+
+
 _PATTERNS = {
-    "jaxpi": {"constants": (0.2, 0.1, 40.0, 100.0, 1000.0), "width": 10.0, "end": 2.0},
-    "pinnacle": {"constants": (1e-5, 5e-6, 0.04, 0.1, 1.0), "width": 80.0, "end": 200.0},
+    "jaxpi": _Pattern(0.2, 0.1, 40.0, 100.0, 1000.0, 10.0, 2.0),
+    "pinnacle": _Pattern(1e-5, 5e-6, 0.04, 0.1, 1.0, 80.0, 200.0),
 }
-"""Diffusion of u and v, feed, loss of v, rate of the reaction; how narrow the start is; end."""
 
 
 class GrayScott(System):
@@ -73,10 +85,10 @@ class GrayScott(System):
                 raise ArgumentError(key, f"be left out in case {self.case}", value)
         if self.case in _PATTERNS:
             own = _PATTERNS[self.case]
-            self.du, self.dv, self.feed, self.loss, self.rate = own["constants"]
-            self.final_time = own["end"]
+            self.du, self.dv, self.feed, self.loss, self.rate = own[:5]
+            self.final_time = own.end
         else:
-            self._set_constants(*given.values())
+            self._set_constants(diffusion, loss, ratio)
 
     def _set_constants(
         self, diffusion: float | None, loss: float | None, ratio: float | None
@@ -124,7 +136,7 @@ class GrayScott(System):
         """Return the exact solution, or the two Gaussians that a pattern starts from."""
         if self.case not in _PATTERNS:
             return self.exact(x, t)
-        width = _PATTERNS[self.case]["width"]
+        width = _PATTERNS[self.case].width
         x, y = x.unbind(dim=-1)
         hole = torch.exp(-width * ((x + 0.05) ** 2 + (y + 0.02) ** 2))
         seed = torch.exp(-width * ((x - 0.05) ** 2 + (y - 0.02) ** 2))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,7 @@ from typing import Any, ClassVar, Protocol
 import torch
 from torch import Tensor
 
+from pinn_ext import references
 from pinn_ext.checks import ArgumentError, check_choice
 from pinn_ext.systems import domains
 
@@ -152,6 +154,22 @@ class System(ABC):
         case = "" if self.case is None else f" in case {self.case}"
         raise ValueError(f"{self.name}{case} has no solution in closed form.")
 
+    def solution(self, x: Tensor, t: Tensor) -> Tensor:
+        """Return what errors are measured against: the exact solution, or else the reference.
+
+        Args:
+            x: positions `[N, dimension]`.
+            t: times `[N]`.
+
+        Returns:
+            u and v `[N, 2]`; of a reference without a gradient, see `pinn_ext.references`.
+        """
+        if self.has_exact:
+            return self.exact(x, t)
+        stored = _reference(f"{self.name}/{self.case}")
+        fields = stored.evaluate(x.detach().cpu().double().numpy(), t.detach().cpu().numpy())
+        return torch.from_numpy(fields).to(x)
+
     def data(self, x: Tensor, t: Tensor) -> Tensor:
         """Return the initial and boundary data `[N, 2]`; asked only at t = 0 or on the boundary."""
         return self.exact(x, t)
@@ -183,6 +201,12 @@ class System(ABC):
         faces = self.geometry.boundary_samples(per_axis)
         x = torch.cat((start, faces.repeat_interleave(per_axis, dim=0)))
         return x, torch.cat((times.new_zeros(len(start)), times.repeat(len(faces))))
+
+
+@functools.lru_cache(maxsize=4)
+def _reference(name: str) -> references.Reference:
+    """Return a stored solution, which knows its modes once it was asked."""
+    return references.load(name)
 
 
 def columns(u: Tensor, v: Tensor) -> Tensor:
