@@ -4,6 +4,8 @@ import contextlib
 import os
 import signal
 
+import pytest
+
 from pinn_ext.program.interrupts import Interrupts, SweepEnd
 from tests.program.conftest import SMALL
 
