@@ -10,7 +10,12 @@ import sys
 from collections.abc import Collection, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import _devices
+
+if TYPE_CHECKING:
+    import torch
 
 
 def parser(description: str) -> argparse.ArgumentParser:
@@ -20,8 +25,11 @@ def parser(description: str) -> argparse.ArgumentParser:
     return result
 
 
-def machine(**more: Any) -> dict[str, Any]:
-    """Return what the figures depend on: processor, cores, versions, threads."""
+def machine(device: torch.device | None = None, **more: Any) -> dict[str, Any]:
+    """Return what the figures depend on: processor, cores, versions, threads, device.
+
+    `device` is where the work was done; None is the CPU.
+    """
     import torch
 
     return {
@@ -30,6 +38,7 @@ def machine(**more: Any) -> dict[str, Any]:
         "python": platform.python_version(),
         **{name: version_of(name) for name in ("torch", "deepxde", "numpy", "scipy")},
         "threads": torch.get_num_threads(),
+        **_devices.facts(device or torch.device("cpu")),
         **more,
     }
 
@@ -38,16 +47,21 @@ def report(rows: Sequence[Mapping[str, Any]], out: Path | None, facts: Mapping[s
     """Print the rows as one table and, if asked to, write `{"machine": ..., "rows": ...}`."""
     print(table(rows))
     if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        content = {"machine": dict(facts), "rows": [dict(row) for row in rows]}
-        out.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
-        print(f"written: {out}")
+        write(rows, out, facts)
+
+
+def write(rows: Sequence[Mapping[str, Any]], out: Path, facts: Mapping[str, Any]) -> None:
+    """Write `{"machine": ..., "rows": ...}` and say where."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    content = {"machine": dict(facts), "rows": [dict(row) for row in rows]}
+    out.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
+    print(f"written: {out}")
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return flat rows as text in columns, in the order of the first row's keys."""
     keys = list(rows[0])
-    cells = [keys, *([_cell(row.get(key)) for key in keys] for row in rows)]
+    cells = [keys, *([cell(row.get(key)) for key in keys] for row in rows)]
     widths = [max(len(line[i]) for line in cells) for i in range(len(keys))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
@@ -79,7 +93,8 @@ def numbers(flag: str, text: str, least: int) -> list[int]:
     return list(dict.fromkeys(map(int, parts)))
 
 
-def _cell(value: Any) -> str:
+def cell(value: Any) -> str:
+    """Return a value as the tables show it."""
     if isinstance(value, float):
         return f"{value:.3g}"
     return "" if value is None else str(value)

@@ -25,18 +25,19 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import _common
+import _devices
 from _gauss_newton.process import restart
 
 START = time.perf_counter()
 FIGURES = ("error_u", "error_v", "worst", "trivial", "seconds", "iterations", "loss")
 
 
-def row_of(case: str, method: str, seed: int, seconds: float) -> dict[str, Any]:
+def row_of(case: str, method: str, seed: int, seconds: float, device: str) -> dict[str, Any]:
     """Train once; `_course` holds seconds and errors in its course."""
     from _gauss_newton.cases import build
     from _gauss_newton.methods import METHODS, Run
 
-    problem = build(case, seed)
+    problem = build(case, seed, device=device)
     trivial = max(problem.trivial_errors())
     run = Run(problem, seconds)
     METHODS[method](run)
@@ -87,10 +88,10 @@ def median_match(group: list[dict[str, Any]], error: float) -> float | None:
     return median if math.isfinite(median) else None
 
 
-def warm_up(methods: list[str]) -> None:
+def warm_up(methods: list[str], device: str) -> None:
     """Load and start what the first training would have to wait for."""
     for method in methods:
-        row_of("coupled_burgers", method, 0, 0.01)
+        row_of("coupled_burgers", method, 0, 0.01, device)
 
 
 def main() -> None:
@@ -101,6 +102,7 @@ def main() -> None:
     parser.add_argument("--cases", metavar="NAME[,NAME]")
     parser.add_argument("--methods", metavar="NAME[,NAME]")
     parser.add_argument("--threads", default="2", metavar="N")
+    _devices.add_argument(parser)
     args = parser.parse_args()
     (threads,) = _common.numbers("--threads", args.threads, 1)
     (seeds,) = _common.numbers("--seeds", args.seeds, 1)
@@ -112,16 +114,17 @@ def main() -> None:
 
     cases = _common.chosen("--cases", args.cases or ",".join(CASES), CASES)
     methods = _common.chosen("--methods", args.methods or ",".join(METHODS), METHODS)
-    warm_up(methods)
+    device = _devices.named(args.device)
+    warm_up(methods, args.device)
     rows = []
     for case in cases:
         for seed in range(seeds):
             for method in methods:
-                row = row_of(case, method, seed, args.seconds)
+                row = row_of(case, method, seed, args.seconds, args.device)
                 rows.append(row)
                 text = f"{case} {method} {seed}: {row['worst']:.2e} in {row['seconds']:.1f} s"
                 print(f"{time.perf_counter() - START:6.0f} s  {text}", file=sys.stderr, flush=True)
-    _common.report(with_medians(rows), args.out, _common.machine(seconds=args.seconds))
+    _common.report(with_medians(rows), args.out, _common.machine(device, seconds=args.seconds))
 
 
 if __name__ == "__main__":

@@ -8,8 +8,9 @@ rows and their derivatives; `residuals`: of the trials; `matrix`: J^T J or lengt
 `solves`: factors and triangular solves, with J J^T where that is smaller; `lsmr`: products).
 `seconds_of_product` is a plain `J.T @ J` of the same shape in the same process with the same
 threads, `ratio_to_jtj` an iteration in that unit; empty where J is not formed. `solver` is the one
-that the memory limit left. `peak_bytes` (Linux) is what the iterations add to resident memory,
-`peak_ratio` the same in units of J. Each row is a separate process.
+that the memory limit left. `peak_bytes` (Linux) is what the iterations add to resident memory, on
+another device than the CPU to what torch has allocated there; `peak_ratio` the same in units of J.
+Each row is a separate process.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import _common
+import _devices
 from _gauss_newton.process import child
 
 START = time.perf_counter()
@@ -56,6 +58,7 @@ def row_of(parameters: int, rows: int, args: Any, threads: int) -> dict[str, Any
         iterations=args.iterations,
         seconds=args.seconds,
         memory_limit_gb=args.memory_limit_gb,
+        device=args.device,
     )
     row = {"parameters": parameters, "rows": rows, **dict.fromkeys(FIGURES), **found}
     if row["peak_bytes"] is not None:
@@ -82,6 +85,7 @@ def main() -> None:
     )
     parser.add_argument("--memory-limit-gb", type=float, metavar="GIB")
     parser.add_argument("--threads", default="2", metavar="N")
+    _devices.add_argument(parser)
     args = parser.parse_args()
     (threads,) = _common.numbers("--threads", args.threads, 1)
     sizes = _common.numbers("--sizes", args.sizes, 20)
@@ -92,10 +96,11 @@ def main() -> None:
         value = getattr(args, flag)
         if value is not None and not 0 < value < math.inf:
             sys.exit(f"`--{flag.replace('_', '-')}` must be positive, got {value}.")
+    device = _devices.named(args.device)
     wanted = [(n, min(MOST_ROWS, round(args.rows_per_parameter * n))) for n in sizes]
     rows = [row_of(n, m, args, threads) for n, m in [*wanted, *((n, n // 2) for n in few)]]
-    facts = _common.machine(seconds=args.seconds, memory_limit_gb=args.memory_limit_gb)
-    _common.report(rows, args.out, {**facts, "threads": threads})
+    given = {"seconds": args.seconds, "memory_limit_gb": args.memory_limit_gb}
+    _common.report(rows, args.out, {**_common.machine(device, **given), "threads": threads})
 
 
 if __name__ == "__main__":

@@ -16,19 +16,22 @@ torchdiffeq's "rk4" is the 3/8 rule and is compared with that one. `ms_per_step_
 step and its gradient with respect to the state (null for those without, and for peers that take
 more than 2 s a step); `gradient_difference` compares the gradients with the first row's.
 
-The roofline is what a step takes if it moves, at the bandwidth of a triad measured in the same run,
-each array once a stage: in float64 256 + 4 (12 E/N + 4) bytes a node, in float32
-128 + 4 (8 E/N + 4), with E directed edges of a 4-byte index and a weight. `gb_per_s` is those bytes
-over the time. On a regular grid the weights are the same at all nodes and ours keeps them once, so
-there it moves fewer bytes than the formula says.
+With `--device` the graph and torch's rows lie there, numpy, scipy and py-pde are left out, and
+clocks are read once the device is done.
+
+The roofline is what a step takes if it moves, at the bandwidth of a triad measured in the same run
+(on another device than the CPU, of a copy), each array once a stage: in float64
+256 + 4 (12 E/N + 4) bytes a node, in float32 128 + 4 (8 E/N + 4), with E directed edges of a 4-byte
+index and a weight. `gb_per_s` is those bytes over the time. On a regular grid the weights are the
+same at all nodes and ours keeps them once, so there it moves fewer bytes than the formula says.
 
 glibc gives arrays above 32 MB back to the system at once, and a step on more than 4 million nodes
 then spends half of its time on fresh pages; so this program restarts itself with glibc's limits
 raised, for all rows alike (`MALLOC_LIMITS`; a user does the same by these variables).
 
 `peak_bytes` (Linux) is the operator's tables, the state, and what stepping adds to the peak of
-resident memory, in a separate process; `(peak_bytes - operator_bytes) / state_bytes` counts it in
-states.
+resident memory, in a separate process (elsewhere, to the peak of what torch has allocated there);
+`(peak_bytes - operator_bytes) / state_bytes` counts it in states.
 """
 
 from __future__ import annotations
@@ -45,9 +48,10 @@ os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import _common
+import _devices
 import torch
 from _rk4.cases import DTYPES, GRAPHS, Case
-from _rk4.measure import limited, operator_bytes, peak_growth, triad
+from _rk4.measure import bandwidth_of, limited, operator_bytes, peak_growth
 from _rk4.peers import RUNNERS, make
 from _rk4.runners import OWN, Runner, gradient_seconds, reference, step_seconds
 
@@ -88,10 +92,11 @@ def rows_of(case: Case, names: list[str], threads: int, repeats: int) -> list[di
 
 def first_step(name: str, runner: Runner, case: Case) -> float | None:
     """Take the first step, which compiles; return its difference to ours."""
-    start = time.perf_counter()
+    start = _devices.clock(case.device)
     runner.begin()
     runner.run(1)
-    say(case, torch.get_num_threads(), f"{name}: first step {time.perf_counter() - start:.1f} s")
+    taken = _devices.clock(case.device) - start
+    say(case, torch.get_num_threads(), f"{name}: first step {taken:.1f} s")
     if runner.tableau is None:
         return None
     return float((runner.join(runner.state) - reference(case, runner.tableau)).abs().max())
@@ -162,6 +167,7 @@ def main() -> None:
     parser.add_argument("--only", default=",".join(RUNNERS), metavar="NAME[,NAME]")
     parser.add_argument("--repeats", type=int, default=7, metavar="N")
     parser.add_argument("--triad", default="33554432", metavar="N", help="elements of its arrays")
+    _devices.add_argument(parser)
     args = parser.parse_args()
     names = _common.chosen("--only", args.only, RUNNERS)
     graphs = _common.chosen("--graphs", args.graphs, GRAPHS)
@@ -169,20 +175,24 @@ def main() -> None:
     sizes = _common.numbers("--nodes", args.nodes, 100)
     threads = _common.numbers("--threads", args.threads, 1)
     (elements,) = _common.numbers("--triad", args.triad, 1)
-    before = {count: triad(count, elements) for count in threads}
+    device = _devices.named(args.device)
+    before = {count: bandwidth_of(device, count, elements) for count in threads}
     rows = []
     for nodes in sizes:
         for graph in graphs:
             built = GRAPHS[graph](nodes)
             for dtype in dtypes:
-                case = Case.make(graph, built, dtype)
+                case = Case.make(graph, built, dtype, device)
                 for count in threads:
                     rows += rows_of(case, names, count, args.repeats)
-    bandwidth = {count: max(before[count], triad(count, elements)) for count in threads}
+    after = {count: bandwidth_of(device, count, elements) for count in threads}
+    bandwidth = {count: max(before[count], after[count]) for count in threads}
     compare(rows, bandwidth)
+    measured = "triad_gb_per_s" if device.type == "cpu" else "copy_gb_per_s"
     facts = _common.machine(
+        device,
         problem="Gray-Scott",
-        triad_gb_per_s={str(count): 1e-9 * bytes_ for count, bytes_ in bandwidth.items()},
+        **{measured: {str(count): 1e-9 * bytes_ for count, bytes_ in bandwidth.items()}},
         **{name: _common.version_of(name) for name in ("torch-geometric", "torchdiffeq", "py-pde")},
     )
     _common.report(rows, args.out, facts)

@@ -9,13 +9,15 @@ field, at which stock DeepXDE evaluates the equation too.
 
 `ms` is the median over the repeats, `ratio_to_stock` the median of the ratios within a repeat, in
 which the variants take turns. With one thread, the clock is the CPU time of the process, which
-other work on the machine disturbs least. `difference` is that of the first step's loss, relative.
+other work on the machine disturbs least; on another device than the CPU it is read once the device
+is done. `difference` is that of the first step's loss, relative.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import io
 import os
 import statistics
@@ -29,6 +31,7 @@ os.environ.setdefault("DDE_BACKEND", "pytorch")
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import _common
+import _devices
 import deepxde as dde
 import torch
 from _training_step.models import VARIANTS, Case, fits, loss_of, step_of, with_points
@@ -47,7 +50,9 @@ DTYPES = ("float32", "float64")
 WARM_UP = 3
 
 
-def rows_of(name: str, case: Case, dtype: str, repeats: int, steps: int) -> list[dict[str, Any]]:
+def rows_of(
+    name: str, case: Case, dtype: str, repeats: int, steps: int, device: torch.device
+) -> list[dict[str, Any]]:
     """Measure all variants of one case."""
     with contextlib.redirect_stdout(io.StringIO()):  # DeepXDE prints the type it sets
         dde.config.set_default_float(dtype)
@@ -56,11 +61,11 @@ def rows_of(name: str, case: Case, dtype: str, repeats: int, steps: int) -> list
     takes = {variant: step_of(model) for variant, model in models.items()}
     losses = {variant: loss_of(model) for variant, model in models.items()}
     for take in takes.values():
-        seconds(take, WARM_UP)
+        seconds(take, WARM_UP, device)
     times: dict[str, list[float]] = {variant: [] for variant in takes}
     for _ in range(repeats):
         for variant, take in takes.items():
-            times[variant].append(seconds(take, steps))
+            times[variant].append(seconds(take, steps, device))
     return [
         {
             "case": name,
@@ -84,9 +89,10 @@ def ratio(others: list[float], own: list[float]) -> float:
     return statistics.median(a / b for a, b in zip(others, own, strict=True))
 
 
-def seconds(step: Callable[[], None], steps: int) -> float:
+def seconds(step: Callable[[], None], steps: int, device: torch.device) -> float:
     """Return the time of one step, the mean over some."""
-    clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
+    alone = device.type == "cpu" and torch.get_num_threads() == 1
+    clock = time.process_time if alone else functools.partial(_devices.clock, device)
     start = clock()
     for _ in range(steps):
         step()
@@ -103,20 +109,24 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--steps", type=int, default=5, help="steps in a row of one variant")
     parser.add_argument("--threads", type=int, default=1)
+    _devices.add_argument(parser)
     return parser.parse_args()
 
 
 def main() -> None:
     """Measure every case in every floating-point type."""
     args = arguments()
+    device = _devices.named(args.device)
+    _devices.make_default(device)
     torch.set_num_threads(args.threads)
     hidden = tuple(_common.numbers("--hidden", args.hidden, 1)) if args.hidden else None
     rows = []
     for name in _common.chosen("--cases", args.cases, CASES):
         case = with_points(CASES[name], args.points, hidden)
         for dtype in _common.chosen("--dtypes", args.dtypes, DTYPES):
-            rows += rows_of(name, case, dtype, args.repeats, args.steps)
-    _common.report(rows, args.out, _common.machine(optimizer="adam", repeats=args.repeats))
+            rows += rows_of(name, case, dtype, args.repeats, args.steps, device)
+    facts = _common.machine(device, optimizer="adam", repeats=args.repeats)
+    _common.report(rows, args.out, facts)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("solvers.rk4",),
     (
         "solvers.operators",
+        "pinn_ext.references",
         "pinn_ext.jacobians",
         "solvers.gauss_newton",
         "pinn_ext.random_state",

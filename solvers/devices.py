@@ -72,5 +72,6 @@ def read(*numbers: torch.Tensor) -> list[float]:
     """
     if not is_waited_for(numbers[0]):
         return [float(number) for number in numbers]
-    values: list[float] = torch.stack([number.double() for number in numbers]).tolist()
+    wide = torch.float32 if numbers[0].device.type == "mps" else torch.float64  # all that it has
+    values: list[float] = torch.stack([number.to(wide) for number in numbers]).tolist()
     return values

@@ -2,6 +2,7 @@
 
 import os
 from functools import partial
+from pathlib import Path
 
 os.environ.setdefault("DDE_BACKEND", "pytorch")
 os.environ.setdefault("MPLBACKEND", "Agg")
@@ -26,6 +27,27 @@ def pytest_addoption(parser):
         action="store_true",
         help="change the last bits of all networks before they are trained",
     )
+
+
+DEVICES = Path(__file__).resolve().parent / "device"
+
+
+def _only_devices(config):
+    """Return whether all that is asked for lies in tests/device."""
+    folder = config.invocation_params.dir
+    asked = [Path(folder, argument.split("::")[0]).resolve() for argument in config.args]
+    return all(DEVICES in (path, *path.parents) for path in asked)
+
+
+def pytest_report_header(config):
+    if not _only_devices(config):
+        return "tests/device is left out, it takes a process of its own: pytest tests/device"
+
+
+def pytest_ignore_collect(collection_path, config):
+    """Leave tests/device out of runs with other tests: torch's seeds and threads change there."""
+    if collection_path == DEVICES and not _only_devices(config):
+        return True
 
 
 def pytest_configure(config):

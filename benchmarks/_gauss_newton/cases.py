@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 os.environ.setdefault("DDE_BACKEND", "pytorch")
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+import _devices
 import deepxde as dde
 import numpy as np
 import torch
@@ -25,6 +26,7 @@ from torch import Tensor
 
 from pinn_ext import systems
 from pinn_ext.systems import Derivatives, System
+from solvers.devices import on_cpu
 
 HELD_OUT = 4000
 
@@ -68,6 +70,7 @@ class Problem:
     """A model that is not compiled yet, with what is needed to measure its errors."""
 
     system: System
+    device: torch.device
     model: dde.Model
     loss_weights: list[float]
     points: np.ndarray
@@ -88,7 +91,7 @@ class Problem:
     def errors(self) -> list[float]:
         """Return the relative L2 error of u and v on points that no training has seen."""
         with torch.no_grad():
-            found = self.model.net(torch.as_tensor(self.points)).numpy()
+            found = self.model.net(torch.as_tensor(self.points)).cpu().numpy()
         difference = np.linalg.norm(found - self.wanted, axis=0)
         return (difference / np.linalg.norm(self.wanted, axis=0)).tolist()
 
@@ -103,7 +106,9 @@ class Problem:
         return errors
 
 
-def build(case: str, seed: int, width: int = 20, interior: int | None = None) -> Problem:
+def build(
+    case: str, seed: int, width: int = 20, interior: int | None = None, device: str = "cpu"
+) -> Problem:
     """Return a case in float64 with three hidden layers; points and weights follow the seed.
 
     Args:
@@ -112,7 +117,10 @@ def build(case: str, seed: int, width: int = 20, interior: int | None = None) ->
         width: of each hidden layer.
         interior: collocation points inside; soft conditions add an eighth at the start and a
             quarter on the boundary.
+        device: where it is trained; becomes the default device.
     """
+    where = _devices.named(device)
+    _devices.make_default(where)
     dde.config.set_default_float("float64")
     dde.config.set_random_seed(seed)
     make, conditions = CASES[case]
@@ -139,7 +147,8 @@ def build(case: str, seed: int, width: int = 20, interior: int | None = None) ->
     points = low + (high - low) * generator.random((HELD_OUT, system.dimension + 1))
     # Terms come as residuals of u and v, then initial and boundary values of u and v.
     weights = [scale**-2 for scale in scales] * (1 if conditions == "hard" else 3)
-    return Problem(system, dde.Model(data, net), weights, points, _exact(system)(points))
+    model = dde.Model(data, net)
+    return Problem(system, where, model, weights, points, _exact(system)(points))
 
 
 def width_of(parameters: int) -> int:
@@ -158,8 +167,9 @@ def _domain(system: System) -> Any:
 
 def _exact(system: System) -> Callable[[np.ndarray], np.ndarray]:
     def exact(x):
-        x = torch.as_tensor(x, dtype=torch.float64)
-        return system.exact(x[:, :-1], x[:, -1]).numpy()
+        with on_cpu():
+            x = torch.as_tensor(x, dtype=torch.float64)
+            return system.exact(x[:, :-1], x[:, -1]).numpy()
 
     return exact
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import contextlib
 import io
 import math
-import time
 from collections.abc import Callable
 from typing import Any
 
+import _devices
 import deepxde as dde
 import torch
 
@@ -26,6 +26,8 @@ LOOKS = 40  # at the error in the course of a training
 class Run(dde.callbacks.Callback):
     """Stops a training by the clock, and notes errors; the time this takes is not counted.
 
+    The clock is read once the device is done, in each step of every method.
+
     Args:
         problem: what is trained.
         seconds: for all phases of the training together.
@@ -36,12 +38,12 @@ class Run(dde.callbacks.Callback):
         self.problem, self.seconds = problem, seconds
         self.course: list[tuple[float, float]] = []  # seconds, error of the worse field
         self._until = seconds
-        self._start = time.perf_counter()
+        self._start = _devices.clock(problem.device)
 
     @property
     def elapsed(self) -> float:
         """Seconds of training so far."""
-        return time.perf_counter() - self._start
+        return _devices.clock(self.problem.device) - self._start
 
     def train(self, share: float, **options: Any) -> None:
         """Train with the compiled optimiser until a share of the seconds has passed."""

@@ -10,7 +10,10 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
 
 PACKAGE = Path(__file__).resolve().parent
 
@@ -62,12 +65,21 @@ def child(
 class Memory:
     """Bytes that a piece of work adds to resident memory at its peak; None without /proc.
 
-    Unlike `getrusage`, it does not begin with the peak of what came before, or of the parent.
+    Unlike `getrusage`, it does not begin with the peak of what came before, or of the parent. On an
+    accelerator it is what torch has allocated there; None where its module does not count.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, device: torch.device) -> None:
+        from solvers.devices import module_of  # loads torch, which is too early above
+
         gc.collect()
         self._before: int | None = None
+        self._device, self._module = device, module_of(device)
+        if self._module is not None:
+            if getattr(self._module, "reset_peak_memory_stats", None) is not None:
+                self._module.reset_peak_memory_stats(device)
+                self._before = self._module.memory_allocated(device)
+            return
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None).malloc_trim(0)
             Path("/proc/self/clear_refs").write_text("5", "utf-8")
@@ -75,7 +87,11 @@ class Memory:
 
     def growth(self) -> int | None:
         """Return the bytes since this was made."""
-        return None if self._before is None else max(_status("VmHWM") - self._before, 0)
+        if self._before is None:
+            return None
+        if self._module is not None:
+            return max(self._module.max_memory_allocated(self._device) - self._before, 0)
+        return max(_status("VmHWM") - self._before, 0)
 
 
 def _status(key: str) -> int:

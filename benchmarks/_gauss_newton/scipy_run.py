@@ -118,7 +118,7 @@ def run(case: str, parameters: int, method: str, seed: int, seconds: float) -> d
     rows.linearize(x)  # the first use loads libraries
     first = 0.5 * rows.residual(x).square().sum().item()
     del rows
-    memory = Memory()
+    memory = Memory(problem.device)
     course = Course(seconds)
     course.note(first)
     minimise: Callable[..., None] = ours if method == "ours" else scipys

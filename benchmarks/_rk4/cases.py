@@ -60,24 +60,32 @@ class Case:
     step: float
 
     @classmethod
-    def make(cls, name: str, graph: Data, dtype: str) -> Case:
-        """Return the case of a graph in float64."""
+    def make(cls, name: str, graph: Data, dtype: str, device: torch.device) -> Case:
+        """Return the case of a graph in float64 in main memory, on a device."""
         to = DTYPES[dtype]
         cast = graph.clone().apply(lambda t: t.to(to) if t.is_floating_point() else t)
         derivatives = GraphOperators.from_graph(cast, check=False)
         matrix = derivatives.to_scipy()
+        if device.type != "cpu":
+            derivatives = GraphOperators.from_graph(cast.to(device), check=False)
         generator = torch.Generator().manual_seed(0)
         noise = torch.rand(graph.num_nodes, 2, generator=generator, dtype=torch.float64)
         state = torch.stack([1.0 - 0.5 * noise[:, 0], 0.5 * noise[:, 1]], 1)
         cotangent = torch.randn(state.shape, generator=generator, dtype=torch.float64)
         # Gershgorin: no eigenvalue is larger than a row's sum, of which RK4 bears 2.6.
         reach = 0.16 * float(abs(matrix).sum(axis=1).max()) + 1.0
-        return cls(name, derivatives, matrix, state.to(to), cotangent.to(to), 0.2 / reach)
+        start, end = (tensor.to(device, to) for tensor in (state, cotangent))
+        return cls(name, derivatives, matrix, start, end, 0.2 / reach)
 
     @property
     def dtype(self) -> str:
         """Name of the floating-point type."""
         return str(self.state.dtype).removeprefix("torch.")
+
+    @property
+    def device(self) -> torch.device:
+        """Where it lies, but for the matrix."""
+        return self.state.device
 
     @property
     def nodes(self) -> int:

@@ -9,15 +9,19 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import _devices
 import torch
 from torch import Tensor
 
-from _rk4.cases import Case
+from _rk4.cases import Case, rhs
+from solvers.devices import module_of
+from solvers.rk4.semidiscrete import SemiDiscrete
+from solvers.rk4.stepper import Stepper
+from solvers.rk4.tableaus import RK4
 
 SAMPLE = 0.05  # seconds that a sample lasts at least
 BUDGET = 8.0  # seconds after which a row gets no more samples than the least
@@ -45,34 +49,43 @@ def limited(threads: int) -> Iterator[None]:
             torch.set_num_threads(before)
 
 
-def triad(threads: int, elements: int) -> float:
-    """Return the bandwidth, in bytes a second, of `a = b + 3 c` on float64: 24 bytes an element."""
+def bandwidth_of(device: torch.device, threads: int, elements: int) -> float:
+    """Return a device's bandwidth on float64, in bytes a second.
+
+    Of the CPU that of a triad `a = b + 3 c`, 24 bytes an element, of an accelerator that of a copy,
+    16 bytes.
+    """
+    on_cpu = device.type == "cpu"
     with limited(threads):
-        a, b, c = (torch.zeros(elements, dtype=torch.float64) for _ in range(3))
+        a, b, c = (torch.zeros(elements, dtype=torch.float64, device=device) for _ in range(3))
         # Written to, as pages that were only read are all the same one.
         for array in (a, b, c):
             array.fill_(1.0)
         seconds = []
         for _ in range(10):
-            start = time.perf_counter()
-            torch.add(b, c, alpha=3.0, out=a)
-            seconds.append(time.perf_counter() - start)
-    return 24 * elements / min(seconds)
+            start = _devices.clock(device)
+            if on_cpu:
+                torch.add(b, c, alpha=3.0, out=a)
+            else:
+                a.copy_(b)
+            seconds.append(_devices.clock(device) - start)
+    return (24 if on_cpu else 16) * elements / min(seconds)
 
 
 @dataclass(frozen=True)
 class Work:
-    """What is measured: `run(count)` after `begin()`, which is not."""
+    """What is measured on a device: `run(count)` after `begin()`, which is not."""
 
     run: Callable[[int], None]
+    device: torch.device
     begin: Callable[[], None] = lambda: None
 
     def seconds(self, count: int) -> float:
         """Time one sample."""
         self.begin()
-        start = time.perf_counter()
+        start = _devices.clock(self.device)
         self.run(count)
-        return time.perf_counter() - start
+        return _devices.clock(self.device) - start
 
     def count(self) -> int:
         """Warm up and return how many steps make a sample."""
@@ -94,8 +107,10 @@ def interleaved(works: Mapping[str, Work], repeats: int) -> dict[str, tuple[floa
 def peak_growth(case: Case, names: list[str], threads: int) -> dict[str, int | None]:
     """Return by how many bytes stepping raises the peak over what is resident, in a process each.
 
-    None where the system does not say.
+    None where the system does not say. On an accelerator torch counts what it has allocated there.
     """
+    if case.device.type != "cpu":
+        return {name: growth_on_device(case, name) for name in names}
     package = Path(__file__).resolve().parent
     script = f"{package.name}.peak"
     with tempfile.TemporaryDirectory() as folder:
@@ -109,6 +124,23 @@ def peak_growth(case: Case, names: list[str], threads: int) -> dict[str, int | N
             failed = done.returncode or not done.stdout
             growth[name] = None if failed else json.loads(done.stdout.splitlines()[-1])
     return growth
+
+
+def growth_on_device(case: Case, name: str) -> int | None:
+    """Return by how many bytes stepping raises the peak of what torch has on an accelerator."""
+    module = module_of(case.device)
+    if getattr(module, "reset_peak_memory_stats", None) is None:
+        return None
+    stepper = Stepper(SemiDiscrete(rhs, case.operators), None, RK4, name == "ours")
+    fields = stepper.split(case.state)
+    with torch.no_grad():
+        for measured in (False, True):
+            if measured:
+                module.reset_peak_memory_stats(case.device)
+                before = module.memory_allocated(case.device)
+            for _ in range(4):
+                fields = stepper(fields, 0.0, case.step)
+    return max(0, module.max_memory_allocated(case.device) - before)
 
 
 def operator_bytes(case: Case) -> int:

@@ -38,8 +38,9 @@ def message_passing(case: Case) -> Runner:
 
     entries = case.matrix.tocoo()
     off = entries.row != entries.col
-    edges = torch.as_tensor(np.stack([entries.col[off], entries.row[off]]).astype(np.int64))
-    layer, weight = Laplacian(aggr="add"), torch.as_tensor(entries.data[off, None])
+    pairs = np.stack([entries.col[off], entries.row[off]]).astype(np.int64)
+    edges = torch.as_tensor(pairs, device=case.device)
+    layer, weight = Laplacian(aggr="add"), torch.as_tensor(entries.data[off, None]).to(case.device)
     return _in_torch(case, rates_of(lambda state: layer(state, edges, weight), case.fixed))
 
 
@@ -50,27 +51,32 @@ def torchdiffeq(case: Case) -> Runner:
     rates = _csr_rates(case)
 
     def advance(state: Tensor, count: int) -> Tensor:
-        times = torch.tensor([0.0, count * case.step], dtype=torch.float64)
+        ends = [0.0, count * case.step]
+        times = torch.tensor(ends, dtype=torch.float64, device=case.device)
         options = {"step_size": case.step * (1.0 + 1e-12)}  # or rounding adds a step
         return odeint(lambda _, y: rates(y), state, times, method="rk4", options=options)[-1]
 
-    return Runner(lambda: case.state, advance, lambda state: state, tableau=THREE_EIGHTHS)
+    return Runner(
+        case.device, lambda: case.state, advance, lambda state: state, tableau=THREE_EIGHTHS
+    )
 
 
 def scipy_csr(case: Case) -> Runner:
     """Scipy's sparse matrix times the state [N, 2], the rest in numpy."""
+    _on_cpu_only(case)
     rates = rates_of(lambda state: case.matrix @ state, case.fixed, numpy=True)
 
     def step(state: np.ndarray) -> np.ndarray:
         return rk4_step(rates, state, case.step, lambda a, b, factor: a + factor * b)
 
-    return Runner(case.state.numpy, repeated(step), torch.as_tensor)
+    return Runner(case.device, case.state.numpy, repeated(step), torch.as_tensor)
 
 
 def scipy_solve_ivp(case: Case) -> Runner:
     """Four evaluations' share of scipy's RK45 at a fixed step, with scipy's sparse matrix."""
     from scipy.integrate import solve_ivp
 
+    _on_cpu_only(case)
     if case.dtype != "float64":
         raise NotPossibleError("computes in float64 only")
     rates = rates_of(lambda state: case.matrix @ state, case.fixed, numpy=True)
@@ -89,6 +95,7 @@ def scipy_solve_ivp(case: Case) -> Runner:
         return np.ascontiguousarray(done.y[:, -1])
 
     return Runner(
+        case.device,
         case.state.numpy().ravel,
         advance,
         lambda flat: torch.as_tensor(flat).view(-1, 2),
@@ -99,6 +106,7 @@ def scipy_solve_ivp(case: Case) -> Runner:
 
 def py_pde(case: Case) -> Runner:
     """Py-pde's explicit Runge-Kutta solver, compiled by numba from expressions."""
+    _on_cpu_only(case)
     if case.graph != "grid":
         raise NotPossibleError("regular grids only")
     import pde
@@ -123,7 +131,7 @@ def py_pde(case: Case) -> Runner:
         return torch.as_tensor(state.data.reshape(2, -1).T.copy())
 
     # As it steps in place.
-    return Runner(lambda: state.copy(dtype=dtype), advance, join)
+    return Runner(case.device, lambda: state.copy(dtype=dtype), advance, join)
 
 
 # What makes each row, and the package it needs.
@@ -160,7 +168,12 @@ def _in_torch(case: Case, rates: Callable[[Tensor], Tensor]) -> Runner:
         return rk4_step(rates, state, case.step, plus)
 
     gradient = gradient_of(case, lambda f: (step(f[0]),), lambda s: (s,), lambda f: f[0])
-    return Runner(lambda: case.state, repeated(step), lambda state: state, gradient)
+    return Runner(case.device, lambda: case.state, repeated(step), lambda state: state, gradient)
+
+
+def _on_cpu_only(case: Case) -> None:
+    if case.device.type != "cpu":
+        raise NotPossibleError("computes on the CPU only")
 
 
 def _csr_rates(case: Case) -> Callable[[Tensor], Tensor]:
@@ -168,4 +181,5 @@ def _csr_rates(case: Case) -> Callable[[Tensor], Tensor]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that this is in beta state
         matrix = torch.sparse_csr_tensor(*map(torch.as_tensor, parts), case.matrix.shape)
+        matrix = matrix.to(case.device)
     return rates_of(lambda state: matrix @ state, case.fixed)

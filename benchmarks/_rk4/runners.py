@@ -24,6 +24,7 @@ class Runner:
     """One row's work.
 
     Attributes:
+        device: Where it works.
         fresh: What gives the start, in its own form.
         advance: `advance(state, count)`, the state that many steps later.
         join: The state as [N, 2].
@@ -33,6 +34,7 @@ class Runner:
         note: What to say in the row once it has run.
     """
 
+    device: torch.device
     fresh: Callable[[], Any]
     advance: Callable[[Any, int], Any]
     join: Callable[[Any], Tensor]
@@ -76,7 +78,7 @@ def ours(case: Case, compiled: bool = True) -> Runner:
 
     start = stepper.split(case.state)
     gradient = gradient_of(case, step, stepper.split, stepper.join)
-    return Runner(lambda: start, repeated(step), stepper.join, gradient, note=note)
+    return Runner(case.device, lambda: start, repeated(step), stepper.join, gradient, note=note)
 
 
 def ours_eager(case: Case) -> Runner:
@@ -110,7 +112,7 @@ def gradient_of(
 
 def step_seconds(runners: dict[str, Runner], repeats: int) -> dict[str, float]:
     """Return the seconds a step of each."""
-    works = {name: Work(runner.run, runner.begin) for name, runner in runners.items()}
+    works = {n: Work(r.run, r.device, r.begin) for n, r in runners.items()}
     taken = interleaved(works, repeats)
     return {name: seconds / runners[name].worth(n) for name, (seconds, n) in taken.items()}
 
@@ -130,6 +132,6 @@ def gradient_seconds(
         for name, gradient in gradients.items()
     }
     del gradients
-    works = {name: Work(runner.run_gradient) for name, runner in chosen.items()}
+    works = {n: Work(r.run_gradient, r.device) for n, r in chosen.items()}
     taken = interleaved(works, repeats)
     return {name: seconds / n for name, (seconds, n) in taken.items()}, differences

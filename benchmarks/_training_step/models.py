@@ -18,6 +18,7 @@ from pinn_ext.dde.data.point_data import PointData
 from pinn_ext.losses.physics_loss import PhysicsLoss
 from pinn_ext.networks import FieldNetwork
 from pinn_ext.networks.hard_conditions import HardConditions, periodic_features
+from solvers.devices import on_cpu
 
 
 @dataclass(frozen=True)
@@ -34,10 +35,14 @@ class Case:
         return systems.create(self.name, boundary=self.boundary)
 
     def network(self, cls: type[FieldNetwork] = FieldNetwork) -> FieldNetwork:
-        return cls(self.system(), self.hidden, conditions=self.conditions)
+        with on_cpu():  # the same parameters whatever the device
+            network = cls(self.system(), self.hidden, conditions=self.conditions)
+        return network.to(torch.get_default_device())
 
     def batch(self) -> PointBatch:
-        return collocation_points(self.system(), self.points, self.conditions)
+        device = torch.get_default_device()
+        with on_cpu():
+            return collocation_points(self.system(), self.points, self.conditions, device=device)
 
 
 class ReverseNetwork(FieldNetwork):
@@ -106,7 +111,7 @@ def stock(case: Case, bare: bool = False) -> dde.Model:
         else dde.geometry.Interval(*system.lower, *system.upper),
         dde.geometry.TimeDomain(0, system.final_time),
     )
-    data = dde.data.TimePDE(domain, residuals, conditions, anchors=batch.inputs.numpy())
+    data = dde.data.TimePDE(domain, residuals, conditions, anchors=batch.inputs.cpu().numpy())
     model = dde.Model(data, _stock_network(case, network, bare))
     weights = [1.0 / scale**2 for scale in system.field_scales()]
     model.compile("adam", lr=1e-3, verbose=0, loss_weights=weights * (1 + len(conditions) // 2))
@@ -118,7 +123,9 @@ def _point_sets(system: systems.System, batch: PointBatch) -> list[Any]:
     sets = []
     for at in (start, batch.sides[0]):
         values = system.data(at[:, :-1], at[:, -1])
-        sets += [dde.icbc.PointSetBC(at.numpy(), values[:, k : k + 1], component=k) for k in (0, 1)]
+        sets += [
+            dde.icbc.PointSetBC(at.cpu().numpy(), values[:, k : k + 1], component=k) for k in (0, 1)
+        ]
     return sets
 
 

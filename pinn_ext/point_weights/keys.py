@@ -27,7 +27,7 @@ def keys_of(points: Tensor) -> Tensor:
         keys = keys ^ (keys >> 29)
     ordered, order = keys.sort(stable=True)
     repeat = torch.arange(len(keys), device=keys.device) - torch.searchsorted(ordered, ordered)
-    if bool((repeat > 0).any()):
+    if not keys.is_cpu or bool((repeat > 0).any()):  # to know, the host would wait for a device
         keys = keys.index_put((order,), ordered + repeat * _ODD[2])
     return keys
 

@@ -20,6 +20,7 @@ from .damping.gain_ratio import GainRatio, Nielsen
 from .damping.line_search import LineSearch
 from .damping.rule import Rule
 from .damping.target_ratio import TargetRatio
+from .direction.memory import GaussNewtonMemoryError
 from .least_squares import DAMPINGS, SOLVERS, least_squares
 from .problem import NonFiniteJacobianError, Problem, ProductProblem
 from .robust_loss import Loss
@@ -33,6 +34,7 @@ __all__ = [
     "SOLVERS",
     "Box",
     "GainRatio",
+    "GaussNewtonMemoryError",
     "LineSearch",
     "Loss",
     "Nielsen",

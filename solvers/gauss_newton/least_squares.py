@@ -111,7 +111,8 @@ def least_squares(
     Raises:
         ValueError: If an argument is not as above, x0 lies outside of the bounds, or a residual or
             its derivative is not finite at the start.
-        MemoryError: If the limit leaves no room for any solver, with what each of them needs.
+        MemoryError: If the limit leaves no room for any solver, with what each of them needs; a
+            `GaussNewtonMemoryError` if memory runs out all the same.
 
     Example:
         >>> t = torch.tensor([0.0, 1.0, 2.0], dtype=torch.float64)

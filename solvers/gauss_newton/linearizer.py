@@ -43,6 +43,7 @@ class Linearizer:
         self._first_gradient: float | None = None
         self._signs: Tensor | None = None
         self._sizes: tuple[int, int, bool] | None = None
+        self._like: Tensor | None = None
 
     def choose(self, problem: Problem, x: Tensor) -> None:
         """Choose the solver before anything is allocated.
@@ -70,7 +71,15 @@ class Linearizer:
             matrix_free=isinstance(problem, ProductProblem),
             robust=self._loss.name != "linear",
         )
-        self._sizes = sizes
+        self._sizes, self._like = sizes, x.new_empty(0)
+
+    def sizes(self) -> memory.Sizes | None:
+        """Return what is solved, and by what; None before a solver was chosen."""
+        if self._sizes is None or self._like is None:
+            return None
+        rows, columns, _ = self._sizes
+        like, robust = self._like, self._loss.name != "linear"
+        return memory.Sizes(rows, columns, like.element_size(), like.device, self.solver, robust)
 
     def __call__(
         self, problem: Problem, x: Tensor, residual: Tensor, near: Tensor | None = None

@@ -13,6 +13,7 @@ from torch import Tensor
 from ..devices import is_out_of_memory, read
 from .damping import by_name
 from .damping.rule import Attempt, Rule
+from .direction import memory
 from .linear_model import Linearization
 from .linearizer import Linearizer
 from .problem import MeasuredProblem, NonFiniteJacobianError, Problem
@@ -132,6 +133,10 @@ class Stepper:
         """Whether the Jacobian was computed at x, to which `gradient_norm` then belongs."""
         return self._model is not None
 
+    def sizes(self) -> memory.Sizes | None:
+        """Return what is solved, and by what."""
+        return self._linearizer.sizes()
+
     @property
     def spent(self) -> bool:
         """Whether no evaluation is left."""
@@ -156,7 +161,8 @@ class Stepper:
     def _install(self, problem: Problem, x: Tensor) -> None:
         self._linearizer.choose(problem, x)
         self.problem = problem
-        residual = self._evaluate(x)
+        with memory.told(self.sizes):
+            residual = self._evaluate(x)
         bad, cost, *measures = read(
             (~residual.isfinite()).sum(),
             self._loss.cost_of(residual),
@@ -200,7 +206,12 @@ class Stepper:
 
         Raises:
             NonFiniteJacobianError: If the Jacobian is not finite.
+            GaussNewtonMemoryError: If memory runs out.
         """
+        with memory.told(self.sizes):
+            return self._linearized()
+
+    def _linearized(self) -> Linearization:
         while self._model is None:
             try:
                 model = self._linear_model()
@@ -243,7 +254,12 @@ class Stepper:
 
         Raises:
             NonFiniteJacobianError: If the Jacobian is not finite.
+            GaussNewtonMemoryError: If memory runs out; x is where it was before.
         """
+        with memory.told(self.sizes):
+            return self._step()
+
+    def _step(self) -> Step:
         model = self.linearize()
         before = self._point
 

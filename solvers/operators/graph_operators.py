@@ -120,6 +120,22 @@ class GraphOperators:
         return self.pos.shape[1]
 
     @property
+    def boundary_nodes(self) -> Tensor:
+        """Numbers [m] of the nodes whose values come from boundary data; made once."""
+        return self._numbers("boundary_nodes", self.boundary_mask)
+
+    @property
+    def free_nodes(self) -> Tensor:
+        """Numbers [N - m] of the other nodes; made once."""
+        return self._numbers("free_nodes", ~self.boundary_mask)
+
+    def _numbers(self, name: str, mask: Tensor) -> Tensor:
+        if name not in self.derived:
+            self.derived[name] = mask.nonzero().flatten()
+        numbers: Tensor = self.derived[name]
+        return numbers
+
+    @property
     def num_edges(self) -> int:
         """Number of directed edges with a weight other than zero."""
         return int(self._edges()[0].source.numel())

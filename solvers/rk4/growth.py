@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
+from ..devices import read
 from .semidiscrete import Fields
 from .state import NonFiniteStateError
 from .stepper import Stepper
+
+Ends = Callable[[], tuple[Fields, Fields]]
 
 _FACTOR = 10.0
 _FINEST = 64
@@ -44,15 +48,16 @@ class GrowthWatch:
     def __init__(self, stepper: Stepper) -> None:
         self._stepper = stepper
         self._least = math.inf
-        self._until = -math.inf
         self._fields = _Swings(), _Swings()
 
-    def __call__(self, before: Fields, after: Fields, time: float, step: float, where: str) -> None:
+    def __call__(
+        self, sizes: Sequence[float], ends: Ends, time: float, step: float, where: str
+    ) -> None:
         """Look at one step.
 
         Args:
-            before: The fields at `time`.
-            after: The fields a step later.
+            sizes: Norms of both fields after it.
+            ends: Returns the fields at `time`, and those a step later; called where they grow.
             time: Time of the first.
             step: Length of the step.
             where: Which step it is, for the message.
@@ -61,22 +66,17 @@ class GrowthWatch:
             UnstableStepError: If parts of the step show less than half of its growth, in powers,
                 or of that of one field.
         """
-        if time <= self._until:
-            return  # computed again for a gradient
-        self._until = time
-        sizes = [norm((field,)) for field in _separate(after)]
-        self._look_at_both(before, after, math.hypot(*sizes), time, step, where)
+        self._look_at_both(ends, math.hypot(*sizes), time, step, where)
         for i, (swings, own) in enumerate(zip(self._fields, sizes, strict=True)):
             grown = swings.growth(own)
-            if grown and (parts := self._field_shrinks(i, before, after, time, step)):
+            if grown and (parts := self._field_shrinks(i, *ends(), time, step)):
                 raise UnstableStepError(_message(f"Field {'uv'[i]}", grown, parts, step, where))
 
-    def _look_at_both(
-        self, before: Fields, after: Fields, size: float, time: float, step: float, where: str
-    ) -> None:
+    def _look_at_both(self, ends: Ends, size: float, time: float, step: float, where: str) -> None:
         if not (math.isfinite(size) and size > _FACTOR * self._least):
             self._least = min(self._least, size) if self._least and size else size
             return
+        before, after = ends()
         start = norm(before)
         if start and (parts := self._shrinks(before, after, time, step)):
             raise UnstableStepError(_message("The state", size / self._least, parts, step, where))
@@ -103,13 +103,13 @@ class GrowthWatch:
         self, i: int, before: Fields, after: Fields, time: float, step: float
     ) -> int:
         """As above for one field, where parts of the step agree with each other and not with it."""
-        coarse = last = _separate(after)[i]
-        start, end = norm((_separate(before)[i],)), norm((last,))
+        coarse = last = separate(after)[i]
+        start, end = norm((separate(before)[i],)), norm((last,))
         if not end > start > 0:
             return 0
         parts = 2
         while parts <= _FINEST_OF_FIELD:
-            fine = _separate(self._in_parts(before, time, step, parts))[i]
+            fine = separate(self._in_parts(before, time, step, parts))[i]
             size = norm((fine,))
             if not math.isfinite(size):
                 return 0
@@ -155,8 +155,8 @@ def _message(what: str, grown: float, parts: int, step: float, where: str) -> st
     )
 
 
-def _separate(fields: Fields) -> Fields:
-    # A system that is a function of the state has both fields in one tensor.
+def separate(fields: Fields) -> Fields:
+    """Both fields, which a system that is a function of the state has in one tensor."""
     return fields if len(fields) == 2 else fields[0].unbind(1)
 
 
@@ -166,4 +166,4 @@ def _distance(a: Tensor, b: Tensor) -> float:
 
 def norm(fields: Fields) -> float:
     """Square root of the sum of squares; not finite if a value is not, or a square overflows."""
-    return math.hypot(*(float(torch.linalg.vector_norm(f.detach())) for f in fields))
+    return math.hypot(*read(*(torch.linalg.vector_norm(f.detach()) for f in fields)))

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from .growth import GrowthWatch, norm
+from .growth import GrowthWatch
 from .progress_bar import Bar
 from .semidiscrete import Fields
 from .stability import substeps
-from .state import NonFiniteStateError
+from .step_checks import StepChecks, SubStep
 from .stepper import Stepper
 
 _SNAP = 1e-9  # of a step: times this close are one time
@@ -106,13 +106,14 @@ def march(
     saved: dict[int, Tensor] = {}
     if start := plan.at.get(-1):
         saved |= {k: stepper.join(stepper.impose(plan.time, fields)) for _, k in start}
+    checks = StepChecks(stepper, watch, plan.count, limit)
     block = checkpoint_every or (math.isqrt(plan.count) if plan.count > 16 else plan.count)
     with Bar(plan.count, progress) as bar:
         for first in range(0, plan.count, block):
             steps = range(first, min(first + block, plan.count))
 
             def run(*fields: Tensor, steps: range = steps) -> tuple[Fields, dict[int, Tensor]]:
-                return _run(stepper, fields, plan, limit, watch, steps, bar)
+                return _run(stepper, fields, plan, limit, checks, steps, bar)
 
             # Of the state, or of whatever the right-hand side depends on: who knows.
             if torch.is_grad_enabled() and len(steps) < plan.count:
@@ -122,6 +123,7 @@ def march(
             else:
                 fields, new = run(*fields)
             saved |= new
+    checks.finish()
     if plan.saves is None:
         return stepper.join(fields)
     return torch.stack([saved[k] for k in range(plan.saves)])
@@ -132,7 +134,7 @@ def _run(
     fields: Fields,
     plan: Plan,
     limit: float,
-    watch: GrowthWatch,
+    checks: StepChecks,
     steps: range,
     bar: Bar,
 ) -> tuple[Fields, dict[int, Tensor]]:
@@ -145,24 +147,8 @@ def _run(
                 # From the index, not by adding up: the times keep no rounding of earlier steps.
                 now = plan.time + (i + a + (b - a) * j / parts) * plan.step
                 before, fields = fields, stepper(fields, now, length / parts)
-                _check(fields, plan, i, now + length / parts, length / parts, limit)
-                where = f"step {i + 1} of {plan.count}, time {now + length / parts:g}"
-                watch(before, fields, now, length / parts, where)
+                checks(before, fields, SubStep(i, now, length / parts))
             if saves:
                 saved |= dict.fromkeys(saves, stepper.join(fields))
         bar.done(i + 1)
     return fields, saved
-
-
-def _check(fields: Fields, plan: Plan, i: int, time: float, step: float, limit: float) -> None:
-    # The norm is finite unless a value is not, or values overflow in it: then look closer.
-    if math.isfinite(norm(fields)):
-        return
-    bad = torch.stack([~torch.isfinite(f.detach()).view(len(f), -1).all(1) for f in fields]).any(0)
-    if not bool(bad.any()):
-        return
-    node = int(bad.nonzero()[0])
-    raise NonFiniteStateError(
-        f"The state is not finite after step {i + 1} of {plan.count}, time {time:g}, at node "
-        f"{node} and {int(bad.sum())} in all (sub-step {step:g}, limit {limit:g})."
-    )

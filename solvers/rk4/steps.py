@@ -247,7 +247,7 @@ def mismatch(
         stepped_state: [N, 2], for example `rk4_step` of its output at `time`.
         step: Step between the two times, in units of time.
         per_unit_time: Divide the difference by `step`, which makes it a rate like a residual.
-        mask: [N] bool, the nodes to count; None counts all.
+        mask: [N] bool, the nodes to count, or their numbers, as for `mismatch_rows`.
 
     Returns:
         [2], mean over nodes for u and v, in units of (field / time)^2, or field^2.
@@ -278,7 +278,8 @@ def mismatch_rows(
         stepped_state: [N, 2].
         step: Step between the two times, in units of time.
         per_unit_time: Divide the difference by `step`, which makes it a rate like a residual.
-        mask: [N] bool, the nodes to count; None counts all.
+        mask: [N] bool, the nodes to count, or their numbers [n] int64, for which an accelerator is
+            not waited for (`GraphOperators.free_nodes`, say); None counts all.
 
     Returns:
         [n, 2], a row for each node that counts, in units of field / time, or of the field.
@@ -300,18 +301,25 @@ def mismatch_rows(
         )
     difference = next_state - stepped_state
     if mask is not None:
-        if not isinstance(mask, Tensor):
-            raise ValueError(
-                f"`mask` must be bool of shape [{next_state.shape[0]}], got {kind_of(mask)}."
-            )
-        if mask.dtype != torch.bool or mask.shape != next_state.shape[:1]:
-            raise ValueError(
-                f"`mask` must be bool of shape [{next_state.shape[0]}], "
-                f"got {mask.dtype} of shape {list(mask.shape)}."
-            )
-        difference = difference[mask]
+        if problem := _mask_problem(mask, next_state.shape[0]):
+            raise ValueError(problem)
+        if mask.dtype == torch.bool:
+            difference = difference[mask]
+        else:
+            difference = difference.index_select(0, mask)
     if not difference.shape[0]:
         raise ValueError(f"`mask` must keep at least one node, got 0 of {next_state.shape[0]}.")
     if per_unit_time:
         difference = difference / step
     return difference
+
+
+def _mask_problem(mask: object, num_nodes: int) -> str | None:
+    wanted = f"`mask` must be bool of shape [{num_nodes}] or node numbers, int64 of one axis, got"
+    if not isinstance(mask, Tensor):
+        return f"{wanted} {kind_of(mask)}."
+    if (mask.dtype == torch.bool and mask.shape == (num_nodes,)) or (
+        mask.dtype == torch.int64 and mask.ndim == 1
+    ):
+        return None
+    return f"{wanted} {mask.dtype} of shape {list(mask.shape)}."

@@ -42,7 +42,7 @@ def losses_and_gradients(loss, network, batch):
 @pytest.mark.parametrize(("name", "boundary"), CASES)
 @pytest.mark.parametrize("conditions", ["hard", "soft"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_bit_for_bit(name, boundary, conditions, dtype):
+def test_picked_as_gathered(name, boundary, conditions, dtype):
     torch.set_default_dtype(dtype)
     system, graphs = graphs_of(name, boundary, conditions)
     picked, gathered = both(system, graphs, conditions)
@@ -52,10 +52,15 @@ def test_bit_for_bit(name, boundary, conditions, dtype):
     network = FieldNetwork(system, (6, 6), conditions=conditions)
     assert torch.equal(picked.outputs(network), gathered.outputs(network))
     at = picked.later_outputs(network, STEP), gathered.later_outputs(network, STEP)
-    assert torch.equal(*at) and not torch.equal(at[0], picked.outputs(network))
+    # The data at t + h is known of all graphs at once, and the rounding of an element of a vector
+    # may depend on the vector's length.
+    near = {"rtol": 0.0, "atol": 1e-6 if dtype == torch.float32 else 1e-14}
+    torch.testing.assert_close(*at, **near)
+    assert not torch.equal(at[0], picked.outputs(network))
     loss = PhysicsLoss(system, conditions=conditions, scales=(0.7, 1.3), step=STEP)
     one, other = (losses_and_gradients(loss, network, batch) for batch in (picked, gathered))
-    assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+    part = 1e-3 if dtype == torch.float32 else 1e-10  # over h, and differentiated
+    assert all((a - b).norm() <= part * b.norm() for a, b in zip(one, other, strict=True))
 
 
 @pytest.mark.parametrize("shape", ["cloud", "triangulation"])

@@ -1,4 +1,4 @@
-"""The library of the make-believe device: compiled once for each version of torch and of its source."""
+"""The library of the make-believe device, compiled once for each torch and each of its versions."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ import torch
 from torch.utils import cpp_extension
 
 SOURCES = Path(__file__).parent / "backend"
+WRITTEN_FOR = "2.13"
+"""The torch whose interfaces for devices the sources use; others may do as well."""
 
 
 class UnavailableError(RuntimeError):
@@ -26,14 +28,16 @@ def library() -> Path:
     It lies where torch builds extensions, outside of the checkout.
 
     Raises:
-        UnavailableError: there is nothing to compile it with.
+        UnavailableError: there is nothing to compile it with, or another torch than it is for.
+        RuntimeError: the compiler refuses it.
     """
     if not sys.platform.startswith("linux"):
         raise UnavailableError(f"it is built on Linux only, this is {sys.platform}")
     compiler = shutil.which(cpp_extension.get_cxx_compiler())
     if compiler is None:
         raise UnavailableError(f"no C++ compiler: {cpp_extension.get_cxx_compiler()} is not found")
-    folder = Path(cpp_extension.get_default_build_root()) / "pinn_ext_pretend"
+    root = os.environ.get("TORCH_EXTENSIONS_DIR") or cpp_extension.get_default_build_root()
+    folder = Path(root, "pinn_ext_pretend")
     path = folder / f"pretend-{_key(compiler)}.so"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -80,6 +84,10 @@ def _compile(compiler: str, path: Path) -> None:
     source = str(SOURCES / "backend.cpp")
     command = [compiler, source, "-o", str(unfinished), *_flags(), *libraries]
     done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode and not torch.__version__.startswith(f"{WRITTEN_FOR}."):
+        raise UnavailableError(
+            f"it is written for torch {WRITTEN_FOR}, with {torch.__version__} it does not compile"
+        )
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)} failed:\n{done.stderr}")
     unfinished.replace(path)

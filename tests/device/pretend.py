@@ -1,14 +1,15 @@
 """The make-believe device as torch and tests see it: `torch.device("pretend")`, `torch.pretend`.
 
-`register()` makes it known to this process, before the first backward pass: torch starts a thread for
-each device then, and none later. The functions that a module of a device has are torch's for CUDA, as
-far as they are needed; `count_waits` and `memory_limit` are for tests.
+`register()` makes it known to this process, before the first backward pass: torch starts a thread
+for each device then, and none later. The functions are those that torch has for CUDA, as far as
+they are needed; `count_waits` and `memory_limit` are for tests.
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import sys
 import traceback
 from collections import Counter
@@ -37,7 +38,7 @@ def register() -> None:
     torch.utils.generate_methods_for_privateuse1_backend()
 
 
-# ---- Waits ----------------------------------------------------------------------------------------
+# ---- Waits ---------------------------------------------------------------------------------------
 
 
 class Waits(Counter):
@@ -50,7 +51,7 @@ class Waits(Counter):
     def __str__(self) -> str:
         counts = ", ".join(f"{kind} {self[kind]}" for kind in KINDS if self[kind])
         lines = [f"{self.total()} waits: {counts or 'none'}"]
-        for (kind, *stack), count in Counter(map(_short, self.places)).most_common():
+        for (kind, stack), count in Counter(map(short, self.places)).most_common():
             lines += [f"{count} x {kind}", *(f"    {line}" for line in stack)]
         return "\n".join(lines)
 
@@ -75,17 +76,21 @@ def count_waits(places: bool = False):
     finally:
         torch.ops.pretend.listen(0)
         after = torch.ops.pretend.waits()
-        waits.update({kind: after[kind] - before[kind] for kind in KINDS if after[kind] > before[kind]})
+        waits.update(
+            {kind: after[kind] - before[kind] for kind in KINDS if after[kind] > before[kind]}
+        )
 
 
-def _short(place: tuple[str, list[traceback.FrameSummary]]) -> tuple[str, ...]:
+def short(place: tuple[str, list[traceback.FrameSummary]]) -> tuple[str, tuple[str, ...]]:
     """Return a kind and the innermost lines of a stack that are not torch's, as text."""
     kind, stack = place
+    if not stack:
+        return kind, ("(in a backward pass, which has a thread of its own)",)
     ours = [frame for frame in stack if "/torch/" not in frame.filename] or stack
-    return kind, *(f"{f.filename}:{f.lineno} {f.name}: {f.line}" for f in ours[-1:-4:-1])
+    return kind, tuple(f"{f.filename}:{f.lineno} {f.name}: {f.line}" for f in ours[-1:-4:-1])
 
 
-# ---- The module of the device ---------------------------------------------------------------------
+# ---- The module of the device --------------------------------------------------------------------
 
 
 def is_available() -> bool:
@@ -112,7 +117,7 @@ def set_device(device: Any) -> None:
     torch._C._accelerator_hooks_set_current_device(_index(device))
 
 
-class device(contextlib.ContextDecorator):  # noqa: N801 - the name that torch's modules give it
+class device(contextlib.ContextDecorator):
     """Use a device within a block."""
 
     def __init__(self, device: Any) -> None:
@@ -142,18 +147,14 @@ def synchronize(device: Any = None) -> None:
     torch.accelerator.synchronize(_device(device))
 
 
-class Event(torch.Event):
-    """A mark in a device's line of work."""
-
-    def __new__(cls, enable_timing: bool = False, blocking: bool = False) -> Event:
-        return super().__new__(cls, NAME, enable_timing=enable_timing, blocking=blocking)
+def Event(enable_timing: bool = False, blocking: bool = False) -> torch.Event:
+    """Return a mark in a device's line of work; torch takes its own class only."""
+    return torch.Event(NAME, enable_timing=enable_timing, blocking=blocking)
 
 
-class Stream(torch.Stream):
-    """A line of work; all of a device are done in the order in which they were asked for."""
-
-    def __new__(cls, device: Any = None, priority: int = 0) -> Stream:
-        return super().__new__(cls, _device(device), priority=priority)
+def Stream(device: Any = None, priority: int = 0) -> torch.Stream:
+    """Return a line of work; all of a device are done in the order in which they were asked for."""
+    return torch.Stream(_device(device), priority=priority)
 
 
 def current_stream(device: Any = None) -> torch.Stream:
@@ -168,7 +169,7 @@ def stream(stream: torch.Stream) -> torch.Stream:
     return stream  # torch's own streams are contexts
 
 
-# ---- Memory ---------------------------------------------------------------------------------------
+# ---- Memory --------------------------------------------------------------------------------------
 
 
 def mem_get_info(device: Any = None) -> tuple[int, int]:
@@ -197,6 +198,7 @@ def memory_limit(more: int, device: Any = None):
     What goes beyond raises `torch.OutOfMemoryError`.
     """
     index = _index(device)
+    gc.collect()  # what is in no use any more would make room later
     allocated, _, before = torch.ops.pretend.memory(index)
     torch.ops.pretend.empty_cache(index)
     torch.ops.pretend.set_total_memory(index, allocated + more)
@@ -206,7 +208,7 @@ def memory_limit(more: int, device: Any = None):
         torch.ops.pretend.set_total_memory(index, before)
 
 
-# ---- Random numbers -------------------------------------------------------------------------------
+# ---- Random numbers ------------------------------------------------------------------------------
 
 
 def _generator(device: Any = None) -> torch.Generator:

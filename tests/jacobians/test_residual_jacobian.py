@@ -229,3 +229,45 @@ def test_an_error_of_the_user_is_raised_as_it_is():
 
     with pytest.raises(RuntimeError, match="my own"):
         RowJacobian(terms, list(network.parameters()))([1.0], torch.empty(1, 1))
+
+
+class Full(torch.autograd.Function):
+    """An operation whose device has no room for its derivative."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, grad):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+
+def test_memory_that_runs_out_is_not_taken_for_a_network_that_cannot_be_followed():
+    torch.manual_seed(0)
+    layer, calls = nn.Linear(2, 3), []
+
+    def terms():
+        calls.append(1)
+        if len(calls) == 1:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return [layer(torch.ones(4, 2))]
+
+    jacobian = RowJacobian(terms, list(layer.parameters()))
+    with pytest.raises(torch.OutOfMemoryError):
+        jacobian([1.0], torch.empty(12, 9))
+    assert len(calls) == 1 and jacobian.fallback is None
+
+
+def test_memory_that_runs_out_is_not_taken_for_an_operation_without_a_batched_form():
+    weight, chunks = nn.Parameter(torch.ones(6)), []
+
+    def terms():
+        return [Full.apply(weight) * torch.arange(1.0, 7.0)]
+
+    weight.register_hook(chunks.append)
+    jacobian = RowJacobian(terms, [weight])
+    jacobian.fallback = "rows one by one"
+    with pytest.raises(torch.OutOfMemoryError):
+        jacobian([1.0], torch.empty(6, 6))
+    assert not chunks

@@ -96,7 +96,11 @@ def test_every_batch_of_every_epoch_is_trained_on_once():
 @pytest.mark.parametrize("conditions", ["hard", "soft"])
 @pytest.mark.parametrize("name", systems.names())
 def test_one_deepxde_step_is_one_call_of_train_physics(name, conditions, dtype):
-    """From the same state, with the same weights, parameters agree to the last bit."""
+    """From the same state, with the same weights, parameters agree to rounding.
+
+    Not to the last bit: the program knows the data one step later for all graphs at once, and the
+    last numbers of a vector may be rounded otherwise than the rest.
+    """
     cfg = small_config(name, conditions)
     cfg.dataset.num_graphs = 3
     session = build(cfg, dtype)
@@ -109,10 +113,11 @@ def test_one_deepxde_step_is_one_call_of_train_physics(name, conditions, dtype):
         (order,) = epoch_order(3, 3, epoch, 5)
         batch = Batch.from_data_list([graphs[i] for i in order])
         _, raw = train_physics(batch, network, optimizer, "cpu", cfg)
+        near = {"rtol": 0.0, "atol": 1e-5 if dtype == "float32" else 1e-12}
         for mine, theirs in zip(network.parameters(), session.network.parameters(), strict=True):
-            assert torch.equal(mine, theirs)
+            torch.testing.assert_close(mine, theirs, **near)
         losses = session.weights.history[-1]["losses"]
-        assert losses == list(raw.values())
+        assert losses == pytest.approx(list(raw.values()), rel=1e-3 if dtype == "float32" else 1e-9)
 
 
 def test_train_physics_takes_the_weights_of_a_manager():

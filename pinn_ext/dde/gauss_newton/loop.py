@@ -19,6 +19,7 @@ from pinn_ext.dde.model import optimizers
 from pinn_ext.dde.model.residual_rows import ModelRows, NonFiniteRowsError, check_rows
 from pinn_ext.point_weights.keys import same_inputs
 from solvers.gauss_newton import DAMPINGS, SOLVERS, NonFiniteJacobianError, Step, Stepper
+from solvers.gauss_newton.direction import memory
 
 WEIGHTS = (*GN_WEIGHTS, "adapt")
 """What may happen to the loss weights in a Gauss-Newton training."""
@@ -88,6 +89,7 @@ class GaussNewtonTraining:
         self._saved: dict[str, Any] | None = None
         self._weights: list[float] | None = None
         self._stepper: Any = None
+        self._rows: Any = None
 
     def run(
         self,
@@ -107,13 +109,16 @@ class GaussNewtonTraining:
 
         Raises:
             ValueError: if an argument is out of range or the model has no residual rows.
+            MemoryError: if there is no room for any solver, or memory runs out all the same; the
+                model then has the parameters of the last accepted step.
         """
         check_number("iterations", iterations, 0, integer=True)
         check_number("display_every", display_every, 1, integer=True)
         model = self.model
         if not self.converged:
             self.message = None
-        with optimizers.gauss_newton_at_work(model, frozen=self.weights != "adapt"):
+        at_work = optimizers.gauss_newton_at_work(model, frozen=self.weights != "adapt")
+        with at_work, memory.told(self._sizes):
             self._begin(callbacks, disregard_previous_best)
             try:
                 self._iterate(iterations, display_every)
@@ -176,6 +181,9 @@ class GaussNewtonTraining:
     def _prepare(self) -> None:
         """Set up rows and solver at the model's parameters and points."""
         saved = self.state_dict()
+        # Matrices of a former call are given back before memory is looked at.
+        self._saved, self._weights = saved["stepper"], saved["loss_weights"]
+        self._stepper = self._rows = None
         rows = ModelRows(self.model)
         x = rows.get()
         stepper = Stepper(rows, x, box=self._bounds.box(rows.tensors), **self._options)
@@ -185,6 +193,9 @@ class GaussNewtonTraining:
                 stepper.replace(rows)
         self._rows, self._stepper = rows, stepper
         self._warn()
+
+    def _sizes(self) -> memory.Sizes | None:
+        return None if self._stepper is None else self._stepper.sizes()
 
     def _test(self) -> None:
         """Test as `model.train` does, and keep frozen parameters frozen, which DeepXDE does not."""

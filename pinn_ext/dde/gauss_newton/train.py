@@ -69,6 +69,8 @@ def train_gauss_newton(
         `losshistory, train_state`, as `model.train` does.
 
     Raises:
+        MemoryError: if there is no room for any solver, or memory runs out in a step: the model has
+            the parameters of the last accepted one then.
         ValueError: if an argument is out of range, or the model has no residuals to work on: see
             `pinn_ext.dde.model.residual_rows`.
     """

@@ -253,9 +253,13 @@ class ModelRows:
             transposed,
         )
 
+    def split(self, rows: Tensor) -> list[Tensor]:
+        """Return the rows of each term, those of the regularisation left out."""
+        return list(rows[: sum(self.sizes)].split(self.sizes))
+
     def measures(self, rows: Tensor) -> list[Tensor]:
         """Return the squared length `[]` of the rows of each term, its weighted loss."""
-        return [part.square().sum() for part in rows[: sum(self.sizes)].split(self.sizes)]
+        return [part.square().sum() for part in self.split(rows)]
 
     def _rows(self, vectors: Sequence[Tensor], x: Tensor) -> Tensor:
         scaled = [scale * vector for scale, vector in zip(self.scales, vectors, strict=True)]

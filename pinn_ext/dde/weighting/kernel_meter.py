@@ -56,7 +56,7 @@ def _exact_traces(model: Any) -> list[float]:
     rows = ModelRows(model)
     _, jacobian = rows.linearize(rows.get())
     trained = sum(p.numel() for p in model.net.parameters() if p.requires_grad)
-    parts = rows.split(jacobian[:, :trained])
+    parts = jacobian[: sum(rows.sizes), :trained].split(rows.sizes)
     norms = read([torch.linalg.vector_norm(part, dtype=torch.float64) for part in parts])
     return [
         norm**2 / weight if weight else 0.0

@@ -147,5 +147,4 @@ def _check_float64(cfg: Config, device: torch.device) -> None:
         torch.ones(1, dtype=torch.float64, device=device).sum()
     except (TypeError, RuntimeError) as error:
         if not is_out_of_memory(error):  # which the run finds out by itself
-            wanted = f"have float64 for {key}"
-            raise ArgumentError("device", wanted, repr(cfg.device)) from None
+            raise ArgumentError("device", f"have float64 for {key}", repr(cfg.device)) from None

@@ -52,9 +52,10 @@ class _Bidiagonalisation:
         self._forward, self._backward = forward, backward
         self._u, beta = _normalised(right)
         self.v, self._alpha = _normalised(backward(self._u))
-        self.beta, self.alpha = read(beta, self._alpha)
+        self._last, self._count = self.v, 1
         self._ahead: list[tuple[Tensor, float, float]] = []
-        self._count = 1
+        at_once = 1 if is_waited_for(right) else 0
+        self.beta, self.alpha = self._run(at_once, beta, self._alpha)
 
     def next(self, left: int) -> tuple[Tensor, float, float]:
         """Return v [n], beta and alpha of the next pair of products, of at most so many."""
@@ -64,15 +65,18 @@ class _Bidiagonalisation:
                 self._count = min(2 * self._count, _AHEAD)
         return self._ahead.pop(0)
 
-    def _run(self, count: int) -> None:
-        vectors, numbers = [], []
+    def _run(self, count: int, *first: Tensor) -> list[float]:
+        # Numbers of before are read along, and returned.
+        vectors, numbers = [], list(first)
         for _ in range(count):
-            self._u, beta = _normalised(self._forward(self.v) - self._alpha * self._u)
-            self.v, self._alpha = _normalised(self._backward(self._u) - beta * self.v)
-            vectors.append(self.v)
+            self._u, beta = _normalised(self._forward(self._last) - self._alpha * self._u)
+            self._last, self._alpha = _normalised(self._backward(self._u) - beta * self._last)
+            vectors.append(self._last)
             numbers += [beta, self._alpha]
         values = read(*numbers)
-        self._ahead = list(zip(vectors, values[::2], values[1::2], strict=True))
+        own = values[len(first) :]
+        self._ahead = list(zip(vectors, own[::2], own[1::2], strict=True))
+        return values[: len(first)]
 
 
 def lsmr(

@@ -2,20 +2,89 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from ...checks import number_problem, require
-from ...devices import module_of
+from ...devices import is_out_of_memory, module_of
 
 _GIB = 2.0**30
 _PART = 0.5  # of the memory that is free: others need some too
 _UNKNOWN = 4 * _GIB
 
 SOLVERS = ("primal", "dual", "matrix_free")
+
+
+class GaussNewtonMemoryError(MemoryError):
+    """Memory ran out in a Gauss-Newton step; the parameters are those of the last accepted one."""
+
+
+@contextlib.contextmanager
+def told(sizes: Callable[[], Sizes | None]) -> Iterator[None]:
+    """Say what was needed where memory runs out inside.
+
+    Args:
+        sizes: Returns what was being solved, None where that is not known yet.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        GaussNewtonMemoryError: In the place of a device's own error, or the system's.
+        Exception: Any other, as it came.
+    """
+    try:
+        yield
+    except Exception as error:
+        # The bare error is that of `choose`, which says it all.
+        if not is_out_of_memory(error) or type(error) in (MemoryError, GaussNewtonMemoryError):
+            raise
+        raise GaussNewtonMemoryError(_sentence(error, sizes())) from error
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What is solved, and by what.
+
+    Attributes:
+        rows: m.
+        columns: n.
+        itemsize: Bytes of a number.
+        device: Where the matrices lie.
+        solver: One of `SOLVERS`.
+        robust: Whether the loss is a robust one.
+    """
+
+    rows: int
+    columns: int
+    itemsize: int
+    device: torch.device
+    solver: str
+    robust: bool = False
+
+
+def _sentence(error: BaseException, sizes: Sizes | None) -> str:
+    asked = re.search(r"tried to allocate ([\d.]+ ?\w+)", str(error), re.IGNORECASE)
+    more = "" if asked is None else f", tried to allocate {asked[1]}"
+    if sizes is None:
+        return f"Memory ran out where the residual was computed{more}: take fewer rows (points)."
+    need = needs(sizes.rows, sizes.columns, sizes.itemsize, sizes.robust)
+    parts = [f"solver {sizes.solver!r} takes {need[sizes.solver] / _GIB:.3g} GiB"]
+    advice = "take fewer rows (points) or parameters"
+    if sizes.solver != "matrix_free":
+        parts.append(f"'matrix_free' {need['matrix_free'] / _GIB:.3g}")
+        advice = f"take solver='matrix_free', or {advice.removeprefix('take ')}"
+    return (
+        f"Memory ran out on {sizes.device} with {sizes.rows} rows and {sizes.columns} parameters"
+        f"{more}: {', '.join(parts)}, beside what the residual itself does; {advice}."
+    )
 
 
 def available(device: torch.device) -> float:

@@ -52,9 +52,9 @@ class Refinement:
             False where that is too much; on an accelerator always true, see `doubts`.
         """
         if not self._waits:
-            part = float(change) / max(float(before), _TINY)
-            self._enough = part <= _ENOUGH
-            return part <= _CONTRACTION
+            size = float(change) / max(float(before), _TINY)
+            self._enough = size <= _ENOUGH
+            return size <= _CONTRACTION
         part = change.double() / before.double().clamp(min=_TINY)
         well, settled = part <= _CONTRACTION, part <= _ENOUGH
         self._settled_before = self._settled

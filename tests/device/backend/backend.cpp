@@ -58,6 +58,15 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, library) {
   library.impl("index.Tensor", torch::CppFunction::makeFromBoxedFunction<&run_on_host>());
 }
 
+// Copies resolve conjugation and sign themselves; torch would copy first, without end.
+TORCH_LIBRARY_IMPL(aten, Conjugate, library) {
+  library.impl("_copy_from", torch::CppFunction::makeFallthrough());
+}
+
+TORCH_LIBRARY_IMPL(aten, Negative, library) {
+  library.impl("_copy_from", torch::CppFunction::makeFallthrough());
+}
+
 TORCH_LIBRARY_IMPL(_, PrivateUse1, library) {
   library.fallback(torch::CppFunction::makeFromBoxedFunction<&run_on_host>());
 }

@@ -16,6 +16,7 @@ from solvers.rk4 import (
     compiled_step,
     integrate,
     rk4_step,
+    steps,
 )
 from solvers.rk4.stepper import Stepper
 from solvers.rk4.steps import _worth_compiling
@@ -166,3 +167,21 @@ def test_float32_and_columns_keep_their_type():
     np.testing.assert_allclose(out, integrate(system, state, 0.0, 1.0, 0.1), rtol=1e-5, atol=1e-6)
     stepper = Stepper(system, None, RK4)
     assert all(field.is_contiguous() for field in stepper.split(state))
+
+
+def test_memory_that_runs_out_is_not_taken_for_a_step_that_cannot_be_compiled(counted, caplog):
+    system, state = small_system()
+    counted.error = torch.OutOfMemoryError("CUDA out of memory.")
+    with pytest.raises(torch.OutOfMemoryError):
+        rk4_step(system, state, 0.0, 0.1, compile=True)
+    assert not caplog.records
+    counted.error = None
+    rk4_step(system, state, 0.0, 0.1, compile=True)
+    assert counted.run == 2, "it is still tried"
+
+
+def test_what_compiling_saves_depends_on_the_device(monkeypatch):
+    system, _ = small_system()
+    assert _worth_compiling(system, 10**9)
+    monkeypatch.setattr(steps, "_COMPILING", {"cuda": (1e-11, 30.0, 0.6)})
+    assert not _worth_compiling(system, 10**9), "nothing is known of this device"
