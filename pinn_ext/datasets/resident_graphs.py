@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -96,8 +96,8 @@ class ResidentGraphs:
             precomputed = PrecomputedConditions(data.value, slope, pick["hessian"], data, bubble)
         if self._step is not None:
             values = None
-            if "later_value" in pick:
-                values = ConditionValues(pick["later_value"], pick["later_bubble"])
+            if "later_bubble" in pick:
+                values = ConditionValues(_data_later(pick), pick["later_bubble"])
             later = Later(self._step, pick["later"], values)
         return SnapshotBatch(
             inputs=pick["inputs"],
@@ -139,8 +139,13 @@ class ResidentGraphs:
             parts["bubble_first"] = torch.cat([bubble.first for bubble in bubbles], dim=1)
             parts["bubble_laplacian"] = torch.cat([bubble.laplacian for bubble in bubbles])
             if self._step is not None:
-                parts["later_value"] = _in_pieces(hard.data_part, parts["later"])
-                parts["later_bubble"] = _in_pieces(hard.bubble, parts["later"])[:, None]
+                pieces = parts["later"].split(_ROWS)
+                parts["later_bubble"] = torch.cat([hard.bubble(rows) for rows in pieces])[:, None]
+                if self.device.type == "cpu":
+                    terms = [hard.data_terms(rows) for rows in pieces]
+                    parts["later_terms"] = torch.cat(terms, dim=1)
+                else:
+                    parts["later_value"] = torch.cat([hard.data_part(rows) for rows in pieces])
         shape = len(graphs), len(graphs[0].pos)
         return {
             key: part.unflatten(_graph_axis(key), shape).contiguous() for key, part in parts.items()
@@ -159,12 +164,18 @@ class ResidentGraphs:
 
 
 def _graph_axis(key: str) -> int:
-    """Return the axis of the graphs; first derivatives have that of their direction before it."""
-    return int(key.endswith("first"))
+    """Return the axis of the graphs; that of directions, or of terms, comes before it."""
+    return int(key.endswith(("first", "terms")))
 
 
-def _in_pieces(function: Callable[[Tensor], Tensor], inputs: Tensor) -> Tensor:
-    return torch.cat([function(rows) for rows in inputs.split(_ROWS)])
+def _data_later(pick: dict[str, Tensor]) -> Tensor:
+    """Return the data part `[N, 2]` a step later.
+
+    On the CPU the order in which its terms are added, and so the last bit of the sum, depends on
+    where in a batch a row stands: it is made for each batch, as `SnapshotBatch.from_graphs` has it.
+    """
+    terms = pick.get("later_terms")
+    return pick["later_value"] if terms is None else terms.sum(dim=0)
 
 
 def _free(device: torch.device) -> float:

@@ -85,7 +85,7 @@ class SnapshotGraphs(InMemoryDataset):
         for time in stratified_times(num_graphs, system.final_time - self.step, seed):
             graph = space.clone()
             graph.time = time.reshape(1)
-            graph.y = system.exact(space.pos, time.expand(len(space.pos)))
+            graph.y = system.solution(space.pos, time.expand(len(space.pos)))
             if hard is not None:
                 own = differentiate(hard.data_part, inputs_of(space.pos, time))
                 for key, part in zip(DATA_PART, (own.value, own.slope, own.hessian), strict=True):

@@ -39,7 +39,7 @@ def differentiates_fields_only(system: System) -> bool:
     one = torch.ones(1, 2, dtype=torch.float64, device="cpu")
     d = JetDerivatives(Jet(one, one.expand(system.dimension + 1, 1, 2), one))
     try:
-        system.rhs(*d.fields, d)
+        system.rates(*d.fields, d, one[:, :1].expand(1, system.dimension), one[:, 0])
     except OtherFieldError:
         return False
     return True

@@ -19,7 +19,7 @@ class Description(NamedTuple):
     """All that a configuration says of a loss, as plain values: equal ones make equal losses.
 
     Attributes:
-        problem: name, geometry, boundary and parameters of the system.
+        problem: name, case, geometry, boundary and parameters of the system.
         conditions: see `PhysicsLoss`.
         scaling: see `pinn_ext.networks.term_scales`.
         scales: see there.
@@ -29,7 +29,7 @@ class Description(NamedTuple):
         detach: see there.
     """
 
-    problem: tuple[str, str | None, str | None, tuple[tuple[str, Any], ...]]
+    problem: tuple[str, str | None, str | None, str | None, tuple[tuple[str, Any], ...]]
     conditions: str
     scaling: str
     scales: tuple[float, ...] | None
@@ -75,7 +75,7 @@ def describe(cfg: Config, *, rk4: bool = True) -> Description:
     problem, loss = cfg.problem, cfg.training.loss
     parameters = tuple(dict(problem.parameters).items())
     return Description(
-        (problem.name, problem.geometry, problem.boundary, parameters),
+        (problem.name, problem.case, problem.geometry, problem.boundary, parameters),
         problem.conditions,
         problem.scaling,
         None if problem.scales is None else tuple(problem.scales),
@@ -102,18 +102,21 @@ def physics_loss(cfg: Config, *, rk4: bool = True, system: System | None = None)
 
 def _create(
     name: str,
+    case: str | None,
     geometry: str | None,
     boundary: str | None,
     parameters: tuple[tuple[str, Any], ...],
 ) -> System:
     """Build a system; errors name the configuration's keys."""
-    for key in ("boundary", "geometry"):
+    for key in ("boundary", "case", "geometry"):
         if key in dict(parameters):
             raise ValueError(f"`problem.{key}` is the key of the {key}, not problem.parameters.")
     try:
-        return systems.create(name, geometry=geometry, boundary=boundary, **dict(parameters))
+        return systems.create(
+            name, case=case, geometry=geometry, boundary=boundary, **dict(parameters)
+        )
     except ArgumentError as error:
-        named = error.name in ("name", "geometry")
+        named = error.name in ("name", "case", "geometry")
         raise (error.under("problem") if named else error) from None
 
 

@@ -169,7 +169,7 @@ class PhysicsLoss:
 
     def _equation(self, network: Network, batch: Points, outputs: Tensor) -> Fields:
         u, v, d = fields_and_derivatives(outputs, batch.inputs)
-        du, dv = self.system.rhs(u, v, d)
+        du, dv = self.system.rates(u, v, d, batch.inputs[:, :-1], batch.inputs[:, -1])
         return d.time(u) - du, d.time(v) - dv
 
     def _runge_kutta(self, network: Network, batch: Points, outputs: Tensor) -> Fields:
@@ -218,6 +218,6 @@ class PhysicsLoss:
             Truncation error of the graph operators, in the units of the loss terms.
         """
         x, t = batch.inputs[:, :-1], batch.inputs[:, -1]
-        now, later = self.system.exact(x, t), self.system.exact(x, t + self.step)
+        now, later = self.system.solution(x, t), self.system.solution(x, t + self.step)
         rows = self.step_mismatch(batch, now, later) / now.new_tensor(self.scales)
         return rows.square().mean(dim=0)

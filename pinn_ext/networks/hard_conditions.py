@@ -145,6 +145,10 @@ class HardConditions(nn.Module):
 
     def data_part(self, inputs: Tensor) -> Tensor:
         """Return `P f` `[N, 2]`, the fields of a network that outputs zero."""
+        return self.data_terms(inputs).sum(dim=0)
+
+    def data_terms(self, inputs: Tensor) -> Tensor:
+        """Return the terms `[K, N, 2]` whose sum is the data part, one for each projection."""
         points, weights = [], []
         unit = self._box(inputs)
         for corner in self._corners:
@@ -163,7 +167,7 @@ class HardConditions(nn.Module):
         stacked = torch.cat(points)
         data = self.system.data(stacked[:, :-1], stacked[:, -1])
         data = data.reshape(len(points), len(inputs), 2)
-        return (torch.stack(weights)[..., None] * data).sum(dim=0)
+        return torch.stack(weights)[..., None] * data
 
     def _box(self, inputs: Tensor) -> list[Tensor]:
         """Return the positions in units of the box, for each axis `[N]` in [0, 1]."""

@@ -110,7 +110,7 @@ def fields(path: Path | BinaryIO, system: System, network: nn.Module, per_axis: 
     parameter = next(network.parameters())
     with torch.no_grad():
         outputs = network(inputs.to(parameter.device, parameter.dtype)).cpu().double()
-    exact = system.exact(inputs[:, :-1], inputs[:, -1])
+    exact = system.solution(inputs[:, :-1], inputs[:, -1])
     outputs, exact = (values.where(inside, math.nan) for values in (outputs, exact))
     figure, axes = plt.subplots(2, 3, figsize=(11, 6), layout="constrained")
     aspect = "auto" if system.dimension == 1 else "equal"  # time is no length

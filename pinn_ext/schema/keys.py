@@ -117,6 +117,7 @@ class Problem:
     """`problem`: the coupled system, its domain, conditions and units."""
 
     name: str = "brusselator"
+    case: str | None = None
     geometry: str | None = None
     boundary: str | None = None
     conditions: str = "hard"

@@ -1,14 +1,14 @@
 """Coupled systems of two fields u and v, by name: equation, domain, conditions, exact solution.
 
 In comes a name with parameters, `create("brusselator", side=2.0)`; out comes a `System`. It has the
-right-hand side of the equation, `rhs(u, v, d)`, which asks an object d for derivatives and so
-serves networks and graphs alike; the box and the time interval; initial and boundary data; and the
-exact solution, to measure errors against. All quantities are dimensionless.
+right-hand side of the equation, `rhs(u, v, d)` or `rhs(u, v, d, x, t)`, which asks an object d for
+derivatives and so serves networks and graphs alike; the box and the time interval; initial and
+boundary data; and the exact solution, to measure errors against. All quantities are dimensionless.
 
-`system` says what a system is, open it first; then `brusselator`, `coupled_burgers` or
-`linear_reaction_diffusion`, one file each. `domains` has the shapes in space that a system can be
-put on: the box, or a disk, an L or an annulus in it. This file has the registry; a new system is
-one more file and one more name here (CONTRIBUTING.md).
+`system` says what a system is, open it first; then `brusselator` or `gray_scott`, one file a
+system. `manufactured` is what those share whose solution is made by a source. `domains` has the
+shapes in space that a system can be put on: the box, or a disk, an L or an annulus in it. This file
+has the registry; a new system is one more file and one more name here (CONTRIBUTING.md).
 """
 
 from __future__ import annotations
@@ -17,15 +17,38 @@ import inspect
 from typing import Any
 
 from pinn_ext.checks import ArgumentError, check_choice
+from pinn_ext.systems.belousov_zhabotinsky import BelousovZhabotinsky
 from pinn_ext.systems.brusselator import Brusselator
+from pinn_ext.systems.burgers_2d import Burgers2d
 from pinn_ext.systems.coupled_burgers import CoupledBurgers
+from pinn_ext.systems.fitzhugh_nagumo import FitzHughNagumo
+from pinn_ext.systems.ginzburg_landau import GinzburgLandau
+from pinn_ext.systems.gray_scott import GrayScott
+from pinn_ext.systems.lambda_omega import LambdaOmega
 from pinn_ext.systems.linear_reaction_diffusion import LinearReactionDiffusion
-from pinn_ext.systems.system import FIELDS, Derivatives, System
+from pinn_ext.systems.predator_prey import PredatorPrey
+from pinn_ext.systems.schnakenberg import Schnakenberg
+from pinn_ext.systems.schroedinger import Schroedinger
+from pinn_ext.systems.system import FIELDS, Derivatives, System, check_case
 
-__all__ = ["FIELDS", "Derivatives", "System", "create", "names"]
+__all__ = ["FIELDS", "Derivatives", "System", "boundaries", "cases", "create", "names"]
 
 _REGISTRY: dict[str, type[System]] = {
-    cls.name: cls for cls in (Brusselator, CoupledBurgers, LinearReactionDiffusion)
+    cls.name: cls
+    for cls in (
+        BelousovZhabotinsky,
+        Brusselator,
+        Burgers2d,
+        CoupledBurgers,
+        FitzHughNagumo,
+        GinzburgLandau,
+        GrayScott,
+        LambdaOmega,
+        LinearReactionDiffusion,
+        PredatorPrey,
+        Schnakenberg,
+        Schroedinger,
+    )
 }
 
 
@@ -35,17 +58,59 @@ def names() -> list[str]:
     Returns:
         The names that `create` and `problem.name` accept.
 
-    >>> names()
-    ['brusselator', 'coupled_burgers', 'linear_reaction_diffusion']
+    >>> len(names()), names()[:3]
+    (12, ['belousov_zhabotinsky', 'brusselator', 'burgers_2d'])
     """
     return sorted(_REGISTRY)
 
 
-def create(name: str, *, geometry: str | None = None, **parameters: Any) -> System:
+def cases(name: str) -> list[str]:
+    """Return the problems that are posed with a system, the default first; none for a single one.
+
+    Args:
+        name: one of `names()`.
+
+    Returns:
+        What `create` and `problem.case` accept.
+
+    Raises:
+        ArgumentError: if there is no such system.
+
+    >>> cases("burgers_2d")
+    ['fletcher', 'cole_hopf', 'periodic']
+    """
+    return list(_class_of(name).cases)
+
+
+def boundaries(name: str, case: str | None = None) -> list[str]:
+    """Return the kinds of boundary that a system can have in a case, the default first.
+
+    Args:
+        name: one of `names()`.
+        case: one of `cases(name)`, None for the first, or where there are none.
+
+    Returns:
+        What `create` accepts as `boundary`.
+
+    Raises:
+        ArgumentError: if there is no such system or case.
+    """
+    cls = _class_of(name)
+    return list(cls.cases[check_case(cls, case)] if cls.cases else cls.boundaries)
+
+
+def _class_of(name: str) -> type[System]:
+    return _REGISTRY[check_choice("name", name, _REGISTRY)]
+
+
+def create(
+    name: str, *, case: str | None = None, geometry: str | None = None, **parameters: Any
+) -> System:
     """Build the system called `name`.
 
     Args:
         name: one of `names()`.
+        case: one of `cases(name)`; None is the first, or that there are none.
         geometry: one of `pinn_ext.systems.domains.names()`; None is the system's own box.
         **parameters: the system's own parameters.
 
@@ -53,10 +118,14 @@ def create(name: str, *, geometry: str | None = None, **parameters: Any) -> Syst
         The system.
 
     Raises:
-        ArgumentError: if there is no such system, or it has no such parameter or domain.
+        ArgumentError: if there is no such system, or it has no such case, parameter or domain.
     """
-    cls = _REGISTRY[check_choice("name", name, _REGISTRY)]
-    legal = [key for key in inspect.signature(cls).parameters]
+    cls = _class_of(name)
+    if case is not None:
+        if not cls.cases:
+            raise ArgumentError("case", f"be left out for {name}, which has one", repr(case))
+        parameters = {"case": check_choice("case", case, tuple(cls.cases)), **parameters}
+    legal = list(inspect.signature(cls).parameters)
     for key in parameters:
         check_choice(f"parameter of {name}", key, legal)
     system = cls(**parameters)

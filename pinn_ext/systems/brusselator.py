@@ -31,7 +31,7 @@ class Brusselator(System):
 
     def __init__(self, side: float = 2.0, boundary: str | None = None) -> None:
         check_number("side", side, 0, open_low=True)
-        self.boundary = check_boundary(type(self), boundary)
+        self.boundary = check_boundary(self, boundary)
         self.lower, self.upper = (0.0, 0.0), (float(side), float(side))
 
     def rhs(self, u: Tensor, v: Tensor, d: Derivatives) -> tuple[Tensor, Tensor]:

@@ -30,7 +30,7 @@ class CoupledBurgers(System):
     default_nodes: ClassVar[int] = 48
 
     def __init__(self, amplitude: float | None = None, boundary: str | None = None) -> None:
-        self.boundary = check_boundary(type(self), boundary)
+        self.boundary = check_boundary(self, boundary)
         if amplitude is not None:
             check_number("amplitude", amplitude, 0, open_low=True)
             if self.periodic:

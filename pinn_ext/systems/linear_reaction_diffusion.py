@@ -45,7 +45,7 @@ class LinearReactionDiffusion(System):
                 f"`a` and `b` must differ (v is proportional to a - b), got {a} twice."
             )
         self.a, self.b, self.diffusion = float(a), float(b), float(diffusion)
-        self.boundary = check_boundary(type(self), boundary)
+        self.boundary = check_boundary(self, boundary)
         self.lower, self.upper = (-math.pi,), (math.pi,)
 
     def rhs(self, u: Tensor, v: Tensor, d: Derivatives) -> tuple[Tensor, Tensor]:

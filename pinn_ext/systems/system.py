@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import copy
+import functools
+import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import ClassVar, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor
 
+from pinn_ext import references
 from pinn_ext.checks import ArgumentError, check_choice
 from pinn_ext.systems import domains
 
@@ -35,23 +38,37 @@ class System(ABC):
 
     Attributes:
         name: the name users write.
-        boundaries: the kinds of boundary that the system can have, the default first.
+        boundaries: the kinds of boundary that the system can have, the default first; of a system
+            with several cases they are in `cases`.
+        cases: kinds of boundary by name of each problem that is posed with the equation, the
+            default first; empty where there is one problem.
+        without_exact: those of the cases whose solution is known by a reference only.
+        takes_place: whether `rhs` asks for positions and times too.
         default_nodes: nodes along each side of a snapshot graph, unless the user says otherwise.
         lower: smallest coordinate along each axis.
         upper: largest coordinate along each axis.
         final_time: end of the time interval.
         boundary: `"dirichlet"` or `"periodic"`.
+        case: one of `cases`, None where there are none.
     """
 
     name: ClassVar[str]
-    boundaries: ClassVar[tuple[str, ...]]
+    boundaries: ClassVar[tuple[str, ...]] = ()
+    cases: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    without_exact: ClassVar[frozenset[str]] = frozenset()
     default_nodes: ClassVar[int]
+    takes_place: ClassVar[bool] = False
 
     lower: tuple[float, ...]
     upper: tuple[float, ...]
     final_time: float = 1.0
     boundary: str
+    case: str | None = None
     _geometry: domains.Geometry | None = None
+
+    def __init_subclass__(cls) -> None:
+        """See whether the equation has coefficients or sources that vary."""
+        cls.takes_place = len(inspect.signature(cls.rhs).parameters) == 6
 
     @property
     def dimension(self) -> int:
@@ -95,12 +112,63 @@ class System(ABC):
         return system
 
     @abstractmethod
-    def rhs(self, u: Tensor, v: Tensor, d: Derivatives) -> tuple[Tensor, Tensor]:
-        """Return `(du/dt, dv/dt)`, each `[N]`, from the fields `[N]` and their derivatives."""
+    def rhs(self, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
+        """Return `(du/dt, dv/dt)`, each `[N]`, from the fields `[N]` and their derivatives.
 
-    @abstractmethod
+        A system has `rhs(u, v, d)`, or `rhs(u, v, d, x, t)` where sources or coefficients vary
+        with position `[N, dimension]` and time `[N]`.
+        """
+
+    def rates(
+        self, u: Tensor, v: Tensor, d: Derivatives, x: Tensor, t: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return `rhs`, which gets position and time where it asks for them.
+
+        Args:
+            u: field `[N]`.
+            v: field `[N]`.
+            d: their derivatives.
+            x: positions `[N, dimension]`.
+            t: times `[N]`.
+
+        Returns:
+            `(du/dt, dv/dt)`, each `[N]`.
+        """
+        return self.rhs(u, v, d, x, t) if self.takes_place else self.rhs(u, v, d)
+
+    @property
+    def has_exact(self) -> bool:
+        """Whether the solution is known in closed form."""
+        return self.case not in self.without_exact and type(self).exact is not System.exact
+
     def exact(self, x: Tensor, t: Tensor) -> Tensor:
-        """Return the exact u and v `[N, 2]` at positions `[N, dimension]` and times `[N]`."""
+        """Return the exact u and v `[N, 2]`, for systems that have one (`has_exact`).
+
+        Args:
+            x: positions `[N, dimension]`.
+            t: times `[N]`.
+
+        Raises:
+            ValueError: if the solution is not known in closed form.
+        """
+        case = "" if self.case is None else f" in case {self.case}"
+        raise ValueError(f"{self.name}{case} has no solution in closed form.")
+
+    def solution(self, x: Tensor, t: Tensor) -> Tensor:
+        """Return what errors are measured against: the exact solution, or else the reference.
+
+        Args:
+            x: positions `[N, dimension]`.
+            t: times `[N]`.
+
+        Returns:
+            u and v `[N, 2]`; of a reference without a gradient, see `pinn_ext.references`.
+        """
+        if self.has_exact:
+            return self.exact(x, t)
+        stored = _reference(f"{self.name}/{self.case}")
+        fields = stored.evaluate(x.detach().cpu().double().numpy(), t.detach().cpu().numpy())
+        return torch.from_numpy(fields).to(x)
 
     def data(self, x: Tensor, t: Tensor) -> Tensor:
         """Return the initial and boundary data `[N, 2]`; asked only at t = 0 or on the boundary."""
@@ -135,16 +203,40 @@ class System(ABC):
         return x, torch.cat((times.new_zeros(len(start)), times.repeat(len(faces))))
 
 
+@functools.lru_cache(maxsize=4)
+def _reference(name: str) -> references.Reference:
+    """Return a stored solution, which knows its modes once it was asked."""
+    return references.load(name)
+
+
 def columns(u: Tensor, v: Tensor) -> Tensor:
     """Return the fields `[N]` side by side as a state `[N, 2]`."""
     return torch.stack((u, v), dim=-1)
 
 
-def check_boundary(cls: type[System], boundary: str | None) -> str:
-    """Return the boundary to use: the system's default for None.
+def check_case(cls: type[System], case: str | None) -> str:
+    """Return the case to pose: the system's default for None.
 
     Args:
-        cls: the system.
+        cls: the system, with cases.
+        case: what the user asked for, or None.
+
+    Returns:
+        One of the system's cases.
+
+    Raises:
+        ValueError: if the system has no such case.
+    """
+    if case is None:
+        return next(iter(cls.cases))
+    return check_choice(f"case of {cls.name}", case, tuple(cls.cases))
+
+
+def check_boundary(system: System, boundary: str | None) -> str:
+    """Return the boundary to use: the default of the system, or of its case, for None.
+
+    Args:
+        system: whose case is known, if it has several.
         boundary: what the user asked for, or None.
 
     Returns:
@@ -153,6 +245,9 @@ def check_boundary(cls: type[System], boundary: str | None) -> str:
     Raises:
         ValueError: if the system has no such boundary.
     """
+    case = system.case
+    legal = system.boundaries if case is None else system.cases[case]
     if boundary is None:
-        return cls.boundaries[0]
-    return check_choice(f"boundary of {cls.name}", boundary, cls.boundaries)
+        return legal[0]
+    what = f"boundary of {system.name}" + ("" if case is None else f" in case {case}")
+    return check_choice(what, boundary, legal)

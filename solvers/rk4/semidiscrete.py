@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,8 @@ class SemiDiscrete:
     `boundary`, these nodes keep the values they have.
 
     Args:
-        rhs: `rhs(u, v, d) -> (du/dt, dv/dt)` with u, v [N]; d supplies `laplacian`, `gradient`.
+        rhs: `rhs(u, v, d) -> (du/dt, dv/dt)` with u, v [N]; d supplies `laplacian`, `gradient`. One
+            with five arguments, `rhs(u, v, d, x, t)`, gets positions [N, d] and times [N] too.
         operators: Derivatives on the graph, passed to `rhs` as d.
         boundary: `boundary(x [m, d], t [m]) -> [m, 2]`, values of u, v at Dirichlet nodes.
         flux: `flux(x [m, d], n [m, d], t [m]) -> [m, 2]`, slopes of u, v along the outward normals
@@ -50,7 +52,7 @@ class SemiDiscrete:
 
     def __init__(
         self,
-        rhs: Callable[[Tensor, Tensor, GraphOperators], tuple[Tensor, Tensor]],
+        rhs: Callable[..., tuple[Tensor, Tensor]],
         operators: GraphOperators,
         boundary: Callable[[Tensor, Tensor], Tensor] | None = None,
         flux: Callable[[Tensor, Tensor, Tensor], Tensor] | None = None,
@@ -59,6 +61,7 @@ class SemiDiscrete:
         if flux is not None and operators.fluxes is None:
             raise ValueError("`flux` must come with a Neumann boundary, got operators without one.")
         self.rhs = rhs
+        self._takes_place = _takes_place(rhs)
         self.operators = operators
         self.boundary = boundary
         self.flux = flux
@@ -72,7 +75,8 @@ class SemiDiscrete:
         """Rates of change of the state.
 
         Args:
-            time: Time, a number or [N]; the system itself depends on it by its fluxes only.
+            time: Time, a number or [N]; the system depends on it by its fluxes, and where `rhs`
+                asks for it.
             state: [N, 2], columns u and v.
 
         Returns:
@@ -111,12 +115,21 @@ class SemiDiscrete:
     def rates(self, time: Time, fields: Fields) -> Fields:
         """As the call, on the columns (u, v), each [N], kept apart; `time` is not checked."""
         u, v = fields
-        rates = _two_rates(self.rhs(u, v, self.derivatives(time, fields)), u)
+        rates = _two_rates(self.equation(time, u, v, self.derivatives(time, fields)), u)
         if not self._nodes.numel():
             return rates
         if torch.compiler.is_compiling():  # a choice would become a branch around the sums
             return tuple(rate * self._free for rate in rates)
         return tuple(rate.masked_fill(self.operators.boundary_mask, 0.0) for rate in rates)
+
+    def equation(self, time: Time, u: Tensor, v: Tensor, d: Any) -> tuple[Tensor, Tensor]:
+        """What `rhs` returns, which gets positions and times where it asks for them."""
+        if not self._takes_place:
+            return self.rhs(u, v, d)
+        x = self.operators.pos
+        if isinstance(time, Tensor):
+            return self.rhs(u, v, d, x, time.expand(len(x)).to(x))
+        return self.rhs(u, v, d, x, x.new_full(x.shape[:1], float(time)))
 
     def derivatives(self, time: Time, fields: Fields) -> GraphOperators:
         """What `rhs` gets as d: the operators, with the given slopes of u and v at a time."""
@@ -158,6 +171,16 @@ class SemiDiscrete:
         if isinstance(time, Tensor):
             return time.expand(like.shape[0])[nodes].to(self._points)
         return self._points.new_full((nodes.numel(),), float(time))
+
+
+def _takes_place(rhs: Callable[..., Any]) -> bool:
+    """Whether a right-hand side asks for positions and times; those with defaults do not count."""
+    try:
+        arguments = inspect.signature(rhs).parameters.values()
+    except (TypeError, ValueError):  # Python cannot tell
+        return False
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(own.kind in kinds and own.default is own.empty for own in arguments) == 5
 
 
 def _two_rates(values: Any, like: Tensor) -> Fields:

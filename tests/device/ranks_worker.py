@@ -1,4 +1,4 @@
-"""One of two processes that train together: `… ranks_worker RANK FILE_TO_MEET_AT`.
+"""One of two processes that train together: `ranks_worker.py RANK FILE_TO_MEET_AT`.
 
 It prints what the first step of an aggregator came to, on one card for both and on a card for each.
 """

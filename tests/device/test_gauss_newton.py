@@ -15,8 +15,9 @@ def double(clean_deepxde):
     dde.config.set_default_float("float64")
 
 
-@pytest.mark.parametrize("damping", DAMPINGS)
-@pytest.mark.parametrize("solver", ["auto", "matrix_free"])
+@pytest.mark.parametrize(
+    ("damping", "solver"), [*((name, "auto") for name in DAMPINGS), ("nielsen", "matrix_free")]
+)
 def test_it_trains_as_on_the_cpu(problem, on_both, damping, solver):
     def fit():
         model = poisson()

@@ -52,7 +52,6 @@ def parameters(folder):
     "arguments",
     [
         ("training=adaptive_ntk", "training.loss.adaptive.diagnostics=true", "training.keep=best"),
-        ("training=adaptive_gradnorm", "training.loss.rk4_detach=true"),
         ("training=adaptive_sa_pinn", "problem.conditions=soft", "training.schedule=cosine"),
         ("training=adaptive_causal", "problem=linear_reaction_diffusion"),
         ("training=adaptive_rba", *ON_A_DISK),
@@ -86,7 +85,6 @@ def test_pilots_of_auto(run):
 @pytest.mark.parametrize(
     ("first", "second", "step"),
     [
-        ("pretend", "pretend:1", 5),
         ("pretend", "cpu", 4),
         ("cpu", "pretend", 7),
     ],
@@ -107,12 +105,10 @@ def test_a_run_goes_on_where_torch_does_not_know_the_device(run, run_script, tmp
     first = run(*QUICK, "training=adaptive_rba", DEVICE, "hydra.run.dir=moved")
     assert first.status == 0, first.err
     more = ("training.resume=moved", "training.epochs=3")
-    refused = run_script(ROOT / "main.py", *more, folder=tmp_path)
-    assert refused.returncode == 2 and "got 'pretend'" in refused.stderr
-    assert refused.stderr.count("\n") == 1, refused.stderr
-    done = run_script(ROOT / "main.py", *more, "device=cpu", folder=tmp_path)
+    done = run_script(ROOT / "main.py", *more, folder=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "Resumed after epoch 2" in done.stdout
+    assert "The run goes on on cpu, it was on pretend (" in done.stdout
+    assert read_report(tmp_path / "moved")["epochs"] == 3
 
 
 def test_a_loss_that_is_not_finite_fails_at_the_step_of_the_cpu(run, monkeypatch):

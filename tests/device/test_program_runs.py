@@ -16,7 +16,6 @@ from tests.device import pretend
 from tests.program.conftest import SMALL, read_report, read_rows
 
 RUN = (*SMALL, "dtype=float64")
-SOFT = ("problem.boundary=dirichlet", "problem.conditions=soft")
 
 
 @pytest.fixture(autouse=True)
@@ -130,8 +129,6 @@ def load_file(name):
     [
         ["training=gauss_newton", "training.gauss_newton.use_rk4=true"],
         ["training.lbfgs_iterations=4", "training.epochs=1"],
-        [*SOFT, "dataset=cloud", "training=adaptive_equal_init"],
-        ["problem.conditions=soft"],
     ],
 )
 def test_as_on_the_cpu(run, more):

@@ -1,8 +1,5 @@
 """What lies on different devices, or trains on one together, is refused in one sentence."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,8 +8,6 @@ import torch
 import pinn_ext
 from tests.device.test_late_look import line_model
 from tests.losses.snapshot_losses import config, parts
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_a_network_on_another_device_than_its_points(device):
@@ -33,23 +28,11 @@ def test_a_model_on_another_device_than_the_batch(device):
         pinn_ext.train_physics(batch, model, optimizer, device, config())
 
 
-def test_two_processes_share_no_card(device, tmp_path):
-    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    command = [sys.executable, "-m", "tests.device.ranks_worker"]
-    started = [
-        subprocess.Popen(
-            [*command, str(rank), str(tmp_path / "meeting")],
-            env={**os.environ, "PYTHONPATH": path},
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for rank in (0, 1)
-    ]
-    try:
-        said = [process.communicate(timeout=120)[0].splitlines() for process in started]
-    finally:
-        for process in started:
-            process.kill()
+def test_two_processes_share_no_card(start_script, tmp_path):
+    worker = Path(__file__).resolve().parent / "ranks_worker.py"
+    started = [start_script(worker, rank, tmp_path / "meeting", folder=tmp_path) for rank in (0, 1)]
+    assert [process.wait(120) for process in started] == [0, 0], started[0].text("err")
+    said = [process.text("out").splitlines() for process in started]
     refused = "Each process must train on a device of its own, got pretend:1 of "
     for together, apart in said:
         assert together.startswith(refused) and " for ranks 0 and 1: call " in together

@@ -4,6 +4,8 @@ import contextlib
 import os
 import signal
 
+import pytest
+
 from pinn_ext.program.interrupts import Interrupts, SweepEnd
 from tests.program.conftest import SMALL
 
@@ -29,6 +31,15 @@ def test_the_next_job_does_not_start(run, monkeypatch):
     assert "lost" in done.out
 
 
+@pytest.fixture
+def sighup_by_default():
+    """As it is unless the tests were started by nohup."""
+    outside = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, outside)
+
+
+@pytest.mark.usefixtures("sighup_by_default")
 def test_handlers_come_back():
     before = [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)]
     with SweepEnd().caught(), Interrupts().caught():

@@ -13,7 +13,10 @@ LONGEST_FUNCTION = 59  # without its docstring
 MOST_FILES = 14
 # Function, and why it is one piece; a shorter list is better than a good reason.
 LONG_FUNCTIONS = {}
-FULL_FOLDERS = {"pinn_ext/strategies": "one file a method"}
+FULL_FOLDERS = {
+    "pinn_ext/strategies": "one file a method",
+    "pinn_ext/systems": "one file a system",
+}
 
 
 def files(*folders):

@@ -56,13 +56,13 @@ def linearise(system: SemiDiscrete, time: Time, fields: Fields) -> Linearisation
         The Jacobian, in 1 / time.
     """
     recorded = _Recorder(system.derivatives(time, fields))
-    system.rhs(fields[0], fields[1], recorded)  # type: ignore[arg-type]
+    system.equation(time, fields[0], fields[1], recorded)
     if len(recorded.outputs) > _MOST:
         return None
 
     def formula(*values: Tensor) -> tuple[Tensor, ...]:
         player = _Player(system.operators, values[2:])
-        rates = system.rhs(values[0], values[1], player)  # type: ignore[arg-type]
+        rates = system.equation(time, values[0], values[1], player)
         return *player.inputs, *rates
 
     values = *fields, *recorded.outputs
