@@ -11,13 +11,13 @@ the hole, whose node lies in no triangle.
 import sys
 from pathlib import Path
 
-import gmsh
-
 WIDTH, HEIGHT, RADIUS, SIZE = 2.0, 1.0, 0.2, 0.12
 CENTRE = (0.8, 0.5)
 
 
 def main(file):
+    import gmsh  # here, as the search for doctests imports all files of the project
+
     gmsh.initialize()
     gmsh.option.setNumber("General.Terminal", 0)
     gmsh.option.setNumber("General.NumThreads", 1)
