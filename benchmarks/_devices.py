@@ -36,14 +36,6 @@ def named(name: str, flag: str = "--device") -> torch.device:
     return device
 
 
-def make_default(device: torch.device) -> None:
-    """Let tensors be made on a device; DeepXDE's import has chosen a GPU where torch sees one."""
-    import torch
-
-    # Even for the CPU, a default device would cost a call at each operator.
-    torch.set_default_device(None if device.type == "cpu" else device)
-
-
 def clock(device: torch.device) -> float:
     """Return the seconds of a clock, once a device has done what it was asked for."""
     from solvers.devices import synchronize
@@ -78,14 +70,9 @@ def facts(device: torch.device) -> dict[str, Any]:
 
 
 def _is_there(device: torch.device) -> bool:
-    from solvers.devices import module_of
+    from solvers.devices import count_of
 
-    if device.type == "cpu":
-        return True
-    module = module_of(device)
-    if module is None or not getattr(module, "is_available", lambda: True)():
-        return False
-    return (device.index or 0) < getattr(module, "device_count", lambda: 1)()
+    return device.type == "cpu" or (device.index or 0) < count_of(device.type)
 
 
 def _asked(module: Any, question: str, device: torch.device) -> Any:

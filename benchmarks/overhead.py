@@ -40,6 +40,7 @@ import torch
 import pinn_ext
 from pinn_ext.dde import callback
 from pinn_ext.dde.weighting import kernel_meter, loss_recorder, step_snapshot
+from solvers.devices import make_default
 
 PERIOD = 100
 WARM_UP = 20
@@ -234,7 +235,7 @@ def main() -> None:
         if getattr(args, flag) < least:
             sys.exit(f"`--{flag}` must be at least {least}, got {getattr(args, flag)}.")
     device = _devices.named(args.device)
-    _devices.make_default(device)
+    make_default(device)
     rows = []
     for terms in wanted:
         for name in chosen:

@@ -36,6 +36,8 @@ import deepxde as dde
 import torch
 from _training_step.models import VARIANTS, Case, fits, loss_of, step_of, with_points
 
+from solvers.devices import make_default
+
 WIDE = (32, 32, 32)
 CASES = {
     "brusselator_hard": Case("brusselator", None, "hard", 2890, WIDE),
@@ -117,7 +119,7 @@ def main() -> None:
     """Measure every case in every floating-point type."""
     args = arguments()
     device = _devices.named(args.device)
-    _devices.make_default(device)
+    make_default(device)
     torch.set_num_threads(args.threads)
     hidden = tuple(_common.numbers("--hidden", args.hidden, 1)) if args.hidden else None
     rows = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from typing import Any
 
 import torch
@@ -52,6 +53,49 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
 
 
+def count_of(kind: str) -> int:
+    """Return how many devices of a kind this machine has that torch can use.
+
+    Args:
+        kind: such as `cuda`; 0 of one that torch does not know.
+    """
+    try:
+        module = module_of(torch.device(kind))
+    except RuntimeError:
+        return 0
+    if module is None or not getattr(module, "is_available", lambda: True)():
+        return 0
+    return int(module.device_count()) if hasattr(module, "device_count") else 1
+
+
+def make_default(device: torch.device) -> None:
+    """Let tensors be made on a device that do not say where.
+
+    Of the CPU no default is made: it would be a mode that every call of torch goes through.
+    """
+    torch.set_default_device(None if device.type == "cpu" else device)
+
+
+def free_memory(device: torch.device) -> float | None:
+    """Return the bytes that an accelerator can still give; None where it does not say.
+
+    What torch's own store of the device holds and would use again counts as free.
+    """
+    module = module_of(device)
+    if not hasattr(module, "mem_get_info"):
+        return None
+    free = float(module.mem_get_info(device)[0])
+    if hasattr(module, "memory_reserved") and hasattr(module, "memory_allocated"):
+        free += float(module.memory_reserved(device) - module.memory_allocated(device))
+    return free
+
+
+def asked_for(error: BaseException) -> tuple[str, str] | None:
+    """Return what an error that says there is no memory was asked for: a number and its unit."""
+    found = re.search(r"tried to allocate ([\d.]+) ?([KMGT]iB|bytes)", str(error), re.IGNORECASE)
+    return None if found is None else (found[1], found[2])
+
+
 def is_waited_for(tensor: torch.Tensor) -> bool:
     """Return whether the host waits where it reads a number of a tensor: anywhere but on a CPU."""
     return tensor.device.type != "cpu"
@@ -71,7 +115,8 @@ def read(*numbers: torch.Tensor) -> list[float]:
         [2.0, 1.0]
     """
     if not is_waited_for(numbers[0]):
-        return [float(number) for number in numbers]
+        # One at a time is the cheapest here.
+        return [float(number.item()) for number in numbers]
     wide = torch.float32 if numbers[0].device.type == "mps" else torch.float64  # all that it has
-    values: list[float] = torch.stack([number.to(wide) for number in numbers]).tolist()
+    values: list[float] = torch.stack([number.detach().to(wide) for number in numbers]).tolist()
     return values

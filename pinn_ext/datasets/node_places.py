@@ -40,16 +40,13 @@ def node_places(operators: GraphOperators) -> NodePlaces:
     """
     places = operators.derived.get(_KEY)
     if places is None:
-        with torch.inference_mode(False):  # they are for trainings too
-            places = operators.derived[_KEY] = _find(operators.boundary_mask, operators.pos)
+        places = operators.derived[_KEY] = _find(operators)
     return places
 
 
-def _find(on_boundary: Tensor, pos: Tensor) -> NodePlaces:
-    boundary = _numbers(on_boundary)
-    inner = _numbers(~on_boundary) if len(boundary) else None
-    return NodePlaces(boundary, inner, [_numbers(x <= x.min()) for x in pos.unbind(dim=1)])
-
-
-def _numbers(mask: Tensor) -> Tensor:
-    return mask.nonzero().flatten()
+@torch.inference_mode(False)  # they are for trainings too
+def _find(operators: GraphOperators) -> NodePlaces:
+    boundary = operators.boundary_nodes
+    inner = operators.free_nodes if len(boundary) else None
+    lowest = [(x <= x.min()).nonzero().flatten() for x in operators.pos.unbind(dim=1)]
+    return NodePlaces(boundary, inner, lowest)

@@ -104,6 +104,11 @@ def optional(package: str, what: str) -> ModuleType:
         ) from None
 
 
+def said(error: Exception) -> str:
+    """Return what an error of another package says, in the place of what came."""
+    return f"{type(error).__name__} ({str(error).strip().rstrip('.') or 'no more is said'})"
+
+
 def plural(count: int, one: str, many: str | None = None) -> str:
     """Return a number with its noun, `"1 node"` or `"2 nodes"`."""
     return f"{count} {one if count == 1 else many or one + 's'}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -17,7 +16,7 @@ from pinn_ext.networks.hard_conditions import (
     HardConditions,
     PrecomputedConditions,
 )
-from solvers.devices import is_out_of_memory, module_of, on_cpu
+from solvers.devices import free_memory, is_out_of_memory, on_cpu
 
 _CPU = torch.device("cpu")
 _PART = 0.5  # of the memory that is free: the training needs some too
@@ -153,7 +152,8 @@ class ResidentGraphs:
 
     def _at_home(self, parts: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return the parts on the device, or in main memory where there is no room for them."""
-        if self.needed <= _PART * _free(self.device):
+        free = free_memory(self.device)
+        if free is None or self.needed <= _PART * free:
             try:
                 return {key: part.to(self.device) for key, part in parts.items()}
             except (MemoryError, RuntimeError) as error:
@@ -176,14 +176,3 @@ def _data_later(pick: dict[str, Tensor]) -> Tensor:
     """
     terms = pick.get("later_terms")
     return pick["later_value"] if terms is None else terms.sum(dim=0)
-
-
-def _free(device: torch.device) -> float:
-    """Return the bytes that a device can still give, infinity where it does not say."""
-    module = module_of(device)
-    if not hasattr(module, "mem_get_info"):
-        return math.inf
-    free = float(module.mem_get_info(device)[0])
-    if hasattr(module, "memory_reserved"):  # torch keeps some that it can give again
-        free += module.memory_reserved(device) - module.memory_allocated(device)
-    return free

@@ -49,9 +49,8 @@ class Meter:
         some = torch.zeros(1, requires_grad=True, device="cpu")
         chosen_parameters([some], where)  # refuses a bad one
         self.where, self.diagnose = where, diagnose
-        self.generator = torch.Generator(device="cpu").manual_seed(
-            0
-        )  # of the kernel's random signs
+        # Of the kernel's random signs.
+        self.generator = torch.Generator(device="cpu").manual_seed(0)
         self.needs_of_others: frozenset[str] = frozenset()
         self.clear()
 

@@ -11,7 +11,7 @@ from pinn_ext.adaptive_weights import AdaptiveLossWeights
 from pinn_ext.measurements import processes
 from pinn_ext.measurements.gradients import refuse_together
 from pinn_ext.measurements.static_graph import first_pass_of_static_graph
-from pinn_ext.measurements.transfers import read
+from solvers.devices import read
 
 
 def trace_of_kernel(
@@ -64,7 +64,7 @@ def trace_of_kernel(
                 allow_unused=True,
                 materialize_grads=True,
             )
-            total += sum(read([part.double().square().sum() for part in parts]))
+            total += sum(read(*(part.double().square().sum() for part in parts)))
         traces.append(total / (probes * max(residual.numel(), 1)))
     return processes.mean_of_numbers(traces)
 

@@ -1,29 +1,13 @@
-"""Numbers that are read from the device they lie on, at once or later."""
+"""Numbers on their way from the device that they lie on; `solvers.devices.read` reads at once."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from solvers import devices
-
-
-def read(numbers: Sequence[Tensor]) -> list[float]:
-    """Return tensors of shape `[]` as plain numbers.
-
-    Args:
-        numbers: on one device.
-
-    Returns:
-        One number each; the host waits once until the device has computed them.
-    """
-    # One number at a time is the cheapest on the CPU, one transfer on other devices.
-    if not numbers or numbers[0].is_cpu:
-        return [number.item() for number in numbers]
-    return torch.stack([number.detach() for number in numbers]).tolist()
 
 
 class Mailbox:

@@ -15,11 +15,10 @@ from pinn_ext.datasets import SnapshotBatch
 from pinn_ext.losses.from_config import Description, describe, initial_weights
 from pinn_ext.losses.physics_loss import PhysicsLoss
 from pinn_ext.losses.row_points import row_points
-from pinn_ext.measurements.transfers import read
 from pinn_ext.networks import FieldNetwork
 from pinn_ext.plain_torch.loss_aggregator import LossAggregator
 from pinn_ext.schema import Config
-from solvers.devices import with_index
+from solvers.devices import read, with_index
 
 
 def train_physics(
@@ -73,7 +72,7 @@ def train_physics(
     optimizer.zero_grad()
     total.backward()
     optimizer.step()
-    weighted, *raw = read([total, *terms])
+    weighted, *raw = read(total, *terms)
     return weighted, dict(zip(loss.names, raw, strict=True))
 
 

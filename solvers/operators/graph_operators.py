@@ -131,7 +131,8 @@ class GraphOperators:
 
     def _numbers(self, name: str, mask: Tensor) -> Tensor:
         if name not in self.derived:
-            self.derived[name] = mask.nonzero().flatten()
+            with torch.inference_mode(False):  # they are for trainings too
+                self.derived[name] = mask.nonzero().flatten()
         numbers: Tensor = self.derived[name]
         return numbers
 

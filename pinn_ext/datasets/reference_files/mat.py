@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import scipy.io
 
-from pinn_ext.datasets.outside_files import FileError, optional
+from pinn_ext.datasets.outside_files import FileError, optional, said
 from pinn_ext.datasets.reference_files.arrays import StoredArray
 
 _NUMBERS = {
@@ -39,7 +39,7 @@ def mat_arrays(path: Path) -> dict[str, StoredArray]:
         with path.open("rb") as file:
             listed = scipy.io.whosmat(file)
     except Exception as error:  # a damaged file makes scipy raise nearly anything
-        raise FileError(path, "be a whole mat file", _said(error)) from None
+        raise FileError(path, "be a whole mat file", said(error)) from None
     return {
         name: StoredArray(tuple(shape), _kind(what), partial(_load, path, name))
         for name, shape, what in listed
@@ -58,7 +58,7 @@ def _load(path: Path, name: str) -> np.ndarray:
         with path.open("rb") as file:
             return np.asarray(scipy.io.loadmat(file, variable_names=[name])[name])
     except Exception as error:
-        raise FileError(path, f"hold all of {name}", _said(error)) from None
+        raise FileError(path, f"hold all of {name}", said(error)) from None
 
 
 def _of_hdf5(path: Path) -> dict[str, StoredArray]:
@@ -72,7 +72,7 @@ def _of_hdf5(path: Path) -> dict[str, StoredArray]:
                     load = partial(_load_hdf5, h5py, path, name)
                     found[name] = StoredArray(shape, _kind_hdf5(item), load)
     except (OSError, RuntimeError, KeyError) as error:
-        raise FileError(path, "be a whole mat file", _said(error)) from None
+        raise FileError(path, "be a whole mat file", said(error)) from None
     return found
 
 
@@ -94,11 +94,7 @@ def _load_hdf5(h5py: Any, path: Path, name: str) -> np.ndarray:
         with h5py.File(path, "r") as file:
             values = file[name][()]
     except (OSError, RuntimeError, KeyError) as error:
-        raise FileError(path, f"hold all of {name}", _said(error)) from None
+        raise FileError(path, f"hold all of {name}", said(error)) from None
     if values.dtype.names:
         values = values["real"] + 1j * values["imag"]
     return values.T  # MATLAB counts columns first
-
-
-def _said(error: Exception) -> str:
-    return f"{type(error).__name__} ({str(error).strip().rstrip('.') or 'no more is said'})"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pinn_ext.datasets.outside_files import FileError
+from pinn_ext.datasets.outside_files import FileError, said
 from pinn_ext.datasets.reference_files.arrays import StoredArray
 
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError)
@@ -33,7 +33,7 @@ def npz_arrays(path: Path) -> dict[str, StoredArray]:
                     load = partial(_load, path, member[:-4])
                     found[member[:-4]] = StoredArray(shape, _kind(dtype), load)
     except _DAMAGE as error:
-        raise FileError(path, "be a whole npz file", _said(error)) from None
+        raise FileError(path, "be a whole npz file", said(error)) from None
     if not found:
         raise FileError(path, "hold arrays of numpy (.npy)", "none")
     return found
@@ -58,8 +58,4 @@ def _load(path: Path, name: str) -> np.ndarray:
         with np.load(path, allow_pickle=False) as file:
             return np.asarray(file[name])
     except _DAMAGE as error:
-        raise FileError(path, f"hold all of {name}", _said(error)) from None
-
-
-def _said(error: Exception) -> str:
-    return f"{type(error).__name__} ({str(error).strip().rstrip('.') or 'no more is said'})"
+        raise FileError(path, f"hold all of {name}", said(error)) from None

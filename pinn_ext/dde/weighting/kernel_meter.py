@@ -10,7 +10,7 @@ from pinn_ext.adaptive_weights import AdaptiveLossWeights
 from pinn_ext.dde.model.residual_rows import ModelRows
 from pinn_ext.measurements import processes
 from pinn_ext.measurements.meter import Meter
-from pinn_ext.measurements.transfers import read
+from solvers.devices import read
 
 
 class KernelMeter(Meter):
@@ -57,7 +57,7 @@ def _exact_traces(model: Any) -> list[float]:
     _, jacobian = rows.linearize(rows.get())
     trained = sum(p.numel() for p in model.net.parameters() if p.requires_grad)
     parts = jacobian[: sum(rows.sizes), :trained].split(rows.sizes)
-    norms = read([torch.linalg.vector_norm(part, dtype=torch.float64) for part in parts])
+    norms = read(*(torch.linalg.vector_norm(part, dtype=torch.float64) for part in parts))
     return [
         norm**2 / weight if weight else 0.0
         for norm, weight in zip(norms, rows.weights, strict=True)

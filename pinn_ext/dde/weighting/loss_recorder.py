@@ -14,7 +14,7 @@ from torch import Tensor
 from pinn_ext.dde.model.loss_terms import as_list, difference
 from pinn_ext.dde.weighting.point_weights import Heard, PointWeights, listening
 from pinn_ext.measurements import processes
-from pinn_ext.measurements.transfers import read
+from solvers.devices import read
 
 
 class Listeners(NamedTuple):
@@ -164,11 +164,11 @@ class LossRecorder:
             return weigh(losses)
         self._expecting = False
         if terms[0].is_cpu:
-            values = read(terms)
+            values = read(*terms)
         else:
             with self._clock_stopped():
                 sound = self._listeners.settle()
-                values = read(terms) if sound and not self._reads_late else []
+                values = read(*terms) if sound and not self._reads_late else []
             if not sound:
                 return self._constants(terms, model)  # undone together with the step before
             if self._reads_late:
@@ -206,7 +206,7 @@ class LossRecorder:
             self._listeners.first_losses(terms)
             self._seen_terms = True
         if not any(parameter.requires_grad for parameter in self._parameters):
-            self._listeners.test(read(terms))
+            self._listeners.test(read(*terms))
         elif not self._is_bad:
             losses = weigh(losses)
             self._look_again(as_list(losses), model)
@@ -227,7 +227,7 @@ class LossRecorder:
         stacked = torch.stack(list(terms)).detach()
         weights = model.loss_weights
         weighted = stacked if weights is None else stacked * torch.as_tensor(weights).to(stacked)
-        total, *sums = read([weighted.sum(), *looked_at])
+        total, *sums = read(weighted.sum(), *looked_at)
         self.bad_gradient = not all(map(math.isfinite, sums))
         self._was_finite = math.isfinite(total)
         if math.isnan(total) and not self.bad_gradient:

@@ -91,7 +91,7 @@ class Snapshot:
 
     def is_finite(self) -> bool:
         """Return whether all copied parameters are finite numbers."""
-        if self._flat is not None and math.isfinite(self._flat.sum().item()):
+        if self._flat is not None and bool(self.finite()):
             return True
         # A sum of finite numbers may overflow.
         return all(bool(kept.isfinite().all()) for kept in self._kept)

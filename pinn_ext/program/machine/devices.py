@@ -9,7 +9,7 @@ import torch
 
 from pinn_ext.checks import ArgumentError
 from pinn_ext.schema import Config
-from solvers.devices import is_out_of_memory, module_of
+from solvers.devices import count_of, is_out_of_memory, module_of
 
 _KINDS = ("cuda", "xpu", "mps", "mtia", "hpu")
 _LOCAL_RANKS = ("LOCAL_RANK", "SLURM_LOCALID")  # torchrun's and SLURM's number on this machine
@@ -54,21 +54,6 @@ def devices_of_machine() -> list[str]:
     renamed = getattr(torch._C, "_get_privateuse1_backend_name", lambda: "privateuseone")()
     kinds = dict.fromkeys((*_KINDS, renamed))
     return ["cpu", *(f"{kind}:{i}" for kind in kinds for i in range(count_of(kind)))]
-
-
-def count_of(kind: str) -> int:
-    """Return how many devices of a kind this machine has that torch can use.
-
-    Args:
-        kind: such as `cuda`; 0 of one that torch does not know.
-    """
-    try:
-        module = module_of(torch.device(kind))
-    except RuntimeError:
-        return 0
-    if module is None or not getattr(module, "is_available", lambda: True)():
-        return 0
-    return int(module.device_count()) if hasattr(module, "device_count") else 1
 
 
 def is_here(name: str) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from pinn_ext.files import RunError
-from solvers.devices import is_out_of_memory, module_of
+from solvers.devices import asked_for, is_out_of_memory, module_of
 
 if TYPE_CHECKING:
     from pinn_ext.dde.phases import Phase
@@ -24,7 +23,6 @@ _KEYS = {
     "gauss_newton": ("training.gauss_newton.points", "network.hidden"),
 }
 _BUILDING = ("dataset.num_graphs", "dataset.num_validation", *_ALWAYS)
-_ASKED = re.compile(r"tried to allocate ([\d.]+) ?([KMGT]iB|bytes)", re.IGNORECASE)
 _UNITS = (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10))
 
 
@@ -48,8 +46,8 @@ def sentence(
     if type(error) is MemoryError and str(error):
         text = str(error).rstrip(".")
     else:
-        asked = _ASKED.search(str(error))
-        need = "" if asked is None else f", as {_brief(asked[1], asked[2])} more were asked for"
+        asked = asked_for(error)
+        need = "" if asked is None else f", as {_brief(*asked)} more were asked for"
         doing = "beside the training" if phase is None else f"after {phase.text}"
         keys = ", ".join(f"`{key}`" for key in (_BUILDING if phase is None else _KEYS[phase.name]))
         text = f"The memory of {device} ran out {doing}{need}: smaller values of {keys} need less"

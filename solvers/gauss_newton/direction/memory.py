@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from ...checks import number_problem, require
-from ...devices import is_out_of_memory, module_of
+from ...devices import asked_for, free_memory, is_out_of_memory
 
 _GIB = 2.0**30
 _PART = 0.5  # of the memory that is free: others need some too
@@ -71,8 +69,8 @@ class Sizes:
 
 
 def _sentence(error: BaseException, sizes: Sizes | None) -> str:
-    asked = re.search(r"tried to allocate ([\d.]+ ?\w+)", str(error), re.IGNORECASE)
-    more = "" if asked is None else f", tried to allocate {asked[1]}"
+    asked = asked_for(error)
+    more = "" if asked is None else f", tried to allocate {' '.join(asked)}"
     if sizes is None:
         return f"Memory ran out where the residual was computed{more}: take fewer rows (points)."
     need = needs(sizes.rows, sizes.columns, sizes.itemsize, sizes.robust)
@@ -97,9 +95,9 @@ def available(device: torch.device) -> float:
         Bytes, with those that torch's own store of the device holds and would use again; 4 GiB
         where the system does not say.
     """
-    module = module_of(device)
-    if module is not None:
-        return _on_accelerator(module, device)
+    if device.type != "cpu":
+        free = free_memory(device)
+        return _UNKNOWN if free is None else free
     sizes = [size for size in (_proc(), _cgroup()) if size is not None]
     if not sizes:
         try:
@@ -107,16 +105,6 @@ def available(device: torch.device) -> float:
         except (AttributeError, OSError, ValueError):
             sizes = [_UNKNOWN]
     return min(sizes)
-
-
-def _on_accelerator(module: Any, device: torch.device) -> float:
-    # Not every backend of torch has these.
-    if not hasattr(module, "mem_get_info"):
-        return _UNKNOWN
-    free = float(module.mem_get_info(device)[0])
-    if hasattr(module, "memory_reserved") and hasattr(module, "memory_allocated"):
-        free += float(module.memory_reserved(device) - module.memory_allocated(device))
-    return free
 
 
 def _proc() -> float | None:

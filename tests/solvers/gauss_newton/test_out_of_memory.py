@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from solvers import devices
 from solvers.gauss_newton import GaussNewtonMemoryError, Stepper, least_squares
 from solvers.gauss_newton.autodiff import Derivatives
 from solvers.gauss_newton.direction import memory
@@ -97,9 +98,9 @@ class Card:
 
 def test_memory_that_torch_keeps_counts_as_free(monkeypatch):
     card = Card()
-    monkeypatch.setattr(memory, "module_of", lambda device: card)
+    monkeypatch.setattr(devices, "module_of", lambda device: card)
     assert memory.available(torch.device("cuda")) == 1000 + 600 - 250
-    monkeypatch.setattr(memory, "module_of", lambda device: object())
+    monkeypatch.setattr(devices, "module_of", lambda device: object())
     assert memory.available(torch.device("cuda")) == 4 * 2**30
 
 
