@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 os.environ.setdefault("DDE_BACKEND", "pytorch")
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -25,42 +25,17 @@ import torch
 from torch import Tensor
 
 from pinn_ext import systems
-from pinn_ext.systems import Derivatives, System
-from solvers.devices import on_cpu
+from pinn_ext.systems import System
+from solvers.devices import make_default, on_cpu
 
 HELD_OUT = 4000
-
-
-class Burgers2D(System):
-    """`u_t + u u_x + v u_y = nu lap u`, v alike, on the unit square with Dirichlet data.
-
-    The front of Fletcher (1983), which Cole and Hopf's transformation gives.
-    """
-
-    name: ClassVar[str] = "burgers_2d"
-    boundary = "dirichlet"
-    lower, upper = (0.0, 0.0), (1.0, 1.0)
-    viscosity = 0.05
-
-    def rhs(self, u: Tensor, v: Tensor, d: Derivatives) -> tuple[Tensor, Tensor]:
-        """Return diffusion minus advection of u and v."""
-        (u_x, u_y), (v_x, v_y) = d.gradient(u), d.gradient(v)
-        du = self.viscosity * d.laplacian(u) - u * u_x - v * u_y
-        dv = self.viscosity * d.laplacian(v) - u * v_x - v * v_y
-        return du, dv
-
-    def exact(self, x: Tensor, t: Tensor) -> Tensor:
-        """Return the front `[N, 2]`."""
-        phase = (4.0 * (x[:, 1] - x[:, 0]) - t) / (32.0 * self.viscosity)
-        wave = torch.sigmoid(-phase) / 4.0
-        return torch.stack((0.75 - wave, 0.75 + wave), dim=-1)
 
 
 CASES: dict[str, tuple[Callable[[], System], str]] = {
     "brusselator_hard": (lambda: systems.create("brusselator"), "hard"),
     "brusselator_soft": (lambda: systems.create("brusselator"), "soft"),
     "coupled_burgers": (lambda: systems.create("coupled_burgers"), "hard"),
-    "burgers_2d": (Burgers2D, "soft"),
+    "burgers_2d": (lambda: systems.create("burgers_2d", viscosity=0.05), "soft"),
     "linear_reaction_diffusion": (lambda: systems.create("linear_reaction_diffusion"), "hard"),
 }
 
@@ -120,7 +95,7 @@ def build(
         device: where it is trained; becomes the default device.
     """
     where = _devices.named(device)
-    _devices.make_default(where)
+    make_default(where)
     dde.config.set_default_float("float64")
     dde.config.set_random_seed(seed)
     make, conditions = CASES[case]

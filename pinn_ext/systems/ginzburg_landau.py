@@ -10,7 +10,15 @@ import torch
 from torch import Tensor
 
 from pinn_ext.checks import ArgumentError, check_number
-from pinn_ext.systems.system import Derivatives, System, check_boundary, check_case, columns
+from pinn_ext.references.cases.ginzburg_landau import JAXPI
+from pinn_ext.systems.system import (
+    Derivatives,
+    System,
+    check_boundary,
+    check_case,
+    columns,
+    refuse_given,
+)
 
 
 class GinzburgLandau(System):
@@ -38,7 +46,7 @@ class GinzburgLandau(System):
     without_exact: ClassVar[frozenset[str]] = frozenset({"jaxpi"})
     default_nodes: ClassVar[int] = 32
     lower, upper = (-1.0, -1.0), (1.0, 1.0)
-    diffusion, rate, shift = 0.004, 10.0, 1.5
+    diffusion, rate, shift = JAXPI.e, JAXPI.k, JAXPI.w
 
     def __init__(
         self,
@@ -49,9 +57,8 @@ class GinzburgLandau(System):
     ) -> None:
         self.case = check_case(type(self), case)
         self.boundary = check_boundary(self, boundary)
-        for key, value in (("m", m), ("n", n)):
-            if value is not None and self.case != "plane_wave":
-                raise ArgumentError(key, f"be left out in case {self.case}", value)
+        if self.case != "plane_wave":
+            refuse_given(self, m=m, n=n)
         modes = [1 if mode is None else mode for mode in (m, n)]
         self.modes = [
             int(check_number(key, mode, integer=True))

@@ -4,31 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from pinn_ext.checks import ArgumentError, check_number
-from pinn_ext.systems.system import Derivatives, System, check_boundary, check_case, columns
+from pinn_ext.references.cases import gray_scott as cases
+from pinn_ext.systems.system import (
+    Derivatives,
+    System,
+    check_boundary,
+    check_case,
+    columns,
+    refuse_given,
+)
 
-
-class _Pattern(NamedTuple):
-    """Diffusion of u and v, feed, loss of v, rate of the reaction; narrowness of the start; end."""
-
-    du: float
-    dv: float
-    feed: float
-    loss: float
-    rate: float
-    width: float
-    end: float
-
-
-_PATTERNS = {
-    "jaxpi": _Pattern(0.2, 0.1, 40.0, 100.0, 1000.0, 10.0, 2.0),
-    "pinnacle": _Pattern(1e-5, 5e-6, 0.04, 0.1, 1.0, 80.0, 200.0),
-}
+_PATTERNS = {"jaxpi": cases.JAXPI, "pinnacle": cases.PINNACLE}
+"""Problems that are known by a reference, with their numbers."""
 
 
 class GrayScott(System):
@@ -78,16 +71,14 @@ class GrayScott(System):
     ) -> None:
         self.case = check_case(type(self), case)
         self.boundary = check_boundary(self, boundary)
-        given = {"diffusion": diffusion, "loss": loss, "ratio": ratio}
-        legal = {"front": ("diffusion", "loss"), "pulse": tuple(given)}.get(self.case, ())
-        for key, value in given.items():
-            if value is not None and key not in legal:
-                raise ArgumentError(key, f"be left out in case {self.case}", value)
         if self.case in _PATTERNS:
+            refuse_given(self, diffusion=diffusion, loss=loss, ratio=ratio)
             own = _PATTERNS[self.case]
-            self.du, self.dv, self.feed, self.loss, self.rate = own[:5]
-            self.final_time = own.end
+            self.du, self.dv, self.feed, self.loss, self.rate = own.e1, own.e2, own.b, own.d, own.c
+            self.final_time = own.final_time
         else:
+            if self.case == "front":
+                refuse_given(self, ratio=ratio)
             self._set_constants(diffusion, loss, ratio)
 
     def _set_constants(
@@ -136,7 +127,7 @@ class GrayScott(System):
         """Return the exact solution, or the two Gaussians that a pattern starts from."""
         if self.case not in _PATTERNS:
             return self.exact(x, t)
-        width = _PATTERNS[self.case].width
+        width = _PATTERNS[self.case].s
         x, y = x.unbind(dim=-1)
         hole = torch.exp(-width * ((x + 0.05) ** 2 + (y + 0.02) ** 2))
         seed = torch.exp(-width * ((x - 0.05) ** 2 + (y - 0.02) ** 2))

@@ -9,8 +9,16 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from pinn_ext.checks import ArgumentError, check_number
-from pinn_ext.systems.system import Derivatives, System, check_boundary, check_case, columns
+from pinn_ext.checks import check_number
+from pinn_ext.references.cases.schroedinger import RAISSI
+from pinn_ext.systems.system import (
+    Derivatives,
+    System,
+    check_boundary,
+    check_case,
+    columns,
+    refuse_given,
+)
 
 
 class Schroedinger(System):
@@ -39,7 +47,7 @@ class Schroedinger(System):
     }
     without_exact: ClassVar[frozenset[str]] = frozenset({"raissi"})
     default_nodes: ClassVar[int] = 193
-    final_time: float = math.pi / 2
+    final_time: float = RAISSI.final_time
 
     def __init__(
         self,
@@ -50,14 +58,14 @@ class Schroedinger(System):
     ) -> None:
         self.case = check_case(type(self), case)
         self.boundary = check_boundary(self, boundary)
-        for key, value in (("amplitude", amplitude), ("speed", speed)):
-            if value is not None and self.case != "soliton":
-                raise ArgumentError(key, f"be left out in case {self.case}", value)
+        if self.case != "soliton":
+            refuse_given(self, amplitude=amplitude, speed=speed)
         amplitude = 1.0 if amplitude is None else amplitude
         self.amplitude = float(check_number("amplitude", amplitude, 0, open_low=True))
         self.speed = float(check_number("speed", 1.0 if speed is None else speed))
-        half = 5.0 if self.periodic else 12.0
-        self.lower, self.upper = (-half,), (half,)
+        self.lower, self.upper = (-12.0,), (12.0,)
+        if self.periodic:
+            self.lower, self.upper = RAISSI.lower, RAISSI.upper
 
     def rhs(self, u: Tensor, v: Tensor, d: Derivatives) -> tuple[Tensor, Tensor]:
         """Return dispersion and self-focusing."""

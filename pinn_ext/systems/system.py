@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import functools
-import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Protocol
@@ -15,6 +14,7 @@ from torch import Tensor
 from pinn_ext import references
 from pinn_ext.checks import ArgumentError, check_choice
 from pinn_ext.systems import domains
+from solvers.rk4.semidiscrete import takes_place
 
 FIELDS = ("u", "v")
 
@@ -43,7 +43,6 @@ class System(ABC):
         cases: kinds of boundary by name of each problem that is posed with the equation, the
             default first; empty where there is one problem.
         without_exact: those of the cases whose solution is known by a reference only.
-        takes_place: whether `rhs` asks for positions and times too.
         default_nodes: nodes along each side of a snapshot graph, unless the user says otherwise.
         lower: smallest coordinate along each axis.
         upper: largest coordinate along each axis.
@@ -57,7 +56,6 @@ class System(ABC):
     cases: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     without_exact: ClassVar[frozenset[str]] = frozenset()
     default_nodes: ClassVar[int]
-    takes_place: ClassVar[bool] = False
 
     lower: tuple[float, ...]
     upper: tuple[float, ...]
@@ -65,10 +63,6 @@ class System(ABC):
     boundary: str
     case: str | None = None
     _geometry: domains.Geometry | None = None
-
-    def __init_subclass__(cls) -> None:
-        """See whether the equation has coefficients or sources that vary."""
-        cls.takes_place = len(inspect.signature(cls.rhs).parameters) == 6
 
     @property
     def dimension(self) -> int:
@@ -134,7 +128,11 @@ class System(ABC):
         Returns:
             `(du/dt, dv/dt)`, each `[N]`.
         """
-        return self.rhs(u, v, d, x, t) if self.takes_place else self.rhs(u, v, d)
+        return self.rhs(u, v, d, x, t) if self._takes_place else self.rhs(u, v, d)
+
+    @functools.cached_property
+    def _takes_place(self) -> bool:
+        return takes_place(self.rhs)
 
     @property
     def has_exact(self) -> bool:
@@ -212,6 +210,21 @@ def _reference(name: str) -> references.Reference:
 def columns(u: Tensor, v: Tensor) -> Tensor:
     """Return the fields `[N]` side by side as a state `[N, 2]`."""
     return torch.stack((u, v), dim=-1)
+
+
+def refuse_given(system: System, **given: float | None) -> None:
+    """Refuse parameters that the problem at hand does not have.
+
+    Args:
+        system: whose case is known.
+        **given: the parameters by name, None for those that were left out.
+
+    Raises:
+        ArgumentError: naming the first that was given.
+    """
+    for key, value in given.items():
+        if value is not None:
+            raise ArgumentError(key, f"be left out in case {system.case}", value)
 
 
 def check_case(cls: type[System], case: str | None) -> str:

@@ -61,7 +61,7 @@ class SemiDiscrete:
         if flux is not None and operators.fluxes is None:
             raise ValueError("`flux` must come with a Neumann boundary, got operators without one.")
         self.rhs = rhs
-        self._takes_place = _takes_place(rhs)
+        self._takes_place = takes_place(rhs)
         self.operators = operators
         self.boundary = boundary
         self.flux = flux
@@ -173,7 +173,7 @@ class SemiDiscrete:
         return self._points.new_full((nodes.numel(),), float(time))
 
 
-def _takes_place(rhs: Callable[..., Any]) -> bool:
+def takes_place(rhs: Callable[..., Any]) -> bool:
     """Whether a right-hand side asks for positions and times; those with defaults do not count."""
     try:
         arguments = inspect.signature(rhs).parameters.values()

@@ -2,15 +2,8 @@
 
 import pytest
 
-from pinn_ext import systems
 from tests.program.conftest import SMALL, read_report
-
-CASES = [
-    (name, case, boundary)
-    for name in systems.names()
-    for case in systems.cases(name) or [None]
-    for boundary in systems.boundaries(name, case)
-]
+from tests.systems.every_case import CASES
 
 
 @pytest.mark.slow

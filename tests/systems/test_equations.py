@@ -8,21 +8,16 @@ import numpy as np
 import pytest
 import torch
 
-from pinn_ext import systems
+from pinn_ext import references, systems
 from pinn_ext.derivatives.autograd import AutogradDerivatives
 from pinn_ext.networks.hard_conditions import HardConditions
 from solvers.operators import GraphOperators, grid_graph
+from tests.systems.every_case import CASES
 
 torch.set_num_threads(1)
 F64 = torch.float64
 ROOT = Path(__file__).resolve().parents[2]
 # A new system joins every test below by being registered, once for each case and boundary.
-CASES = [
-    (name, case, boundary)
-    for name in systems.names()
-    for case in systems.cases(name) or [None]
-    for boundary in systems.boundaries(name, case)
-]
 # Parameters other than the defaults that must be exact too; one line for a system that has some.
 PARAMETERS = [
     ("belousov_zhabotinsky", None, "dirichlet", {"ratio": 0.8}),
@@ -175,6 +170,18 @@ def test_values_on_the_faces(name, case, boundary):
                     AutogradDerivatives(p).gradient(h)[axis] for p, h in ((low, f), (high, g))
                 ]
                 torch.testing.assert_close(*slopes, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(KEYS, [one for one in CASES if one not in KNOWN])
+def test_a_reference_is_of_the_same_problem(name, case, boundary):
+    system = systems.create(name, case=case, boundary=boundary)
+    problem = references.load(f"{name}/{case}").problem
+    assert (problem.lower, problem.upper) == (system.lower, system.upper)
+    assert problem.final_time == system.final_time
+    x, t = random_inputs(system)[:, :-1], torch.zeros(300, dtype=F64)
+    start = torch.from_numpy(problem.start(x.numpy()).T)
+    torch.testing.assert_close(system.data(x, t), start, rtol=1e-13, atol=1e-15)
+    torch.testing.assert_close(system.solution(x, t), start, rtol=1e-13, atol=1e-15)
 
 
 # ---- hard conditions ------------------------------------------------------------------------
