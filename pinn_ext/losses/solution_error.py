@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 
 import torch
@@ -33,8 +34,23 @@ class Evaluator:
         if not system.has_exact:
             length = system.final_time / _REFERENCE_TIMES
             points[:, -1] = (points[:, -1] / length).ceil() * length
+        self._points = points
         self.inputs = points.to(dtype).to(device)
         self.reference = system.solution(points[:, :-1], points[:, -1])
+
+    def at(self, device: torch.device | str, dtype: torch.dtype) -> Evaluator:
+        """Return the same elsewhere, or in another floating-point type.
+
+        Args:
+            device: where the points lie.
+            dtype: floating-point type of the points.
+
+        Returns:
+            An evaluator on the same points, against the same solution.
+        """
+        other = copy.copy(self)
+        other.inputs = self._points.to(dtype).to(device)
+        return other
 
     def errors(self, network: Callable[[Tensor], Tensor]) -> dict[str, float]:
         """Return the relative L2 error of each field.

@@ -24,7 +24,7 @@ from pinn_ext.program.machine.sizes import check_sizes
 from pinn_ext.reports.epoch_log import EpochLog
 from pinn_ext.schema import Config
 from pinn_ext.systems import System
-from solvers.devices import on_cpu
+from solvers.devices import make_default, on_cpu
 
 if TYPE_CHECKING:  # DeepXDE is loaded once the configuration is known to be sound
     from pinn_ext.dde.callback import AdaptiveWeights
@@ -79,7 +79,7 @@ class Built:
     def measure_on(self, validation: SnapshotBatch) -> None:
         """Measure losses on other snapshots from now on, and errors in their float type."""
         at = validation.inputs
-        self.evaluator = Evaluator(self.loss.system, at.device, at.dtype)
+        self.evaluator = self.evaluator.at(at.device, at.dtype)
         self.log.measure_with(validation, self.evaluator)
 
 
@@ -128,8 +128,8 @@ def build(checked: Checked, folder: Path) -> Built:
     cfg, loss, device = checked.cfg, checked.loss, checked.device
     take(device)
     # After DeepXDE's import, which makes a GPU the default device where torch sees one, whatever
-    # the run's device is. None is the CPU without a mode that every call of torch goes through.
-    torch.set_default_device(None if device.type == "cpu" else device)
+    # the run's device is.
+    make_default(device)
     configure(cfg.dtype, cfg.seed)
     with on_cpu():  # random numbers that do not depend on the device
         network = _network(cfg, loss).to(device)
