@@ -20,7 +20,13 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("pinn_ext.dde.phases", "pinn_ext.dde.tensorboard", "pinn_ext.dde.scale_outputs"),
     ("pinn_ext.dde.callback",),
     ("pinn_ext.dde.auto",),
-    ("pinn_ext.dde.data", "pinn_ext.dde.weighting", "pinn_ext.dde.gauss_newton"),
+    (
+        "pinn_ext.dde.data",
+        "pinn_ext.dde.weighting",
+        "pinn_ext.dde.gauss_newton",
+        "pinn_ext.dde.quasi_newton",
+    ),
+    ("pinn_ext.dde.own_loop",),
     ("pinn_ext.dde.model", "pinn_ext.dde.messages"),
     ("pinn_ext.plain_torch", "pinn_ext.reports"),
     ("pinn_ext.losses",),
@@ -34,6 +40,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "pinn_ext.references",
         "pinn_ext.jacobians",
         "solvers.gauss_newton",
+        "solvers.quasi_newton",
         "pinn_ext.random_state",
     ),
     (
@@ -44,7 +51,11 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 )
 """Units by floor, the highest floor first."""
 
-APART = (("solvers.gauss_newton", "solvers.operators"), ("solvers.rk4", "solvers.gauss_newton"))
+APART = (
+    ("solvers.gauss_newton", "solvers.operators"),
+    ("solvers.rk4", "solvers.gauss_newton"),
+    ("solvers.rk4", "solvers.quasi_newton"),
+)
 """Pairs that share no import although their floors would allow it."""
 
 FACES = {

@@ -3,7 +3,8 @@
 What users hold is named here and loaded when it is first used, so that `import pinn_ext` is cheap:
 
 - `AdaptiveWeights` makes a DeepXDE training adaptive; `TensorBoardLog` shows it, `scale_outputs`
-  puts a network in units of its fields, `train_gauss_newton` takes the place of L-BFGS.
+  puts a network in units of its fields, `train_gauss_newton` and `train_quasi_newton` take the
+  place of L-BFGS, and `why_lbfgs_ended` says why it has ended.
 - `LayerNorm` and `BatchNorm` take the place of torch's, whose third derivatives are wrong.
 - `LossAggregator` and `train_physics` are for training loops without DeepXDE.
 - `AdaptiveLossWeights` has the weights alone: plain numbers in, plain numbers out.
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from pinn_ext.adaptive_weights import AdaptiveLossWeights
     from pinn_ext.dde.callback import AdaptiveWeights
     from pinn_ext.dde.gauss_newton import train_gauss_newton
+    from pinn_ext.dde.quasi_newton import train_quasi_newton, why_lbfgs_ended
     from pinn_ext.dde.scale_outputs import scale_outputs
     from pinn_ext.dde.tensorboard import TensorBoardLog
     from pinn_ext.networks.normalization import BatchNorm, LayerNorm
@@ -53,6 +55,8 @@ __all__ = [
     "systems",
     "train_gauss_newton",
     "train_physics",
+    "train_quasi_newton",
+    "why_lbfgs_ended",
 ]
 
 _HOMES = {
@@ -65,6 +69,8 @@ _HOMES = {
     "scale_outputs": "pinn_ext.dde.scale_outputs",
     "train_gauss_newton": "pinn_ext.dde.gauss_newton",
     "train_physics": "pinn_ext.plain_torch.train_physics",
+    "train_quasi_newton": "pinn_ext.dde.quasi_newton",
+    "why_lbfgs_ended": "pinn_ext.dde.quasi_newton",
 }
 _PACKAGES = ("strategies", "systems")
 
