@@ -92,6 +92,10 @@ class OwnLoop(ABC):
     def _put(self) -> None:
         """Give the model the parameters of the last accepted step."""
 
+    def _widened(self, batch: Any) -> Any:
+        """Return a batch in the float type that is computed in."""
+        return batch
+
     def _objective_has_changed(self) -> None:
         """Take note that points or weights have changed between two steps."""
         return None
@@ -149,8 +153,8 @@ class OwnLoop(ABC):
         model, state = self.model, self.model.train_state
         model.batch_size, model.stop_training = self._batch_size, False
         model.callbacks = dde.callbacks.CallbackList()
-        state.set_data_train(*model.data.train_next_batch(self._batch_size))
-        state.set_data_test(*model.data.test())
+        state.set_data_train(*self._widened(model.data.train_next_batch(self._batch_size)))
+        state.set_data_test(*self._widened(model.data.test()))
         self._prepare()  # refuses a model before callbacks and history have seen anything
         model.callbacks = dde.callbacks.CallbackList(callbacks=callbacks)
         model.callbacks.set_model(model)
@@ -205,7 +209,7 @@ class OwnLoop(ABC):
         batch = model.data.train_next_batch(self._batch_size)
         old = (state.X_train, state.y_train, state.train_aux_vars)
         if not all(same_inputs(a, b) for a, b in zip(old, (*batch, None, None), strict=False)):
-            state.set_data_train(*batch)
+            state.set_data_train(*self._widened(batch))
             self._take_up_points()
         elif self._weights_have_moved():
             self._take_up_weights()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import math
 import re
 from collections import Counter
@@ -58,6 +60,12 @@ def _kind(condition: Any) -> str:
 def float_type() -> str:
     """Return the name of DeepXDE's float type, such as `"float32"`."""
     return str(dde.config.real(torch)).removeprefix("torch.")
+
+
+def set_float(dtype: str) -> None:
+    """Set the float type of DeepXDE and torch, `"float32"` or `"float64"`."""
+    with contextlib.redirect_stdout(io.StringIO()):  # DeepXDE prints the type it sets
+        dde.config.set_default_float(dtype)
 
 
 def weights_list(loss_weights: Any, num_terms: int, names: list[str]) -> list[float]:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import torch
 
-from pinn_ext.checks import check_choice, check_number
+from pinn_ext.checks import ArgumentError, check_choice, check_number
 from pinn_ext.dde.model import optimizers
+from pinn_ext.dde.model.loss_terms import float_type
 from pinn_ext.dde.own_loop import OwnLoop, sentence
 from pinn_ext.dde.quasi_newton.objective import ModelLoss, check_loss
+from pinn_ext.dde.quasi_newton.precision import PRECISIONS, converted, in_float64
 from pinn_ext.dde.quasi_newton.saved_state import check_training
 from solvers.quasi_newton import METHODS, NonFiniteStartError, QuasiNewton, Status
 from solvers.quasi_newton.memory import needs
@@ -29,7 +31,7 @@ class QuasiNewtonTraining(OwnLoop):
 
     Args:
         model: a compiled DeepXDE model.
-        method, gtol, resample_every, memory_limit_gb, batch_size, verbose: see
+        method, gtol, resample_every, precision, memory_limit_gb, batch_size, verbose: see
             `train_quasi_newton`.
 
     Attributes:
@@ -48,11 +50,13 @@ class QuasiNewtonTraining(OwnLoop):
         method: str = "ssbroyden",
         gtol: float = 0.0,
         resample_every: int = 0,
+        precision: str = "float64",
         memory_limit_gb: float | None = None,
         batch_size: Any = None,
         verbose: int = 1,
     ) -> None:
         check_choice("method", method, METHODS)
+        check_choice("precision", precision, PRECISIONS)
         check_number("gtol", gtol, 0)
         if memory_limit_gb is not None:
             check_number("memory_limit_gb", memory_limit_gb, 0, open_low=True)
@@ -61,6 +65,8 @@ class QuasiNewtonTraining(OwnLoop):
             model, resample_every=resample_every, batch_size=batch_size, verbose=verbose
         )
         self.method, self.gtol, self._limit = method, gtol, memory_limit_gb
+        self._precision = precision
+        self._single = precision == "float64" and float_type() == "float32"
         self._saved: Mapping[str, Any] | None = None
         self._weights: list[float] = []
         self._stepper: Any = None
@@ -68,8 +74,18 @@ class QuasiNewtonTraining(OwnLoop):
 
     # ---- the pieces of a run ------------------------------------------------------------------
 
-    def _at_work(self) -> contextlib.AbstractContextManager[Any]:
-        return optimizers.own_steps(self.model, self.name, frozen=True, searches=True)
+    @contextlib.contextmanager
+    def _at_work(self) -> Iterator[None]:
+        wide = in_float64(self.model) if self._widens else contextlib.nullcontext()
+        with wide, optimizers.own_steps(self.model, self.name, frozen=True, searches=True):
+            yield
+
+    @property
+    def _widens(self) -> bool:
+        return self._precision == "float64"
+
+    def _widened(self, batch: Any) -> Any:
+        return converted(batch, "float64") if self._widens else batch
 
     def _prepare(self) -> None:
         """Set up loss and solver at the model's parameters and points."""
@@ -77,12 +93,12 @@ class QuasiNewtonTraining(OwnLoop):
         # The matrix of a former call lies in `saved` alone, and is taken over.
         self._saved, self._stepper, self._weights = saved["stepper"], None, saved["loss_weights"]
         loss = ModelLoss(self.model)
-        loss.look()
+        self._look(loss)
         x, limit = loss.get(), self._limit
         if self._saved is not None:
             if self._saved["inverse_hessian"]["array"] is not None:
                 limit = math.inf  # it is there already
-            if loss.holds(self._saved["x"]):
+            if loss.holds(self._saved["x"], torch.float32 if self._single else None):
                 x = self._saved["x"]  # of which float32 networks have the first digits only
         stepper = QuasiNewton(
             loss,
@@ -95,6 +111,19 @@ class QuasiNewtonTraining(OwnLoop):
             stepper.load_state_dict({**self._saved, "x": x})
         self._loss, self._stepper, self._saved = loss, stepper, None
         self._say_size()
+
+    def _look(self, loss: ModelLoss) -> None:
+        """Evaluate a model for the first time, in a float type that it may not be made for."""
+        try:
+            loss.look()
+        except RuntimeError as error:
+            if self._single and "dtype" in str(error):
+                raise ArgumentError(
+                    "precision",
+                    f"be 'own' for a model with float32 numbers of its own ({error})",
+                    "'float64'",
+                ) from error
+            raise
 
     def _take_up_points(self) -> None:
         self._stepper.replace()
@@ -134,10 +163,14 @@ class QuasiNewtonTraining(OwnLoop):
             + (f"; it goes on after {self.done} iterations." if self.done else ".")
         )
         self._say_of_points()
-        if self._stepper.more.weighted.dtype == torch.float32:
+        if self._single:
             self._say(
-                f"{self.name}: the network computes in float32, parameters and curvature are kept "
-                "in float64; dde.config.set_default_float('float64') goes on to smaller losses."
+                f"{self.name}: the float32 network computes in float64 until the training ends."
+            )
+        elif self._stepper.more.weighted.dtype == torch.float32:
+            self._say(
+                f"{self.name}: the network computes in float32, parameters and curvature are in "
+                "float64; precision='float64' goes on to smaller losses."
             )
 
     # ---- saving -------------------------------------------------------------------------------

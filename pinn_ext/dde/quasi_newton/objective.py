@@ -131,9 +131,15 @@ class ModelLoss:
         """Give the model the parameters `[n]`."""
         put_parameters(self.tensors, x)
 
-    def holds(self, x: Tensor) -> bool:
-        """Return whether the model has the parameters `[n]`, as its own float type has them."""
+    def holds(self, x: Tensor, dtype: torch.dtype | None = None) -> bool:
+        """Return whether the model has the parameters `[n]`, to the digits of a float type.
+
+        Args:
+            x: the parameters.
+            dtype: the type; None for the model's own.
+        """
         here = flat_parameters(self.tensors)
+        here = here if dtype is None else here.to(dtype)
         return here.shape == x.shape and torch.equal(here, x.to(here))
 
     def _losses(self) -> Tensor:

@@ -16,6 +16,7 @@ def train_quasi_newton(
     method: str = "ssbroyden",
     gtol: float = 0.0,
     resample_every: int = 0,
+    precision: str = "float64",
     memory_limit_gb: float | None = None,
     state: MutableMapping[str, Any] | None = None,
     batch_size: Any = None,
@@ -27,13 +28,13 @@ def train_quasi_newton(
 ) -> tuple[Any, Any]:
     """Train a compiled DeepXDE model by self-scaled Broyden or BFGS steps.
 
-    Use it in place of `model.compile("L-BFGS")` and `model.train()`, best in float64
-    (`dde.config.set_default_float("float64")`) and after some Adam. It minimises the weighted loss
-    that the model is compiled with, whatever the loss function, network and regularisation (L1 as
-    DeepXDE adds it, L2 as half of the weight decay times the squared parameters); external
-    trainable variables are found along. Unlike L-BFGS it keeps all that it has learnt about the
-    curvature, in a matrix of 8 P^2 bytes for P parameters (3.2 GB for 20,000), and it goes on where
-    losses differ by rounding, as slopes then decide. Callbacks are called at every iteration.
+    Use it in place of `model.compile("L-BFGS")` and `model.train()`, best after some Adam. It
+    minimises the weighted loss that the model is compiled with, whatever the loss function, network
+    and regularisation (L1 as DeepXDE adds it, L2 as half of the weight decay times the squared
+    parameters); external trainable variables are found along. Unlike L-BFGS it keeps all that it
+    has learnt about the curvature, in a matrix of 8 P^2 bytes for P parameters (3.2 GB for 20,000),
+    and it goes on where losses differ by rounding, as slopes then decide. Callbacks are called at
+    every iteration.
 
     Args:
         model: a `dde.Model` after any `model.compile(…)`.
@@ -46,6 +47,10 @@ def train_quasi_newton(
             hundred are wanted, as curvature is learnt from steps on the same points.
             `dde.callbacks.PDEPointResampler` works as well. Data whose `train_distribution` is the
             same at each draw (DeepXDE's default is) draw by "pseudo".
+        precision: `"float64"` lets a float32 model, and DeepXDE, compute in float64 until the
+            training ends; its parameters are float32 again then. `"own"` leaves the float type as
+            it is: parameters and curvature are kept in float64, but losses differ in seven digits
+            only. A model in float64 is left alone.
         memory_limit_gb: for the matrix, in GiB; None takes three quarters of what is free.
         state: a dictionary for what a later call needs to go on: an empty one is filled, one that
             is filled is taken up, curvature and parameters, and filled anew. It can be saved by
@@ -82,6 +87,7 @@ def train_quasi_newton(
         method=method,
         gtol=gtol,
         resample_every=resample_every,
+        precision=precision,
         memory_limit_gb=memory_limit_gb,
         batch_size=batch_size,
         verbose=verbose,

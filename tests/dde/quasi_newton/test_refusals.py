@@ -12,6 +12,12 @@ from tests.dde.gauss_newton.small_models import Hooks, equation, poisson
 from tests.dde.quasi_newton.trainings import train
 
 
+@pytest.mark.parametrize("value", ["double", None, 64])
+def test_precisions_that_do_not_exist(value):
+    with pytest.raises(ValueError, match="`precision` must be one of float64, own"):
+        train(poisson(), 3, precision=value)
+
+
 @pytest.mark.parametrize("value", ["ssbroydn", None, 3, ["bfgs"]])
 def test_methods_that_do_not_exist(value):
     with pytest.raises(ValueError, match="`method` must be one of") as caught:

@@ -19,21 +19,24 @@ def fresh(float_type="float64"):
     return poisson()
 
 
-@pytest.mark.parametrize("float_type", ["float64", "float32"])
+@pytest.mark.parametrize(
+    ("float_type", "precision"), [("float64", "own"), ("float32", "own"), ("float32", "float64")]
+)
 @pytest.mark.parametrize("method", METHODS)
-def test_a_state_goes_on_bit_for_bit(problem, method, float_type):
+def test_a_state_goes_on_bit_for_bit(problem, method, float_type, precision):
+    how = {"method": method, "precision": precision}
     model = fresh(float_type)
-    train(model, 30, method=method)
+    train(model, 30, **how)
     wanted = problem.vector(model)
 
     model, state = fresh(float_type), {}
-    train(model, 11, method=method, state=state)
+    train(model, 11, **how, state=state)
     saved = stored(state)
-    train(model, 19, method=method, state=state)  # in the same process
+    train(model, 19, **how, state=state)  # in the same process
     assert torch.equal(problem.vector(model), wanted)
 
     model = fresh(float_type)  # which has not the parameters of the state
-    train(model, 19, method=method, state=saved)
+    train(model, 19, **how, state=saved)
     assert torch.equal(problem.vector(model), wanted)
     assert saved["done"] == 30 and model.train_state.step == 19
 
