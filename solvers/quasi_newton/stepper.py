@@ -85,7 +85,9 @@ class QuasiNewton:
         self._scale: float | None = None  # of the last pair, for a restart
         self._direction: Tensor | None = None
         self._eps = 0.0
-        self.replace(function)
+        self._function = function
+        self.cost, self.gradient, self.more = math.nan, torch.zeros_like(self.x), None
+        self.replace()
 
     # ---- the function -------------------------------------------------------------------------
 
@@ -103,12 +105,13 @@ class QuasiNewton:
             NonFiniteStartError: If value or gradient are not finite at x.
         """
         self._function = function or self._function
-        value, gradient, self.more = self._evaluate(self.x)
+        value, gradient, more = self._evaluate(self.x)
         if not math.isfinite(value) or not bool(gradient.isfinite().all()):
             raise NonFiniteStartError(
                 "Value and gradient must be finite to start from, got NaN or infinity."
             )
-        if self._eps and value == self.cost and torch.equal(gradient, self.gradient):
+        self.more = more
+        if value == self.cost and torch.equal(gradient, self.gradient):
             return
         if rescale and value > 0 and self.cost > 0 and not self.inverse_hessian.is_fresh:
             self.inverse_hessian.scale(self.cost / value)
