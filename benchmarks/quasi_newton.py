@@ -55,8 +55,9 @@ def methods() -> dict[str, Callable[[Run], None]]:
 
 def ours(method: str) -> Callable[[Run], None]:
     """Return a training by `train_quasi_newton`, which the clock ends."""
-    import pinn_ext
     from _gauss_newton.methods import FOREVER
+
+    import pinn_ext
 
     def train(run: Run) -> None:
         run.problem.compile("adam", lr=1e-3)  # its optimiser makes no step
@@ -89,7 +90,13 @@ def start_of(problem: Problem, seconds: float) -> dict[str, Any]:
 
 
 def row_of(
-    case: str, parameters: int, method: str, seed: int, seconds: float, start: dict[str, Any], device: str
+    case: str,
+    parameters: int,
+    method: str,
+    seed: int,
+    seconds: float,
+    start: dict[str, Any],
+    device: str,
 ) -> dict[str, Any]:
     """Train once from a start."""
     from _gauss_newton.methods import Run

@@ -13,6 +13,7 @@ from ..checks import number_problem, require
 
 _GROW = 10.0  # most that a step grows by where the function still falls
 _CUT = 0.1  # of a step that was not finite
+_LEAST = 1e-14  # of the first step, below which there is none
 _MARGIN = 0.1  # of a bracket that trials keep from its ends
 _SLOW = 2.0 / 3.0  # two trials that leave more of a bracket are followed by a bisection
 
@@ -117,8 +118,9 @@ class _Search:
 
     def run(self, alpha: float) -> Trial | None:
         """Go on until the function rises again, then look in between."""
+        least_of_all = _LEAST * alpha
         before, beyond = self.start, math.inf  # the latter is the least step that is not finite
-        while self.left > 0:
+        while self.left > 0 and alpha > least_of_all:
             trial = self._try(alpha)
             if not trial.is_finite:
                 beyond = alpha

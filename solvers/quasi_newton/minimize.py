@@ -77,10 +77,12 @@ def minimize(
     x = _start(x0)
     wanted = "None or a whole number of at least 0"
     require(
-        None if callable(fun_and_grad) else f"`fun_and_grad` must be a function, got "
-        f"{fun_and_grad!r}.",
-        None if callback is None or callable(callback) else f"`callback` must be None or a "
-        f"function, got {callback!r}.",
+        None
+        if callable(fun_and_grad)
+        else f"`fun_and_grad` must be a function, got {fun_and_grad!r}.",
+        None
+        if callback is None or callable(callback)
+        else f"`callback` must be None or a function, got {callback!r}.",
         number_problem("gtol", gtol, "a number of at least 0", least=0.0),
         switch_problem("initial_scaling", initial_scaling),
         *(

@@ -187,9 +187,7 @@ class QuasiNewton:
         if self._direction is None:
             self._direction = -self.inverse_hessian.times(self.gradient)
         direction, gradient = self._direction, self.gradient
-        slope, length, steepness = read(
-            direction.dot(gradient), direction.norm(), gradient.norm()
-        )
+        slope, length, steepness = read(direction.dot(gradient), direction.norm(), gradient.norm())
         if slope < -_PARALLEL * length * steepness and math.isfinite(length):
             return direction, slope
         if self.inverse_hessian.is_fresh and slope < 0.0:

@@ -97,8 +97,8 @@ def _reason(facts: _Facts) -> str:
         return f"the largest gradient entry, {facts.largest:.1e}, is within gtol ({facts.gtol:g})"
     if facts.slope > -facts.ftol:
         return (
-            f"its last direction did not lead downhill: the slope along it, {facts.slope:.1e}, "
-            f"is above -ftol ({-facts.ftol:g})"
+            f"its last direction leads downhill no more, or hardly: the slope along it, "
+            f"{facts.slope:.1e}, is above -ftol ({-facts.ftol:g})"
         )
     if facts.moved <= facts.ftol:
         found = "found no lower loss" if facts.moved == 0 else "went no further"
@@ -106,7 +106,9 @@ def _reason(facts: _Facts) -> str:
             f"its last line search {found}: no parameter moved by more than ftol ({facts.ftol:g})"
         )
     if abs(facts.fell) < facts.ftol:
-        return f"the last step changed the loss by {facts.fell:.1e}, less than ftol ({facts.ftol})"
+        return (
+            f"the last step changed the loss by {facts.fell:.1e}, less than ftol ({facts.ftol:g})"
+        )
     return (
         "its last block made a single iteration, which DeepXDE takes for convergence, or a "
         "callback stopped it"

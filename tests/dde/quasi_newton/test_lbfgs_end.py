@@ -6,16 +6,20 @@ import pytest
 import torch
 
 import pinn_ext
+from pinn_ext.dde.quasi_newton.lbfgs_end import _Facts, _reason
 from tests.dde.gauss_newton.small_models import poisson
 
 
 def ended(options, model=None, **block):
-    """Return the sentence on a short training by L-BFGS with some options."""
+    """Return the sentence on a short training by L-BFGS with some options.
+
+    The callback ends the loop of DeepXDE, which never does where the gradient is within `gtol`.
+    """
     dde.optimizers.set_LBFGS_options(**options)
     dde.optimizers.config.LBFGS_options.update(**block)
     model = model or poisson()
     model.compile("L-BFGS", verbose=0)
-    model.train(verbose=0)
+    model.train(callbacks=[pinn_ext.AdaptiveWeights("fixed", verbose=0)], verbose=0)
     return pinn_ext.why_lbfgs_ended(model), model
 
 
@@ -31,14 +35,21 @@ def test_gtol():
     assert "set_LBFGS_options(ftol=0, gtol=0)" in text
 
 
-def test_ftol_by_the_change_of_the_loss():
-    text, _ = ended({"ftol": 1e-4, "gtol": 0.0, "maxiter": 500})
-    assert "ftol (0.0001)" in text
-
-
 def test_ftol_by_the_slope():
+    text, _ = ended({"ftol": 1e-4, "gtol": 0.0, "maxiter": 500})
+    assert "leads downhill no more, or hardly" in text and "is above -ftol (-0.0001)" in text
+
+
+def test_ftol_by_the_step():
     text, _ = ended({"ftol": 10.0, "gtol": 0.0, "maxiter": 500})
-    assert "its last direction did not lead downhill" in text and "-ftol (-10)" in text
+    assert text.startswith("L-BFGS ended after 1 iteration and ")
+    assert "went no further: no parameter moved by more than ftol (10)" in text
+
+
+def test_ftol_by_the_change_of_the_loss():
+    facts = _Facts(9, 12, 0.5, largest=1.0, slope=-1.0, moved=1.0, fell=1e-3, gtol=0.0, ftol=0.01)
+    assert _reason(facts) == "the last step changed the loss by 1.0e-03, less than ftol (0.01)"
+    assert "a single iteration" in _reason(facts._replace(ftol=1e-4))
 
 
 def stairs(model):
@@ -89,7 +100,7 @@ def test_a_callback_that_stops():
 
 def test_models_that_it_cannot_be_said_of():
     model = poisson()
-    with pytest.raises(ValueError, match='`model` must be compiled with "L-BFGS", got .adam'):
+    with pytest.raises(ValueError, match=r'`model` must be compiled with "L-BFGS", got .adam'):
         pinn_ext.why_lbfgs_ended(model)
     model.compile("L-BFGS", verbose=0)
     with pytest.raises(ValueError, match="`model` must have been trained by L-BFGS"):

@@ -77,11 +77,11 @@ def test_a_training_goes_on_by_itself_and_takes_up_what_others_did(problem):
 
 def test_the_curvature_is_worth_keeping(problem):
     kept, state = fresh(), {}
-    for _ in range(4):
-        train(kept, 50, state=state)
+    for _ in range(3):
+        train(kept, 30, state=state)
     forgotten = fresh()
-    for _ in range(4):
-        train(forgotten, 50)
+    for _ in range(3):
+        train(forgotten, 30)
     assert total(kept) < total(forgotten)
 
 

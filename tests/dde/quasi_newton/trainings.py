@@ -2,8 +2,9 @@
 
 import io
 
-import pinn_ext
 import torch
+
+import pinn_ext
 
 
 def train(model, iterations=10, *callbacks, verbose=0, **options):

@@ -1,5 +1,6 @@
 """`minimize`: minima, ends in words, refusals, noise and precision."""
 
+import itertools
 import math
 
 import numpy as np
@@ -51,7 +52,7 @@ def test_rosenbrock(method):
     rows = found.history
     assert len(rows) == found.iterations and rows[-1]["nfev"] == found.nfev
     assert rows[-1]["optimality"] == found.optimality <= 1e-8
-    assert all(row["cost"] <= before["cost"] for before, row in zip(rows, rows[1:], strict=False))
+    assert all(row["cost"] <= before["cost"] for before, row in itertools.pairwise(rows))
 
 
 def test_as_few_evaluations_as_scipy():
