@@ -39,7 +39,9 @@ BOXES = {
     "pinn_ext.dde.auto": (400, "doors", "pilots and scores"),
     "pinn_ext.dde.data": (124, "doors", "graphs and points"),
     "pinn_ext.dde.weighting": (400, "doors", "inside a step"),
-    "pinn_ext.dde.gauss_newton": (690, "doors", "train_gauss_newton"),
+    "pinn_ext.dde.gauss_newton": (580, "doors", "train_gauss_newton"),
+    "pinn_ext.dde.quasi_newton": (746, "doors", "train_quasi_newton"),
+    "pinn_ext.dde.own_loop": (664, "doors", "callbacks and tests"),
     "pinn_ext.dde.model": (560, "doors", "access to dde.Model"),
     "pinn_ext.dde.messages": (204, "small", "texts"),
     "pinn_ext.plain_torch": (432, "doors", "your own loop"),
@@ -57,8 +59,9 @@ BOXES = {
     "solvers.rk4": (96, "solvers", "Runge-Kutta steps"),
     "solvers.operators": (96, "solvers", "Laplacian, gradient"),
     "pinn_ext.references": (260, "problem", "solutions to compare"),
-    "pinn_ext.jacobians": (584, "solvers", "rows by parameters"),
-    "solvers.gauss_newton": (744, "solvers", "least squares"),
+    "pinn_ext.jacobians": (400, "solvers", "rows by parameters"),
+    "solvers.gauss_newton": (562, "solvers", "least squares"),
+    "solvers.quasi_newton": (746, "solvers", "minima"),
 }
 FRAME = "pinn_ext.dde"
 
