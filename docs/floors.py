@@ -63,7 +63,7 @@ FACES = {
 _HYDRA = (
     "pinn_ext.cli",
     "pinn_ext.program.composition",
-    "pinn_ext.program.supplied_configs",
+    "pinn_ext.schema.supplied_configs",
     "pinn_ext.program.sweep",
     "pinn_ext.reports.planned_jobs",
     "pinn_ext.schema.keys",

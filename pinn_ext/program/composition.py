@@ -36,7 +36,7 @@ def register_schema() -> None:
     """Make known to Hydra the typed schema, which `config.yaml` begins with, and what has no file."""
     from hydra.core.config_store import ConfigStore
 
-    from pinn_ext.program import supplied_configs
+    from pinn_ext.schema import supplied_configs
 
     ConfigStore.instance().store(name="schema", node=schema.Config)
     supplied_configs.make_known()

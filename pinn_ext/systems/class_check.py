@@ -8,6 +8,7 @@ from typing import Any
 
 from pinn_ext.checks import ArgumentError, brief, check_choice, check_number
 from pinn_ext.registry import check_class
+from pinn_ext.systems.problem_files import NAME as FROM_FILE
 from pinn_ext.systems.system import System
 
 _LEAST_NODES = 3
@@ -25,6 +26,9 @@ def check_system(cls: Any) -> None:
     """
     check_class(cls, System)
     name = cls.__name__
+    if cls.name == FROM_FILE:
+        wanted = "be another one, as problem files have this one"
+        raise ArgumentError("name", wanted, repr(FROM_FILE), of=name)
     if not isinstance(cls.cases, Mapping):
         raise ArgumentError("cases", "map names to kinds of boundary", brief(cls.cases), of=name)
     kinds = dict(cls.cases) or {"boundaries": cls.boundaries}
