@@ -1,8 +1,9 @@
 """Classes by name: this package's own, those that were registered, those of installed packages.
 
 An installed package offers a class by an entry point of a group, `pinn_ext.systems` or
-`pinn_ext.strategies`. Entry points are read when a name is asked for that is not of this package, or
-when names are listed. Listing loads no entry point; asking for a name loads the one of that name.
+`pinn_ext.strategies`. Entry points are read when a name is asked for that is not of this package,
+or when names are listed. Listing loads no entry point; asking for a name loads the one of that
+name.
 
 Whoever needs names alone takes `SYSTEMS` or `STRATEGIES`, which load without torch; a `Registry`
 knows this package's own classes too, and what a class must be like.

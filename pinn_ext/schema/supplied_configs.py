@@ -1,8 +1,7 @@
 """Configurations of systems and strategies from outside of this package, which have no YAML file.
 
-Hydra asks a source of configurations for what it does not find in the sources before it. This one is
-the last but for the schema, so that names of this package's own files lead here never, and a file of
-the user's in `--config-dir` comes first.
+Hydra asks its sources of configurations one after the other, and this one last but for the schema.
+So a configuration that has a file, here or in `--config-dir`, never leads here.
 """
 
 from __future__ import annotations
