@@ -187,7 +187,7 @@ class Registry(Generic[T]):
         outside = self.outside
         offers = [offer for offer in outside.offers() if offer.entry.name == name]
         if len(offers) > 1:
-            both = " and by the ".join(map(str, offers))
+            both = " and by the ".join(sorted(map(str, offers)))
             raise ValueError(f"The {outside.noun} {name!r} is offered twice: by the {both}.")
         for offer in offers:
             cls = self._loaded(offer)
@@ -216,9 +216,10 @@ class Registry(Generic[T]):
 def _label(one: metadata.Distribution) -> str:
     """Return name and version of a distribution, or its folder if it does not say them."""
     try:
-        return f"{one.metadata['Name']} {one.version}"
-    except Exception:  # its METADATA is not there, say
-        return str(getattr(one, "_path", one))
+        name, version = one.metadata.get("Name"), one.version
+    except Exception:  # its METADATA is not there, say, or no text
+        name = None
+    return f"{name} {version}" if name else str(getattr(one, "_path", one))
 
 
 def _key(one: metadata.Distribution) -> str:

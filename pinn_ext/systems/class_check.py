@@ -61,6 +61,9 @@ def check_parameters(cls: type[System], parameters: Mapping[str, Any]) -> None:
     """
     legal = inspect.signature(cls).parameters
     for key in parameters:
+        if not legal:
+            wanted = "be left out, as it has none"
+            raise ArgumentError(f"parameters of {cls.name}", wanted, repr(key))
         check_choice(f"parameter of {cls.name}", key, legal)
 
 

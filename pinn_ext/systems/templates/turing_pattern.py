@@ -35,8 +35,8 @@ PARAMETERS = {
 # outward normal neumann(f), where f(x, t) returns [N, 2], or is two numbers. One of them for all
 # sides, or one for each:
 #     {"x-": neumann((0.0, 0.0)), "x+": dirichlet((1.0, 0.9)), "y": "periodic"}
-# The two functions come from pinn_ext.systems. Conditions are built into the network where all sides are
-# periodic or all have given values; anything else needs problem.conditions=soft.
+# The two functions come from pinn_ext.systems. Conditions are built into the network where all
+# sides are periodic or all have given values; anything else needs problem.conditions=soft.
 BOUNDARY = "periodic"
 
 # Nodes of the graph along each side. May be left out, and is overridden by dataset.nodes_per_side.
