@@ -11,8 +11,9 @@ Open `base/terms` first, then any method: each has a file of its name. There are
 - `PointStrategy` (`base/points`) weighs the points of a term: `rba`, `sa_pinn`, `causal`.
 - `Auto` (`auto`) chooses among strategies by short pilots.
 
-This file has the registry: `names`, `option_names`, `create`. A new strategy is one more file and
-one more name here (docs/strategies.md, "Add a strategy"). Nothing here loads torch at import.
+This file has the registry: `names`, `option_names`, `create`, and `register` for classes from
+outside. A new strategy is one more file and one more name here (docs/strategies.md, "Add a
+strategy"). Nothing here loads torch at import.
 """
 
 from __future__ import annotations

@@ -9,8 +9,9 @@ boundary data; and the exact solution, to measure errors against. All quantities
 system. `manufactured` is what those share whose solution is made by a source. `boundary` has what
 holds on the sides of a box, `domains` the shapes in space that a system can be put on: the box, or
 a disk, an L or an annulus in it. `problem_files` makes a system of a user's Python file
-(`from_file`). This file has the registry; a new system is one more file and one more name here
-(CONTRIBUTING.md).
+(`from_file`), `templates` has such files to begin with. This file has the registry; a new system is
+one more file and one more name here (CONTRIBUTING.md), and `register` is for systems from outside,
+which `class_check` looks at.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Templates of problem files: each is the system that it copies, bit for bit, and the first one grows.
+"""Templates of problem files: each is the system that it copies, bit for bit; the first one grows.
 
-The package `pinn_ext.systems.templates` is read as text; what writes it into files is tested here too
-where it must agree with the systems.
+`pinn_ext.systems.templates` is read as text. What writes it into files is tested here too where it
+must agree with the systems.
 """
 
 import ast
