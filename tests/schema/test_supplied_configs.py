@@ -92,7 +92,8 @@ def test_a_broken_one_is_refused_in_a_sentence(installed, override):
     )
     with pytest.raises(Refused, match=message):
         composed(override)
-    assert composed("problem=gray_scott", "training=adaptive_ema")["problem"]["name"] == "gray_scott"
+    others = composed("problem=gray_scott", "training=adaptive_ema")
+    assert others["problem"]["name"] == "gray_scott"
 
 
 def test_our_own_names_read_no_entry_points(monkeypatch):
