@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # that do not spin at all make it twice as slow on idle ones. Read when torch is loaded.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     try:
-        if arguments and arguments[0] in commands.NAMES:
+        if commands.is_meant(arguments):
             return commands.run(arguments[0], arguments[1:])
         return _hydra(arguments)
     except Refused as refusal:

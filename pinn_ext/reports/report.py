@@ -14,7 +14,7 @@ import torch
 
 from pinn_ext import schema
 from pinn_ext.datasets import SnapshotBatch
-from pinn_ext.files import RunError, replace_file
+from pinn_ext.files import VERSIONS, RunError, replace_file
 from pinn_ext.losses.physics_loss import PhysicsLoss
 from pinn_ext.losses.solution_error import Evaluator
 from pinn_ext.networks import FieldNetwork
@@ -26,7 +26,7 @@ from solvers.devices import on_cpu
 
 FILE_NAME = "report.json"
 CONFIG_NAME = "config.yaml"
-VERSIONS_NAME = "versions.json"
+VERSIONS_NAME = VERSIONS
 _PACKAGES = ("torch", "deepxde", "torch-geometric", "hydra-core", "scipy", "numpy")
 
 

@@ -9,10 +9,31 @@ typo is answered at once.
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Callable, Sequence
 
-NAMES = ("compare",)
+from pinn_ext.checks import check_choice
+from pinn_ext.program.composition import refusals
+
+NAMES = (
+    "animate",
+    "compare",
+    "compare-reference",
+    "predict",
+)
 """Every command, in the order of the alphabet."""
+
+
+def is_meant(arguments: Sequence[str]) -> bool:
+    """Return whether a command line begins with a plain word, as only those of commands do.
+
+    Args:
+        arguments: of the command line.
+
+    >>> is_meant(["compare", "multirun"]), is_meant(["predcit"]), is_meant(["seed=1"])
+    (True, True, False)
+    """
+    return bool(arguments) and re.fullmatch(r"[A-Za-z][A-Za-z_-]*", arguments[0]) is not None
 
 
 def run(name: str, arguments: Sequence[str]) -> int:
@@ -26,12 +47,13 @@ def run(name: str, arguments: Sequence[str]) -> int:
         The exit status.
 
     Raises:
-        Refused: if the arguments cannot be used; the message is one sentence.
+        Refused: if there is no such command, or the arguments cannot be used; one sentence.
     """
+    with refusals():
+        check_choice("command", name, NAMES)
     own = name.replace("-", "_")
-    command: Callable[[list[str]], int] = getattr(
-        importlib.import_module(f"{__name__}.{own}"), own
-    )
+    module = importlib.import_module(f"{__name__}.{own}")
+    command: Callable[[list[str]], int] = getattr(module, own)
     try:
         return command(list(arguments))
     except SystemExit:  # argparse ends so once it has printed its help
