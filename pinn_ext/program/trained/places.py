@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from pinn_ext.files import BEST, CHECKPOINT, LONGEST_NAME, OWN_FILES, RunError, exists, shortened
@@ -92,6 +93,10 @@ def check_targets(
         *most, last = endings
         listed = f"{', '.join(most)} or {last}" if most else last
         raise RunError(f"`--out` must end in {listed}, got {shortened(path)}.")
+    if path.suffix.lower() == ".vtu" and find_spec("meshio") is None:
+        raise RunError(
+            "meshio must be installed to write .vtu files: pip install 'pinn-ext[mesh]'."
+        )
     if len(os.fsencode(path.name)) > LONGEST_NAME - _LONGER:
         raise RunError(f"`--out` must be a shorter name, got {shortened(path)}.")
     folder = path.parent
