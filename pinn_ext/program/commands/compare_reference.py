@@ -83,7 +83,7 @@ def _options() -> Options:
         "--columns",
         action="append",
         default=[],
-        metavar="KEY=NAME[,…]",
+        metavar="KEY=NAME,…",
         help="what the file calls x, y, t, u or v",
     )
     options.add_argument(

@@ -16,8 +16,6 @@ from pinn_ext.program.composition import refusals
 from pinn_ext.program.progress import say
 from pinn_ext.program.trained.places import check_targets
 
-_NAMES = {name: f"--{name}" for name in ("times", "grid", "points", "mesh")}
-
 
 def predict(arguments: list[str]) -> int:
     """Write the fields of a trained network into a file.
@@ -36,23 +34,20 @@ def predict(arguments: list[str]) -> int:
     check_run(given)
     with refusals():
         check_targets(out, given.overwrite, times=len(given.times or [None]))
-    source = "mesh" if given.mesh is not None else "points"
-    file = getattr(given, source)
-    if file is not None:
-        existing_file(f"--{source}", file)
+    source = next((name for name in ("mesh", "points") if getattr(given, name) is not None), "grid")
+    where = getattr(given, source)
+    if source != "grid":
+        existing_file(f"--{source}", where)
     run = load_run(given)
-    from pinn_ext.program.trained import locations, prediction
     from pinn_ext.program.trained.field_files import write
+    from pinn_ext.program.trained.locations import at_points, on_grid, on_mesh
+    from pinn_ext.program.trained.prediction import check_times
+    from pinn_ext.program.trained.prediction import predict as fields_at
 
-    with refusing(path=f"--{source}", **_NAMES):
-        times = prediction.check_times(run, given.times)
-        if file is None:
-            at = locations.on_grid(run, given.grid)
-        elif source == "mesh":
-            at = locations.on_mesh(run, file)
-        else:
-            at = locations.at_points(run, file)
-        found = prediction.predict(run, at, times.tolist())
+    with refusing(times="--times", grid="--grid", path=f"--{source}", points=f"--{source}"):
+        times = check_times(run, given.times)
+        at = {"grid": on_grid, "points": at_points, "mesh": on_mesh}[source](run, where)
+        found = fields_at(run, at, times.tolist())
     for note in at.notes:
         say(note)
     if found.outside:
@@ -71,7 +66,7 @@ def _options() -> Options:
     options.add_argument(
         "--times",
         type=_times,
-        metavar="T[,T…]",
+        metavar="T,…",
         help="times of the fields (default: the final one)",
     )
     where = options.add_mutually_exclusive_group()

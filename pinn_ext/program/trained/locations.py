@@ -63,11 +63,10 @@ def _grid_cells(count: int, dimension: int) -> np.ndarray:
     """Return the cells `[M, 2^d]` of a grid, corners in the order of VTK: once around each face."""
     numbers = np.arange(count**dimension).reshape((count,) * dimension)
     low, high = slice(None, -1), slice(1, None)
-    if dimension == 1:
-        corners: list[tuple[slice, ...]] = [(low,), (high,)]
-    else:
+    corners: list[tuple[slice, ...]] = [(low,), (high,)]
+    if dimension > 1:
         around = [(low, low), (high, low), (high, high), (low, high)]
-        rest = [(low,), (high,)] if dimension == 3 else [()]
+        rest: list[tuple[slice, ...]] = corners if dimension == 3 else [()]
         corners = [(*face, *end) for end in rest for face in around]
     return np.stack([numbers[corner].ravel() for corner in corners], axis=1)
 
@@ -102,6 +101,6 @@ def on_mesh(run: TrainedRun, path: str | Path) -> Locations:
     dimension = run.system.dimension
     if dimension != 2:
         got = f"a run in {plural(dimension, 'dimension')}"
-        raise ArgumentError("mesh", "be asked for in two dimensions", got)
+        raise ArgumentError("path", "be asked for in two dimensions", got)
     mesh = read_mesh(path)
     return Locations(mesh.points, run.contains(mesh.points), "triangle", mesh.triangles, mesh.notes)

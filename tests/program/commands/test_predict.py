@@ -164,7 +164,7 @@ REFUSED = [
     (["plane", "--out", "a.npz", "--points", "far.txt"], "`--points` must lie in the domain, got 1"),
     (["plane", "--out", "a.npz", "--points", "p.doc"], "`--points` must end in one of"),
     (["plane", "--out", "a.npz", "--mesh", "p.csv"], "`--mesh` must end in one of"),
-    (["line", "--out", "a.npz", "--mesh", "p.msh"], "`--mesh` must be asked for in two dimensions"),
+    (["line", "--out", "a.npz", "--mesh", "p.msh"], "`--mesh` must be asked for in two dim"),
     (["plane", "--out", "a.npz", "--problem-file", "p.csv"], "`--problem-file` must be left out"),
     (["plane", "--out", "a.npz", "--problem-file", "nowhere"], "`--problem-file` must name a file"),
 ]
