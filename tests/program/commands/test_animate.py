@@ -1,6 +1,7 @@
 """`pinn-ext animate`: one picture a time, the same colours in all of them."""
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -59,7 +60,7 @@ def test_refused(run, plane, tmp_path, monkeypatch, arguments, sentence):
 def test_a_movie(run, rendered, plane):
     done = run("animate", "plane", "--frames", 3, "--out", "a.mp4")
     assert done.status == 0, done.err
-    assert b"ftyp" in open("a.mp4", "rb").read(12)
+    assert b"ftyp" in Path("a.mp4").read_bytes()[:12]
 
 
 def test_a_failure_leaves_nothing(run, rendered, plane, tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """`pinn-ext compare-reference`: the errors printed are numpy's own."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -42,7 +43,7 @@ def test_the_errors_printed_are_those_of_numpy(run, trained, reference):
     assert lines[head + 1].split() == ["all", "samples", *(f"{e:.6e}" for e in by_hand.values())]
     assert len(lines[head + 2 : -1]) == 5 and lines[head + 3].startswith("t = 0.25 ")
     assert lines[head + 3].split()[3] == f"{relative(own[1, :, 0], u[1]):.6e}"
-    saved = json.loads(open("a.json").read())
+    saved = json.loads(Path("a.json").read_text())
     assert saved["relative_l2"] == pytest.approx(by_hand, rel=1e-12)
     assert saved["samples"] == 55 and len(saved["times"]) == 5 and saved["left_out"] == []
     assert saved["times"][4]["v"] == pytest.approx(relative(own[4, :, 1], v[4]), rel=1e-12)

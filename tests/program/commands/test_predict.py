@@ -1,5 +1,8 @@
 """`pinn-ext predict`: what is written is what the network says, whole or not at all."""
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -68,7 +71,7 @@ def test_csv_is_read_back_as_it_was(run, plane, dtype):
     options = "--times", "0.1,1", "--grid", 4, "--dtype", dtype
     written(run, plane, *options, "--out", "a.csv")
     written(run, plane, *options, "--out", "a.npz")
-    assert open("a.csv").readline() == "x,y,t,u,v\n"
+    assert Path("a.csv").read_text().startswith("x,y,t,u,v\n")
     table = np.loadtxt("a.csv", delimiter=",", skiprows=1)
     with np.load("a.npz") as found:
         assert np.array_equal(table[:16, :2], found["x"]) and np.array_equal(
@@ -82,7 +85,7 @@ def test_long_tables_are_written_in_pieces(run, plane, monkeypatch):
     written(run, plane, "--grid", 6, "--out", "whole.csv")
     monkeypatch.setattr(field_files, "_ROWS", 5)
     written(run, plane, "--grid", 6, "--out", "pieces.csv")
-    assert open("whole.csv").read() == open("pieces.csv").read()
+    assert Path("whole.csv").read_text() == Path("pieces.csv").read_text()
 
 
 def test_vtu_of_a_grid(run, plane, trained):
@@ -219,6 +222,6 @@ def test_a_failure_leaves_nothing(run, plane, tmp_path, monkeypatch, name):
 
 
 def test_without_meshio_the_extra_is_named(run, plane, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "meshio", None)
+    monkeypatch.setitem(sys.modules, "meshio", None)
     done = run("predict", plane, "--out", "a.vtu")
     assert done.status == 2 and "pip install 'pinn-ext[mesh]'" in done.err
