@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,20 +9,21 @@ from typing import Any
 import torch
 
 from pinn_ext.checks import ArgumentError, brief, check_choice, check_mapping
-from pinn_ext.files import RunError, exists, shortened
+from pinn_ext.files import CHECKPOINT, RunError, exists, shortened
 from pinn_ext.losses.from_config import field_network, physics_loss
 from pinn_ext.networks import FieldNetwork
 from pinn_ext.program import checkpoints
 from pinn_ext.program.checkpoints.parts import damaged, saved_config
 from pinn_ext.program.machine.devices import devices_of_machine, is_here
+from pinn_ext.program.problem import FROM_FILE, check_same_file
 from pinn_ext.program.trained.places import checkpoint_of
 from pinn_ext.program.trained.trained_run import TrainedRun
 from pinn_ext.schema import Config
+from pinn_ext.systems import System
 from solvers.devices import count_of, on_cpu
 
 _FLOATS = {"float32": torch.float32, "float64": torch.float64}
-_FROM_FILE = "from_file"  # the problem whose system is a Python file of the user's
-_DIGEST = "problem_sha256"  # of that file, in a checkpoint
+_DESCRIBED = "problem_file"  # the part of a checkpoint that has the text of such a file
 
 
 def load(
@@ -63,6 +63,7 @@ def load(
     cfg = saved_config(file, values)
     with torch.inference_mode(False), on_cpu():
         network = _network(file, cfg, saved["model_state_dict"], wanted).to(place)
+    _check_problem_file(file, saved, network.system)
     return TrainedRun(network, network.system, cfg, file)
 
 
@@ -107,7 +108,7 @@ def _with_named_file(
         values = dict(saved["config"])
         check_mapping("problem", values["problem"])
         problem = dict(values["problem"])
-    if problem.get("name") != _FROM_FILE:
+    if problem.get("name") != FROM_FILE:
         if problem_file is not None:
             name = brief(problem.get("name"))
             raise ArgumentError("problem_file", f"be left out for a run of problem={name}", "one")
@@ -121,25 +122,13 @@ def _with_named_file(
     path = Path(problem_file)
     if not exists(path) or not path.is_file():
         raise ArgumentError("problem_file", "name a file", f"nothing at {shortened(path)}")
-    _check_problem_file(path, saved)
     return {**values, "problem": {**problem, "file": str(path)}}
 
 
-def _check_problem_file(path: Path, saved: Mapping[str, Any]) -> None:
-    """Refuse another file than the one that the run was trained on.
-
-    Raises:
-        RunError: if the checkpoint has a digest and it is not that of the file.
-    """
-    known = saved.get(_DIGEST)
-    if known is None:
-        return
-    try:
-        own = hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise RunError(f"{shortened(path)} cannot be read ({error.strerror}).") from None
-    if own != known:
-        raise RunError(
-            f"{shortened(path)} is not the file that the run was trained on: its sha256 is "
-            f"{own[:12]}…, the run's {brief(known)[1:13]}…."
-        )
+def _check_problem_file(file: Path, saved: Mapping[str, Any], system: System) -> None:
+    """Refuse another problem file than the run was trained on, which `checkpoint.pt` describes."""
+    beside = file.with_name(CHECKPOINT)
+    if _DESCRIBED not in saved and getattr(system, "source", None) is not None and beside.is_file():
+        saved = checkpoints.load(beside)  # `best.pt` has the network alone
+    with damaged(file, _DESCRIBED):
+        check_same_file(saved.get(_DESCRIBED), system)

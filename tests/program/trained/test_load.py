@@ -1,7 +1,6 @@
 """A network is built again from its run, without a trace elsewhere (`pinn_ext.load`)."""
 
 import copy
-import hashlib
 import random
 from pathlib import Path
 
@@ -14,8 +13,10 @@ from pinn_ext import systems
 from pinn_ext.checks import ArgumentError
 from pinn_ext.files import RunError
 from pinn_ext.program import checkpoints
+from pinn_ext.program.problem import description
 from pinn_ext.program.trained import trained_run
 from tests.program.untrained import untrained
+from tests.systems.problem_files.test_from_file import PLAIN
 
 OLD = Path(__file__).resolve().parents[1] / "data" / "checkpoints"
 
@@ -239,18 +240,26 @@ def test_a_checkpoint_that_does_not_fit(tmp_path):
 
 
 def test_the_file_of_a_problem_has_to_be_named(tmp_path):
-    folder, file = tmp_path / "run", tmp_path / "mine.py"
-    untrained(folder)
-    file.write_text("raise SystemExit('this was run')\n")
+    """It is code: what a checkpoint names is never run, what has changed is refused."""
+    folder, file, moved = tmp_path / "run", tmp_path / "mine.py", tmp_path / "moved.py"
+    file.write_text(PLAIN)
+    network = untrained(folder, "problem=from_file", f"problem.file={file}", "dtype=float64")
     whole = checkpoints.load(folder / "checkpoint.pt")
-    problem = {**whole["config"]["problem"], "name": "from_file", "file": "evil.py"}
-    content = {**whole, "config": {**whole["config"], "problem": problem}}
-    checkpoints.save(folder / "checkpoint.pt", content)
-    with pytest.raises(RunError, match=r"only run when you name it: add --problem-file evil.py"):
+    checkpoints.save(
+        folder / "checkpoint.pt", {**whole, "problem_file": description(network.system)}
+    )
+    checkpoints.save(folder / "best.pt", whole)
+    file.rename(moved)
+    file.write_text("raise SystemExit('this was run')\n")
+    with pytest.raises(RunError, match=r"only run when you name it: add --problem-file .*mine.py"):
         pinn_ext.load(folder)
     with pytest.raises(ArgumentError, match="`problem_file` must name a file, got nothing at"):
         pinn_ext.load(folder, problem_file=tmp_path / "absent.py")
-    digest = hashlib.sha256(b"another one").hexdigest()
-    checkpoints.save(folder / "checkpoint.pt", {**content, "problem_sha256": digest})
-    with pytest.raises(RunError, match="mine.py is not the file that the run was trained on"):
-        pinn_ext.load(folder, problem_file=file)
+    for best in (False, True):
+        run = pinn_ext.load(folder, best=best, problem_file=moved)
+        x, t = points(run.system)
+        assert torch.equal(run.fields(x, t), output(network, x, t))
+    moved.write_text(PLAIN + "# changed\n")
+    for best in (False, True):
+        with pytest.raises(RunError, match=r"moved.py has changed since the run .*# changed"):
+            pinn_ext.load(folder, best=best, problem_file=moved)
