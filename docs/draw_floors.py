@@ -31,6 +31,7 @@ COLOURS = {
 # unit: (centre in pixels from the left, colour, words)
 BOXES = {
     "pinn_ext.cli": (420, "program", "command line"),
+    "pinn_ext.program.commands": (420, "program", "predict, compare, …"),
     "pinn_ext.program": (420, "program", "from keys to a run"),
     "pinn_ext.dde.phases": (270, "doors", "Adam, L-BFGS, GN"),
     "pinn_ext.dde.tensorboard": (530, "doors", "TensorBoardLog"),

@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("pinn_ext.cli",),
+    ("pinn_ext.program.commands",),
     ("pinn_ext.program",),
     ("pinn_ext.dde.phases", "pinn_ext.dde.tensorboard", "pinn_ext.dde.scale_outputs"),
     ("pinn_ext.dde.callback",),
