@@ -83,7 +83,10 @@ class SuppliedConfigs(ConfigSource):
         if not self.is_config(config_path):
             raise ConfigLoadError(f"Config not found : {config_path}")
         group, name = _split(config_path)
-        content = _problem(name) if group == "problem" else _training(name)
+        try:
+            content = _problem(name) if group == "problem" else _training(name)
+        except ValueError as error:  # its cause is said in the sentence
+            raise ValueError(str(error)) from None
         return ConfigResult(
             provider=self.provider,
             path=f"{_SCHEME}://",

@@ -14,7 +14,8 @@ AMPLITUDE, SPEED = 1.0, 1.0  # n and c
 LOWER, UPPER = -12.0, 12.0
 FINAL_TIME = math.pi / 2
 NODES = 193
-SCALES = (0.0, 0.0)  # of |h| for both, as the phase turns one field into the other
+# Of |h| for both, as the phase turns one field into the other.
+SCALES = (0.16413031326667568, 0.16413031326667568)
 
 
 def rhs(u, v, d):

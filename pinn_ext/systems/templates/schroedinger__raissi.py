@@ -12,7 +12,8 @@ import torch
 LOWER, UPPER = -5.0, 5.0
 FINAL_TIME = math.pi / 2
 NODES = 193
-SCALES = (0.0, 0.0)  # of |h| for both, as the phase turns one field into the other
+# Of |h| for both, as the phase turns one field into the other.
+SCALES = (0.8807422282583481, 0.8807422282583481)
 BOUNDARY = "periodic"
 
 

@@ -13,7 +13,8 @@ from pinn_ext.systems import dirichlet
 LOWER, UPPER = -12.0, 12.0
 FINAL_TIME = math.pi / 2
 NODES = 193
-SCALES = (0.0, 0.0)  # of |h| for both, as the phase turns one field into the other
+# Of |h| for both, as the phase turns one field into the other.
+SCALES = (0.3282606248415132, 0.3282606248415132)
 
 
 def rhs(u, v, d):
