@@ -1,4 +1,4 @@
-"""The loss terms that a configuration describes, and their weights at the start."""
+"""The loss terms and the network that a configuration describes, and the weights at the start."""
 
 from __future__ import annotations
 
@@ -8,12 +8,19 @@ from typing import Any, NamedTuple
 from pinn_ext import systems
 from pinn_ext.checks import ArgumentError
 from pinn_ext.losses.physics_loss import PhysicsLoss
-from pinn_ext.networks import term_scales
+from pinn_ext.networks import FieldNetwork, term_scales
 from pinn_ext.schema import WEIGHT_KEYS, Config
 from pinn_ext.systems import System
 from pinn_ext.systems.problem_files import NAME as FROM_FILE
 
-__all__ = ["WEIGHT_KEYS", "Description", "describe", "initial_weights", "physics_loss"]
+__all__ = [
+    "WEIGHT_KEYS",
+    "Description",
+    "describe",
+    "field_network",
+    "initial_weights",
+    "physics_loss",
+]
 
 
 class ProblemKey(NamedTuple):
@@ -177,3 +184,24 @@ def initial_weights(cfg: Config, names: Sequence[str]) -> dict[str, float]:
         The weights by name, in the order of `names`, dimensionless.
     """
     return {name: getattr(cfg.training.loss, WEIGHT_KEYS[name]) for name in names}
+
+
+def field_network(cfg: Config, loss: PhysicsLoss) -> FieldNetwork:
+    """Return the network that a configuration describes, its parameters as drawn.
+
+    Args:
+        cfg: the configuration; `network`, `problem` and `seed` are read.
+        loss: of `physics_loss(cfg)`, with the system and the units of its fields.
+
+    Returns:
+        The network in torch's default float type, on its default device.
+    """
+    return FieldNetwork(
+        loss.system,
+        list(cfg.network.hidden),
+        activation=cfg.network.activation,
+        conditions=cfg.problem.conditions,
+        scaling=cfg.problem.scaling,
+        scales=loss.scales,
+        seed=cfg.seed,
+    )

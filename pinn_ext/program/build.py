@@ -15,7 +15,7 @@ from pinn_ext.adaptive_weights.settings import WeightSettings
 from pinn_ext.checks import ArgumentError, check_number
 from pinn_ext.datasets import SnapshotBatch, SnapshotGraphs
 from pinn_ext.datasets.node_graphs import NodeGraph, node_graph
-from pinn_ext.losses.from_config import initial_weights, physics_loss
+from pinn_ext.losses.from_config import field_network, initial_weights, physics_loss
 from pinn_ext.losses.known_solution import KnownSolution
 from pinn_ext.losses.physics_loss import PhysicsLoss
 from pinn_ext.losses.solution_error import Evaluator
@@ -139,7 +139,7 @@ def build(checked: Checked, folder: Path) -> Built:
     make_default(device)
     configure(cfg.dtype, cfg.seed)
     with on_cpu():  # random numbers that do not depend on the device
-        network = _network(cfg, loss).to(device)
+        network = field_network(cfg, loss).to(device)
         data = _data(checked)
         evaluator = Evaluator(
             loss.system, device, torch.get_default_dtype(), against=checked.against
@@ -171,18 +171,6 @@ def _notes(checked: Checked, data: GraphData) -> list[str]:
             f"memory, as {graphs.device} has too little that is free: each batch is copied there."
         )
     return notes
-
-
-def _network(cfg: Config, loss: PhysicsLoss) -> FieldNetwork:
-    return FieldNetwork(
-        loss.system,
-        list(cfg.network.hidden),
-        activation=cfg.network.activation,
-        conditions=cfg.problem.conditions,
-        scaling=cfg.problem.scaling,
-        scales=loss.scales,
-        seed=cfg.seed,
-    )
 
 
 def _data(checked: Checked) -> GraphData:

@@ -9,7 +9,6 @@ from typing import Any
 
 from pinn_ext import schema
 from pinn_ext.checks import ArgumentError
-from pinn_ext.files import RunError
 from pinn_ext.program import checkpoints
 from pinn_ext.program.checkpoints import parts
 from pinn_ext.program.machine.devices import is_here
@@ -78,7 +77,7 @@ def prepare(path: Path, cfg: Config, overrides: Sequence[str], choices: dict[str
         raise ArgumentError("training.resume", "be a checkpoint or the folder of a run", "''")
     file = path / checkpoints.FILE_NAME if path.is_dir() else path
     saved = parts.load(file)
-    old = _saved_config(file, saved["config"])
+    old = parts.saved_config(file, saved["config"])
     given = [key for override in overrides for key in keys_set_by(override)]
     for key in given:
         _check_same(key, old, cfg, saved["choices"], choices)
@@ -154,14 +153,6 @@ def _changed(old: Config, cfg: Config, given: Sequence[str], phase: str) -> Conf
     if "experiment.name" in given:
         values["experiment"]["name"] = cfg.experiment.name
     return schema.from_dict(values)
-
-
-def _saved_config(file: Path, values: dict[str, Any]) -> Config:
-    try:
-        return schema.from_dict(values)
-    except Exception as error:  # OmegaConf's, of a key that is not or no longer there
-        text = str(error).splitlines()[0]
-        raise RunError(f"The checkpoint {file} does not fit this version ({text}).") from None
 
 
 def _check_epochs(old: Training, now: int, phase: str) -> None:

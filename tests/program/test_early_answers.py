@@ -17,6 +17,10 @@ from pinn_ext.cli import main
 for arguments in (
     ["training.resume=nowhere"],
     ["compare", "nowhere"],
+    ["predict", "nowhere", "--out", "a.npz"],
+    ["animate", "nowhere"],
+    ["compare-reference", "nowhere", "a.npz"],
+    ["predcit"],
     ["-m", "seed=range(0,1000000000)"],
     ["-m", "training.resume=nowhere", "seed=1,2"],
     ["training.weight_decay=1e300"],
@@ -36,7 +40,7 @@ def test_refused_without_torch(tmp_path):
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stderr.count("pinn-ext: ") == 6 and "loading" not in done.stderr
+    assert done.stderr.count("pinn-ext: ") == 10 and "loading" not in done.stderr
 
 
 def test_a_terminal_is_told_once(tmp_path):

@@ -172,7 +172,8 @@ REFUSED = [
     (["+problem.parameters.amplitude=2"], "`amplitude` belongs to the Dirichlet front"),
     (["problem.scaling=none", "problem.scales=[2,3]"], "`problem.scaling` must be fields for"),
     (["--cfg", "job", "seed=abc"], "`seed` must be a whole number, got 'abc'."),
-    (["compare"], "`compare` takes one folder"),
+    (["compare"], "`compare` cannot be read: the following arguments are required: FOLDER"),
+    (["compare", "a", "b"], "unrecognized arguments: b (pinn-ext compare -h shows how)."),
     (["compare", "nowhere"], "There is no folder nowhere."),
 ]
 
