@@ -110,6 +110,29 @@ def _checked(name: str, values: Any) -> Values | tuple[float, float]:
     return u, v
 
 
+def normal_slopes(fields: Values, x: Tensor, normals: Tensor, t: Tensor) -> Tensor:
+    """Return the slopes along normals of fields that are known as a function.
+
+    Args:
+        fields: differentiable; each point's fields depend on that point only.
+        x: positions `[N, dimension]`.
+        normals: of unit length `[N, dimension]`.
+        t: times `[N]`.
+
+    Returns:
+        Slopes of u and v `[N, 2]`, constants.
+    """
+    with torch.inference_mode(False), torch.enable_grad():
+        x, t = x.detach().clone().requires_grad_(), t.detach().clone()
+        # The sum of zeros leads back to the positions where a field is the same everywhere.
+        values = fields(x, t) + 0.0 * x.sum(dim=1, keepdim=True)
+        slopes = [
+            (torch.autograd.grad(field.sum(), x, retain_graph=True)[0] * normals).sum(dim=1)
+            for field in values.unbind(dim=1)
+        ]
+    return torch.stack(slopes, dim=1).detach()
+
+
 class Sides:
     """Conditions on the sides of a box.
 

@@ -1,0 +1,132 @@
+"""A system elsewhere: on another domain than its own, or from another initial state."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import types
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from pinn_ext.checks import ArgumentError
+from pinn_ext.systems.domains import Geometry
+from pinn_ext.systems.system import System
+
+_NEAR = 1e-6  # of a side, within which a point lies on the boundary
+_Any = TypeVar("_Any", bound=System)
+
+
+def on_domain(system: _Any, domain: Geometry, dirichlet: Sequence[str] | None = None) -> _Any:
+    """Return a system on a domain of any shape, whose box becomes its own.
+
+    What was given on the boundary is given on the new one. Groups of it that are left out are free
+    of flux, but of a system with an exact solution, whose own slopes hold there.
+
+    Args:
+        system: in as many dimensions, not periodic.
+        domain: such as a `pinn_ext.datasets.meshes.MeshDomain`.
+        dirichlet: names of the groups of its boundary whose values are given; None is all of it,
+            an empty list nothing.
+
+    Returns:
+        A copy; the system itself stays as it is.
+
+    Raises:
+        ArgumentError: if the system cannot leave its box, or there is no such group.
+    """
+    if system.periodic_axes:
+        wanted = f"leave {system.name}, which is periodic, on its box"
+        raise ArgumentError("domain", wanted, repr(domain.name))
+    if len(domain.lower) != system.dimension:
+        wanted = f"have as many dimensions as {system.name}, {system.dimension}"
+        raise ArgumentError("domain", wanted, f"{len(domain.lower)} of {domain.name}")
+    other = copy.copy(system)
+    try:
+        other._put_on(domain, None if dirichlet is None else tuple(dirichlet))
+    except ArgumentError as error:
+        raise error.renamed("dirichlet") if error.name == "group" else error from None
+    other.notes = (*system.notes, *domain.notes)
+    return other
+
+
+def starting_from(
+    system: _Any, start: Callable[[Tensor], Tensor], label: str = "another one"
+) -> _Any:
+    """Return a system whose initial state is another one, so that its solution is not known.
+
+    Boundary data stay as they are.
+
+    Args:
+        system: the coupled system.
+        start: positions `[N, dimension]` to u and v at t = 0, `[N, 2]`.
+        label: what the state is called in messages.
+
+    Returns:
+        A copy, with soft conditions only: they need no derivatives of the state.
+    """
+    other = copy.copy(system)
+    other.__class__ = _started(type(system))
+    other.start = start  # type: ignore[attr-defined]
+    if system.has_solution:
+        other.notes = (
+            *system.notes,
+            f"The initial state is {label}: the known solution of {system.name}, which starts from "
+            "another one, is not compared with.",
+        )
+    return other
+
+
+class OtherStart(System):
+    """What a system becomes that starts from another state; see `starting_from`.
+
+    Attributes:
+        start: positions `[N, dimension]` to u and v at t = 0, `[N, 2]`.
+    """
+
+    start: Callable[[Tensor], Tensor]
+
+    @property
+    def has_exact(self) -> bool:
+        """Whether the solution is known in closed form: no."""
+        return False
+
+    @property
+    def has_solution(self) -> bool:
+        """Whether the solution is known at all: no."""
+        return False
+
+    def solution(self, x: Tensor, t: Tensor) -> Tensor:
+        """Refuse to say what is not known.
+
+        Raises:
+            ValueError: always.
+        """
+        raise ValueError(f"The solution of {self.name} from this initial state is not known.")
+
+    @property
+    def needs_soft(self) -> str:
+        """Why conditions cannot be built into a network."""
+        return super().needs_soft or "where the initial state is not known with its derivatives"
+
+    def data(self, x: Tensor, t: Tensor) -> Tensor:
+        """Return the values given on the boundary, and elsewhere the initial state `[N, 2]`."""
+        start = self.start(x)
+        if self.periodic:
+            return start
+        return torch.where(self.holds_at(x)[:, None], super().data(x, t), start)
+
+    def holds_at(self, x: Tensor) -> Tensor:
+        """Return which points `[N, dimension]` are on the boundary with given values, `[N]`."""
+        near = self.geometry.depth(x) <= _NEAR * self.geometry.side
+        return near & self.gives_values(x)
+
+
+@functools.cache
+def _started(cls: type[System]) -> type[System]:
+    """Return a kind of system with what `OtherStart` changes of it."""
+    if issubclass(cls, OtherStart):
+        return cls
+    return types.new_class(cls.__name__, (OtherStart, cls))
