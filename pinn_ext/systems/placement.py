@@ -23,7 +23,7 @@ def on_domain(system: _Any, domain: Geometry, dirichlet: Sequence[str] | None = 
     """Return a system on a domain of any shape, whose box becomes its own.
 
     What was given on the boundary is given on the new one. Groups of it that are left out are free
-    of flux, but of a system with an exact solution, whose own slopes hold there.
+    of flux; of a system with an exact solution they have its slopes, so that it stays the solution.
 
     Args:
         system: in as many dimensions, not periodic.
@@ -37,19 +37,27 @@ def on_domain(system: _Any, domain: Geometry, dirichlet: Sequence[str] | None = 
     Raises:
         ArgumentError: if the system cannot leave its box, or there is no such group.
     """
-    if system.periodic_axes:
-        wanted = f"leave {system.name}, which is periodic, on its box"
+    stays = _why_on_its_box(system, domain)
+    if stays:
+        wanted = f"leave {system.name}, which {stays}, on its box"
         raise ArgumentError("domain", wanted, repr(domain.name))
-    if len(domain.lower) != system.dimension:
-        wanted = f"have as many dimensions as {system.name}, {system.dimension}"
-        raise ArgumentError("domain", wanted, f"{len(domain.lower)} of {domain.name}")
     other = copy.copy(system)
     try:
         other._put_on(domain, None if dirichlet is None else tuple(dirichlet))
     except ArgumentError as error:
         raise error.renamed("dirichlet") if error.name == "group" else error from None
-    other.notes = (*system.notes, *domain.notes)
+    other.notes = tuple(dict.fromkeys((*system.notes, *domain.notes)))
     return other
+
+
+def _why_on_its_box(system: System, domain: Geometry) -> str:
+    """Return why a system cannot be on a domain, empty if it can."""
+    if len(domain.lower) != system.dimension:
+        return f"has {system.dimension} space dimension" + "s" * (system.dimension > 1)
+    if not system.periodic_axes:
+        return ""
+    legal = system.boundaries if system.case is None else system.cases[system.case]
+    return "is periodic" + " (boundary=dirichlet is legal too)" * ("dirichlet" in legal)
 
 
 def starting_from(
