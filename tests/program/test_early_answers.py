@@ -21,6 +21,8 @@ for arguments in (
     ["-m", "training.resume=nowhere", "seed=1,2"],
     ["training.weight_decay=1e300"],
     ["problem.parameters.nu=1e-60"],
+    ["dataset=mesh", "problem.conditions=soft"],
+    ["dataset=mesh", "problem.conditions=soft", "dataset.path=nowhere.msh"],
 ):
     assert main(arguments) == 2, arguments
     assert "torch" not in sys.modules, arguments
@@ -36,7 +38,7 @@ def test_refused_without_torch(tmp_path):
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stderr.count("pinn-ext: ") == 6 and "loading" not in done.stderr
+    assert done.stderr.count("pinn-ext: ") == 8 and "loading" not in done.stderr
 
 
 def test_a_terminal_is_told_once(tmp_path):
