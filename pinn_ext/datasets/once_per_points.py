@@ -37,5 +37,6 @@ class OncePerPoints:
         if found is None:
             while len(self._kept) >= _KEPT:
                 del self._kept[next(iter(self._kept))]
-            found = self._kept[key] = torch.from_numpy(np.array(self._function(points)))
+            with torch.inference_mode(False):  # they are for trainings too
+                found = self._kept[key] = torch.from_numpy(np.array(self._function(points)))
         return found.to(x) if found.is_floating_point() else found.to(x.device)

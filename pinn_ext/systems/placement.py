@@ -19,7 +19,9 @@ _NEAR = 1e-6  # of a side, within which a point lies on the boundary
 _Any = TypeVar("_Any", bound=System)
 
 
-def on_domain(system: _Any, domain: Geometry, dirichlet: Sequence[str] | None = None) -> _Any:
+def on_domain(
+    system: _Any, domain: Geometry, dirichlet: str | Sequence[str] | None = None
+) -> _Any:
     """Return a system on a domain of any shape, whose box becomes its own.
 
     What was given on the boundary is given on the new one. Groups of it that are left out are free
@@ -28,8 +30,8 @@ def on_domain(system: _Any, domain: Geometry, dirichlet: Sequence[str] | None = 
     Args:
         system: in as many dimensions, not periodic.
         domain: such as a `pinn_ext.datasets.meshes.MeshDomain`.
-        dirichlet: names of the groups of its boundary whose values are given; None is all of it,
-            an empty list nothing.
+        dirichlet: name of the group of its boundary whose values are given, or a list of such; None
+            is all of the boundary, an empty list nothing of it.
 
     Returns:
         A copy; the system itself stays as it is.
@@ -41,9 +43,10 @@ def on_domain(system: _Any, domain: Geometry, dirichlet: Sequence[str] | None = 
     if stays:
         wanted = f"leave {system.name}, which {stays}, on its box"
         raise ArgumentError("domain", wanted, repr(domain.name))
+    groups = (dirichlet,) if isinstance(dirichlet, str) else dirichlet
     other = copy.copy(system)
     try:
-        other._put_on(domain, None if dirichlet is None else tuple(dirichlet))
+        other._put_on(domain, None if groups is None else tuple(groups))
     except ArgumentError as error:
         raise error.renamed("dirichlet") if error.name == "group" else error from None
     other.notes = tuple(dict.fromkeys((*system.notes, *domain.notes)))

@@ -179,7 +179,7 @@ def test_another_start_of_a_periodic_system_and_of_one_on_a_mesh(domain):
     x = torch.tensor([[-1.0, 0.5], [0.5, 0.5]], dtype=F64)
     assert torch.equal(periodic.data(x, torch.zeros(2, dtype=F64)), start(x))
     brusselator = systems.create("brusselator")
-    one = systems.starting_from(systems.on_domain(brusselator, domain, ["inner"]), start)
+    one = systems.starting_from(systems.on_domain(brusselator, domain, "inner"), start)
     other = systems.on_domain(systems.starting_from(brusselator, start), domain, ["inner"])
     nodes, t = torch.from_numpy(domain.mesh.points), torch.zeros(96, dtype=F64)
     for system in (one, other):

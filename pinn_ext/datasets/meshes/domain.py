@@ -146,13 +146,13 @@ class MeshDomain(Geometry):
     def _edges_of(self, names: Sequence[str]) -> np.ndarray:
         """Return which boundary edges belong to groups, `[B]` bool."""
         self.mesh.group_mask(names)  # refuses unknown ones
-        edges = self.mesh.boundary_edges
+        edges, count = self.mesh.boundary_edges, len(self.mesh.points)
+        keys = edges[:, 0] * count + edges[:, 1]
         found = np.zeros(len(edges), dtype=bool)
         for name in names:
             group = self.mesh.groups[name]
             if len(group.edges):
-                keys = group.edges @ (len(self.mesh.points), 1)
-                found |= np.isin(edges @ (len(self.mesh.points), 1), keys)
+                found |= np.isin(keys, group.edges[:, 0] * count + group.edges[:, 1])
             else:
                 found |= np.isin(edges, group.nodes).all(axis=1)
         return found
