@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,6 +32,10 @@ class OncePerPoints:
 
         They are constants: nothing leads back to the positions.
         """
+        return _Constants.apply(x, self)
+
+    def at(self, x: Tensor) -> Tensor:
+        """Return the same where no transform of `torch.func` is at work."""
         points = np.ascontiguousarray(x.detach().to("cpu", torch.float64).numpy())
         key = points.shape, hashlib.blake2b(points.tobytes(), digest_size=16).digest()
         found = self._kept.get(key)
@@ -39,4 +44,31 @@ class OncePerPoints:
                 del self._kept[next(iter(self._kept))]
             with torch.inference_mode(False):  # they are for trainings too
                 found = self._kept[key] = torch.from_numpy(np.array(self._function(points)))
-        return found.to(x) if found.is_floating_point() else found.to(x.device)
+        dtype = x.dtype if found.is_floating_point() else found.dtype
+        return found.to(x.device, dtype, copy=True)
+
+
+class _Constants(torch.autograd.Function):
+    """Leads numpy around the transforms of `torch.func`, whose tensors it cannot read.
+
+    The linearisation of a Runge-Kutta step differentiates forwards through boundary data.
+    """
+
+    @staticmethod
+    def forward(x: Tensor, once: OncePerPoints) -> Tensor:  # type: ignore[override]
+        """Return the values at positions."""
+        return once.at(x)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        """Say that the values are constants."""
+        ctx.mark_non_differentiable(output)
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> None:  # type: ignore[override]
+        """Return that of constants."""
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        """Return that of constants."""
+        return None, None

@@ -191,6 +191,22 @@ def test_answers_about_points_are_found_once():
     assert once(x).dtype == torch.bool and asked[-1] == 7  # forgotten, and found again
 
 
+def test_answers_are_constants_to_derivatives_of_any_kind():
+    once = OncePerPoints(lambda x: 2 * x)
+    x, one = torch.rand(4, 2, dtype=F64), torch.ones(4, 2, dtype=F64)
+    value, slope = torch.func.jvp(lambda factor: factor * once(x), (one,), (one,))
+    assert torch.equal(value, 2 * x) and torch.equal(slope, 2 * x)
+    inner = lambda at: torch.func.jvp(lambda f: f * once(at), (at,), (one,))[1]  # noqa: E731
+    value, slope = torch.func.jvp(inner, (x,), (one,))
+    assert torch.equal(value, 2 * x) and not slope.any()
+    with torch.inference_mode():
+        first = OncePerPoints(lambda x: 3 * x)
+        first(x)
+    factor = torch.ones(4, 2, dtype=F64, requires_grad=True)
+    (factor * first(x.requires_grad_())).sum().backward()
+    assert torch.equal(factor.grad, 3 * x) and x.grad is None
+
+
 def test_a_file_as_a_domain(tmp_path):
     meshio()
     plate = mesh_domain(str(PLATE))
