@@ -19,9 +19,7 @@ _NEAR = 1e-6  # of a side, within which a point lies on the boundary
 _Any = TypeVar("_Any", bound=System)
 
 
-def on_domain(
-    system: _Any, domain: Geometry, dirichlet: str | Sequence[str] | None = None
-) -> _Any:
+def on_domain(system: _Any, domain: Geometry, dirichlet: str | Sequence[str] | None = None) -> _Any:
     """Return a system on a domain of any shape, whose box becomes its own.
 
     What was given on the boundary is given on the new one. Groups of it that are left out are free

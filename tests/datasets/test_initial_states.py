@@ -53,8 +53,8 @@ def test_outside_are_the_values_of_the_nearest_place_and_it_is_said(x):
     nearest = torch.tensor([[0.5, 1.0], [0.5, 0.5], [0.0, 0.25], [1.0, 1.0]], dtype=F64)
     torch.testing.assert_close(state(at), torch.from_numpy(plane(nearest)))
     assert state.notes(at) == [
-        "3 of 4 nodes lie outside of the points of mine.npz and start from the values at the nearest "
-        "place of their hull."
+        "3 of 4 nodes lie outside of the points of mine.npz and start from the values at the "
+        "nearest place of their hull."
     ]
 
 

@@ -1,4 +1,4 @@
-"""Loss terms on a mesh: the exact solution stays the solution, whatever is given on its boundary."""
+"""Loss terms on a mesh: the exact solution stays it, whatever is given on the boundary."""
 
 import numpy as np
 import pytest

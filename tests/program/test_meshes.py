@@ -40,21 +40,22 @@ def test_a_run_from_end_to_end(run, rendered):
 
 
 @MESHY
-@pytest.mark.parametrize("group", ["inflow", "[inflow,outflow,walls]", "[]"])
+@pytest.mark.parametrize("group", ["inflow", "[]"])
 def test_groups_with_given_values(run, group):
     second = ["training.loss.use_gn_solver=true", "training.gauss_newton.iterations=3"]
     done = run(*ON_PLATE, f"problem.dirichlet_group={group}", *second, "dataset.order=4")
     assert done.status == 0, done.err
     report = read_report(done.folder)
     assert report["reference"] == "exact solution" and max(report["rk4_floor"].values()) < 1e-5
-    rows = read_rows(done.folder)
-    assert [row[2] for row in rows[1:]] == ["epochs"] * 3 + ["gauss_newton"] * 3
+    head, *rows = read_rows(done.folder)
+    phases = [row[head.index("phase")] for row in rows]
+    assert phases == ["epochs"] * 3 + ["gauss_newton"] * 3
     last, first = report["raw_losses_last"], report["raw_losses_first"]
     assert all(last[name] < first[name] for name in ("BC_loss1", "BC_loss2"))
 
 
 @MESHY
-def test_a_problem_file_with_conditions_by_group(run, tmp_path, rendered):
+def test_a_problem_file_with_conditions_by_group(run, tmp_path):
     (tmp_path / "mine.py").write_text(
         "import torch\nfrom pinn_ext.systems import dirichlet, neumann\n"
         "LOWER, UPPER, FINAL_TIME = (0.0, 0.0), (1.0, 1.0), 0.2\n"
@@ -68,7 +69,6 @@ def test_a_problem_file_with_conditions_by_group(run, tmp_path, rendered):
     report = read_report(done.folder)
     assert report["reference"] == "RK4 on the graph"
     assert all(0 < error < 10 for error in report["relative_l2"].values())
-    assert (done.folder / "fields.png").stat().st_size > 10_000
     refused = run(*ON_PLATE, *given, "problem.dirichlet_group=inflow")
     assert refused.status == 2 and "`problem.dirichlet_group` must be left out, as" in refused.err
 
@@ -120,7 +120,8 @@ def test_resumed_equals_undisturbed(run, finished, tmp_path):
     whole = run(*ON_PLATE, "problem.dirichlet_group=hole", "training.epochs=4")
     assert read_rows(folder) == read_rows(whole.folder)
     states = [
-        checkpoints.load(one / "checkpoint.pt")["model_state_dict"] for one in (folder, whole.folder)
+        checkpoints.load(one / "checkpoint.pt")["model_state_dict"]
+        for one in (folder, whole.folder)
     ]
     assert all(torch.equal(states[0][key], value) for key, value in states[1].items())
 
@@ -146,23 +147,27 @@ def test_a_mesh_that_has_changed_is_refused(run, finished, tmp_path):
 
 @pytest.fixture
 def measured(tmp_path):
-    """Write a field on a part of the Brusselator's square, at two times."""
-    x, y = np.linspace(0, 1.9, 8), np.linspace(0, 2, 7)
-    u = 1 + 0.1 * x[:, None] * y
+    """Write a field on a part of the square of Gray and Scott, at two times."""
+    x, y = np.linspace(-1, 0.9, 8), np.linspace(-1, 1, 7)
+    u = 0.5 + 0.1 * x[:, None] * y
     np.savez(tmp_path / "measured.npz", x=x, y=y, t=[0.0, 1.0], c=[u, 2 * u], v=[u, u])
     return tmp_path / "measured.npz"
 
 
-GIVEN = ("problem.initial=measured.npz", "problem.initial_columns.u=c")
+GIVEN = (
+    "problem=gray_scott",
+    "problem.initial=measured.npz",
+    "problem.initial_columns.u=c",
+)
 
 
 def test_a_run_from_a_measured_state(run, measured):
-    own = [*SMALL[1:], *GIVEN, "problem.conditions=soft", "problem=brusselator"]
+    own = [*SMALL[1:], *GIVEN, "problem.conditions=soft"]
     done = run(*own, "problem.reference=rk4")
     assert done.status == 0, done.err
     report = read_report(done.folder)
     assert report["reference"] == "RK4 on the graph" and report["rk4_floor"] is None
-    assert "measured.npz: the known solution of brusselator" in done.out
+    assert "measured.npz: the known solution of gray_scott" in done.out
     assert "8 of 64 nodes lie outside of the points of measured.npz" in done.out
     assert "On the boundary measured.npz differs from the values that are given there" in done.out
     first = report["raw_losses_first"]["IC_loss1"]
@@ -186,37 +191,44 @@ def test_a_measured_state_on_a_mesh(run, measured):
 
 # ---- bad input ------------------------------------------------------------------------------
 
+PLATES = ON_PLATE[-2:]
 PERIODIC = ["problem=fitzhugh_nagumo"]
 BAD = [
     (["dataset=mesh"], "`dataset.path` must name the file of a mesh for dataset.name=mesh"),
     (["dataset.path=plate.msh"], "`dataset.path` must be left out unless dataset.name=mesh, got"),
     (["problem.dirichlet_group=hole"], "`problem.dirichlet_group` must be left out unless"),
-    ([*ON_PLATE[-2:], "problem.geometry=disk"], "`problem.geometry` must be null for dataset.name"),
-    ([*ON_PLATE[-2:], "problem.conditions=hard"], "`problem.conditions` must be soft for dataset"),
-    ([*ON_PLATE[-2:], "dataset.nodes_per_side=9"], "must be null for dataset.name=mesh, whose nodes"),
-    ([*ON_PLATE[-2:], "dataset.order=6"], "`dataset.order` must be one of 2, 4 for dataset.name"),
-    ([*ON_PLATE[-2:], "problem.dirichlet_group={a: 1}"], "must be the name of a group, or a list"),
-    (["dataset=mesh", "dataset.path=no.msh"], "`dataset.path` must name a file, got nothing at no."),
+    ([*PLATES, "problem.geometry=disk"], "`problem.geometry` must be null for dataset.name"),
+    ([*PLATES, "problem.conditions=hard"], "`problem.conditions` must be soft for dataset"),
+    (
+        [*PLATES, "dataset.nodes_per_side=9"],
+        "must be null for dataset.name=mesh, whose nodes",
+    ),
+    ([*PLATES, "dataset.order=6"], "`dataset.order` must be one of 2, 4 for dataset.name"),
+    ([*PLATES, "problem.dirichlet_group={a: 1}"], "must be the name of a group, or a list"),
+    (
+        ["dataset=mesh", "dataset.path=no.msh"],
+        "`dataset.path` must name a file, got nothing at no.",
+    ),
     (["problem.initial=no.npz"], "`problem.initial` must name a file, got nothing at no.npz."),
     (["problem.initial=x.npz", "problem.conditions=hard"], "must be soft for problem.initial, as"),
     (["problem.initial_time=1.0"], "`problem.initial_time` must be left out without problem.initi"),
     (["problem.initial_columns.u=a"], "`problem.initial_columns` must be left out without"),
 ]
 READ = [
-    ([*ON_PLATE[-2:], "problem.dirichlet_group=lid"],
+    ([*PLATES, "problem.dirichlet_group=lid"],
      "`problem.dirichlet_group` must be one of corner, hole, inflow, outflow, walls, got 'lid'."),
-    ([*ON_PLATE[-2:], "problem.dirichlet_group=[hole,2]"], "outflow, walls, got '2'."),
-    ([*ON_PLATE[-2:], *PERIODIC], "`dataset.name` must leave fitzhugh_nagumo, which is periodic (bo"),
-    ([*ON_PLATE[-2:], "problem=coupled_burgers"], "which has 1 space dimension, on its box, got 'me"),
-    (["dataset=mesh", "dataset.path=quads.vtu"], "`dataset.path` must hold triangles alone, got 1 ce"),
+    ([*PLATES, "problem.dirichlet_group=[hole,2]"], "outflow, walls, got '2'."),
+    ([*PLATES, *PERIODIC], "`dataset.name` must leave fitzhugh_nagumo, which is periodic ("),
+    ([*PLATES, "problem=coupled_burgers"], "which has 1 space dimension, on its box, got 'me"),
+    (["dataset=mesh", "dataset.path=quads.vtu"], "`dataset.path` must hold triangles alone, got 1"),
     (["dataset=mesh", "dataset.path=text.txt"], "`dataset.path` must end in one of .msh, .vtu"),
     (["dataset=mesh", "dataset.path=text.msh"], "`dataset.path` must be a whole gmsh file"),
-    (["dataset=mesh", "dataset.path=flat.vtu"], "`dataset.path` must hold a mesh with nodes inside"),
-    (["dataset=mesh", "dataset.path=fan.vtu"], "`dataset.path` must hold a mesh that has derivative"),
+    (["dataset=mesh", "dataset.path=flat.vtu"], "`dataset.path` must hold a mesh with nodes in"),
+    (["dataset=mesh", "dataset.path=fan.vtu"], "`dataset.path` must hold a mesh that has de"),
     (["problem.initial=line.npz"], "`problem.initial` must have positions in 2 dimensions"),
     (["problem.initial=nan.npz"], "`problem.initial` must hold finite numbers, got nan in u"),
     (["problem.initial=half.npz"], "`problem.initial` must"),
-    (["problem.initial=good.npz", "problem.initial_time=3"], "`problem.initial_time` must be of the"),
+    (["problem.initial=good.npz", "problem.initial_time=3"], "`problem.initial_time` must be of"),
     (["problem.initial=good.npz", "problem.initial_columns.u=w"], "`problem.initial"),
 ]  # fmt: skip
 

@@ -89,7 +89,9 @@ def test_conditions_by_group(write, domain):
     # The normal of the hole points inwards: slopes along the radius have the other sign there.
     assert all(right[name] < 1e-20 for name in PI + SOFT[:2])
     assert all(right[name] > 0.1 for name in SOFT[2:])
-    turned = path.read_text().replace("return torch.stack((slope, slope)", "return -torch.stack((slope, slope)")
+    turned = path.read_text().replace(
+        "return torch.stack((slope, slope)", "return -torch.stack((slope, slope)"
+    )
     path.write_text(turned)
     right = soft_terms(systems.from_file(path, domain))
     assert all(right[name] < 1e-20 for name in PI + SOFT)
@@ -104,7 +106,9 @@ def test_groups_without_data_are_free_of_flux(write, domain):
 
     right = soft_terms(system, still)
     assert all(right[name] < 1e-20 for name in (*PI, *SOFT[2:]))
-    whole = systems.from_file(write('{"outer": dirichlet(exact), "inner": dirichlet(exact)}'), domain)
+    whole = systems.from_file(
+        write('{"outer": dirichlet(exact), "inner": dirichlet(exact)}'), domain
+    )
     assert whole.boundary == "dirichlet"
     flux = systems.from_file(write("neumann((0.5, 0.0))"), domain)
     assert flux.has_slopes and flux.boundary == "mixed"

@@ -5,7 +5,7 @@ edges of its boundary, and groups of these by the names that the file has for th
 `triangle_mesh` first, then `reading`. `meshio_files` asks meshio, `groups` finds named parts of the
 boundary, `cleaning` drops and merges what no graph can have and says so, `checks` refuses what
 overlaps, `locating` finds the triangles of points and the nearest edges, `graphs` hands a mesh to
-the builders of `solvers.operators`, and `domain` makes it the domain of a system. meshio is imported
+the builders of `solvers.operators`, `domain` makes it the domain of a system. meshio is imported
 when a file is read.
 """
 

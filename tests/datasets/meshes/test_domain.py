@@ -107,7 +107,9 @@ def test_boundary_samples_count_edges_by_their_length(domain):
     mesh = domain.mesh
     samples = domain.boundary_samples(201)
     assert slow_distance(mesh, samples.numpy()).max() < 1e-12
-    inner, outer = (domain.on_groups([name], samples).double().mean() for name in ("inner", "outer"))
+    inner, outer = (
+        domain.on_groups([name], samples).double().mean() for name in ("inner", "outer")
+    )
     assert inner + outer == 1.0
     assert inner / outer == pytest.approx(0.4, rel=5e-3)
     spacing = domain.side / 200
