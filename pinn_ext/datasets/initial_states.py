@@ -146,7 +146,8 @@ def _on_grid(axes: Sequence[np.ndarray], fields: np.ndarray, near: float) -> _Be
         return inner(x.clip(low, high)).reshape(len(x), 2)
 
     def outside(x: np.ndarray) -> np.ndarray:
-        return ((x < low - near) | (x > high + near)).any(axis=1)
+        beyond: np.ndarray = (x < low - near) | (x > high + near)
+        return np.asarray(beyond.any(axis=1))
 
     return values, outside
 

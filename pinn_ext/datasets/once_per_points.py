@@ -55,7 +55,7 @@ class _Constants(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(x: Tensor, once: OncePerPoints) -> Tensor:  # type: ignore[override]
+    def forward(x: Tensor, once: OncePerPoints) -> Tensor:
         """Return the values at positions."""
         return once.at(x)
 
@@ -65,7 +65,7 @@ class _Constants(torch.autograd.Function):
         ctx.mark_non_differentiable(output)
 
     @staticmethod
-    def jvp(ctx: Any, *tangents: Any) -> None:  # type: ignore[override]
+    def jvp(ctx: Any, *tangents: Any) -> None:
         """Return that of constants."""
 
     @staticmethod

@@ -6,7 +6,7 @@ import copy
 import functools
 import types
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -76,9 +76,9 @@ def starting_from(
     Returns:
         A copy, with soft conditions only: they need no derivatives of the state.
     """
-    other = copy.copy(system)
+    other: Any = copy.copy(system)
     other.__class__ = _started(type(system))
-    other.start = start  # type: ignore[attr-defined]
+    other.start = start
     if system.has_solution:
         other.notes = (
             *system.notes,
