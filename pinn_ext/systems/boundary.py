@@ -110,6 +110,25 @@ def _checked(name: str, values: Any) -> Values | tuple[float, float]:
     return u, v
 
 
+def normal_slopes(fields: Values, x: Tensor, normals: Tensor, t: Tensor) -> Tensor:
+    """Return the slopes along normals of fields that are known as a function.
+
+    Args:
+        fields: differentiable; each point's fields depend on that point only.
+        x: positions `[N, dimension]`.
+        normals: of unit length `[N, dimension]`.
+        t: times `[N]`.
+
+    Returns:
+        Slopes of u and v `[N, 2]`, constants.
+    """
+    # Forwards, as the linearisation of a Runge-Kutta step does, through which this can pass.
+    with torch.inference_mode(False):
+        x, normals, t = (part.detach().clone() for part in (x, normals, t))
+        slopes: Tensor = torch.func.jvp(lambda at: fields(at, t), (x,), (normals,))[1]
+    return slopes.detach()
+
+
 class Sides:
     """Conditions on the sides of a box.
 
