@@ -15,8 +15,11 @@ from torch import Tensor
 
 from pinn_ext.checks import ArgumentError, brief, check_choice, check_list, check_number
 
-Values: TypeAlias = Callable[[Tensor, Tensor], Tensor]
-"""Positions `[N, dimension]` and times `[N]` to u and v, or their slopes, `[N, 2]`."""
+Values: TypeAlias = Callable[..., Tensor]
+"""Positions `[N, dimension]` and times `[N]` to u and v, or their slopes, `[N, 2]`.
+
+In a problem file it may ask for parameters of the file too, as keywords.
+"""
 
 AXES = ("x", "y", "z")
 PERIODIC = "periodic"
