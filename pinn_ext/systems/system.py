@@ -69,6 +69,11 @@ class System(ABC):
     _groups: Sequence[str] | None = None  # of the boundary, where values are given
 
     @property
+    def title(self) -> str:
+        """What a picture of it is called."""
+        return self.name
+
+    @property
     def dimension(self) -> int:
         """Number of space dimensions."""
         return len(self.lower)

@@ -82,6 +82,11 @@ class FileSystem(System):
         exact = content.get("exact")
         self._exact = None if exact is None else functions.bound("exact", exact, 2)
 
+    @property
+    def title(self) -> str:
+        """The file's name."""
+        return self.source.path.name
+
     def rhs(self, u: Tensor, v: Tensor, d: Derivatives) -> tuple[Tensor, Tensor]:
         """Return what the file's `rhs` returns."""
         return self._rates(u, v, d)
