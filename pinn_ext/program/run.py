@@ -306,7 +306,7 @@ class _Run:
         built, weights, cfg = self.built, self.built.weights, self.cfg
         exact = built.data.exact_batch()
         return {
-            **report.of_history(built.log.history.rows, built.initial),
+            **report.of_history(built.log.history.rows, built.initial, cfg.dtype),
             **report.of_network(built.loss, built.evaluator, exact),
             **report.of_errors(
                 built.evaluator.errors(built.network),

@@ -18,7 +18,7 @@ from pinn_ext.files import RunError, replace_file
 from pinn_ext.losses.physics_loss import PhysicsLoss
 from pinn_ext.losses.solution_error import Evaluator
 from pinn_ext.networks import FieldNetwork
-from pinn_ext.reports import gradient_plot, plots
+from pinn_ext.reports import gradient_plot, plots, term_sizes
 from pinn_ext.reports.history import PHASES, lengths
 from pinn_ext.systems import FIELDS
 from pinn_ext.version import __version__
@@ -133,6 +133,9 @@ def summary(content: Mapping[str, Any], folder: Path) -> str:
         lines.append(
             f"Penalty of {content['strategy']} beside the weighted losses: {content['penalty']:.3e}"
         )
+    apart = term_sizes.line(content["terms_apart"], content["scaling"])
+    if apart:
+        lines.append(apart)
     seconds, share = content["seconds_training"], content["seconds_weighting"]
     lines.append(f"Training took {seconds:.1f} s, {share:.2f} s of it for the weights.")
     if content.get("choice"):
@@ -199,12 +202,15 @@ def _length(content: Mapping[str, Any]) -> str:
     return " and ".join(parts) or "0 epochs"
 
 
-def of_history(rows: Sequence[Mapping[str, Any]], initial: Mapping[str, float]) -> dict[str, Any]:
+def of_history(
+    rows: Sequence[Mapping[str, Any]], initial: Mapping[str, float], dtype: str
+) -> dict[str, Any]:
     """Return what a report says of losses and weights.
 
     Args:
         rows: history of the run.
         initial: weight of each term at the start, by name.
+        dtype: `"float32"` or `"float64"`, of the epochs.
 
     Returns:
         Part of the report.
@@ -217,6 +223,7 @@ def of_history(rows: Sequence[Mapping[str, Any]], initial: Mapping[str, float]) 
         "raw_losses_first": {n: rows[0][n] for n in names} if rows else None,
         "raw_losses_last": {n: rows[-1][n] for n in names} if rows else None,
         "weights_last": {n: rows[-1][f"weight_{n}"] if rows else initial[n] for n in names},
+        "terms_apart": term_sizes.of_history(rows, names, dtype),
     }
 
 
