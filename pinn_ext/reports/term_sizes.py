@@ -74,7 +74,7 @@ def _apart(losses: Mapping[str, float]) -> dict[str, Any] | None:
     }
 
 
-def line(apart: Mapping[str, Mapping[str, Any] | None], scaling: str) -> str | None:
+def lines(apart: Mapping[str, Mapping[str, Any] | None], scaling: str) -> list[str]:
     """Return what the closing lines of a run say of terms that differ in size.
 
     Args:
@@ -82,7 +82,7 @@ def line(apart: Mapping[str, Mapping[str, Any] | None], scaling: str) -> str | N
         scaling: `problem.scaling` of the run.
 
     Returns:
-        One line, None where nothing is to be said.
+        One line, none where nothing is to be said.
     """
     parts = [
         f"at the {when} {pair['largest']} ({pair['largest_loss']:.1e}) is {pair['ratio']:.1e} "
@@ -91,9 +91,9 @@ def line(apart: Mapping[str, Mapping[str, Any] | None], scaling: str) -> str | N
         if pair is not None
     ]
     if not parts:
-        return None
+        return []
     cure = "problem.scales" if scaling == "fields" else "problem.scaling=fields"
-    return (
+    return [
         f"Raw loss terms differ by more than {LARGEST_RATIO:.0e}: {', '.join(parts)}; "
         f"where units are the reason, set {cure} ({_PAGE})."
-    )
+    ]

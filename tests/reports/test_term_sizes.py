@@ -81,13 +81,13 @@ def test_a_ratio_beyond_the_floats_stays_a_number():
 
 def test_the_line():
     found = apart(row(2.0, 1e-7, 1.0), row(1e-3, 1e-9, 2e-2))
-    assert term_sizes.line(found, "none") == (
+    assert term_sizes.lines(found, "none") == [
         "Raw loss terms differ by more than 1e+06: at the start PI_loss1 (2.0e+00) is 2.0e+07 "
         "times PI_loss2 (1.0e-07), at the end BC_loss1 (2.0e-02) is 2.0e+07 times PI_loss2 "
         "(1.0e-09); where units are the reason, set problem.scaling=fields "
         "(docs/SCALING_GUIDE.md)."
-    )
-    assert "set problem.scales (" in term_sizes.line(found, "fields")
-    only = term_sizes.line({**found, "start": None}, "none")
+    ]
+    assert "set problem.scales (" in term_sizes.lines(found, "fields")[0]
+    (only,) = term_sizes.lines({**found, "start": None}, "none")
     assert "at the start" not in only and "at the end" in only
-    assert term_sizes.line({"start": None, "end": None}, "none") is None
+    assert term_sizes.lines({"start": None, "end": None}, "none") == []
