@@ -9,14 +9,18 @@ run one after the other in processes of their own, with one thread.
 from __future__ import annotations
 
 import json
+import os
 import re
 import statistics
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import _common
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 class Example(NamedTuple):
@@ -43,12 +47,22 @@ EXAMPLES = {
 """Cases that are scripts of `examples/`."""
 
 
+def call(*arguments: str, folder: str) -> str:
+    """Run a script of this checkout with one thread and return what it printed."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, *arguments]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
 def of_program(case: str, strategy: str, seed: int, more: list[str]) -> float:
     """Return the worst-field error of a run of the program."""
     recipe = "default" if strategy == "fixed" else f"adaptive_{strategy}"
     with tempfile.TemporaryDirectory() as folder:
-        _common.call(
-            str(_common.ROOT / "main.py"),
+        call(
+            str(ROOT / "main.py"),
             f"training={recipe}",
             *PROGRAM[case],
             *more,
@@ -64,7 +78,7 @@ def of_program(case: str, strategy: str, seed: int, more: list[str]) -> float:
 def of_example(case: str, strategy: str, seed: int) -> float:
     """Return the error that an example prints last, with a seed and a strategy put in."""
     example = EXAMPLES[case]
-    text = (_common.ROOT / "examples" / example.script).read_text("utf-8")
+    text = (ROOT / "examples" / example.script).read_text("utf-8")
     for old, new in (
         (example.seed, example.seed.replace("0", str(seed))),
         (f'"{example.strategy}"', f'"{strategy}"'),
@@ -74,7 +88,7 @@ def of_example(case: str, strategy: str, seed: int) -> float:
         text = text.replace(old, new)
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, example.script).write_text(text, "utf-8")
-        printed = _common.call(example.script, folder=folder)
+        printed = call(example.script, folder=folder)
     return float(re.findall(r"relative L2 error.*: (\S+)", printed)[-1])
 
 
