@@ -22,7 +22,7 @@ from pinn_ext.program.phases import graph_model, phases_of, trained_throughout, 
 from pinn_ext.program.problem import check_same_file, check_same_inputs, description, inputs_of
 from pinn_ext.program.progress import Progress, say
 from pinn_ext.program.run_info import Info
-from pinn_ext.reports import console, report
+from pinn_ext.reports import console, report, term_sizes
 from pinn_ext.reports.history import check_last_row
 from pinn_ext.reports.weight_tables import RunTables, without_rows
 from pinn_ext.schema import Config
@@ -307,7 +307,7 @@ class _Run:
         rows, gradients = built.log.history.rows, built.weights.gradient_history
         kept = best if self.cfg.training.keep == "best" else built.network
         report.draw(self.folder, content["terms"], rows, gradients, kept, self.against)
-        say(report.summary(content, self.folder))
+        say(console.summary(content, self.folder))
         return content
 
     def _report(self, status: str, message: str | None, best: FieldNetwork) -> dict[str, Any]:
@@ -315,6 +315,9 @@ class _Run:
         exact = built.data.exact_batch()
         return {
             **report.of_history(built.log.history.rows, built.initial),
+            "terms_apart": term_sizes.of_history(
+                built.log.history.rows, list(built.initial), cfg.dtype
+            ),
             **report.of_network(built.loss, built.evaluator, exact),
             **report.of_errors(
                 built.evaluator,
