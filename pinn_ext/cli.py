@@ -23,7 +23,7 @@ from pinn_ext.program.composition import (
 )
 from pinn_ext.program.hydra_errors import one_line
 from pinn_ext.program.machine.sizes import check_sizes
-from pinn_ext.program.problem import refuse_unnamed
+from pinn_ext.program.problem import check_files, refuse_unnamed
 from pinn_ext.program.progress import say_loading
 from pinn_ext.program.run_info import Info
 from pinn_ext.program.sweep import job, sweep
@@ -170,6 +170,7 @@ def _check(cfg: schema.Config) -> Checked:
     with refusals():
         settings = schema.validate(cfg)  # without torch, so that a typo is answered at once
         check_sizes(cfg)
+        check_files(cfg)
         say_loading()
         from pinn_ext.program.build import check
         from solvers.devices import is_out_of_memory

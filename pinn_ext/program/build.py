@@ -22,7 +22,7 @@ from pinn_ext.losses.solution_error import Evaluator
 from pinn_ext.networks import FieldNetwork
 from pinn_ext.program.machine.devices import device_of, reduced_precision, take
 from pinn_ext.program.machine.sizes import check_sizes
-from pinn_ext.program.problem import reference_of
+from pinn_ext.program.problem import notes_on_input, reference_of
 from pinn_ext.reports.epoch_log import EpochLog
 from pinn_ext.schema import Config
 from pinn_ext.systems import System
@@ -113,9 +113,8 @@ def check(cfg: Config, settings: WeightSettings | None = None) -> Checked:
 
 
 def _node_graph(dataset: schema.Dataset, system: System) -> NodeGraph:
-    nodes = dataset.nodes_per_side or system.default_nodes
     try:
-        return node_graph(system, dataset.name, nodes, dataset.order)
+        return node_graph(system, dataset.name, dataset.nodes_per_side, dataset.order)
     except ArgumentError as error:
         raise error.under("dataset") from None
 
@@ -153,7 +152,8 @@ def build(checked: Checked, folder: Path) -> Built:
 def _notes(checked: Checked, data: GraphData) -> list[str]:
     """Return what a user should know before the training: what is less exact, or slower."""
     cfg, reduced, graphs = checked.cfg, reduced_precision(checked.device), data.resident
-    notes = [] if checked.against is None else list(checked.against.notes)
+    notes = notes_on_input(checked.loss.system, checked.nodes)
+    notes += [] if checked.against is None else checked.against.notes
     if checked.against is None and not checked.loss.system.has_solution:
         notes.append(
             "No solution of this problem is known: the run is judged by its residuals on held-out "

@@ -31,6 +31,8 @@ _FREE = (
     "experiment",
     "problem.file",  # whose text must be the same, which is looked at when it has been run
 )
+_MOVED = ("dataset.path", "problem.initial")
+"""Files that may lie elsewhere; what is read of them must be the same, which is looked at then."""
 
 _TABLES = {"history": HISTORY_FILE, "events": EVENTS_FILE, "gradients": GRADIENTS_FILE}
 
@@ -121,6 +123,8 @@ def _check_same(key: str, old: Config, cfg: Config, old_choices: dict, choices: 
         before, now = old_choices.get(key), choices.get(key)
     else:
         before, now = schema.select(old, key), schema.select(cfg, key)
+        if key in _MOVED and before is not None and now is not None:
+            return
     if before != now:
         raise ValueError(
             f"`{key}` cannot differ from the checkpoint when a run is resumed: it is "
@@ -150,6 +154,10 @@ def _changed(old: Config, cfg: Config, given: Sequence[str], phase: str) -> Conf
         values["device"] = "auto"
     if "problem.file" in given:
         values["problem"]["file"] = cfg.problem.file
+    if "dataset.path" in given:
+        values["dataset"]["path"] = cfg.dataset.path
+    if "problem.initial" in given:
+        values["problem"]["initial"] = cfg.problem.initial
     if "experiment.name" in given:
         values["experiment"]["name"] = cfg.experiment.name
     return schema.from_dict(values)

@@ -180,7 +180,7 @@ def _field_points(system: System, n: int) -> tuple[Tensor, tuple[float, ...], tu
     if system.dimension == 1:
         t = centres(0.0, end, n)
         extent = (system.lower[0], system.upper[0], 0.0, end)
-        return torch.cartesian_prod(x, t), extent, ("x", "t"), system.name
+        return torch.cartesian_prod(x, t), extent, ("x", "t"), system.title
     y = centres(system.lower[1], system.upper[1], n)
     middle = [
         torch.tensor([(low + high) / 2], dtype=torch.float64, device="cpu")
@@ -189,7 +189,7 @@ def _field_points(system: System, n: int) -> tuple[Tensor, tuple[float, ...], tu
     final = torch.tensor([end], dtype=torch.float64, device="cpu")
     points = torch.cartesian_prod(x, y, *middle, final)
     extent = (system.lower[0], system.upper[0], system.lower[1], system.upper[1])
-    return points, extent, ("x", "y"), f"{system.name} at t = {end:g}"
+    return points, extent, ("x", "y"), f"{system.title} at t = {end:g}"
 
 
 def centres(low: float, high: float, n: int) -> Tensor:

@@ -37,7 +37,7 @@ from pinn_ext.schema.keys import (
     strategy_of,
     to_yaml,
 )
-from pinn_ext.schema.validation import validate
+from pinn_ext.schema.validation import group_names, validate
 
 __all__ = [
     "DAMPINGS",
@@ -60,6 +60,7 @@ __all__ = [
     "callback_settings",
     "from_dict",
     "from_yaml",
+    "group_names",
     "select",
     "strategy_of",
     "to_yaml",

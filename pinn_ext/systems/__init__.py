@@ -8,7 +8,8 @@ boundary data; and the exact solution, to measure errors against. All quantities
 `system` says what a system is, open it first; then `brusselator` or `gray_scott`, one file a
 system. `manufactured` is what those share whose solution is made by a source. `boundary` has what
 holds on the sides of a box, `domains` the shapes in space that a system can be put on: the box, or
-a disk, an L or an annulus in it. `problem_files` makes a system of a user's Python file
+a disk, an L or an annulus in it; `placement` puts a system on any other (`on_domain`), or lets it
+start elsewhere (`starting_from`). `problem_files` makes a system of a user's Python file
 (`from_file`), `templates` has such files to begin with. This file has the registry; a new system is
 one more file and one more name here (CONTRIBUTING.md), and `register` is for systems from outside,
 which `class_check` looks at.
@@ -32,6 +33,7 @@ from pinn_ext.systems.ginzburg_landau import GinzburgLandau
 from pinn_ext.systems.gray_scott import GrayScott
 from pinn_ext.systems.lambda_omega import LambdaOmega
 from pinn_ext.systems.linear_reaction_diffusion import LinearReactionDiffusion
+from pinn_ext.systems.placement import on_domain, starting_from
 from pinn_ext.systems.predator_prey import PredatorPrey
 from pinn_ext.systems.problem_files import from_file
 from pinn_ext.systems.schnakenberg import Schnakenberg
@@ -50,7 +52,9 @@ __all__ = [
     "from_file",
     "names",
     "neumann",
+    "on_domain",
     "register",
+    "starting_from",
 ]
 
 _REGISTRY: dict[str, type[System]] = {

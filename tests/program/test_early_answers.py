@@ -25,6 +25,8 @@ for arguments in (
     ["-m", "training.resume=nowhere", "seed=1,2"],
     ["training.weight_decay=1e300"],
     ["problem.parameters.nu=1e-60"],
+    ["dataset=mesh", "problem.conditions=soft"],
+    ["dataset=mesh", "problem.conditions=soft", "dataset.path=nowhere.msh"],
 ):
     assert main(arguments) == 2, arguments
     assert "torch" not in sys.modules, arguments
@@ -40,7 +42,7 @@ def test_refused_without_torch(tmp_path):
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stderr.count("pinn-ext: ") == 10 and "loading" not in done.stderr
+    assert done.stderr.count("pinn-ext: ") == 12 and "loading" not in done.stderr
 
 
 def test_a_terminal_is_told_once(tmp_path):

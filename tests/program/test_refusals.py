@@ -116,8 +116,11 @@ REFUSED = [
         "`dataset.name` must be cloud or grid in another number of dimensions than two",
     ),
     (["problem.geometry=square"], "must be null for a system in 1 dimension, got 'square'."),
-    (["dataset=clod"], "`dataset` must be one of cloud, grid, triangulation, got 'clod'"),
-    (["dataset.name=mesh"], "`dataset.name` must be one of cloud, grid, triangulation, got 'mesh'"),
+    (["dataset=clod"], "`dataset` must be one of cloud, grid, mesh, triangulation, got 'clod'"),
+    (
+        ["dataset.name=net"],
+        "`dataset.name` must be one of cloud, grid, mesh, triangulation, got 'net'",
+    ),
     (
         ["dataset=cloud", "dataset.order=6"],
         "`dataset.order` must be one of 2, 4 for dataset.name=cloud, got 6.",
