@@ -58,6 +58,7 @@ BOXES = {
     "solvers.rk4": (96, "solvers", "Runge-Kutta steps"),
     "solvers.operators": (96, "solvers", "Laplacian, gradient"),
     "pinn_ext.references": (260, "problem", "solutions to compare"),
+    "pinn_ext.registry": (420, "small", "classes by name"),
     "pinn_ext.jacobians": (584, "solvers", "rows by parameters"),
     "solvers.gauss_newton": (744, "solvers", "least squares"),
 }

@@ -36,6 +36,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "pinn_ext.jacobians",
         "solvers.gauss_newton",
         "pinn_ext.random_state",
+        "pinn_ext.registry",
     ),
     (
         "solvers.checks",
@@ -63,6 +64,7 @@ FACES = {
 _HYDRA = (
     "pinn_ext.cli",
     "pinn_ext.program.composition",
+    "pinn_ext.schema.supplied_configs",
     "pinn_ext.program.sweep",
     "pinn_ext.reports.planned_jobs",
     "pinn_ext.schema.keys",

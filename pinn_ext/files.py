@@ -162,3 +162,22 @@ def replace_file(path: Path, content: str | bytes) -> None:
     mode = "ab" if isinstance(content, bytes) else "a"
     with replacing(path) as part, open_own(part, mode) as file:
         file.write(content)
+
+
+def make_file(path: Path, content: str) -> None:
+    """Write a file where there is none, whole or not at all.
+
+    Args:
+        path: of the file.
+        content: of the file.
+
+    Raises:
+        OSError: if it cannot be written, or there is something at the path, be it a link.
+    """
+    with open_own(path, "xb") as file:
+        try:
+            file.write(content.encode())
+            file.flush()
+        except BaseException:
+            path.unlink()
+            raise

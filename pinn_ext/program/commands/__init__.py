@@ -19,6 +19,7 @@ NAMES = (
     "animate",
     "compare",
     "compare-reference",
+    "new",
     "predict",
 )
 """Every command, in the order of the alphabet."""
