@@ -11,6 +11,7 @@ import pinn_ext
 from pinn_ext.datasets.meshes import read_mesh
 from pinn_ext.datasets.reference_files import read_reference
 from pinn_ext.program.trained import field_files
+from tests.program.conftest import SMALL
 from tests.program.untrained import untrained
 from tests.scripts import ROOT
 
@@ -234,3 +235,18 @@ def test_without_meshio_the_extra_is_named(run, plane, monkeypatch):
     monkeypatch.setitem(sys.modules, "meshio", None)
     done = run("predict", plane, "--out", "a.vtu")
     assert done.status == 2 and "pip install 'pinn-ext[mesh]'" in done.err
+
+
+def test_a_problem_of_the_user_s_own_file(run):
+    meshio = pytest.importorskip("meshio")
+    assert run("new", "mine.py").status == 0
+    own = "problem=from_file", "problem.file=mine.py", *SMALL[1:], "training.epochs=1"
+    folder = run(*own).folder
+    refused = run("predict", folder, "--out", "a.vtu")
+    assert refused.status == 2 and "add --problem-file mine.py" in refused.err
+    written(run, folder, "--problem-file", "mine.py", "--grid", 5, "--out", "a.vtu")
+    mesh = meshio.read("a.vtu")
+    loaded = pinn_ext.load(folder, problem_file="mine.py")
+    wanted = loaded.fields(mesh.points[:, :2], loaded.system.final_time)
+    assert np.array_equal(mesh.point_data["u"], wanted[:, 0])
+    assert np.array_equal(mesh.point_data["v"], wanted[:, 1])
