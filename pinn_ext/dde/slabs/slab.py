@@ -97,9 +97,15 @@ class Slab:
 
         Returns:
             `[N, K]`; outputs beyond the columns of `initial`, such as a pressure, as they came.
+
+        Raises:
+            ArgumentError: if there are fewer outputs than columns of `initial`.
         """
         start = self.start(x)
         width = start.shape[1]
+        if y.shape[1] < width:  # torch would repeat one output for all fields
+            wanted = f"return networks with an output for each of the {width} fields of `initial`"
+            raise ArgumentError("builder", wanted, y.shape[1])
         fields = start + self.ramp(x) * y[:, :width]
         return fields if y.shape[1] == width else torch.cat((fields, y[:, width:]), dim=1)
 

@@ -47,7 +47,7 @@ def test_edges(edges, said):
     ],
 )
 def test_arguments(options, said):
-    build = small.builder(hard=lambda slab: lambda x, y: slab.start(x) + slab.ramp(x) * y)
+    build = small.builder(hard=lambda slab: slab.transform)
     with pytest.raises(ValueError, match=said):
         small.march(**{"build": build, "iterations": 1, **options})
 
