@@ -46,7 +46,6 @@ def build(slab):
 
 def train(model, slab):
     pinn_ext.train_gauss_newton(model, 30, verbose=0)
-    return "30 iterations of Gauss-Newton"
 
 
 def initial(x):

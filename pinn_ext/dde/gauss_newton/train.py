@@ -7,6 +7,7 @@ from typing import Any
 
 from pinn_ext.checks import check_list, check_number, check_switch
 from pinn_ext.dde.gauss_newton.loop import GaussNewtonTraining
+from pinn_ext.dde.model.notes import note
 
 
 def train_gauss_newton(
@@ -99,6 +100,8 @@ def train_gauss_newton(
         disregard_previous_best=disregard_previous_best,
         callbacks=callbacks,
     )
+    if training.message is not None:
+        note(model, ended=(training.message, model.train_state.step))
     if model_save_path is not None:
         model.save(model_save_path, verbose=verbose)
     return model.losshistory, model.train_state

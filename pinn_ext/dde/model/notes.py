@@ -27,6 +27,7 @@ class ModelNotes:
     Attributes:
         loss_weights: those in force last `[k]`; a second-order training after a first-order one
             takes them up where the model was compiled again, which drops DeepXDE's own.
+        ended: why the last training by a loop of ours ended, and at which step.
         last_training: what they were in force in.
         point_weights: what the last point weights were: strategy, tables, number of loss terms.
         gauss_newton: whether loss weights must stay, while Gauss-Newton makes the steps instead of
@@ -34,6 +35,7 @@ class ModelNotes:
     """
 
     loss_weights: list[float] | None = None
+    ended: tuple[str, int] | None = None
     last_training: LastTraining | None = None
     point_weights: tuple[Any, Any, int] | None = None
     gauss_newton: bool | None = None
@@ -71,3 +73,13 @@ def note(model: Any, **changes: Any) -> None:
         setattr(model, _ATTRIBUTE, notes)
     elif _ATTRIBUTE in vars(model):
         delattr(model, _ATTRIBUTE)
+
+
+def why_ended(model: Any) -> str | None:
+    """Return why the last training of a model ended, None if it was none by a loop of ours.
+
+    Args:
+        model: a DeepXDE model.
+    """
+    ended = notes_of(model).ended
+    return ended[0] if ended is not None and ended[1] == model.train_state.step else None

@@ -15,6 +15,7 @@ import torch
 from pinn_ext import random_state
 from pinn_ext.checks import ArgumentError, check_number, check_switch
 from pinn_ext.dde.model.loss_terms import trained_tensors
+from pinn_ext.dde.model.notes import why_ended
 from pinn_ext.dde.slabs import building
 from pinn_ext.dde.slabs.checkpoints import Checkpoints, fill
 from pinn_ext.dde.slabs.slab import Function, Slab
@@ -240,6 +241,8 @@ def _reason(returned: Any, model: Any) -> str:
     """Return why a training ended, in the words of the training function if it has any."""
     if isinstance(returned, str):
         return returned.rstrip(".")
+    if (why := why_ended(model)) is not None:
+        return why
     return "stopped by a callback" if model.stop_training else "all steps made"
 
 

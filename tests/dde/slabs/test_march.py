@@ -48,6 +48,18 @@ def test_the_table_has_a_line_a_slab(trained):
     assert lines[2].startswith("1     0.25 to 0.6  15 ") and lines[2].endswith("fifteen steps")
 
 
+def test_gauss_newton_says_why_it_ended():
+    def train(model, slab):
+        pinn_ext.train_gauss_newton(model, 2, verbose=0)
+        if slab.number == 1:
+            model.train(iterations=3, display_every=10**6, verbose=0)
+
+    with pytest.warns(RuntimeWarning, match="residual rows"):
+        solution = small.march(train=train)
+    ends = [row["end"] for row in solution.rows]
+    assert ends == ["all 2 iterations are made", "all steps made", "all 2 iterations are made"]
+
+
 def test_by_iterations_with_the_compiled_optimiser(capsys):
     solution = small.march(iterations=3, reference=small.exact, verbose=1)
     assert [row["steps"] for row in solution.rows] == [3, 3, 3]
