@@ -160,11 +160,16 @@ def error_row(count: int, args: Any) -> dict[str, Any]:
         "slabs": count,
         "seconds": seconds,
         "iterations": sum(row["steps"] for row in solution.rows),
-        "relative_l2": float(np.linalg.norm(found - true) / np.linalg.norm(true)),
-        "relative_l2_last": float(np.linalg.norm((found - true)[last]) / np.linalg.norm(true[last])),
+        "relative_l2": relative(found, true),
+        "relative_l2_last": relative(found[last], true[last]),
         "loss_last_slab": solution.rows[-1]["loss"],
         "seed": args.seed,
     }
+
+
+def relative(found: np.ndarray, true: np.ndarray) -> float:
+    """Return the relative L2 error."""
+    return float(np.linalg.norm(found - true) / np.linalg.norm(true))
 
 
 def main() -> None:

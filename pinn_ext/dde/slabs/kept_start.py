@@ -38,8 +38,8 @@ class KeptStart:
         self._function, self.order = function, order
         self._sets: list[tuple[Tensor, Levels]] = []
         self._beyond = (
-            f"The start of a slab has derivatives up to order={order} only, and the equation takes a "
-            "higher one: say so by the argument `order` of pinn_ext.march."
+            f"The start of a slab has derivatives up to order={order} only, and the equation takes "
+            "a higher one: say so by the argument `order` of pinn_ext.march."
         )
         self._open = True
         self._source: Tensor | None = None

@@ -143,6 +143,7 @@ class _March:
             building.warm_start(model, models[-1])
         self._files.take_up(slab, model)
         slab.keep_with(self._files.save_started)
+        exact = self._exact(slab, model)
         begun = time.perf_counter()
         reason = _reason(self._train(model, slab), model)
         row = self._row(slab, model, time.perf_counter() - begun, reason)
@@ -150,7 +151,7 @@ class _March:
             self._fail(slab, row)
             return False
         self.solution.add(slab, model, row)
-        row["errors"] = self._errors(model)
+        row["errors"] = None if exact is None else _errors(model, exact)
         self._files.save_trained(slab, model, row)
         self._files.save_report(self.solution.rows)
         self._say(row)
@@ -171,21 +172,16 @@ class _March:
             "end": reason,
         }
 
-    def _errors(self, model: Any) -> list[float] | None:
-        """Return the relative L2 error of each field at the model's test points."""
+    def _exact(self, slab: Slab, model: Any) -> np.ndarray | None:
+        """Return the reference `[N, F]` at the test points of a model."""
         if self._reference is None:
             return None
         points = model.data.test()[0]
         exact = np.asarray(self._reference(points), dtype=float)
-        fields = self.solution.slabs[-1].fields
-        if exact.shape != (len(points), fields):
-            wanted = f"return values of shape [{len(points)}, {fields}]"
+        if exact.shape != (len(points), slab.fields):
+            wanted = f"return values of shape [{len(points)}, {slab.fields}]"
             raise ArgumentError("reference", wanted, f"shape {list(exact.shape)}")
-        device = next(model.net.parameters()).device
-        inputs = torch.as_tensor(points, dtype=dde.config.real(torch), device=device)
-        found = evaluate(model.net, inputs)[:, :fields].astype(float)  # the start is kept there
-        sizes = np.linalg.norm(exact, axis=0)
-        return [float(e) for e in np.linalg.norm(found - exact, axis=0) / np.maximum(sizes, 1e-300)]
+        return exact
 
     def _fail(self, slab: Slab, row: dict[str, Any]) -> None:
         row["end"] = f"failed with numbers that are not finite ({row['end']})"
@@ -244,6 +240,15 @@ def _reason(returned: Any, model: Any) -> str:
     if (why := why_ended(model)) is not None:
         return why
     return "stopped by a callback" if model.stop_training else "all steps made"
+
+
+def _errors(model: Any, exact: np.ndarray) -> list[float]:
+    """Return the relative L2 error of each field at the test points, where the start is kept."""
+    device = next(model.net.parameters()).device
+    points = torch.as_tensor(model.data.test()[0], dtype=dde.config.real(torch), device=device)
+    found = evaluate(model.net, points)[:, : exact.shape[1]].astype(float)
+    sizes = np.maximum(np.linalg.norm(exact, axis=0), np.finfo(float).tiny)
+    return (np.linalg.norm(found - exact, axis=0) / sizes).tolist()
 
 
 def _loss(model: Any) -> float:

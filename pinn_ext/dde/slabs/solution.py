@@ -29,9 +29,9 @@ class SlabSolution:
         models: their `dde.Model`, in the same order.
         edges: times between the slabs that were asked for, both ends included.
         rows: one mapping for each slab, those whose training failed as well: `slab`, `lower`,
-            `upper`, `steps`, `loss` (weighted, of training; None where there is none), `errors` (relative L2, one a field, or
-            None), `seconds` of training, `start_sets` (how many sets of points the start was
-            computed for), `start_seconds` (in computing it), `end` (why the training ended).
+            `upper`, `steps`, `loss` (weighted, of training; or None), `errors` (relative L2, one a
+            field; or None), `seconds` of training, `start_sets` (how many sets of points the start
+            was computed for), `start_seconds` (in computing it), `end` (why the training ended).
     """
 
     def __init__(self, edges: Sequence[float]) -> None:
@@ -139,8 +139,9 @@ def _start(
     slab: Slab, places: Tensor, order: int, former: Slab | None, levels: list[Levels]
 ) -> list[Levels]:
     """Return the start of a slab at some positions, given that of the former slab."""
-    given = contextlib.nullcontext() if former is None else former.starting_from(places, levels)
-    with given:
+    with contextlib.ExitStack() as stack:
+        if former is not None:
+            stack.enter_context(former.starting_from(places, levels))
         return [kept.levels(places, order)[: order + 1] for kept in slab.all_kept]
 
 
@@ -164,7 +165,8 @@ def evaluate(
     else:
         inputs.requires_grad_()
         try:
-            values = operator(inputs, net(inputs))
+            with torch.enable_grad():
+                values = operator(inputs, net(inputs))
         finally:
             dde.gradients.clear()
         if isinstance(values, (list, tuple)):

@@ -1,5 +1,7 @@
 """Heat on a rod in slabs: u = exp(-0.1 pi^2 t) sin(pi x), walls and start built in."""
 
+import contextlib
+
 import deepxde as dde
 import numpy as np
 import torch
@@ -68,3 +70,13 @@ def numbers(solution):
     """Return all parameters of all networks as one vector."""
     tensors = [p.detach().reshape(-1) for model in solution.models for p in model.net.parameters()]
     return torch.cat(tensors)
+
+
+@contextlib.contextmanager
+def float64():
+    """Compute in float64 for the length of a block, for fixtures that last longer than a test."""
+    dde.config.set_default_float("float64")
+    try:
+        yield
+    finally:
+        dde.config.set_default_float("float32")

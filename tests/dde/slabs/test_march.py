@@ -19,8 +19,8 @@ def gauss_newton(model, slab):
 @pytest.fixture(scope="module")
 def trained():
     dde.config.set_random_seed(0)
-    dde.config.set_default_float("float64")
-    return small.march(small.builder(points=80), train=gauss_newton, reference=small.exact)
+    with small.float64():
+        return small.march(small.builder(points=80), train=gauss_newton, reference=small.exact)
 
 
 def test_the_solution_is_found(trained):
@@ -34,7 +34,7 @@ def test_each_slab_has_its_row(trained):
         assert (row["slab"], row["lower"]) == (number, small.EDGES[number])
         assert row["upper"] == small.EDGES[number + 1]
         assert row["steps"] == 15 and row["end"] == "fifteen steps"
-        assert row["seconds"] > row["start_seconds"] > 0 and row["start_sets"] == 1
+        assert row["seconds"] > 0 and row["start_seconds"] > 0 and row["start_sets"] == 1
         slab, model = trained.slabs[number], trained.models[number]
         x = model.data.test()[0]
         error = dde.metrics.l2_relative_error(small.exact(x), trained.predict(x))
@@ -79,8 +79,8 @@ def test_lbfgs_needs_no_iterations():
 
     dde.optimizers.set_LBFGS_options(maxiter=20)
     solution = small.march(build, edges=[0, 0.5, 1], verbose=0)
-    assert [row["steps"] for row in solution.rows] == [20, 20]
-    assert solution.rows[1]["loss"] < 1e-1
+    assert solution.complete and min(row["steps"] for row in solution.rows) > 5
+    assert max(row["loss"] for row in solution.rows) < 1e-2
 
 
 @pytest.mark.parametrize("warm", [True, False])
@@ -112,6 +112,16 @@ def test_unknown_coefficients_are_handed_on():
             variables[-1] += 1.0
 
     small.march(build, train=train)
+
+
+def test_float32():
+    dde.config.set_default_float("float32")
+    solution = small.march(iterations=3)
+    x = np.random.default_rng(0).random((20, 1))
+    at_edge = np.hstack((x, np.full_like(x, 0.6)))
+    ends = [model.predict(at_edge) for model in solution.models[1:]]
+    assert ends[0].dtype == solution.predict(at_edge).dtype == np.float32
+    np.testing.assert_allclose(*ends, rtol=0, atol=1e-6)
 
 
 def test_a_slab_that_fails_ends_the_march(tmp_path):

@@ -35,8 +35,8 @@ POINTS = {"train_distribution": "pseudo"}  # drawn from the generator that is sa
 
 @pytest.fixture(scope="module")
 def whole():
-    dde.config.set_default_float("float64")
-    return seeded(0, small.builder(**POINTS), iterations=12)
+    with small.float64():
+        return seeded(0, small.builder(**POINTS), iterations=12)
 
 
 @pytest.mark.parametrize("at", [5, 20, 30, 42, 47])
@@ -45,8 +45,6 @@ def test_it_goes_on_bit_for_bit(tmp_path, whole, at, save_every):
     options = {"iterations": 12, "folder": tmp_path, "save_every": save_every}
     with pytest.raises(BrokenOff):
         seeded(0, small.builder(breaking(at), **POINTS), **options)
-    if at == 5 and not save_every:
-        return  # nothing was saved: not the seed of the first slab either
     seed = 0 if not (tmp_path / "slab_000.pt").exists() else 7
     solution = seeded(seed, small.builder(**POINTS), resume=True, **options)
     assert torch.equal(small.numbers(solution), small.numbers(whole))
@@ -58,16 +56,14 @@ def test_inside_a_slab_no_step_is_made_twice(tmp_path):
     options = {"iterations": 12, "folder": tmp_path, "save_every": 5}
     with pytest.raises(BrokenOff):
         seeded(0, small.builder(breaking(17), **POINTS), **options)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["slab_at_work.pt"] or (
-        tmp_path / "slab_000.pt"
-    ).exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["slab_at_work.pt"]
     made = []
 
     def train(model, slab):
         made.append(slab.done)
 
     small.march(small.builder(**POINTS), folder=tmp_path, resume=True, train=train)
-    assert made[0] in (5, 10) or made[0] == 0 and (tmp_path / "slab_000.pt").exists()
+    assert made == [10, 0, 0]
 
 
 def test_a_training_function_keeps_what_it_needs(tmp_path):
@@ -76,7 +72,7 @@ def test_a_training_function_keeps_what_it_needs(tmp_path):
 
     def train(model, slab):
         seen.append((slab.done, slab.saved))
-        if slab.done:
+        if len(seen) > 1:
             return
         new = dde.callbacks.PDEPointResampler(period=1)
         model.train(iterations=4, callbacks=[new], display_every=10**6, verbose=0)
