@@ -69,8 +69,9 @@ def build(builder: Callable[[Slab], Any], slab: Slab, taken: list[Any]) -> Any:
         A `dde.Model`.
 
     Raises:
-        ValueError: if it is no model that can be trained, its network is that of a former slab, or
-            its times are not those of the slab.
+        ArgumentError: if it is no model, its network is that of a former slab, or its times are not
+            those of the slab.
+        ValueError: if it cannot be trained.
     """
     model = builder(slab)
     if not isinstance(model, dde.Model):
@@ -126,7 +127,6 @@ def look_at(model: Any, slab: Slab) -> System:
     at_start = torch.cat((points[:, :-1], torch.full_like(points[:, -1:], slab.lower)), dim=1)
     at_start.requires_grad_()  # values and derivatives at once: the losses ask for them next
     start = slab.start(at_start)
-    _check_start(start, len(points))
     model.net.eval()
     outputs = model.net(at_start).detach()
     start = start.detach()
@@ -157,15 +157,6 @@ def _number_of_terms(model: Any, losses: Tensor) -> int:
     regularizer = model.net.regularizer
     extra = regularizer is not None and regularizer[0] == "l1"
     return len(losses) - bool(extra)
-
-
-def _check_start(start: Any, points: int) -> None:
-    """Refuse an `initial` that does not return a row for each point."""
-    if not isinstance(start, Tensor) or start.ndim != 2 or len(start) != points:
-        got = f"shape {list(start.shape)}" if isinstance(start, Tensor) else type(start).__name__
-        raise ArgumentError("initial", f"return torch values of shape [{points}, fields]", got)
-    if not start.isfinite().all():
-        raise ArgumentError("initial", "return finite values", "NaN or infinity")
 
 
 def check_same(system: System, first: System, slab: Slab) -> None:

@@ -111,6 +111,9 @@ class Checkpoints:
         Args:
             slab: gets `done` and `saved`.
             model: of the slab, as the builder made it.
+
+        Raises:
+            RunError: if what was saved does not fit the model, or cannot be read.
         """
         if self.folder is None or not (self.folder / _AT_WORK).exists():
             return
@@ -180,10 +183,9 @@ def fill(model: Any, saved: dict[str, Any], path: str) -> None:
     """
     own, given = model.net.state_dict(), saved["network"]
     variables = list(model.external_trainable_variables)
+    if set(own) != set(given) or len(variables) != len(saved["variables"]):
+        raise RunError(f"{path} does not fit the model that was built: it has other parameters.")
     try:
-        if set(own) != set(given) or len(variables) != len(saved["variables"]):
-            got = f"{len(own)} tensors and {len(variables)} variables"
-            raise ArgumentError("builder", "return the network that was saved", got)
         for key, tensor in own.items():
             check_tensor(key, given[key], tensor)
         for value, tensor in zip(saved["variables"], variables, strict=True):

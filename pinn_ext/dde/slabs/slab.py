@@ -47,7 +47,8 @@ class Slab:
         self._net: Any = None
         self._keep: Callable[[Slab, Any, Any], None] | None = None
         if former is None:
-            start, rate = self._given(initial), initial_rate and self._given(initial_rate)
+            start = self._given("initial", initial)
+            rate = initial_rate and self._given("initial_rate", initial_rate)
         else:
             start, rate = former._end, initial_rate and former._end_rate
         self.kept = KeptStart(start, order)
@@ -172,11 +173,13 @@ class Slab:
         for kept in self.all_kept:
             kept.forget()
 
-    def _given(self, function: Function) -> Function:
+    def _given(self, name: str, function: Function) -> Function:
         """Return a user's function of points and times as one of positions at the start."""
 
         def at_start(positions: Tensor) -> Tensor:
-            return function(_with_time(positions, self.lower))
+            values = function(_with_time(positions, self.lower))
+            _check_rows(name, values, len(positions))
+            return values
 
         return at_start
 
@@ -192,9 +195,9 @@ class Slab:
             times = positions.new_full((len(positions), 1), self.upper).requires_grad_()
             fields = self._net(torch.cat((positions, times), dim=1))[:, : self.fields]
             rates = [
-                torch.autograd.grad(
-                    field.sum(), times, create_graph=True, materialize_grads=True
-                )[0]
+                torch.autograd.grad(field.sum(), times, create_graph=True, materialize_grads=True)[
+                    0
+                ]
                 for field in fields.unbind(1)
             ]
             return torch.cat(rates, dim=1)
@@ -203,3 +206,12 @@ class Slab:
 def _with_time(positions: Tensor, time: float) -> Tensor:
     """Return points `[N, d]` at one time `[N, d + 1]`."""
     return torch.cat((positions, positions.new_full((len(positions), 1), time)), dim=1)
+
+
+def _check_rows(name: str, values: Any, points: int) -> None:
+    """Refuse what a user's function returned if it is no row for each point."""
+    if not isinstance(values, Tensor) or values.ndim != 2 or len(values) != points:
+        got = f"shape {list(values.shape)}" if isinstance(values, Tensor) else type(values).__name__
+        raise ArgumentError(name, f"return torch values of shape [{points}, fields]", got)
+    if not values.isfinite().all():
+        raise ArgumentError(name, "return finite values", "NaN or infinity")

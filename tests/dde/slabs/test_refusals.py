@@ -83,9 +83,7 @@ def another_net(inputs, width, outputs):
 
 
 def all_times(model, slab):
-    domain = dde.geometry.GeometryXTime(
-        dde.geometry.Interval(0, 1), dde.geometry.TimeDomain(0, 1)
-    )
+    domain = dde.geometry.GeometryXTime(dde.geometry.Interval(0, 1), dde.geometry.TimeDomain(0, 1))
     return compiled(dde.data.TimePDE(domain, small.heat, [], num_domain=40), model.net)
 
 
@@ -133,14 +131,14 @@ def test_an_equation_of_a_higher_order_says_so():
         u_xx = dde.grad.hessian(u, x, i=0, j=0)
         return dde.grad.jacobian(u, x, 0, 1) + dde.grad.jacobian(u_xx, x, 0, 0)
 
-    with pytest.raises(ValueError, match="`order` must be that of the highest derivative .* got 2"):
+    with pytest.raises(ValueError, match=r"`order` must be that of the highest derivative .* got 2"):
         small.march(small.builder(third), iterations=1)
     assert small.march(small.builder(third), iterations=1, order=3).complete
 
 
 def test_forward_mode_is_refused():
     dde.config.set_default_autodiff("forward")
-    with pytest.raises(ValueError, match='`dde.config.autodiff` must be "reverse" for slabs'):
+    with pytest.raises(ValueError, match=r'`dde\.config\.autodiff` must be "reverse" for slabs'):
         small.march(iterations=1)
 
 
