@@ -31,8 +31,9 @@ class SnapshotGraphs(InMemoryDataset):
 
     A graph carries `pos` `[n, dimension]`, the edges and weights of the operators, a
     `boundary_mask` `[n]`, its `time` `[1]`, the largest stable Runge-Kutta step there, and the
-    reference fields `y` `[n, 2]` where they are known, which serve validation only. With `conditions="hard"` it also
-    carries the data part of the constrained expression and its derivatives at the nodes.
+    reference fields `y` `[n, 2]` where they are known, which serve validation only. With
+    `conditions="hard"` it also carries the data part of the constrained expression and its
+    derivatives at the nodes.
 
     Args:
         system: gives domain, data and reference.
@@ -254,7 +255,7 @@ class SnapshotBatch:
         return self.inputs.detach()[places], outputs[places]
 
     def with_slopes(self) -> tuple[Tensor, Tensor]:
-        """Return nodes and times `[B, dimension + 1]` whose slopes are given, and the normals there.
+        """Return nodes and times `[B, dimension + 1]` with given slopes, and the normals there.
 
         A node in the corner of two sides comes once for each; the normals are `[B, dimension]`.
         """

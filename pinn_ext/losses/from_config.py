@@ -40,7 +40,9 @@ class ProblemKey(NamedTuple):
         given = dict(self.parameters)
         for key in ("boundary", "case", "geometry"):
             if key in given:
-                raise ValueError(f"`problem.{key}` is the key of the {key}, not problem.parameters.")
+                raise ValueError(
+                    f"`problem.{key}` is the key of the {key}, not problem.parameters."
+                )
         try:
             if self.name == FROM_FILE:
                 return self._from_file(given)

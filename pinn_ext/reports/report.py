@@ -319,7 +319,7 @@ def draw(
         rows: history of the run.
         gradients: lengths and angles of the terms' gradients, empty if they were not measured.
         network: at the end of the run.
-        against: what the fields are compared with instead of the system's own solution, if anything.
+        against: what fields are compared with in place of the system's own solution, if anything.
 
     Raises:
         RunError: if a picture cannot be written.

@@ -125,8 +125,8 @@ class Sides:
     Raises:
         ArgumentError: if a side has no condition or two, is unknown, or alone is periodic.
 
-    >>> sides = Sides({"x-": neumann(), "x+": dirichlet((1.0, 0.0)), "y": "periodic"}, (0, 0), (1, 1))
-    >>> sides.kinds
+    >>> written = {"x-": neumann(), "x+": dirichlet((1.0, 0.0)), "y": "periodic"}
+    >>> Sides(written, (0, 0), (1, 1)).kinds
     (('neumann', 'dirichlet'), ('periodic', 'periodic'))
     """
 

@@ -38,14 +38,15 @@ class FileSystem(System):
     """
 
     name: ClassVar[str] = NAME
-    default_nodes = _NODES  # type: ignore[misc]  # of this file
+    default_nodes = _NODES
 
     def __init__(self, source: Source, content: Mapping[str, Any], functions: Functions) -> None:
         self.source = source
         self.lower, self.upper = _box(content["LOWER"], content["UPPER"])
         self.final_time = float(check_number("FINAL_TIME", content["FINAL_TIME"], 0, open_low=True))
         if content.get("NODES") is not None:
-            self.default_nodes = check_number("NODES", content["NODES"], 3, integer=True)
+            nodes = check_number("NODES", content["NODES"], 3, integer=True)
+            self.default_nodes = nodes  # type: ignore[misc]  # each file has its own
         self._scales = _two("SCALES", content.get("SCALES"))
         boundary = content["BOUNDARY"]
         self._uniform: Condition | None = None  # of the boundary of any domain
