@@ -2,10 +2,10 @@
 
 Allen-Cahn's equation (jaxpi's problem: `u_t = 1e-4 u_xx + 5 (u - u^3)` on a periodic interval) with
 period and start built in, float64. `cost` rows: Adam in `--cost-slabs` slabs, seconds of a step in
-each over those in the first, with the start kept, as `march` does it, and with the start followed
-through all former networks in each step, as a script does that chains them. `error` rows:
-Gauss-Newton for `--seconds` in all, shared by 1, 2, 4, … slabs, against the stored reference. Seconds
-are those of the processor, which other work on the machine does not add to.
+each over those in the first, with the start kept, as `march` does it, and with the start
+followed through all former networks in each step, as a script does that chains them. `error` rows:
+Gauss-Newton for `--seconds` in all, shared by 1, 2, 4, … slabs, against the stored reference.
+Seconds are those of the processor, which other work on the machine does not add to.
 """
 
 from __future__ import annotations

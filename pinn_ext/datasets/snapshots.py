@@ -38,11 +38,12 @@ class SnapshotGraphs(InMemoryDataset):
     Args:
         system: gives domain, data and reference.
         num_graphs: how many snapshots.
-        name: of the nodes, `"grid"`, `"cloud"` or `"triangulation"`, see `node_graphs.node_graph`.
+        name: of the nodes, `"grid"`, `"cloud"`, `"triangulation"` or `"mesh"`, see
+            `node_graphs.node_graph`.
         order: order of accuracy of the graph's derivatives: 2, 4 or, on a grid, 6.
         step: length h of the Runge-Kutta step; times are stratified over `[0, final_time - h]`.
         nodes_per_side: nodes along each axis, from which scattered nodes take their spacing;
-            None takes the system's default.
+            None takes the system's default, or the mesh as it is.
         conditions: of the networks that are going to be trained, `"hard"` or `"soft"`.
         seed: of the times.
         shared: the nodes' graph, if `node_graph` has built it for these arguments; None builds it.
@@ -69,10 +70,10 @@ class SnapshotGraphs(InMemoryDataset):
         check_number("num_graphs", num_graphs, 1, integer=True)
         check_choice("conditions", conditions, CONDITIONS)
         check_number("step", step, 0, system.final_time, open_low=True, open_high=True)
-        nodes = system.default_nodes if nodes_per_side is None else nodes_per_side
-        check_number("nodes_per_side", nodes, 3, integer=True)
+        if nodes_per_side is not None:
+            check_number("nodes_per_side", nodes_per_side, 3, integer=True)
         self.system, self.step = system, step
-        space = node_graph(system, name, nodes, order) if shared is None else shared
+        space = node_graph(system, name, nodes_per_side, order) if shared is None else shared
         with on_cpu():  # torch-geometric does not say where its slices are to lie
             self.data, self.slices = self.collate(self._graphs(space, num_graphs, conditions, seed))
 
