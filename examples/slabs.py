@@ -1,4 +1,4 @@
-"""Allen-Cahn in four slabs of time, each with a network that starts where the former one ends.
+"""Allen-Cahn in five slabs of time, each with a network that starts where the former one ends.
 
 u_t = 1e-4 u_xx + 5 (u - u^3), periodic on [-1, 1], from x^2 cos(pi x). Period and start are built
 into the network; what is trained is the equation alone, by Gauss-Newton.
@@ -29,7 +29,7 @@ def build(slab):
     line = dde.geometry.Interval(-1, 1)
     times = dde.geometry.TimeDomain(slab.lower, slab.upper)
     domain = dde.geometry.GeometryXTime(line, times)
-    data = dde.data.TimePDE(domain, pde, [], num_domain=1500)
+    data = dde.data.TimePDE(domain, pde, [], num_domain=1400)
     net = dde.nn.FNN([5, 16, 16, 16, 1], "tanh", "Glorot normal")
 
     def features(x):
@@ -56,7 +56,7 @@ def exact(x):
     return references.load("allen_cahn/jaxpi").evaluate(x[:, :1], x[:, 1])
 
 
-edges = np.linspace(0, 1, 5)
+edges = np.linspace(0, 1, 6)
 solution = pinn_ext.march(build, edges, initial, train=train, reference=exact)
 x, t = np.meshgrid(np.linspace(-1, 1, 201), np.linspace(0, 1, 51))
 points = np.column_stack((x.ravel(), t.ravel()))

@@ -7,7 +7,7 @@ from typing import Any
 
 from pinn_ext.checks import check_list, check_number, check_switch
 from pinn_ext.dde.gauss_newton.loop import GaussNewtonTraining
-from pinn_ext.dde.model.notes import note
+from pinn_ext.dde.model.notes import tell_end
 
 
 def train_gauss_newton(
@@ -100,8 +100,7 @@ def train_gauss_newton(
         disregard_previous_best=disregard_previous_best,
         callbacks=callbacks,
     )
-    if training.message is not None:
-        note(model, ended=(training.message, model.train_state.step))
+    tell_end(model, training.message)
     if model_save_path is not None:
         model.save(model_save_path, verbose=verbose)
     return model.losshistory, model.train_state

@@ -15,7 +15,7 @@ import torch
 from pinn_ext import random_state
 from pinn_ext.checks import ArgumentError, check_number, check_switch
 from pinn_ext.dde.model.loss_terms import trained_tensors
-from pinn_ext.dde.model.notes import why_ended
+from pinn_ext.dde.model.notes import ask_for_end, take_end
 from pinn_ext.dde.slabs import building
 from pinn_ext.dde.slabs.checkpoints import Checkpoints, fill
 from pinn_ext.dde.slabs.slab import Function, Slab
@@ -144,6 +144,7 @@ class _March:
         self._files.take_up(slab, model)
         slab.keep_with(self._files.save_started)
         exact = self._exact(slab, model)
+        ask_for_end(model)
         begun = time.perf_counter()
         reason = _reason(self._train(model, slab), model)
         row = self._row(slab, model, time.perf_counter() - begun, reason)
@@ -235,9 +236,10 @@ def _default_training(
 
 def _reason(returned: Any, model: Any) -> str:
     """Return why a training ended, in the words of the training function if it has any."""
+    why = take_end(model)
     if isinstance(returned, str):
         return returned.rstrip(".")
-    if (why := why_ended(model)) is not None:
+    if why is not None:
         return why
     return "stopped by a callback" if model.stop_training else "all steps made"
 

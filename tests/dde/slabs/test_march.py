@@ -58,6 +58,7 @@ def test_gauss_newton_says_why_it_ended():
         solution = small.march(train=train)
     ends = [row["end"] for row in solution.rows]
     assert ends == ["all 2 iterations are made", "all steps made", "all 2 iterations are made"]
+    assert not any("pinn_ext_notes" in vars(model) for model in solution.models)
 
 
 def test_by_iterations_with_the_compiled_optimiser(capsys):
