@@ -37,7 +37,7 @@ _METHODS = {"lm": "nielsen", "gauss_newton": "line_search"}
 
 
 def least_squares(
-    residual: Callable[[Tensor], Any],
+    residual: Callable[..., Any],
     x0: Vector,
     jac: str | Callable[[Tensor], Any] | None = None,
     *,

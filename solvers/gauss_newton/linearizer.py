@@ -74,9 +74,8 @@ class Linearizer:
         """
         kinds = isinstance(problem, ProductProblem), isinstance(problem, BlockProblem)
         sizes = (problem.num_rows, x.numel(), *kinds)
-        if sizes == self._sizes:
-            return
-        self.solver, self._room = memory.choose(
+        if sizes != self._sizes:
+            self.solver, self._room = memory.choose(
             problem.num_rows,
             x.numel(),
             x.element_size(),
@@ -87,8 +86,10 @@ class Linearizer:
             robust=self._loss.name != "linear",
             blocks=kinds[1],
             sketch=self._sketch,
-        )
-        self._sizes, self._like = sizes, x.new_empty(0)
+            )
+            self._sizes, self._like = sizes, x.new_empty(0)
+        if isinstance(problem, BlockProblem):
+            problem.expect_blocks(self.solver in memory.BLOCKWISE)
 
     def sizes(self) -> memory.Sizes | None:
         """Return what is solved, and by what; None before a solver was chosen."""

@@ -54,6 +54,9 @@ class BlockProblem(Problem, Protocol):
     def pull(self, x: Tensor, rows: Tensor) -> Tensor:
         """Compute J^T w for w [m], without the Jacobian."""
 
+    def expect_blocks(self, wanted: bool) -> None:
+        """Be told, before anything is asked, whether it is blocks or the whole Jacobian."""
+
 
 @runtime_checkable
 class MeasuredProblem(Problem, Protocol):

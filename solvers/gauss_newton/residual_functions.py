@@ -174,6 +174,9 @@ class BlocksProblem(FunctionProblem):
             total += own.products(x)[1](part)
         return total
 
+    def expect_blocks(self, wanted: bool) -> None:
+        """Nothing depends on it."""
+
 
 class CallableProblem(_Rows):
     """A residual with a function for its Jacobian.

@@ -19,7 +19,7 @@ from pinn_ext.dde.model.loss_terms import (
     weights_list,
 )
 from pinn_ext.dde.model.refusals import check_model, refuse_empty
-from pinn_ext.jacobians.residual_jacobian import RowJacobian
+from pinn_ext.jacobians.row_blocks import RowBlocks
 from pinn_ext.networks.normalization import warn_of_graph
 from solvers.devices import on_cpu
 
@@ -54,7 +54,7 @@ class ModelRows:
         self.tensors = [t for t in trained_tensors(model) if t.requires_grad]
         network = [p for p in model.net.parameters() if p.requires_grad]
         blocks = described(model.data).independent_blocks()
-        self._jacobian = RowJacobian(self.vectors, network, self.tensors[len(network) :], blocks)
+        self._jacobian = RowBlocks(self.vectors, network, self.tensors[len(network) :], blocks)
         regularizer = model.net.regularizer
         decay = regularizer[1] if regularizer is not None else 0.0
         self._decay = math.sqrt(decay / 2)
@@ -174,16 +174,23 @@ class ModelRows:
 
     def vectors(self) -> list[Tensor]:
         """Return the residuals `[n]` or `[n, c]` of each term at the present parameters."""
-        model, state = self.model, self.model.train_state
-        net, aux = model.net, state.train_aux_vars
-        net.auxiliary_vars = self._on_device("aux", aux)
+        state = self.model.train_state
+        arrays = state.X_train, state.y_train, state.train_aux_vars
+        return self._evaluate(arrays, self.model.data.losses_train)
+
+    def _evaluate(
+        self, arrays: Sequence[Any], terms: Callable[..., Any], part: str = ""
+    ) -> list[Tensor]:
+        """Return the residuals of terms at points, with their targets and auxiliary values."""
+        model, net = self.model, self.model.net
+        net.auxiliary_vars = self._on_device(f"aux{part}", arrays[2])
         net.train(mode=True)
-        inputs = self._on_device("inputs", state.X_train).requires_grad_()
-        targets = self._on_device("targets", state.y_train)
+        inputs = self._on_device(f"inputs{part}", arrays[0]).requires_grad_()
+        targets = self._on_device(f"targets{part}", arrays[1])
         extra = [net] if dde.config.autodiff == "forward" else None
         try:
             outputs = net(inputs)
-            losses = model.data.losses_train(targets, outputs, difference, inputs, model, aux=extra)
+            losses = terms(targets, outputs, difference, inputs, model, aux=extra)
         finally:
             dde.gradients.clear()
         return [vector if vector.ndim else vector.reshape(1) for vector in as_list(losses)]
@@ -233,11 +240,11 @@ class ModelRows:
         rows = torch.cat([s * v.reshape(-1) for s, v in zip(self.scales, vectors, strict=True)])
         multiplier = torch.zeros_like(rows).requires_grad_()
         # Linear in the multiplier: its derivative along v is J v.
-        back = _gradients(rows, self.tensors, multiplier, create_graph=True)
+        back = gradients_of(rows, self.tensors, multiplier, create_graph=True)
 
         def transposed(w: Tensor) -> Tensor:
             self.put(x)
-            own = _gradients(rows, self.tensors, w[: len(rows)])
+            own = gradients_of(rows, self.tensors, w[: len(rows)])
             if self._decayed:
                 own[: self._decayed] += self._decay * w[len(rows) :]
             return own
@@ -326,7 +333,7 @@ def _mean_square(vector: Tensor) -> float:
     return (vector * vector).mean().item()
 
 
-def _gradients(
+def gradients_of(
     rows: Tensor, leaves: Sequence[Tensor], seed: Tensor, create_graph: bool = False
 ) -> Tensor:
     gradients = torch.autograd.grad(

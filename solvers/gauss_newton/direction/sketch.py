@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from numbers import Integral
 
@@ -44,10 +45,11 @@ class RowSketch:
         count = min(_SIGNS, size)
         ends = [size * k // count for k in range(count + 1)]
         generator = torch.Generator("cpu").manual_seed(seed)
-        options = {"generator": generator, "device": "cpu"}
-        shape = (num_rows,)
-        places = [torch.randint(ends[k], ends[k + 1], shape, **options) for k in range(count)]
-        signs = torch.randint(0, 2, (count, num_rows), **options)
+        places = [
+            torch.randint(low, high, (num_rows,), generator=generator, device="cpu")
+            for low, high in itertools.pairwise(ends)
+        ]
+        signs = torch.randint(0, 2, (count, num_rows), generator=generator, device="cpu")
         self._places = torch.stack(places).to(like.device)
         self._factors = (2 * signs - 1).to(like) / math.sqrt(count)
 

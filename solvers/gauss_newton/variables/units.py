@@ -162,6 +162,10 @@ class RescaledBlocks(RescaledProducts):
             pulled = pulled * units.parameters
         return pulled
 
+    def expect_blocks(self, wanted: bool) -> None:
+        """Hand on whether it is blocks that will be asked for."""
+        self._problem.expect_blocks(wanted)
+
 
 def rescaled(problem: Problem, x: Tensor) -> tuple[Problem, Units]:
     """Find units for a problem whose squares would leave the type at the start.
