@@ -25,7 +25,7 @@ def warn_of_few_rows(rows: BlockRows, resample_every: int) -> None:
             "parameter the loss can vanish while the error stays. Take more points, or "
             "resample_every.",
             RuntimeWarning,
-            stacklevel=7,
+            stacklevel=6,
         )
 
 

@@ -78,6 +78,7 @@ class ModelRows:
         rows = self.vectors()
         warn_of_graph(rows, self.model.net)
         vectors = [vector.detach() for vector in rows]
+        del rows  # and their graph, as `_check` makes another
         self.sizes = [vector.numel() for vector in vectors]
         self.names = derive_names(self.model.data, len(vectors))
         self._check_points()
