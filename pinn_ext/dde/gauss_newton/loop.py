@@ -17,7 +17,8 @@ from pinn_ext.dde.gauss_newton.saved_state import check_training
 from pinn_ext.dde.messages import weights_text
 from pinn_ext.dde.model import optimizers
 from pinn_ext.dde.model.block_rows import BlockRows
-from pinn_ext.dde.model.residual_rows import NonFiniteRowsError, check_rows
+from pinn_ext.dde.model.refusals import check_rows
+from pinn_ext.dde.model.residual_rows import NonFiniteRowsError
 from pinn_ext.point_weights.keys import same_inputs
 from solvers.gauss_newton import DAMPINGS, SOLVERS, NonFiniteJacobianError, Step, Stepper
 from solvers.gauss_newton.direction import memory
@@ -208,7 +209,8 @@ class GaussNewtonTraining:
         network = list(self.model.net.parameters())
         flags = [parameter.requires_grad for parameter in network]
         try:
-            self.model._test(verbose=self._verbose)
+            with self._rows.tests():
+                self.model._test(verbose=self._verbose)
         finally:
             for parameter, flag in zip(network, flags, strict=True):
                 parameter.requires_grad_(flag)

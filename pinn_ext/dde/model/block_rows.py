@@ -14,27 +14,41 @@ from torch import Tensor
 
 from pinn_ext.dde.model.residual_rows import ModelRows, gradients_of
 from pinn_ext.jacobians.row_blocks import RowBlocks
+from pinn_ext.networks.normalization import warn_of_graph
 from solvers.gauss_newton.problem import rows_of_block
 
 _POINTS = 2048  # of a piece: its tensors stay in the caches, and calls cost little beside them
+_MANY = 8 * _POINTS  # from here on points are looked at and tested in pieces, too
 _POINTWISE = (dde.data.PDE, dde.data.TimePDE)  # residuals of an equation have a point each
+
+Arrays = Sequence[Any]
+"""Points, targets and auxiliary values, or None in the place of the latter."""
 
 
 @dataclass(frozen=True)
-class _Piece:
+class _Part:
     """Points that are evaluated together.
 
     Attributes:
-        name: of the piece.
+        name: of the part.
         kind: "all", "conditions" or "equations": which terms it has.
-        arrays: points, targets and auxiliary values.
-        numbers: of its rows `[r]`, among those of the model.
-        terms: numbers of its terms.
+        arrays: at its points.
     """
 
     name: str
     kind: str
-    arrays: tuple[Any, Any, Any]
+    arrays: Arrays
+
+
+@dataclass(frozen=True)
+class _Piece(_Part):
+    """Points that are evaluated together, and what they are among all.
+
+    Attributes:
+        numbers: of its rows `[r]`, among those of the model.
+        terms: numbers of its terms.
+    """
+
     numbers: Tensor
     terms: Sequence[int]
 
@@ -62,10 +76,10 @@ class BlockRows(ModelRows):
 
     def refresh(self) -> None:
         """Take up the points that `train_state` holds and the weights of the model."""
-        super().refresh()
         self._pieces = []
         for own in self._of_pieces.values():
             own.forget()
+        super().refresh()
 
     def expect_blocks(self, wanted: bool) -> None:
         """Be told whether the Jacobian is wanted in blocks."""
@@ -94,7 +108,7 @@ class BlockRows(ModelRows):
         rows = x.new_empty(self.num_rows)
         with self._frozen():
             for piece in self._pieces:
-                rows[piece.numbers] = self._scaled(piece, self._evaluated(piece)).detach()
+                rows[piece.numbers] = self._scaled(piece).detach()
         rows[sum(self.sizes) :] = self._decay * x[: self._decayed]
         return rows
 
@@ -126,21 +140,22 @@ class BlockRows(ModelRows):
         self.put(x)
         total = torch.zeros_like(x)
         for piece in self._pieces:
-            own = self._scaled(piece, self._evaluated(piece))
+            own = self._scaled(piece)
             if own.requires_grad:
                 total += gradients_of(own, self.tensors, rows[piece.numbers])
         total[: self._decayed] += self._decay * rows[sum(self.sizes) :]
         return total
 
-    def _scaled(self, piece: _Piece, vectors: Sequence[Tensor]) -> Tensor:
-        scales = [self.scales[term] for term in piece.terms]
-        return torch.cat([s * v.reshape(-1) for s, v in zip(scales, vectors, strict=True)])
+    def _scaled(self, piece: _Piece) -> Tensor:
+        """Return the rows of a piece `[r]`."""
+        vectors = zip(piece.terms, self._evaluated(piece), strict=True)
+        return torch.cat([self.scales[term] * vector.reshape(-1) for term, vector in vectors])
 
     def _jacobian_of(self, piece: _Piece) -> RowBlocks:
         """Return what differentiates pieces of this kind and length."""
         if piece.kind == "all":
             return self._jacobian
-        key = piece.kind, len(piece.numbers)
+        key = piece.kind, len(piece.arrays[0])
         if key not in self._of_pieces:
             network = [p for p in self.model.net.parameters() if p.requires_grad]
             variables = self.tensors[len(network) :]
@@ -154,7 +169,7 @@ class BlockRows(ModelRows):
 
     # ---- pieces of points ---------------------------------------------------------------------
 
-    def _evaluated(self, piece: _Piece) -> list[Tensor]:
+    def _evaluated(self, piece: _Part) -> list[Tensor]:
         """Return the residuals of a piece's terms."""
         data = self.model.data
         if piece.kind == "all":
@@ -164,82 +179,144 @@ class BlockRows(ModelRows):
             terms = functools.partial(type(data).losses_train, data)  # past a stand-in for it
             return self._evaluate(piece.arrays, terms, piece.name)
 
-    def _cut(self) -> list[_Piece]:
-        """Return the pieces of the present points; one where they cannot be cut."""
-        state, data = self.model.train_state, self.model.data
-        device = self.tensors[0].device
-        arrays = state.X_train, state.y_train, state.train_aux_vars
-        every = torch.arange(sum(self.sizes), device=device)
-        whole = [_Piece("", "all", arrays, every, range(len(self.sizes)))]
+    def _parts(self, arrays: Arrays) -> list[_Part]:
+        """Return pieces of points: those of the equations, then those of the conditions."""
+        first, points = sum(self.model.data.num_bcs), len(arrays[0])
+
+        def part(name: str, kind: str, low: int, high: int) -> _Part:
+            own = [None if array is None else array[low:high] for array in arrays]
+            return _Part(name, kind, own)
+
+        parts = [
+            part(f" {low}", "equations", low, min(low + _POINTS, points))
+            for low in range(first, points, _POINTS)
+        ]
+        return [*parts, part(" conditions", "conditions", 0, first)] if first else parts
+
+    def _can_cut(self) -> bool:
+        """Return whether the terms at some points are those of all points there."""
+        data = self.model.data
         stand_in = vars(data).get("losses_train")
         listened = getattr(stand_in, "point_weights", stand_in) is not None
         if not self._may_cut or listened or type(data) not in _POINTWISE or data.pde is None:
-            return whole
-        at_conditions, points = sum(data.num_bcs), len(state.X_train)
-        equations = len(self.sizes) - len(data.bcs)
-        inside = points - at_conditions
-        if inside < 2 or any(size != inside for size in self.sizes[:equations]):
-            return whole
+            return False
+        first = self._parts(self._arrays())[0]
+        count = len(first.arrays[0])
+        if first.kind != "equations" or count < 2:
+            return False
 
-        def piece(first: int, last: int) -> _Piece:
-            starts = [term * inside - at_conditions for term in range(equations)]
-            numbers = torch.cat([every[start + first : start + last] for start in starts])
-            own = [_part(array, first, last) for array in arrays]
-            return _Piece(f" {first}", "equations", tuple(own), numbers, range(equations))
+        def half(low: int, high: int) -> list[Tensor]:
+            own = [None if array is None else array[low:high] for array in first.arrays]
+            return self._evaluated(_Part(" half", "equations", own))
 
-        if not self._is_pointwise(piece, at_conditions, min(at_conditions + _POINTS, points)):
-            return whole
-        pieces = [
-            piece(first, min(first + _POINTS, points))
-            for first in range(at_conditions, points, _POINTS)
-        ]
-        if at_conditions:
-            own = [_part(array, 0, at_conditions) for array in arrays]
-            terms = range(equations, len(self.sizes))
-            numbers = every[equations * inside :]
-            pieces.append(_Piece(" conditions", "conditions", tuple(own), numbers, terms))
-        return pieces
-
-    def _is_pointwise(self, piece: Any, first: int, last: int) -> bool:
-        """Return whether the residuals of a piece are those of its halves."""
-        middle = (first + last) // 2
         with self._frozen():
-            found = [
-                [vector.detach() for vector in self._evaluated(piece(low, high))]
-                for low, high in ((first, last), (first, middle), (middle, last))
-            ]
-        single = found[0][0].dtype == torch.float32
+            found = [half(0, count), half(0, count // 2), half(count // 2, count)]
+        part = 1e-4 if found[0][0].dtype == torch.float32 else 1e-10
         for whole, one, other in zip(*found, strict=True):
             halves = torch.cat((one, other))
-            size = whole.abs().max() * (1e-4 if single else 1e-10)
-            if whole.shape != halves.shape or bool(((whole - halves).abs() > size).any()):
+            if whole.numel() != count or whole.shape != halves.shape:
+                return False
+            if bool(((whole - halves).abs() > part * whole.abs().max()).any()):
                 return False
         return True
+
+    def _cut(self) -> list[_Piece]:
+        """Return the pieces of the present points; one where they cannot be cut."""
+        every = torch.arange(sum(self.sizes), device=self.tensors[0].device)
+        count = len(self.sizes)
+        if not self._can_cut():
+            return [_Piece("", "all", self._arrays(), every, range(count))]
+        equations = count - len(self.model.data.bcs)
+        pieces, place, inside = [], 0, self.sizes[0]
+        for part in self._parts(self._arrays()):
+            if part.kind == "equations":
+                own = place + torch.arange(len(part.arrays[0]), device=every.device)
+                place += len(own)
+                numbers = torch.cat([term * inside + own for term in range(equations)])
+                terms = range(equations)
+            else:
+                numbers, terms = every[equations * inside :], range(equations, count)
+            pieces.append(_Piece(part.name, part.kind, part.arrays, numbers, terms))
+        return pieces
 
     @contextlib.contextmanager
     def _frozen(self) -> Iterator[None]:
         """Spare the part of the graph that leads to the parameters."""
-        for tensor in self.tensors:
-            tensor.requires_grad_(False)
+        flags = [tensor.requires_grad for tensor in self.tensors]
         try:
+            for tensor in self.tensors:
+                tensor.requires_grad_(False)
             yield
         finally:
-            for tensor in self.tensors:
-                tensor.requires_grad_(True)
+            for tensor, flag in zip(self.tensors, flags, strict=True):
+                tensor.requires_grad_(flag)
 
+    # ---- new points, and tests ----------------------------------------------------------------
 
-def _part(array: Any, first: int, last: int) -> Any:
-    return None if array is None else array[first:last]
+    def _first_look(self) -> list[Tensor]:
+        arrays = self._arrays()
+        if len(arrays[0]) < _MANY or not self._can_cut():
+            return super()._first_look()
+        parts = self._parts(arrays)
+        warn_of_graph(self._evaluated(parts[0]), self.model.net)
+        return self._joined(parts)
+
+    def _joined(self, parts: Sequence[_Part]) -> list[Tensor]:
+        """Return the residuals of all terms, without gradients."""
+        with self._frozen():
+            found = [[own.detach() for own in self._evaluated(part)] for part in parts]
+        equations = [own for part, own in zip(parts, found, strict=True) if part.kind[0] == "e"]
+        conditions = [own for part, own in zip(parts, found, strict=True) if part.kind[0] == "c"]
+        joined = [torch.cat(column) for column in zip(*equations, strict=True)]
+        return [*joined, *(own for single in conditions for own in single)]
+
+    def _compare(self, arrays: Arrays, vectors: Sequence[Tensor]) -> None:
+        if len(arrays[0]) < _MANY or not self._can_cut():
+            return super()._compare(arrays, vectors)
+        data = self.model.data
+        last = sum(data.num_bcs) + _POINTS
+        some = [None if array is None else array[:last] for array in arrays]
+        equations = len(vectors) - len(data.bcs)
+        own = [*(vector[:_POINTS] for vector in vectors[:equations]), *vectors[equations:]]
+        super()._compare(some, own)
+
+    @contextlib.contextmanager
+    def tests(self) -> Iterator[None]:
+        """Let DeepXDE's tests evaluate many points in pieces, too; its own way where few are."""
+        model = self.model
+        names = ("outputs_losses_train", "outputs_losses_test")
+        # A stand-in for the losses, as that of our callback, wants to see the tests.
+        if self.num_pieces < 2 or vars(model.data).get("losses_train") is not None:
+            names = ()
+        with _with(model, **{name: self._tested(getattr(model, name)) for name in names}):
+            yield
+
+    def _tested(self, plain: Any) -> Any:
+        """Return a stand-in for a function of arrays that returns outputs and weighted losses."""
+
+        def tested(*arrays: Any) -> tuple[Tensor, Tensor]:
+            if len(arrays[0]) < _MANY:
+                return plain(*arrays)
+            parts = self._parts(arrays)
+            losses = [own.square().mean() for own in self._joined(parts)]
+            weights = zip(self._given_weights(), losses, strict=True)
+            outputs = [
+                self.model.net(self._on_device(part.name, part.arrays[0])).detach()
+                for part in (parts[-1:] + parts[:-1] if parts[-1].kind[0] == "c" else parts)
+            ]
+            return torch.cat(outputs), torch.stack([weight * loss for weight, loss in weights])
+
+        return tested
 
 
 @contextlib.contextmanager
-def _with(data: Any, **members: Any) -> Iterator[None]:
-    """Let data have other members for a while."""
-    before = {name: getattr(data, name) for name in members}
+def _with(owner: Any, **members: Any) -> Iterator[None]:
+    """Let an object have other members for a while."""
+    before = {name: getattr(owner, name) for name in members}
     try:
         for name, value in members.items():
-            setattr(data, name, value)
+            setattr(owner, name, value)
         yield
     finally:
         for name, value in before.items():
-            setattr(data, name, value)
+            setattr(owner, name, value)

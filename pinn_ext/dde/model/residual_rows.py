@@ -18,7 +18,7 @@ from pinn_ext.dde.model.loss_terms import (
     trained_tensors,
     weights_list,
 )
-from pinn_ext.dde.model.refusals import check_model, refuse_empty
+from pinn_ext.dde.model.refusals import check_rows, refuse_empty
 from pinn_ext.jacobians.row_blocks import RowBlocks
 from pinn_ext.networks.normalization import warn_of_graph
 from solvers.devices import on_cpu
@@ -75,16 +75,19 @@ class ModelRows:
             ValueError: if a term is no mean of squares, or a weight is out of range.
         """
         self._jacobian.forget()
-        rows = self.vectors()
-        warn_of_graph(rows, self.model.net)
-        vectors = [vector.detach() for vector in rows]
-        del rows  # and their graph, as `_check` makes another
+        vectors = self._first_look()
         self.sizes = [vector.numel() for vector in vectors]
         self.names = derive_names(self.model.data, len(vectors))
         self._check_points()
         self.num_rows = sum(self.sizes) + self._decayed
         self.reweigh()
         self._check(vectors)
+
+    def _first_look(self) -> list[Tensor]:
+        """Return the residuals of each term at new points, without gradients."""
+        rows = self.vectors()
+        warn_of_graph(rows, self.model.net)
+        return [vector.detach() for vector in rows]
 
     def weights_changed(self) -> bool:
         """Return whether the model's weights are others than those of the rows."""
@@ -148,11 +151,7 @@ class ModelRows:
         refuse_empty([name for name, size in zip(self.names, self.sizes, strict=True) if not size])
 
     def _check(self, vectors: Sequence[Tensor]) -> None:
-        """Refuse a model whose own losses are not the mean squares of the rows."""
-        state = self.model.train_state
-        _, losses = self.model.outputs_losses_train(
-            state.X_train, state.y_train, state.train_aux_vars
-        )
+        """Refuse residuals that are not finite, and a model with other losses than their squares."""
         for name, vector in zip(self.names, vectors, strict=True):
             bad = int((~vector.isfinite()).sum())
             if bad:
@@ -160,7 +159,16 @@ class ModelRows:
                     f"The residuals must be finite to start from, got NaN or infinity in {bad} of "
                     f"{vector.numel()} rows of {name}."
                 )
-        wanted = losses.detach().tolist()
+        self._compare(self._arrays(), vectors)
+
+    def _arrays(self) -> tuple[Any, Any, Any]:
+        """Return points, targets and auxiliary values."""
+        state = self.model.train_state
+        return state.X_train, state.y_train, state.train_aux_vars
+
+    def _compare(self, arrays: Sequence[Any], vectors: Sequence[Tensor]) -> None:
+        """Refuse a model whose own losses are not the mean squares of the rows at some points."""
+        wanted = self.model.outputs_losses_train(*arrays)[1].detach().tolist()
         rows = [w * _mean_square(v) for w, v in zip(self.weights, vectors, strict=True)]
         tolerance = 1e-8 if vectors[0].dtype == torch.float64 else 1e-3
         for name, loss, own in zip(self.names, wanted, rows, strict=True):
@@ -175,9 +183,7 @@ class ModelRows:
 
     def vectors(self) -> list[Tensor]:
         """Return the residuals `[n]` or `[n, c]` of each term at the present parameters."""
-        state = self.model.train_state
-        arrays = state.X_train, state.y_train, state.train_aux_vars
-        return self._evaluate(arrays, self.model.data.losses_train)
+        return self._evaluate(self._arrays(), self.model.data.losses_train)
 
     def _evaluate(
         self, arrays: Sequence[Any], terms: Callable[..., Any], part: str = ""
@@ -297,37 +303,6 @@ class ModelRows:
     def fallback(self) -> str | None:
         """Why the Jacobian takes a backward pass a row, None where it does not."""
         return self._jacobian.fallback
-
-
-def check_rows(model: Any) -> None:
-    """Refuse a model that Gauss-Newton cannot train, as far as it shows without evaluating it.
-
-    Args:
-        model: a DeepXDE model.
-
-    Raises:
-        ValueError: if it is not compiled, runs in mixed precision, takes several inputs, has an
-            L1 regularisation or nothing to train.
-    """
-    check_model(model)
-    if dde.config.mixed:
-        raise ValueError(
-            "Gauss-Newton must have one precision throughout, got mixed precision: call "
-            "dde.config.set_default_float('float64')."
-        )
-    if isinstance(model.train_state.X_train, (tuple, list)):
-        raise ValueError(
-            "The network must take one array of inputs, got several (operator learning), which "
-            "have no row a point."
-        )
-    regularizer = model.net.regularizer
-    if regularizer is not None and regularizer[0] != "l2":
-        raise ValueError(
-            "The regularisation must be 'l2' or none, as a sum of absolute values is no sum of "
-            f"squares, got {regularizer[0]!r}."
-        )
-    if not any(tensor.requires_grad for tensor in trained_tensors(model)):
-        raise ValueError("The network must have parameters to train, got only frozen ones.")
 
 
 def _mean_square(vector: Tensor) -> float:

@@ -155,7 +155,7 @@ def needs(
     jacobian = rows * columns * (2.0 if robust else 1.0)
     vectors = 12.0 * (rows + columns)
     small = min(rows, columns)
-    blocks = 3.0 * rows_of_block(columns) * columns + vectors
+    blocks = 3.0 * min(rows_of_block(columns), rows) * columns + vectors
     sketch = sketch or size_of(None, "auto", columns)
     return {
         "primal": (jacobian + 3.0 * columns**2 + vectors) * itemsize,

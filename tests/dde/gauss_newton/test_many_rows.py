@@ -55,7 +55,7 @@ def test_a_sketch_is_taken_where_there_are_many_rows(capsys):
 
 def test_the_jacobian_is_not_held_where_it_does_not_fit(capsys, monkeypatch):
     monkeypatch.setattr("solvers.gauss_newton.problem._BLOCK", 64 * 19)
-    model = trained(10, points=2000, memory_limit_gb=5e-4, verbose=1)
+    model = trained(10, points=4000, memory_limit_gb=5e-4, verbose=1)
     assert "steps come from the sum of J^T J." in capsys.readouterr().out
     assert total(model) < 1e-2 * sum(model.losshistory.loss_train[0])
 
