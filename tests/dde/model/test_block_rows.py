@@ -141,3 +141,26 @@ def test_nothing_is_cut_where_all_evaluations_are_listened_to():
     rows = BlockRows(prepared(square_model()), in_pieces=False)
     rows.expect_blocks(True)
     assert rows.num_pieces == 1
+
+
+@pytest.mark.parametrize("name", ["dirichlet", "point set of both"])
+def test_many_new_points_are_looked_at_in_pieces(name, monkeypatch):
+    monkeypatch.setattr(block_rows, "_MANY", 1)
+    model = square_model([name])
+    wanted = ModelRows(prepared(model))
+    rows = BlockRows(model)
+    assert (rows.sizes, rows.names, rows.num_rows) == (wanted.sizes, wanted.names, wanted.num_rows)
+    x = rows.get()
+    assert torch.equal(rows.residual(x), wanted.residual(x)), "the whole way is what it was"
+
+
+def test_many_new_points_are_refused_as_few_are(monkeypatch):
+    monkeypatch.setattr(block_rows, "_MANY", 1)
+    with pytest.raises(ValueError, match="must be a mean of squared residuals.*pde_1"):
+        BlockRows(prepared(square_model(loss="MAE")))
+
+    def bad(x, y):
+        return y[:, :1] / (x[:, :1] > 0.5)
+
+    with pytest.raises(ValueError, match=r"got NaN or infinity in \d+ of \d+ rows of pde_1"):
+        BlockRows(prepared(square_model(pde=bad)))
