@@ -200,10 +200,10 @@ class BlockRows(ModelRows):
         listened = getattr(stand_in, "point_weights", stand_in) is not None
         if not self._may_cut or listened or type(data) not in _POINTWISE or data.pde is None:
             return False
-        first = self._parts(self._arrays())[0]
-        count = len(first.arrays[0])
-        if first.kind != "equations" or count < 2:
+        parts = self._parts(self._arrays())
+        if not parts or parts[0].kind != "equations" or len(parts[0].arrays[0]) < 2:
             return False
+        first, count = parts[0], len(parts[0].arrays[0])
 
         def half(low: int, high: int) -> list[Tensor]:
             own = [None if array is None else array[low:high] for array in first.arrays]
