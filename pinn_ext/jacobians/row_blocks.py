@@ -122,8 +122,8 @@ class RowBlocks(RowJacobian):
     ) -> Iterator[tuple[int, int, list[Use], TermMap]]:
         """Yield how many backward passes there are, how many are made, and what the last one left.
 
-        Where a sample matters that did not when the map of a column was made, the map is made again;
-        where that is of no use, there are fewer passes than it takes.
+        Where a sample matters that did not when the map of a column was made, the map is made
+        again; where that is of no use, there are fewer passes than it takes.
         """
         found, again, done = self._maps[index], True, 0
         while found is not None and done < (passes := len(column) // found.groups):

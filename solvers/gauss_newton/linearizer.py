@@ -76,16 +76,16 @@ class Linearizer:
         sizes = (problem.num_rows, x.numel(), *kinds)
         if sizes != self._sizes:
             self.solver, self._room = memory.choose(
-            problem.num_rows,
-            x.numel(),
-            x.element_size(),
-            x.device,
-            self._wanted,
-            self._limit,
-            matrix_free=kinds[0],
-            robust=self._loss.name != "linear",
-            blocks=kinds[1],
-            sketch=self._sketch,
+                problem.num_rows,
+                x.numel(),
+                x.element_size(),
+                x.device,
+                self._wanted,
+                self._limit,
+                matrix_free=kinds[0],
+                robust=self._loss.name != "linear",
+                blocks=kinds[1],
+                sketch=self._sketch,
             )
             self._sizes, self._like = sizes, x.new_empty(0)
         if isinstance(problem, BlockProblem):

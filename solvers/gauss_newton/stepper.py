@@ -98,7 +98,9 @@ class Stepper:
         self._geodesic = geodesic
         scaling = Scaling(x_scale, x)
         self.box = Box.everywhere(x) if box is None else box
-        self._linearizer = Linearizer(self._loss, scaling, solver, memory_limit_gb, self.box, sketch)
+        self._linearizer = Linearizer(
+            self._loss, scaling, solver, memory_limit_gb, self.box, sketch
+        )
         self.nfev = self.njev = self._retreats = 0
         self.max_nfev: int | None = None
         self.gradient_norm = math.nan

@@ -151,7 +151,7 @@ class ModelRows:
         refuse_empty([name for name, size in zip(self.names, self.sizes, strict=True) if not size])
 
     def _check(self, vectors: Sequence[Tensor]) -> None:
-        """Refuse residuals that are not finite, and a model with other losses than their squares."""
+        """Refuse residuals that are not finite, and losses that are not their mean squares."""
         for name, vector in zip(self.names, vectors, strict=True):
             bad = int((~vector.isfinite()).sum())
             if bad:
@@ -312,6 +312,7 @@ def _mean_square(vector: Tensor) -> float:
 def gradients_of(
     rows: Tensor, leaves: Sequence[Tensor], seed: Tensor, create_graph: bool = False
 ) -> Tensor:
+    """Return the gradient `[n]`, by all leaves, of rows times a seed."""
     gradients = torch.autograd.grad(
         rows,
         leaves,

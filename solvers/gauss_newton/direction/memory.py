@@ -234,9 +234,7 @@ def _order(rows: int, columns: int, wanted: str, blocks: bool, sketch: Rows) -> 
     if not blocks and (sized or wanted in BLOCKWISE):
         said, got = ("sketch", sketch) if sized else ("solver", wanted)
         legal = "None or 'auto'" if sized else "auto, primal, dual or matrix_free"
-        raise ValueError(
-            f"`{said}` must be {legal} where rows do not come in blocks, got {got!r}."
-        )
+        raise ValueError(f"`{said}` must be {legal} where rows do not come in blocks, got {got!r}.")
     if wanted != "auto":
         return (wanted,)
     if sized:

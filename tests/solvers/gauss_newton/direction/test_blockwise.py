@@ -109,7 +109,9 @@ def test_others_move_as_if_those_that_are_held_were_not_there(make, at_once):
     torch.testing.assert_close(found.step[free], wanted.step)
     torch.testing.assert_close(found.forward, wanted.forward)
     other = random(60)
-    assert (solver.transposed(rows)[held] == 0).all() and (solver.transposed(other)[held] == 0).all()
+    assert (solver.transposed(rows)[held] == 0).all() and (
+        solver.transposed(other)[held] == 0
+    ).all()
 
 
 def test_a_parameter_without_effect_stays():
@@ -169,5 +171,5 @@ def test_rows_that_do_not_come_in_blocks(options, words):
 
 
 def test_too_little_memory_names_all_solvers():
-    with pytest.raises(MemoryError, match="primal .* GiB, dual .*accumulated .*sketched .* GiB"):
+    with pytest.raises(MemoryError, match=r"primal .* GiB, dual .*accumulated .*sketched .* GiB"):
         chosen(4000, 1000, limit_gb=1e-6)
