@@ -31,6 +31,7 @@ COLOURS = {
 # unit: (centre in pixels from the left, colour, words)
 BOXES = {
     "pinn_ext.cli": (420, "program", "command line"),
+    "pinn_ext.program.commands": (420, "program", "predict, compare, …"),
     "pinn_ext.program": (420, "program", "from keys to a run"),
     "pinn_ext.dde.phases": (270, "doors", "Adam, L-BFGS, GN"),
     "pinn_ext.dde.tensorboard": (530, "doors", "TensorBoardLog"),
@@ -57,6 +58,7 @@ BOXES = {
     "solvers.rk4": (96, "solvers", "Runge-Kutta steps"),
     "solvers.operators": (96, "solvers", "Laplacian, gradient"),
     "pinn_ext.references": (260, "problem", "solutions to compare"),
+    "pinn_ext.registry": (420, "small", "classes by name"),
     "pinn_ext.jacobians": (584, "solvers", "rows by parameters"),
     "solvers.gauss_newton": (744, "solvers", "least squares"),
 }

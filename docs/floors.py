@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("pinn_ext.cli",),
+    ("pinn_ext.program.commands",),
     ("pinn_ext.program",),
     ("pinn_ext.dde.phases", "pinn_ext.dde.tensorboard", "pinn_ext.dde.scale_outputs"),
     ("pinn_ext.dde.callback",),
@@ -35,6 +36,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "pinn_ext.jacobians",
         "solvers.gauss_newton",
         "pinn_ext.random_state",
+        "pinn_ext.registry",
     ),
     (
         "solvers.checks",
@@ -62,6 +64,7 @@ FACES = {
 _HYDRA = (
     "pinn_ext.cli",
     "pinn_ext.program.composition",
+    "pinn_ext.schema.supplied_configs",
     "pinn_ext.program.sweep",
     "pinn_ext.reports.planned_jobs",
     "pinn_ext.schema.keys",

@@ -7,6 +7,7 @@ What users hold is named here and loaded when it is first used, so that `import 
 - `LayerNorm` and `BatchNorm` take the place of torch's, whose third derivatives are wrong.
 - `LossAggregator` and `train_physics` are for training loops without DeepXDE.
 - `AdaptiveLossWeights` has the weights alone: plain numbers in, plain numbers out.
+- `load` gives the network of a run that the program has trained: fields, derivatives.
 - `strategies` and `systems` find methods and equations by name.
 
 The packages below, from the top: `program` (the command line is `cli`), `dde`, `plain_torch` and
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from pinn_ext.networks.normalization import BatchNorm, LayerNorm
     from pinn_ext.plain_torch.loss_aggregator import LossAggregator
     from pinn_ext.plain_torch.train_physics import train_physics
+    from pinn_ext.program.trained.load import load
 
 __all__ = [
     "AdaptiveLossWeights",
@@ -48,6 +50,7 @@ __all__ = [
     "LayerNorm",
     "LossAggregator",
     "TensorBoardLog",
+    "load",
     "scale_outputs",
     "strategies",
     "systems",
@@ -62,6 +65,7 @@ _HOMES = {
     "LayerNorm": "pinn_ext.networks.normalization",
     "LossAggregator": "pinn_ext.plain_torch",
     "TensorBoardLog": "pinn_ext.dde.tensorboard",
+    "load": "pinn_ext.program.trained.load",
     "scale_outputs": "pinn_ext.dde.scale_outputs",
     "train_gauss_newton": "pinn_ext.dde.gauss_newton",
     "train_physics": "pinn_ext.plain_torch.train_physics",

@@ -14,7 +14,7 @@ import torch
 
 from pinn_ext import schema
 from pinn_ext.datasets import SnapshotBatch
-from pinn_ext.files import RunError, replace_file
+from pinn_ext.files import VERSIONS, RunError, replace_file
 from pinn_ext.losses.known_solution import KnownSolution
 from pinn_ext.losses.physics_loss import PhysicsLoss
 from pinn_ext.losses.solution_error import Evaluator
@@ -27,7 +27,7 @@ from solvers.devices import on_cpu
 
 FILE_NAME = "report.json"
 CONFIG_NAME = "config.yaml"
-VERSIONS_NAME = "versions.json"
+VERSIONS_NAME = VERSIONS
 _PACKAGES = ("torch", "deepxde", "torch-geometric", "hydra-core", "scipy", "numpy")
 
 
@@ -319,7 +319,7 @@ def draw(
         rows: history of the run.
         gradients: lengths and angles of the terms' gradients, empty if they were not measured.
         network: at the end of the run.
-        against: what the fields are compared with instead of the system's own solution, if anything.
+        against: what fields are compared with in place of the system's own solution, if anything.
 
     Raises:
         RunError: if a picture cannot be written.

@@ -18,6 +18,7 @@ FREE_KEYS = (
     "training.loss.adaptive.groups.",
     "problem.parameters.",
     "problem.reference_columns.",
+    "problem.initial_columns.",
 )
 """Mappings whose keys the schema does not know; a wrong one is refused where it is used."""
 WEIGHT_KEYS = {
@@ -130,6 +131,10 @@ class Problem:
     reference: str | None = None
     reference_columns: dict[str, str] = field(default_factory=dict)
     reference_time: float | None = None
+    dirichlet_group: Any = None
+    initial: str | None = None
+    initial_columns: dict[str, str] = field(default_factory=dict)
+    initial_time: float | None = None
 
 
 @dataclass
@@ -137,6 +142,7 @@ class Dataset:
     """`dataset`: the snapshot graphs."""
 
     name: str = "grid"
+    path: str | None = None
     num_graphs: int = 100
     num_validation: int = 10
     nodes_per_side: int | None = None
