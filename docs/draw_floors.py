@@ -31,14 +31,16 @@ COLOURS = {
 # unit: (centre in pixels from the left, colour, words)
 BOXES = {
     "pinn_ext.cli": (420, "program", "command line"),
+    "pinn_ext.program.commands": (420, "program", "predict, compare, …"),
     "pinn_ext.program": (420, "program", "from keys to a run"),
     "pinn_ext.dde.phases": (270, "doors", "Adam, L-BFGS, GN"),
     "pinn_ext.dde.tensorboard": (530, "doors", "TensorBoardLog"),
     "pinn_ext.dde.scale_outputs": (730, "doors", "fields of any size"),
     "pinn_ext.dde.callback": (400, "doors", "AdaptiveWeights"),
     "pinn_ext.dde.auto": (400, "doors", "pilots and scores"),
-    "pinn_ext.dde.data": (124, "doors", "graphs and points"),
+    "pinn_ext.dde.data": (100, "doors", "graphs and points"),
     "pinn_ext.dde.weighting": (400, "doors", "inside a step"),
+    "pinn_ext.dde.slabs": (246, "doors", "march"),
     "pinn_ext.dde.gauss_newton": (580, "doors", "train_gauss_newton"),
     "pinn_ext.dde.quasi_newton": (746, "doors", "train_quasi_newton"),
     "pinn_ext.dde.own_loop": (664, "doors", "callbacks and tests"),
@@ -59,9 +61,10 @@ BOXES = {
     "solvers.rk4": (96, "solvers", "Runge-Kutta steps"),
     "solvers.operators": (96, "solvers", "Laplacian, gradient"),
     "pinn_ext.references": (260, "problem", "solutions to compare"),
-    "pinn_ext.jacobians": (400, "solvers", "rows by parameters"),
-    "solvers.gauss_newton": (562, "solvers", "least squares"),
-    "solvers.quasi_newton": (746, "solvers", "minima"),
+    "pinn_ext.registry": (420, "small", "classes by name"),
+    "pinn_ext.jacobians": (584, "solvers", "rows by parameters"),
+    "solvers.gauss_newton": (744, "solvers", "least squares"),
+    "solvers.quasi_newton": (330, "solvers", "minima"),
 }
 FRAME = "pinn_ext.dde"
 

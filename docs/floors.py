@@ -16,15 +16,14 @@ ROOT = Path(__file__).resolve().parent.parent
 
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("pinn_ext.cli",),
+    ("pinn_ext.program.commands",),
     ("pinn_ext.program",),
     ("pinn_ext.dde.phases", "pinn_ext.dde.tensorboard", "pinn_ext.dde.scale_outputs"),
     ("pinn_ext.dde.callback",),
     ("pinn_ext.dde.auto",),
     (
-        "pinn_ext.dde.data",
-        "pinn_ext.dde.weighting",
-        "pinn_ext.dde.gauss_newton",
-        "pinn_ext.dde.quasi_newton",
+        *("pinn_ext.dde.data", "pinn_ext.dde.weighting", "pinn_ext.dde.gauss_newton"),
+        *("pinn_ext.dde.quasi_newton", "pinn_ext.dde.slabs"),
     ),
     ("pinn_ext.dde.own_loop",),
     ("pinn_ext.dde.model", "pinn_ext.dde.messages"),
@@ -34,14 +33,14 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("pinn_ext.networks", "pinn_ext.schema", "pinn_ext.measurements"),
     ("pinn_ext.derivatives", "pinn_ext.adaptive_weights", "pinn_ext.point_weights"),
     ("pinn_ext.systems", "pinn_ext.strategies"),
-    ("solvers.rk4",),
+    ("solvers.rk4", "solvers.quasi_newton"),
     (
         "solvers.operators",
         "pinn_ext.references",
         "pinn_ext.jacobians",
         "solvers.gauss_newton",
-        "solvers.quasi_newton",
         "pinn_ext.random_state",
+        "pinn_ext.registry",
     ),
     (
         "solvers.checks",
@@ -73,6 +72,7 @@ FACES = {
 _HYDRA = (
     "pinn_ext.cli",
     "pinn_ext.program.composition",
+    "pinn_ext.schema.supplied_configs",
     "pinn_ext.program.sweep",
     "pinn_ext.reports.planned_jobs",
     "pinn_ext.schema.keys",

@@ -4,10 +4,11 @@ What users hold is named here and loaded when it is first used, so that `import 
 
 - `AdaptiveWeights` makes a DeepXDE training adaptive; `TensorBoardLog` shows it, `scale_outputs`
   puts a network in units of its fields, `train_gauss_newton` and `train_quasi_newton` take the
-  place of L-BFGS, and `why_lbfgs_ended` says why it has ended.
+  place of L-BFGS, `why_lbfgs_ended` says why that has ended, `march` goes through time in slabs.
 - `LayerNorm` and `BatchNorm` take the place of torch's, whose third derivatives are wrong.
 - `LossAggregator` and `train_physics` are for training loops without DeepXDE.
 - `AdaptiveLossWeights` has the weights alone: plain numbers in, plain numbers out.
+- `load` gives the network of a run that the program has trained: fields, derivatives.
 - `strategies` and `systems` find methods and equations by name.
 
 The packages below, from the top: `program` (the command line is `cli`), `dde`, `plain_torch` and
@@ -38,10 +39,12 @@ if TYPE_CHECKING:
     from pinn_ext.dde.gauss_newton import train_gauss_newton
     from pinn_ext.dde.quasi_newton import train_quasi_newton, why_lbfgs_ended
     from pinn_ext.dde.scale_outputs import scale_outputs
+    from pinn_ext.dde.slabs import march
     from pinn_ext.dde.tensorboard import TensorBoardLog
     from pinn_ext.networks.normalization import BatchNorm, LayerNorm
     from pinn_ext.plain_torch.loss_aggregator import LossAggregator
     from pinn_ext.plain_torch.train_physics import train_physics
+    from pinn_ext.program.trained.load import load
 
 __all__ = [
     "AdaptiveLossWeights",
@@ -50,6 +53,8 @@ __all__ = [
     "LayerNorm",
     "LossAggregator",
     "TensorBoardLog",
+    "load",
+    "march",
     "scale_outputs",
     "strategies",
     "systems",
@@ -66,6 +71,8 @@ _HOMES = {
     "LayerNorm": "pinn_ext.networks.normalization",
     "LossAggregator": "pinn_ext.plain_torch",
     "TensorBoardLog": "pinn_ext.dde.tensorboard",
+    "load": "pinn_ext.program.trained.load",
+    "march": "pinn_ext.dde.slabs",
     "scale_outputs": "pinn_ext.dde.scale_outputs",
     "train_gauss_newton": "pinn_ext.dde.gauss_newton",
     "train_physics": "pinn_ext.plain_torch.train_physics",

@@ -92,6 +92,10 @@ class OwnLoop(ABC):
     def _put(self) -> None:
         """Give the model the parameters of the last accepted step."""
 
+    def _testing(self) -> contextlib.AbstractContextManager[Any]:
+        """Return a context in which DeepXDE tests."""
+        return contextlib.nullcontext()
+
     def _widened(self, batch: Any) -> Any:
         """Return a batch in the float type that is computed in."""
         return batch
@@ -196,7 +200,8 @@ class OwnLoop(ABC):
         network = list(self.model.net.parameters())
         flags = [parameter.requires_grad for parameter in network]
         try:
-            self.model._test(verbose=self._verbose)
+            with self._testing():
+                self.model._test(verbose=self._verbose)
         finally:
             for parameter, flag in zip(network, flags, strict=True):
                 parameter.requires_grad_(flag)

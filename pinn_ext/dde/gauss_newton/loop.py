@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -13,11 +12,14 @@ import torch
 
 from pinn_ext.checks import check_choice, check_number
 from pinn_ext.choices import GN_WEIGHTS
+from pinn_ext.dde.gauss_newton import advice
 from pinn_ext.dde.gauss_newton.bounds import VariableBounds
 from pinn_ext.dde.gauss_newton.saved_state import check_training
 from pinn_ext.dde.messages import weights_text
 from pinn_ext.dde.model import optimizers
-from pinn_ext.dde.model.residual_rows import ModelRows, NonFiniteRowsError, check_rows
+from pinn_ext.dde.model.block_rows import BlockRows
+from pinn_ext.dde.model.refusals import check_rows
+from pinn_ext.dde.model.residual_rows import NonFiniteRowsError
 from pinn_ext.dde.own_loop import OwnLoop
 from solvers.gauss_newton import DAMPINGS, SOLVERS, NonFiniteJacobianError, Step, Stepper
 from solvers.gauss_newton.direction import memory
@@ -35,8 +37,8 @@ class GaussNewtonTraining(OwnLoop):
 
     Args:
         model: a compiled DeepXDE model.
-        tolerance, damping, geodesic, solver, weights, resample_every, memory_limit_gb, bounds,
-            batch_size, verbose: see `train_gauss_newton`.
+        tolerance, damping, geodesic, solver, weights, resample_every, memory_limit_gb, sketch,
+            bounds, batch_size, verbose: see `train_gauss_newton`.
 
     Attributes:
         done: iterations made so far.
@@ -58,6 +60,7 @@ class GaussNewtonTraining(OwnLoop):
         weights: str,
         resample_every: int,
         memory_limit_gb: float | None,
+        sketch: int | str | None = None,
         bounds: Sequence[tuple[Any, float | None, float | None]] = (),
         batch_size: Any = None,
         verbose: int = 1,
@@ -79,6 +82,7 @@ class GaussNewtonTraining(OwnLoop):
             "geodesic": geodesic,
             "solver": solver,
             "memory_limit_gb": memory_limit_gb,
+            "sketch": sketch,
         }
         self._slow = 0
         self._saved: dict[str, Any] | None = None
@@ -101,7 +105,7 @@ class GaussNewtonTraining(OwnLoop):
         # Matrices of a former call are given back before memory is looked at.
         self._saved, self._weights = saved["stepper"], saved["loss_weights"]
         self._stepper = self._rows = None
-        rows = ModelRows(self.model)
+        rows = BlockRows(self.model, in_pieces=self.weights != "adapt")
         x = rows.get()
         stepper = Stepper(rows, x, box=self._bounds.box(rows.tensors), **self._options)
         if saved["stepper"] is not None:
@@ -109,7 +113,10 @@ class GaussNewtonTraining(OwnLoop):
             if saved["loss_weights"] != rows.weights:  # moved after the last step
                 stepper.replace(rows)
         self._rows, self._stepper = rows, stepper
-        self._warn()
+        advice.warn_of_few_rows(rows, self.resample_every)
+        self._say_of_points()
+        for text in advice.at_start(rows, stepper):
+            self._say(text)
 
     def _sizes(self) -> memory.Sizes | None:
         return None if self._stepper is None else self._stepper.sizes()
@@ -117,6 +124,9 @@ class GaussNewtonTraining(OwnLoop):
     def _take_up_points(self) -> None:
         self._rows.refresh()
         self._stepper.replace(self._rows)
+
+    def _testing(self) -> contextlib.AbstractContextManager[Any]:
+        return self._rows.tests()  # type: ignore[no-any-return]
 
     def _weights_have_moved(self) -> bool:
         return bool(self._rows.weights_changed())
@@ -136,6 +146,8 @@ class GaussNewtonTraining(OwnLoop):
             self._stepper.linearize()  # a first step by bad weights may lead astray
             self._balance()
         self._take(self._stepper.step())
+        for text in advice.after_first_step(self._rows) if self.done == 1 else ():
+            self._say(text)
 
     def _take(self, step: Step) -> None:
         """Hand an iteration's parameters to the model, and decide whether another is of use."""
@@ -174,23 +186,6 @@ class GaussNewtonTraining(OwnLoop):
         if self.done == _BALANCED:
             text = weights_text(dict(zip(self._rows.names, weights, strict=True)))
             self._say(f"Gauss-Newton: balanced loss weights, from now on fixed: {text}")
-
-    def _warn(self) -> None:
-        rows, columns = sum(self._rows.sizes), self._rows.num_parameters
-        if rows < 2 * columns and not self.resample_every:
-            warnings.warn(
-                f"There are {rows} residual rows for {columns} parameters: with fewer than two a "
-                "parameter the loss can vanish while the error stays. Take more points, or "
-                "resample_every.",
-                RuntimeWarning,
-                stacklevel=6,
-            )
-        self._say_of_points()
-        if dde.config.real(torch) == torch.float32:
-            self._say(
-                "Gauss-Newton: float32 ends at errors of about 1e-4; "
-                "dde.config.set_default_float('float64') goes on to 1e-8."
-            )
 
     # ---- saving -------------------------------------------------------------------------------
 
