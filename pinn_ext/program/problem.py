@@ -43,6 +43,33 @@ def refuse_unnamed(cfg: Config, overrides: Iterable[str]) -> None:
         raise ArgumentError(_KEY, wanted, "it from a recipe")
 
 
+def files_of(system: System) -> dict[str, Any]:
+    """Return the parts of a checkpoint that say which files a system is made of.
+
+    Args:
+        system: the problem.
+
+    Returns:
+        `problem_file` and `inputs`, those that there are.
+    """
+    found = {"problem_file": description(system), "inputs": inputs_of(system)}
+    return {key: part for key, part in found.items() if part}
+
+
+def check_same_files(saved: Mapping[str, Any], system: System) -> None:
+    """Refuse files that have changed since a run was made.
+
+    Args:
+        saved: the checkpoint.
+        system: that the run goes on with.
+
+    Raises:
+        RunError: naming the file.
+    """
+    check_same_file(saved.get("problem_file"), system)
+    check_same_inputs(saved.get("inputs"), system)
+
+
 def check_same_file(saved: Mapping[str, Any] | None, system: System) -> None:
     """Refuse a problem file that has changed since a run was made.
 
