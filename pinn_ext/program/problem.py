@@ -145,13 +145,13 @@ def check_same_inputs(saved: Any, system: System) -> None:
     """Refuse a mesh or an initial state that has changed since a run was made.
 
     Args:
-        saved: what `inputs_of` returned then; None of a run of an earlier version.
+        saved: what `inputs_of` returned then; None where nothing is known of it.
         system: that the run goes on with.
 
     Raises:
         RunError: naming the file.
     """
-    for key, now in inputs_of(system).items():
+    for key, now in ({} if saved is None else inputs_of(system)).items():
         before = saved.get(key) if isinstance(saved, Mapping) else None
         if not isinstance(before, Mapping) or before.get("sha256") != now["sha256"]:
             raise RunError(
