@@ -40,6 +40,7 @@ BOXES = {
     "pinn_ext.dde.auto": (400, "doors", "pilots and scores"),
     "pinn_ext.dde.data": (124, "doors", "graphs and points"),
     "pinn_ext.dde.weighting": (400, "doors", "inside a step"),
+    "pinn_ext.dde.slabs": (545, "doors", "march"),
     "pinn_ext.dde.gauss_newton": (690, "doors", "train_gauss_newton"),
     "pinn_ext.dde.model": (560, "doors", "access to dde.Model"),
     "pinn_ext.dde.messages": (204, "small", "texts"),

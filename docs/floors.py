@@ -21,7 +21,10 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("pinn_ext.dde.phases", "pinn_ext.dde.tensorboard", "pinn_ext.dde.scale_outputs"),
     ("pinn_ext.dde.callback",),
     ("pinn_ext.dde.auto",),
-    ("pinn_ext.dde.data", "pinn_ext.dde.weighting", "pinn_ext.dde.gauss_newton"),
+    (
+        *("pinn_ext.dde.data", "pinn_ext.dde.weighting", "pinn_ext.dde.gauss_newton"),
+        "pinn_ext.dde.slabs",
+    ),
     ("pinn_ext.dde.model", "pinn_ext.dde.messages"),
     ("pinn_ext.plain_torch", "pinn_ext.reports"),
     ("pinn_ext.losses",),

@@ -3,7 +3,8 @@
 What users hold is named here and loaded when it is first used, so that `import pinn_ext` is cheap:
 
 - `AdaptiveWeights` makes a DeepXDE training adaptive; `TensorBoardLog` shows it, `scale_outputs`
-  puts a network in units of its fields, `train_gauss_newton` takes the place of L-BFGS.
+  puts a network in units of its fields, `train_gauss_newton` takes the place of L-BFGS,
+  `march` goes through time in slabs.
 - `LayerNorm` and `BatchNorm` take the place of torch's, whose third derivatives are wrong.
 - `LossAggregator` and `train_physics` are for training loops without DeepXDE.
 - `AdaptiveLossWeights` has the weights alone: plain numbers in, plain numbers out.
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from pinn_ext.dde.callback import AdaptiveWeights
     from pinn_ext.dde.gauss_newton import train_gauss_newton
     from pinn_ext.dde.scale_outputs import scale_outputs
+    from pinn_ext.dde.slabs import march
     from pinn_ext.dde.tensorboard import TensorBoardLog
     from pinn_ext.networks.normalization import BatchNorm, LayerNorm
     from pinn_ext.plain_torch.loss_aggregator import LossAggregator
@@ -51,6 +53,7 @@ __all__ = [
     "LossAggregator",
     "TensorBoardLog",
     "load",
+    "march",
     "scale_outputs",
     "strategies",
     "systems",
@@ -66,6 +69,7 @@ _HOMES = {
     "LossAggregator": "pinn_ext.plain_torch",
     "TensorBoardLog": "pinn_ext.dde.tensorboard",
     "load": "pinn_ext.program.trained.load",
+    "march": "pinn_ext.dde.slabs",
     "scale_outputs": "pinn_ext.dde.scale_outputs",
     "train_gauss_newton": "pinn_ext.dde.gauss_newton",
     "train_physics": "pinn_ext.plain_torch.train_physics",

@@ -27,7 +27,6 @@ from solvers.devices import on_cpu
 
 FILE_NAME = "report.json"
 CONFIG_NAME = "config.yaml"
-VERSIONS_NAME = VERSIONS
 _PACKAGES = ("torch", "deepxde", "torch-geometric", "hydra-core", "scipy", "numpy")
 
 
@@ -48,7 +47,7 @@ def config_files(folder: Path, config: Mapping[str, Any]) -> dict[Path, bytes]:
     """
     return {
         folder / CONFIG_NAME: schema.to_yaml(dict(config)).encode(),
-        folder / VERSIONS_NAME: _json(versions()).encode(),
+        folder / VERSIONS: _json(versions()).encode(),
     }
 
 

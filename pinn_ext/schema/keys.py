@@ -94,6 +94,7 @@ class GaussNewton:
     use_rk4: bool = False
     resample_every: int = 0
     memory_limit_gb: float | None = None
+    sketch: str | None = None
 
 
 @dataclass

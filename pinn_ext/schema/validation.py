@@ -238,6 +238,9 @@ def _validate_gauss_newton(phase: GaussNewton) -> None:
     check_number(f"{where}.resample_every", phase.resample_every, 0, integer=True)
     if phase.memory_limit_gb is not None:
         check_number(f"{where}.memory_limit_gb", phase.memory_limit_gb, 0, open_low=True)
+    if phase.sketch not in (None, "auto") and not str(phase.sketch).isdecimal():
+        wanted = "be null, auto or a whole number of rows"
+        raise ArgumentError(f"{where}.sketch", wanted, repr(phase.sketch))
 
 
 def _validate_loss(loss: Loss, soft: bool) -> WeightSettings:
