@@ -22,7 +22,7 @@ from pinn_ext.program.phases import graph_model, phases_of, trained_throughout, 
 from pinn_ext.program.problem import check_same_files, files_of
 from pinn_ext.program.progress import Progress, say
 from pinn_ext.program.run_info import Info
-from pinn_ext.reports import console, report, term_sizes
+from pinn_ext.reports import console, report
 from pinn_ext.reports.history import check_last_row
 from pinn_ext.reports.weight_tables import RunTables, without_rows
 from pinn_ext.schema import Config
@@ -311,10 +311,7 @@ class _Run:
         built, weights, cfg = self.built, self.built.weights, self.cfg
         exact = built.data.exact_batch()
         return {
-            **report.of_history(built.log.history.rows, built.initial),
-            "terms_apart": term_sizes.of_history(
-                built.log.history.rows, list(built.initial), cfg.dtype
-            ),
+            **report.of_history(built.log.history.rows, built.initial, cfg.dtype),
             **report.of_network(built.loss, built.evaluator, exact),
             **report.of_errors(
                 built.evaluator,
