@@ -3,8 +3,8 @@
 What users hold is named here and loaded when it is first used, so that `import pinn_ext` is cheap:
 
 - `AdaptiveWeights` makes a DeepXDE training adaptive; `TensorBoardLog` shows it, `scale_outputs`
-  puts a network in units of its fields, `train_gauss_newton` takes the place of L-BFGS,
-  `march` goes through time in slabs.
+  puts a network in units of its fields, `train_gauss_newton` and `train_quasi_newton` take the
+  place of L-BFGS, `why_lbfgs_ended` says why that has ended, `march` goes through time in slabs.
 - `LayerNorm` and `BatchNorm` take the place of torch's, whose third derivatives are wrong.
 - `LossAggregator` and `train_physics` are for training loops without DeepXDE.
 - `AdaptiveLossWeights` has the weights alone: plain numbers in, plain numbers out.
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from pinn_ext.adaptive_weights import AdaptiveLossWeights
     from pinn_ext.dde.callback import AdaptiveWeights
     from pinn_ext.dde.gauss_newton import train_gauss_newton
+    from pinn_ext.dde.quasi_newton import train_quasi_newton, why_lbfgs_ended
     from pinn_ext.dde.scale_outputs import scale_outputs
     from pinn_ext.dde.slabs import march
     from pinn_ext.dde.tensorboard import TensorBoardLog
@@ -59,6 +60,8 @@ __all__ = [
     "systems",
     "train_gauss_newton",
     "train_physics",
+    "train_quasi_newton",
+    "why_lbfgs_ended",
 ]
 
 _HOMES = {
@@ -73,6 +76,8 @@ _HOMES = {
     "scale_outputs": "pinn_ext.dde.scale_outputs",
     "train_gauss_newton": "pinn_ext.dde.gauss_newton",
     "train_physics": "pinn_ext.plain_torch.train_physics",
+    "train_quasi_newton": "pinn_ext.dde.quasi_newton",
+    "why_lbfgs_ended": "pinn_ext.dde.quasi_newton",
 }
 _PACKAGES = ("strategies", "systems")
 
