@@ -160,14 +160,21 @@ def _notes(checked: Checked, data: GraphData) -> list[str]:
 
 
 def _network(cfg: Config, loss: PhysicsLoss) -> FieldNetwork:
+    network = cfg.network
+    waves = network.features == "fourier"
     return FieldNetwork(
         loss.system,
-        list(cfg.network.hidden),
-        activation=cfg.network.activation,
+        list(network.hidden),
+        activation=network.activation,
         conditions=cfg.problem.conditions,
         scaling=cfg.problem.scaling,
         scales=loss.scales,
         seed=cfg.seed,
+        w0=network.w0 if network.activation == "sine" else None,
+        features=network.features,
+        fourier_frequencies=network.fourier_frequencies if waves else None,
+        fourier_scale=network.fourier_scale if waves else None,
+        first_layer=network.first_layer,
     )
 
 
