@@ -155,11 +155,10 @@ def _check_left_alone(key: str, value: float, default: float, needs: str) -> Non
     """Refuse a number that was set where nothing reads it."""
     if value != default:
         wanted = f"stay {default:g} without network.{needs}, as it has no effect"
-        raise ArgumentError(key, wanted, f"{value:g}")
+        raise ArgumentError(key, wanted, value)
 
 
-def _validate_training(
-training: Training) -> None:
+def _validate_training(training: Training) -> None:
     # Gauss-Newton can do without a first-order phase.
     least = 0 if training.loss.use_gn_solver else 1
     check_number("training.epochs", training.epochs, least, integer=True)

@@ -33,7 +33,7 @@ def check_sizes(cfg: Config) -> None:
     _check("dataset.num_validation", dataset.num_validation, dataset.num_validation * snapshot)
     network = cfg.network
     waves = 2 * network.fourier_frequencies if network.features == "fourier" else 1
-    _check("network.fourier_frequencies", waves // 2, waves * network.hidden[0] * _NUMBER)
+    _check("network.fourier_frequencies", waves // 2, waves * _NUMBER * _COPIES_OF_WEIGHTS)
     weights = sum(a * b for a, b in itertools.pairwise([waves, *network.hidden, 1]))
     _check("network.hidden", list(network.hidden), weights * _NUMBER * _COPIES_OF_WEIGHTS)
     if cfg.training.loss.use_gn_solver and phase.points is not None:
