@@ -32,8 +32,9 @@ COLOURS = {
 BOXES = {
     "pinn_ext.cli": (420, "program", "command line"),
     "pinn_ext.program": (420, "program", "from keys to a run"),
-    "pinn_ext.dde.phases": (270, "doors", "Adam, L-BFGS, GN"),
-    "pinn_ext.dde.tensorboard": (530, "doors", "TensorBoardLog"),
+    "pinn_ext.dde.phases": (230, "doors", "Adam, L-BFGS, GN"),
+    "pinn_ext.dde.tensorboard": (400, "doors", "TensorBoardLog"),
+    "pinn_ext.dde.pseudo_time": (566, "doors", "PseudoTime"),
     "pinn_ext.dde.scale_outputs": (730, "doors", "fields of any size"),
     "pinn_ext.dde.callback": (400, "doors", "AdaptiveWeights"),
     "pinn_ext.dde.auto": (400, "doors", "pilots and scores"),

@@ -17,7 +17,12 @@ ROOT = Path(__file__).resolve().parent.parent
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("pinn_ext.cli",),
     ("pinn_ext.program",),
-    ("pinn_ext.dde.phases", "pinn_ext.dde.tensorboard", "pinn_ext.dde.scale_outputs"),
+    (
+        "pinn_ext.dde.phases",
+        "pinn_ext.dde.tensorboard",
+        "pinn_ext.dde.pseudo_time",
+        "pinn_ext.dde.scale_outputs",
+    ),
     ("pinn_ext.dde.callback",),
     ("pinn_ext.dde.auto",),
     ("pinn_ext.dde.data", "pinn_ext.dde.weighting", "pinn_ext.dde.gauss_newton"),

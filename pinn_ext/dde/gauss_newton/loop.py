@@ -17,6 +17,7 @@ from pinn_ext.dde.gauss_newton.saved_state import check_training
 from pinn_ext.dde.messages import weights_text
 from pinn_ext.dde.model import optimizers
 from pinn_ext.dde.model.residual_rows import ModelRows, NonFiniteRowsError, check_rows
+from pinn_ext.dde.model.row_points import FIXED_POINTS, draw_points
 from pinn_ext.point_weights.keys import same_inputs
 from solvers.gauss_newton import DAMPINGS, SOLVERS, NonFiniteJacobianError, Step, Stepper
 from solvers.gauss_newton.direction import memory
@@ -27,7 +28,6 @@ WEIGHTS = (*GN_WEIGHTS, "adapt")
 _PATIENCE = 5  # iterations in a row that may each lower the loss by less than the tolerance
 _AT_ROUNDING = "no step lowers the loss any more: this is as far as rounding allows"
 _BALANCED = 15  # iterations over which weights are balanced, then left alone
-_FIXED_POINTS = ("uniform", "Hammersley", "Halton", "Sobol")  # the same at each draw, in DeepXDE
 
 
 class GaussNewtonTraining:
@@ -211,7 +211,7 @@ class GaussNewtonTraining:
         """Take up new points and weights, if there are any."""
         model, state, rows = self.model, self.model.train_state, self._rows
         if self.resample_every and self.done and self.done % self.resample_every == 0:
-            self._resample()
+            draw_points(model.data)
         batch = model.data.train_next_batch(self._batch_size)
         old = (state.X_train, state.y_train, state.train_aux_vars)
         if not all(same_inputs(a, b) for a, b in zip(old, (*batch, None, None), strict=False)):
@@ -223,23 +223,6 @@ class GaussNewtonTraining:
             rows.reweigh()
             self._stepper.replace(rows)
             self._slow = 0
-
-    def _resample(self) -> None:
-        """Draw new points inside, as `dde.callbacks.PDEPointResampler` does.
-
-        DeepXDE keeps the values of conditions by the address of the points' array, which a new
-        array may have too: points of conditions must stay the same.
-        """
-        data = self.model.data
-        inside = {"bc_points": False} if isinstance(data, dde.data.PDE) else {}
-        kind = getattr(data, "train_distribution", None)
-        if kind in _FIXED_POINTS:
-            data.train_distribution = "pseudo"
-        try:
-            data.resample_train_points(**inside)
-        finally:
-            if kind in _FIXED_POINTS:
-                data.train_distribution = kind
 
     def _take(self, step: Step) -> None:
         """Hand an iteration's parameters to the model, and decide whether another is of use."""
@@ -293,7 +276,7 @@ class GaussNewtonTraining:
                 stacklevel=6,
             )
         kind = getattr(self.model.data, "train_distribution", None)
-        if self.resample_every and kind in _FIXED_POINTS:
+        if self.resample_every and kind in FIXED_POINTS:
             self._say(
                 f"Gauss-Newton: {kind} points are the same at each draw, so new ones are drawn by "
                 "train_distribution='pseudo'."
