@@ -1,4 +1,4 @@
-"""Sines, Fourier features and a first layer that is not trained: how they start, what they carry."""
+"""Sines, Fourier features, a first layer that is not trained: how they start, what they carry."""
 
 import itertools
 import math
@@ -48,7 +48,7 @@ def chain(*widths, w0):
 
 @pytest.mark.parametrize("w0", [4.0, 30.0])
 def test_what_enters_each_sine_but_the_first_is_standard_normal(w0):
-    network = init_sine(chain(3, *[400] * 5, 2, w0=w0), w0, seed=1)
+    network = init_sine(chain(3, *[400] * 5, 100, w0=w0), w0, seed=1)
     generator = torch.Generator().manual_seed(2)
     x = 2.0 * torch.rand(500, 3, generator=generator) - 1.0
     for number, layer in enumerate(network):
@@ -57,7 +57,7 @@ def test_what_enters_each_sine_but_the_first_is_standard_normal(w0):
         if isinstance(layer, Sine):
             angle = w0 * entering
             if number > 1:
-                assert abs(angle.mean()) < 0.05
+                assert abs(angle.mean()) < 0.15
                 assert 0.9 < angle.std() < 1.1
                 # a normal distribution has a kurtosis of 3, the uniform one of 1.8
                 assert 2.6 < (angle / angle.std()).pow(4).mean() < 3.4

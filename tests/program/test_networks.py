@@ -1,4 +1,4 @@
-"""Networks of sines, Fourier features and a fixed first layer, from the command line to a resume."""
+"""Networks of sines, Fourier features, a fixed first layer: from the command line to a resume."""
 
 import pytest
 import torch
@@ -50,7 +50,8 @@ def test_a_checkpoint_without_the_keys_has_the_network_of_its_time(run):
     for key in ("w0", "features", "fourier_frequencies", "fourier_scale", "first_layer"):
         del config["network"][key]
     network = schema.from_dict(config).network
-    assert (network.activation, network.features, network.first_layer) == ("tanh", "none", "trained")
+    found = network.activation, network.features, network.first_layer
+    assert found == ("tanh", "none", "trained")
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,9 @@
 
 import copy
 
+import deepxde as dde
 import torch
 
-import deepxde as dde
 from pinn_ext.dde.model.loss_terms import difference
 from pinn_ext.dde.pseudo_time.step_rule import KEPT, Change, inverse_step
 
@@ -37,7 +37,9 @@ class ByHand:
         lr: of plain gradient descent.
     """
 
-    def __init__(self, model, fields=(0,), sign=(1,), smoothing=(0.0,), tau=None, looks=(), lr=1e-3):
+    def __init__(
+        self, model, fields=(0,), sign=(1,), smoothing=(0.0,), tau=None, looks=(), lr=1e-3
+    ):
         self.model, self.fields, self.sign, self.smoothing = model, fields, sign, smoothing
         self.inverse = [1.0 if tau is None else 1.0 / tau for _ in fields]
         self.looks = looks if tau is None else ()
