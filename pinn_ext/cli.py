@@ -22,6 +22,7 @@ from pinn_ext.program.composition import (
 )
 from pinn_ext.program.hydra_errors import one_line
 from pinn_ext.program.machine.sizes import check_sizes
+from pinn_ext.program.problem import refuse_unnamed
 from pinn_ext.program.progress import say, say_loading
 from pinn_ext.program.run_info import Info
 from pinn_ext.program.sweep import job, sweep
@@ -132,6 +133,8 @@ def _single(options: Namespace) -> int:
     overrides = [o for o in options.overrides if not o.lstrip("+~").startswith("hydra")]
     choices = {k: v for k, v in hydra_part.runtime.choices.items() if "hydra" not in k}
     chosen = chosen_folder(hydra_part.run)
+    with refusals():
+        refuse_unnamed(cfg, overrides)
     if cfg.training.resume is not None:
         return _resume(cfg, overrides, choices, chosen)
     checked = _check(cfg)

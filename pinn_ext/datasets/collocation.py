@@ -15,6 +15,7 @@ from pinn_ext.datasets.snapshots import SnapshotBatch, outputs_of
 from pinn_ext.derivatives.precomputed import Precomputed, differentiate
 from pinn_ext.networks.hard_conditions import HardConditions
 from pinn_ext.systems import System
+from pinn_ext.systems.boundary import MIXED
 
 CONDITION_SHARE = 4
 """Interior points for each initial point, and for each boundary point, of soft conditions."""
@@ -28,10 +29,13 @@ class PointBatch:
         inputs: positions and times `[N, dimension + 1]` for the equation.
         initial: positions `[M, dimension]` for the initial data.
         sides: for Dirichlet data one tensor of positions and times `[B, dimension + 1]` on the
-            boundary; on a periodic box one for each axis, on its lower side.
+            boundary; on a periodic box one for each axis, on its lower side; of a mixed boundary
+            both, the axes last.
         precomputed: data part of the constrained expression at the inputs, None for soft
             conditions.
         graphs: where the Runge-Kutta terms, if there are any, take their step.
+        sloped: positions and times `[B, dimension + 1]` where slopes are given, and the outward
+            normals there `[B, dimension]`; None where there are none.
     """
 
     inputs: Tensor
@@ -39,6 +43,7 @@ class PointBatch:
     sides: tuple[Tensor, ...]
     precomputed: Precomputed | None = None
     graphs: SnapshotBatch | None = None
+    sloped: tuple[Tensor, Tensor] | None = None
 
     def outputs(self, network: Callable[..., Tensor]) -> Tensor:
         """Return a network's fields `[N, 2]` at the inputs, from `precomputed` if it can use it."""
@@ -51,12 +56,17 @@ class PointBatch:
             network: called at these points.
             outputs: of the network at the inputs, of which none lies there.
         """
-        (at,) = self.sides
-        return at, network(at)
+        at = self.sides[0]
+        return at, network(at) if len(at) else at[:, :2]
+
+    def with_slopes(self) -> tuple[Tensor, Tensor]:
+        """Return points and times where slopes are given, and the outward normals there."""
+        none = self.initial[:0]
+        return (torch.cat((none, none[:, :1]), dim=1), none) if self.sloped is None else self.sloped
 
     def lower_sides(self) -> list[Tensor]:
         """Return, for each axis, points `[B, dimension + 1]` on its lower side."""
-        return list(self.sides)
+        return list(self.sides[-self.initial.shape[1] :])
 
     def detached(self) -> PointBatch:
         """Return the points with fresh inputs, for a step that asks for their gradients."""
@@ -101,24 +111,40 @@ def collocation_points(
     check_number("count", count, 1, integer=True)
     check_choice("conditions", conditions, CONDITIONS)
     dtype = dtype or torch.get_default_dtype()
-    inputs, precomputed = sobol_points(system, count, seed), None
+    inputs, precomputed, sloped = sobol_points(system, count, seed), None, None
     if conditions == "hard":
         precomputed = differentiate(HardConditions(system).data_part, inputs).to(device, dtype)
         initial, sides = inputs[:0, :-1], [inputs[:0]] * (system.dimension * system.periodic or 1)
     else:
         some = max(4, count // CONDITION_SHARE)
         initial = sobol_points(system, some, seed + 1)[:, :-1]
-        sides = (
-            _lower_sides(system, some, seed + 2)
-            if system.periodic
-            else [_boundary_points(system, some, seed + 2)]
-        )
+        sides, sloped = _on_boundary(system, some, seed + 2)
     return PointBatch(
         inputs=inputs.to(device, dtype),
         initial=initial.to(device, dtype),
         sides=tuple(side.to(device, dtype) for side in sides),
         precomputed=precomputed,
+        sloped=sloped and (sloped[0].to(device, dtype), sloped[1].to(device, dtype)),
     )
+
+
+def _on_boundary(
+    system: System, count: int, seed: int
+) -> tuple[list[Tensor], tuple[Tensor, Tensor] | None]:
+    """Return `sides` and `sloped` of a batch with soft conditions."""
+    if system.periodic:
+        return _lower_sides(system, count, seed), None
+    points = _boundary_points(system, count, seed)
+    if system.boundary != MIXED:
+        return [points], None
+    axes = system.periodic_axes
+    for axis in axes:  # of whose sides no values and no slopes are given
+        ends = points.new_tensor((system.lower[axis], system.upper[axis]))
+        points = points[~(points[:, axis : axis + 1] == ends).any(dim=1)]
+    given = system.gives_values(points[:, :-1])
+    sloped = points[~given]
+    lower = _lower_sides(system, count, seed + 1) if axes else [points[:0]] * system.dimension
+    return [points[given], *lower], (sloped, system.geometry.normals(sloped[:, :-1]))
 
 
 def sobol_points(system: System, count: int, seed: int) -> Tensor:

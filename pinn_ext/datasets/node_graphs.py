@@ -12,6 +12,7 @@ from torch_geometric.data import Data
 from pinn_ext.checks import ArgumentError, check_choice
 from pinn_ext.choices import ORDERS
 from pinn_ext.systems import System
+from pinn_ext.systems.boundary import Values
 from pinn_ext.systems.domains import Geometry
 from solvers.devices import on_cpu
 from solvers.operators import GraphOperators, cloud_graph, grid_graph, reorder, triangulation_graph
@@ -63,7 +64,7 @@ def _check(system: System, name: str, order: int) -> None:
     if order not in ORDERS[name]:
         wanted = f"be one of {', '.join(map(str, ORDERS[name]))} for a {name}"
         raise ArgumentError("order", wanted, repr(order))
-    if system.periodic and name != "grid":
+    if system.periodic_axes and name != "grid":
         raise ArgumentError("name", "be grid for a periodic system", repr(name))
     if not system.on_box and name == "grid":
         wanted = "be cloud or triangulation on another domain than the box"
@@ -78,26 +79,32 @@ def _graph(system: System, name: str, nodes: int, order: int) -> NodeGraph:
         if name == "grid":
             shape = (nodes,) * system.dimension
             graph = grid_graph(
-                shape, system.lower, system.upper, boundary=system.boundary, order=order
+                shape, system.lower, system.upper, boundary=system.sides, order=order
             )
         else:
-            graph = _scattered_graph(system.geometry, name, nodes, order)
+            graph = _scattered_graph(system, name, nodes, order)
         longest = _stable_step(system, graph)
         graph.stable_step = torch.tensor([longest], dtype=torch.float64, device="cpu")
     return graph
 
 
-def _scattered_graph(geometry: Geometry, name: str, nodes: int, order: int) -> NodeGraph:
+def _scattered_graph(system: System, name: str, nodes: int, order: int) -> NodeGraph:
+    geometry = system.geometry
     spacing = geometry.side / (nodes - 1)
     points, outer = scattered_nodes(geometry, spacing)
     if outer.all():
         raise ValueError("`points` must lie inside too, got none.")
+    given = outer & system.gives_values(points)
     if name == "cloud":
-        graph = cloud_graph(points, order=order, dirichlet=outer)
+        normals, sloped = torch.zeros_like(points), outer & ~given
+        normals[sloped] = geometry.normals(points[sloped])
+        graph = cloud_graph(points, order=order, dirichlet=given, normals=normals)
     else:
         triangles = triangulate(geometry, points, spacing)
-        graph = triangulation_graph(points, triangles, order=order)
-        if not torch.equal(graph.boundary_mask, outer):
+        graph = triangulation_graph(points, triangles, order=order, boundary=given)
+        found = graph.boundary_mask.clone()
+        found[graph.flux_index[0]] = True
+        if not torch.equal(found, outer):
             raise ValueError("`points` must be dense enough to follow the boundary.")
     graph = reorder(graph)
     del graph.node_order  # snapshots have no other numbering
@@ -106,11 +113,28 @@ def _scattered_graph(geometry: Geometry, name: str, nodes: int, order: int) -> N
 
 def _stable_step(system: System, graph: NodeGraph) -> float:
     """Return the largest stable step at the initial data, where it is known before training."""
-    boundary = None if system.periodic else system.data
-    operators = GraphOperators.from_graph(graph, check=False)
-    equation = SemiDiscrete(system.rhs, operators, boundary)
+    equation = semi_discrete(system, GraphOperators.from_graph(graph, check=False))
     state = system.data(graph.pos, torch.zeros_like(graph.pos[:, 0]))
     return stable_step(equation, state, 0.0, constrain=equation.constrain)
+
+
+def semi_discrete(
+    system: System, operators: GraphOperators, boundary: Values | None = None
+) -> SemiDiscrete:
+    """Return a system on a graph, with its conditions on the boundary.
+
+    Args:
+        system: the coupled system.
+        operators: of its graph, or of a batch of graphs.
+        boundary: values where they are given; None takes the system's data.
+
+    Returns:
+        The rates of change of the state `[N, 2]`.
+    """
+    if boundary is None and not system.periodic:
+        boundary = system.data
+    flux = system.slopes if system.has_slopes and operators.fluxes is not None else None
+    return SemiDiscrete(system.rhs, operators, boundary, flux)
 
 
 def _enough_nodes(system: System, name: str, nodes: int, order: int) -> int | None:

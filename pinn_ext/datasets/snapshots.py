@@ -31,7 +31,7 @@ class SnapshotGraphs(InMemoryDataset):
 
     A graph carries `pos` `[n, dimension]`, the edges and weights of the operators, a
     `boundary_mask` `[n]`, its `time` `[1]`, the largest stable Runge-Kutta step there, and the
-    reference fields `y` `[n, 2]`, which serve validation only. With `conditions="hard"` it also
+    reference fields `y` `[n, 2]` where they are known, which serve validation only. With `conditions="hard"` it also
     carries the data part of the constrained expression and its derivatives at the nodes.
 
     Args:
@@ -85,7 +85,8 @@ class SnapshotGraphs(InMemoryDataset):
         for time in stratified_times(num_graphs, system.final_time - self.step, seed):
             graph = space.clone()
             graph.time = time.reshape(1)
-            graph.y = system.solution(space.pos, time.expand(len(space.pos)))
+            if system.has_solution:
+                graph.y = system.solution(space.pos, time.expand(len(space.pos)))
             if hard is not None:
                 own = differentiate(hard.data_part, inputs_of(space.pos, time))
                 for key, part in zip(DATA_PART, (own.value, own.slope, own.hessian), strict=True):
@@ -251,6 +252,16 @@ class SnapshotBatch:
         """
         places = node_places(self.operators).boundary
         return self.inputs.detach()[places], outputs[places]
+
+    def with_slopes(self) -> tuple[Tensor, Tensor]:
+        """Return nodes and times `[B, dimension + 1]` whose slopes are given, and the normals there.
+
+        A node in the corner of two sides comes once for each; the normals are `[B, dimension]`.
+        """
+        at, fluxes = self.inputs.detach(), self.operators.fluxes
+        if fluxes is None:
+            return at[:0], at[:0, :-1]
+        return at[fluxes.nodes], fluxes.normals
 
     def lower_sides(self) -> list[Tensor]:
         """Return, for each axis, the nodes `[B, dimension + 1]` that are lowest along it."""

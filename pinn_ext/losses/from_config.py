@@ -11,15 +11,72 @@ from pinn_ext.losses.physics_loss import PhysicsLoss
 from pinn_ext.networks import term_scales
 from pinn_ext.schema import WEIGHT_KEYS, Config
 from pinn_ext.systems import System
+from pinn_ext.systems.problem_files import NAME as FROM_FILE
 
 __all__ = ["WEIGHT_KEYS", "Description", "describe", "initial_weights", "physics_loss"]
+
+
+class ProblemKey(NamedTuple):
+    """What a system is made of, as plain values.
+
+    Attributes:
+        name: of the system.
+        case: see `pinn_ext.systems.create`, as the next three.
+        geometry: see there.
+        boundary: see there.
+        parameters: names and values.
+        file: path of the problem file, None for a system by name.
+    """
+
+    name: str
+    case: str | None
+    geometry: str | None
+    boundary: str | None
+    parameters: tuple[tuple[str, Any], ...]
+    file: str | None = None
+
+    def build(self) -> System:
+        """Return the system; errors name the configuration's keys."""
+        given = dict(self.parameters)
+        for key in ("boundary", "case", "geometry"):
+            if key in given:
+                raise ValueError(f"`problem.{key}` is the key of the {key}, not problem.parameters.")
+        try:
+            if self.name == FROM_FILE:
+                return self._from_file(given)
+            if self.file is not None:
+                wanted = f"be left out unless problem.name={FROM_FILE}"
+                raise ArgumentError("file", wanted, repr(self.file))
+            return systems.create(
+                self.name,
+                case=self.case,
+                geometry=self.geometry,
+                boundary=self.boundary,
+                **given,
+            )
+        except ArgumentError as error:
+            named = error.name in self._fields
+            raise (error.under("problem") if named else error) from None
+
+    def _from_file(self, given: dict[str, Any]) -> System:
+        if self.file is None:
+            wanted = f"name the Python file of the problem for problem.name={FROM_FILE}"
+            raise ArgumentError("file", wanted, "null")
+        for key in ("case", "boundary"):
+            if (value := getattr(self, key)) is not None:
+                raise ArgumentError(key, "be left out, as the problem file says it", repr(value))
+        system = systems.from_file(self.file, **given)
+        try:
+            return system if self.geometry is None else system.on(self.geometry)
+        except ArgumentError as error:
+            raise error.renamed("geometry") from None
 
 
 class Description(NamedTuple):
     """All that a configuration says of a loss, as plain values: equal ones make equal losses.
 
     Attributes:
-        problem: name, case, geometry, boundary and parameters of the system.
+        problem: what the system is made of.
         conditions: see `PhysicsLoss`.
         scaling: see `pinn_ext.networks.term_scales`.
         scales: see there.
@@ -29,7 +86,7 @@ class Description(NamedTuple):
         detach: see there.
     """
 
-    problem: tuple[str, str | None, str | None, str | None, tuple[tuple[str, Any], ...]]
+    problem: ProblemKey
     conditions: str
     scaling: str
     scales: tuple[float, ...] | None
@@ -50,7 +107,7 @@ class Description(NamedTuple):
         Raises:
             ArgumentError: if there is no such system.
         """
-        system = _create(*self.problem) if system is None else system
+        system = self.problem.build() if system is None else system
         return PhysicsLoss(
             system,
             conditions=self.conditions,
@@ -75,7 +132,14 @@ def describe(cfg: Config, *, rk4: bool = True) -> Description:
     problem, loss = cfg.problem, cfg.training.loss
     parameters = tuple(dict(problem.parameters).items())
     return Description(
-        (problem.name, problem.case, problem.geometry, problem.boundary, parameters),
+        ProblemKey(
+            problem.name,
+            problem.case,
+            problem.geometry,
+            problem.boundary,
+            parameters,
+            problem.file,
+        ),
         problem.conditions,
         problem.scaling,
         None if problem.scales is None else tuple(problem.scales),
@@ -98,26 +162,6 @@ def physics_loss(cfg: Config, *, rk4: bool = True, system: System | None = None)
         The loss.
     """
     return describe(cfg, rk4=rk4).build(system)
-
-
-def _create(
-    name: str,
-    case: str | None,
-    geometry: str | None,
-    boundary: str | None,
-    parameters: tuple[tuple[str, Any], ...],
-) -> System:
-    """Build a system; errors name the configuration's keys."""
-    for key in ("boundary", "case", "geometry"):
-        if key in dict(parameters):
-            raise ValueError(f"`problem.{key}` is the key of the {key}, not problem.parameters.")
-    try:
-        return systems.create(
-            name, case=case, geometry=geometry, boundary=boundary, **dict(parameters)
-        )
-    except ArgumentError as error:
-        named = error.name in ("name", "case", "geometry")
-        raise (error.under("problem") if named else error) from None
 
 
 def initial_weights(cfg: Config, names: Sequence[str]) -> dict[str, float]:

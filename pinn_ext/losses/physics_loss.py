@@ -18,6 +18,7 @@ from pinn_ext.derivatives.taylor import OtherFieldError, attach
 from pinn_ext.losses.rk4_mismatch import StepMismatch
 from pinn_ext.networks import FieldNetwork
 from pinn_ext.systems import System
+from pinn_ext.systems.boundary import MIXED
 
 Points: TypeAlias = SnapshotBatch | PointBatch
 Fields: TypeAlias = tuple[Tensor, ...]
@@ -69,9 +70,12 @@ class PhysicsLoss:
             "PI": self._equation,
             "RK4": self._runge_kutta,
             "IC": self._initial,
-            "BC": self._periodicity if system.periodic else self._boundary,
+            "BC": self._boundary,
         }
         self._terms = [terms[kind] for kind in kinds]
+        self._boundary_parts = [self._values] * (not system.periodic)
+        self._boundary_parts += [self._slopes] * (system.boundary == MIXED)
+        self._boundary_parts += [self._jumps] * bool(system.periodic_axes)
 
     def condition_terms(self) -> list[int]:
         """Return the indices of the terms that are initial or boundary conditions."""
@@ -136,8 +140,10 @@ class PhysicsLoss:
 
         Returns:
             One vector a term, in the order of `names`: PI at each point; RK4 at each node that
-            has a stencil of its own; IC at each initial point; BC at each boundary point, or, on a
-            periodic box, the jump of values and then that of slopes at each point of a side.
+            has a stencil of its own; IC at each initial point; BC at each boundary point with given
+            values, then at each with given slopes (times half the shortest side of the box), then,
+            along each periodic axis, the jump of values and that of slopes (times half the box) at
+            each point of its lower side.
         """
         try:
             return self._residuals(network, batch, outputs)
@@ -187,15 +193,32 @@ class PhysicsLoss:
         return (start - self.system.data(x, t)).unbind(dim=1)
 
     def _boundary(self, network: Network, batch: Points, outputs: Tensor) -> Fields:
-        at, there = batch.on_boundary(network, outputs)
-        return (there - self.system.data(at[:, :-1], at[:, -1])).unbind(dim=1)
+        parts = [part(network, batch, outputs) for part in self._boundary_parts]
+        return (parts[0] if len(parts) == 1 else torch.cat(parts)).unbind(dim=1)
 
-    def _periodicity(self, network: Network, batch: Points, outputs: Tensor) -> Fields:
+    def _values(self, network: Network, batch: Points, outputs: Tensor) -> Tensor:
+        at, there = batch.on_boundary(network, outputs)
+        return there - self.system.data(at[:, :-1], at[:, -1])
+
+    def _slopes(self, network: Network, batch: Points, outputs: Tensor) -> Tensor:
+        """Compare slopes along the outward normal, times half the shortest side, with the data."""
+        at, normals = batch.with_slopes()
+        if not len(at):
+            return outputs[:0]
+        given = self.system.slopes(at[:, :-1], normals, at[:, -1])
+        at = at.clone().requires_grad_()
+        u, v, d = fields_and_derivatives(self._outputs(network, at), at)
+        slopes = [
+            (torch.stack(tuple(d.gradient(field)), dim=1) * normals).sum(dim=1) for field in (u, v)
+        ]
+        return 0.5 * self.system.geometry.side * (torch.stack(slopes, dim=1) - given)
+
+    def _jumps(self, network: Network, batch: Points, outputs: Tensor) -> Tensor:
         """Compare values and normal derivatives (times half the box) on opposite sides."""
-        jumps = []
-        ends = zip(self.system.lower, self.system.upper, strict=True)
-        for axis, (side, (low, high)) in enumerate(zip(batch.lower_sides(), ends, strict=True)):
-            near, far = side.clone(), side.clone()
+        jumps, lower_sides = [], batch.lower_sides()
+        for axis in self.system.periodic_axes:
+            low, high = self.system.lower[axis], self.system.upper[axis]
+            near, far = lower_sides[axis].clone(), lower_sides[axis].clone()
             near[:, axis], far[:, axis] = low, high
             # Twice, values from one half and slopes from the other: rows that share no point with
             # one another have the cheapest Jacobian.
@@ -203,20 +226,23 @@ class PhysicsLoss:
             fields = self._outputs(network, sides)
             u, v, d = fields_and_derivatives(fields, sides)
             slopes = torch.stack([d.gradient(field)[axis] for field in (u, v)], dim=1)
-            lower, upper, *_ = fields.split(len(side))
-            *_, slope, opposite = slopes.split(len(side))
+            lower, upper, *_ = fields.split(len(near))
+            *_, slope, opposite = slopes.split(len(near))
             jumps += [lower - upper, 0.5 * (high - low) * (slope - opposite)]
-        return torch.cat(jumps).unbind(dim=1)
+        return torch.cat(jumps)
 
-    def floor(self, batch: SnapshotBatch) -> Tensor:
+    def floor(self, batch: SnapshotBatch) -> Tensor | None:
         """Return the RK4 terms `[2]` that the exact solution scores on a batch.
 
         Args:
             batch: the graphs.
 
         Returns:
-            Truncation error of the graph operators, in the units of the loss terms.
+            Truncation error of the graph operators, in the units of the loss terms; None where the
+            solution is not known.
         """
+        if not self.system.has_solution:
+            return None
         x, t = batch.inputs[:, :-1], batch.inputs[:, -1]
         now, later = self.system.solution(x, t), self.system.solution(x, t + self.step)
         rows = self.step_mismatch(batch, now, later) / now.new_tensor(self.scales)

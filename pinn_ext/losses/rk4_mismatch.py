@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from pinn_ext.datasets import SnapshotBatch
+from pinn_ext.datasets.node_graphs import semi_discrete
 from pinn_ext.datasets.node_places import node_places
 from pinn_ext.systems import System
 from solvers.rk4 import SemiDiscrete, mismatch_rows, rk4_step, substeps
@@ -69,9 +70,8 @@ class StepMismatch:
         path = None
         if not self.system.periodic and self.conditions == "soft":
             path = BoundaryPath(self.system, self.step)
-        boundary = None if self.system.periodic else self.system.data if path is None else path
         with torch.inference_mode(False):  # it is for trainings too
-            equation = SemiDiscrete(self.system.rhs, batch.operators, boundary)
+            equation = semi_discrete(self.system, batch.operators, path)
         batch.kept[_KEY] = self, equation, path
         return equation, path
 

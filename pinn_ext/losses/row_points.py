@@ -8,6 +8,7 @@ from torch import Tensor
 from pinn_ext.datasets import SnapshotBatch
 from pinn_ext.datasets.node_places import node_places
 from pinn_ext.losses.physics_loss import PhysicsLoss
+from pinn_ext.systems.boundary import MIXED
 
 
 def row_points(loss: PhysicsLoss, batch: SnapshotBatch, term: int) -> Tensor:
@@ -19,8 +20,8 @@ def row_points(loss: PhysicsLoss, batch: SnapshotBatch, term: int) -> Tensor:
         term: index of the term.
 
     Returns:
-        One point a row `[n, dimension + 1]`; the jumps of a periodic box have each point twice, for
-        values and slopes.
+        One point a row `[n, dimension + 1]`; the jumps along a periodic axis have each point twice,
+        for values and slopes.
     """
     kind, at = loss.names[term][:2], batch.inputs.detach()
     if kind == "PI":
@@ -30,6 +31,10 @@ def row_points(loss: PhysicsLoss, batch: SnapshotBatch, term: int) -> Tensor:
         return at if inner is None else at[inner]
     if kind == "IC":
         return torch.cat((batch.initial, torch.zeros_like(batch.initial[:, :1])), dim=1)
-    if loss.system.periodic:
-        return torch.cat([part for side in batch.lower_sides() for part in (side, side)])
-    return at[node_places(batch.operators).boundary]
+    parts = [at[node_places(batch.operators).boundary]] * (not loss.system.periodic)
+    if loss.system.boundary == MIXED:
+        parts.append(batch.with_slopes()[0])
+    if axes := loss.system.periodic_axes:
+        sides = batch.lower_sides()
+        parts += [side for axis in axes for side in (sides[axis], sides[axis])]
+    return torch.cat(parts)

@@ -3,40 +3,65 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from pinn_ext.datasets.collocation import sobol_points
+from pinn_ext.losses.known_solution import KnownSolution
 from pinn_ext.networks.hard_conditions import HardConditions
 from pinn_ext.systems import FIELDS, System
 
 NUM_POINTS = 2048
 _REFERENCE_TIMES = 64
+_MOST_SAMPLES = 8192
 _SEED = 20260711  # of the error points alone, so that all runs are measured on the same ones
 
 
 class Evaluator:
-    """Relative L2 errors of u and v on quasi-random points of the domain and the time interval.
+    """Relative L2 errors of u and v on points of the domain and the time interval.
 
-    A reference costs most by the number of its times, so against one the points share some.
+    The points are quasi-random, or those of a solution that is known at samples alone (at most 8192
+    of them, drawn once). A stored reference costs most by the number of its times, so against one
+    the points share some. Where no solution is known, all errors are NaN.
 
     Args:
         system: gives the domain and the exact solution, or a reference.
         device: where the points lie.
         dtype: floating-point type of the points.
+        against: what to compare with instead of the system's own solution.
+
+    Attributes:
+        reference: u and v at the points `[M, 2]`, float64 on the CPU; None where they are not known.
+        label: what they are, in a few words; empty where they are not known.
     """
 
-    def __init__(self, system: System, device: torch.device | str, dtype: torch.dtype) -> None:
+    def __init__(
+        self,
+        system: System,
+        device: torch.device | str,
+        dtype: torch.dtype,
+        against: KnownSolution | None = None,
+    ) -> None:
         self.system = system
-        points = sobol_points(system, NUM_POINTS, _SEED)
-        if not system.has_exact:
-            length = system.final_time / _REFERENCE_TIMES
-            points[:, -1] = (points[:, -1] / length).ceil() * length
+        self.reference: Tensor | None = None
+        self.label = ""
+        if against is not None:
+            chosen = _chosen(len(against.inputs))
+            points, self.reference = against.inputs[chosen], against.fields[chosen]
+            self.label = against.label
+        else:
+            points = sobol_points(system, NUM_POINTS, _SEED)
+            if system.has_solution and not system.has_exact:
+                length = system.final_time / _REFERENCE_TIMES
+                points[:, -1] = (points[:, -1] / length).ceil() * length
+            if system.has_solution:
+                self.reference = system.solution(points[:, :-1], points[:, -1])
+                self.label = "exact solution" if system.has_exact else "stored reference"
         self._points = points
         self.inputs = points.to(dtype).to(device)
-        self.reference = system.solution(points[:, :-1], points[:, -1])
 
     def at(self, device: torch.device | str, dtype: torch.dtype) -> Evaluator:
         """Return the same elsewhere, or in another floating-point type.
@@ -59,11 +84,13 @@ class Evaluator:
             network: positions and times `[N, dimension + 1]` to fields `[N, 2]`.
 
         Returns:
-            `{"u": …, "v": …}`, dimensionless.
+            `{"u": …, "v": …}`, dimensionless; NaN where no solution is known.
         """
+        if self.reference is None:
+            return dict.fromkeys(FIELDS, math.nan)
         with torch.no_grad():
             outputs = network(self.inputs)
-        return self._relative(outputs)
+        return _relative(outputs, self.reference)
 
     def trivial(self, conditions: str) -> dict[str, float]:
         """Return the errors of outputs that need no training.
@@ -75,12 +102,24 @@ class Evaluator:
         Returns:
             `{"u": …, "v": …}`, dimensionless.
         """
+        if self.reference is None:
+            return dict.fromkeys(FIELDS, math.nan)
         if conditions == "hard":
             with torch.no_grad():
-                return self._relative(HardConditions(self.system).data_part(self.inputs))
-        return self._relative(self.reference.mean(dim=0).expand_as(self.reference))
+                trivial = HardConditions(self.system).data_part(self.inputs)
+            return _relative(trivial, self.reference)
+        return _relative(self.reference.mean(dim=0).expand_as(self.reference), self.reference)
 
-    def _relative(self, outputs: Tensor) -> dict[str, float]:
-        difference = outputs.detach().cpu().double() - self.reference
-        ratio = difference.norm(dim=0) / self.reference.norm(dim=0)
-        return dict(zip(FIELDS, ratio.tolist(), strict=True))
+
+def _chosen(count: int) -> Tensor:
+    """Return the numbers of the samples to measure at."""
+    if count <= _MOST_SAMPLES:
+        return torch.arange(count, device="cpu")
+    generator = torch.Generator(device="cpu").manual_seed(_SEED)
+    return torch.randperm(count, generator=generator, device="cpu")[:_MOST_SAMPLES].sort().values
+
+
+def _relative(outputs: Tensor, reference: Tensor) -> dict[str, float]:
+    difference = outputs.detach().cpu().double() - reference
+    ratio = difference.norm(dim=0) / reference.norm(dim=0)
+    return dict(zip(FIELDS, ratio.tolist(), strict=True))

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from pinn_ext.checks import ArgumentError
 from pinn_ext.derivatives.precomputed import Precomputed, differentiate
 from pinn_ext.derivatives.taylor import Jet
 from pinn_ext.systems import System
@@ -58,16 +59,14 @@ class HardConditions(nn.Module):
         system: gives the box, the time interval and the data.
 
     Raises:
-        ValueError: if the system's domain is not its box.
+        ArgumentError: if the conditions cannot be built in, as the domain is not the box, or its
+            sides are not all periodic or all with given values.
     """
 
     def __init__(self, system: System) -> None:
         super().__init__()
-        if not system.on_box:
-            raise ValueError(
-                "`conditions` must be soft on another domain than the box, "
-                f"got hard on {system.geometry.name}."
-            )
+        if why := system.needs_soft:
+            raise ArgumentError("conditions", f"be soft {why}", "hard")
         self.system = system
         axes = 0 if system.periodic else system.dimension
         # A choice per axis: None keeps the coordinate, 0 and 1 put it on the lower, upper side.

@@ -16,11 +16,13 @@ from pinn_ext.checks import ArgumentError, check_number
 from pinn_ext.datasets import SnapshotBatch, SnapshotGraphs
 from pinn_ext.datasets.node_graphs import NodeGraph, node_graph
 from pinn_ext.losses.from_config import initial_weights, physics_loss
+from pinn_ext.losses.known_solution import KnownSolution
 from pinn_ext.losses.physics_loss import PhysicsLoss
 from pinn_ext.losses.solution_error import Evaluator
 from pinn_ext.networks import FieldNetwork
 from pinn_ext.program.machine.devices import device_of, reduced_precision, take
 from pinn_ext.program.machine.sizes import check_sizes
+from pinn_ext.program.problem import reference_of
 from pinn_ext.reports.epoch_log import EpochLog
 from pinn_ext.schema import Config
 from pinn_ext.systems import System
@@ -43,6 +45,7 @@ class Checked:
         nodes: the graph of nodes that all snapshots share.
         device: where the network is to lie.
         settings: of the loss weights, with the strategy.
+        against: what errors are measured against instead of the system's own solution, if anything.
     """
 
     cfg: Config
@@ -50,6 +53,7 @@ class Checked:
     nodes: NodeGraph
     device: torch.device
     settings: WeightSettings
+    against: KnownSolution | None = None
 
 
 @dataclass
@@ -101,8 +105,11 @@ def check(cfg: Config, settings: WeightSettings | None = None) -> Checked:
     loss = physics_loss(cfg)
     end = loss.system.final_time
     check_number("dataset.step", cfg.dataset.step, 0, end, open_low=True, open_high=True)
+    if cfg.problem.conditions == "hard" and (why := loss.system.needs_soft):
+        raise ArgumentError("problem.conditions", f"be soft {why}", "'hard'")
     nodes = _node_graph(cfg.dataset, loss.system)
-    return Checked(cfg, loss, nodes, device_of(cfg), settings)
+    against = reference_of(cfg, loss.system, nodes)
+    return Checked(cfg, loss, nodes, device_of(cfg), settings, against)
 
 
 def _node_graph(dataset: schema.Dataset, system: System) -> NodeGraph:
@@ -134,7 +141,9 @@ def build(checked: Checked, folder: Path) -> Built:
     with on_cpu():  # random numbers that do not depend on the device
         network = _network(cfg, loss).to(device)
         data = _data(checked)
-        evaluator = Evaluator(loss.system, device, torch.get_default_dtype())
+        evaluator = Evaluator(
+            loss.system, device, torch.get_default_dtype(), against=checked.against
+        )
     initial = initial_weights(cfg, loss.names)
     log = EpochLog(folder, cfg.training, initial, loss, network, data.validation, evaluator)
     weights, notes = _weights(checked, data), _notes(checked, data)
@@ -144,7 +153,12 @@ def build(checked: Checked, folder: Path) -> Built:
 def _notes(checked: Checked, data: GraphData) -> list[str]:
     """Return what a user should know before the training: what is less exact, or slower."""
     cfg, reduced, graphs = checked.cfg, reduced_precision(checked.device), data.resident
-    notes = []
+    notes = [] if checked.against is None else list(checked.against.notes)
+    if checked.against is None and not checked.loss.system.has_solution:
+        notes.append(
+            "No solution of this problem is known: the run is judged by its residuals on held-out "
+            "snapshots (problem.reference=FILE or problem.reference=rk4 gives one to compare with)."
+        )
     if reduced is not None and cfg.dtype == "float32" and cfg.training.loss.use_rk4:
         notes.append(
             f"Warning: matrices of float32 are multiplied in {reduced} here, whose rounding the "

@@ -30,6 +30,7 @@ _FREE = (
     "device",
     "experiment.name",
     "experiment",
+    "problem.file",  # whose text must be the same, which is looked at when it has been run
 )
 
 _TABLES = {"history": HISTORY_FILE, "events": EVENTS_FILE, "gradients": GRADIENTS_FILE}
@@ -81,6 +82,14 @@ def prepare(path: Path, cfg: Config, overrides: Sequence[str], choices: dict[str
     given = [key for override in overrides for key in keys_set_by(override)]
     for key in given:
         _check_same(key, old, cfg, saved["choices"], choices)
+    if old.problem.file is not None and "problem.file" not in given:
+        wanted = (
+            "be named again when a run is resumed, as the file is code "
+            f"(problem.file={old.problem.file})"
+        )
+        raise ArgumentError("problem.file", wanted, "none")
+    if old.problem.file is None and cfg.problem.file is not None:
+        raise ArgumentError("problem.file", "be left out, as the run has none", cfg.problem.file)
     changed = _changed(old, cfg, given, saved["phase"])
     return Plan(
         changed,
@@ -140,6 +149,8 @@ def _changed(old: Config, cfg: Config, given: Sequence[str], phase: str) -> Conf
         values["device"] = cfg.device
     elif not is_here(values["device"]):  # of another machine; the run says where it goes on
         values["device"] = "auto"
+    if "problem.file" in given:
+        values["problem"]["file"] = cfg.problem.file
     if "experiment.name" in given:
         values["experiment"]["name"] = cfg.experiment.name
     return schema.from_dict(values)

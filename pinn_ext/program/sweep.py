@@ -25,6 +25,7 @@ from pinn_ext.program.composition import (
 )
 from pinn_ext.program.hydra_errors import one_line
 from pinn_ext.program.interrupts import Interrupts, SweepEnd
+from pinn_ext.program.problem import refuse_unnamed
 from pinn_ext.program.progress import say, say_loading
 from pinn_ext.program.run_info import Info
 from pinn_ext.program.workers import ended_with_parent
@@ -99,6 +100,8 @@ def _composed(options: Any, jobs: list[list[str]]) -> tuple[list[str], Config, A
         cfg, hydra_part = compose(
             [*overrides, *own], search=options.config_dir, name=options.config_name or "config"
         )
+        with refusals():
+            refuse_unnamed(cfg, overrides)
         if cfg.training.resume is not None:
             raise Refused("`training.resume` goes on with one run, it cannot be used with -m.")
         if str(hydra_part.mode).endswith("RUN") and "MULTI" not in str(hydra_part.mode):

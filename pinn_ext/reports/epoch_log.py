@@ -107,7 +107,8 @@ class EpochLog:
         if due or in_blocks or number % training.log_every == 0:
             held = dict(zip(self.names, in_force or self._weights_in_force(), strict=True))
             total = sum(held[name] * losses[name] for name in self.names)
-            errors = {field: row[f"error_{field}"] for field in FIELDS}
+            known = FIELDS if self._evaluator.label else ()
+            errors = {field: row[f"error_{field}"] for field in known}
             label = PHASES[row["phase"]].label
             write(console.epoch_line(number, total, losses, errors, phase=label))
         if due or (not in_blocks and number % training.log_weights_every == 0):

@@ -19,12 +19,15 @@ from pinn_ext.reports.history import PHASES, lengths
 from pinn_ext.systems import FIELDS, System
 
 Rows = Sequence[Mapping[str, Any]]
-_DPI = 120
+DPI = 120
+"""Of all pictures."""
 _STYLES = ("-", "--", "-.", ":")
 
 
 def losses(path: Path | BinaryIO, rows: Rows, names: Sequence[str]) -> None:
     """Draw raw losses, and the errors of both fields, over the run.
+
+    Where no errors are known, losses on held-out snapshots stand in their place.
 
     Args:
         path: PNG file, or an open one.
@@ -36,9 +39,15 @@ def losses(path: Path | BinaryIO, rows: Rows, names: Sequence[str]) -> None:
     for i, name in enumerate(names):
         left.semilogy(at, [r[name] for r in rows], _STYLES[i // 2 % 4], color=f"C{i}", label=name)
     left.set(ylabel="raw (unweighted) loss", title="Training losses")
-    for i, field in enumerate(FIELDS):
-        right.semilogy(at, [r[f"error_{field}"] for r in rows], color=f"C{i}", label=field)
-    right.set(ylabel="relative L2 error", title="Errors on points never trained on")
+    if all(math.isnan(r[f"error_{field}"]) for r in rows for field in FIELDS):
+        for i, name in enumerate(names):
+            held_out = [r[f"validation_{name}"] for r in rows]
+            right.semilogy(at, held_out, _STYLES[i // 2 % 4], color=f"C{i}", label=name)
+        right.set(ylabel="raw (unweighted) loss", title="Losses on held-out snapshots")
+    else:
+        for i, field in enumerate(FIELDS):
+            right.semilogy(at, [r[f"error_{field}"] for r in rows], color=f"C{i}", label=field)
+        right.set(ylabel="relative L2 error", title="Errors on points never trained on")
     _finish(figure, (left, right), rows, path)
 
 
@@ -90,12 +99,12 @@ def _finish(figure: Any, axes: Sequence[Any], rows: Rows, path: Path | BinaryIO)
             axis.axvline(start, color="0.6", linewidth=0.8)
         axis.grid(True, which="major", color="0.92")
         axis.legend(fontsize="small", ncols=2)
-    figure.savefig(path, dpi=_DPI)
+    figure.savefig(path, dpi=DPI)
     plt.close(figure)
 
 
 def fields(path: Path | BinaryIO, system: System, network: nn.Module, per_axis: int = 201) -> None:
-    """Draw u and v beside the reference and their difference, on the domain only.
+    """Draw u and v on the domain only; where the solution is known, beside it, and the difference.
 
     In one dimension over space and time, in two over space at the final time.
 
@@ -110,20 +119,17 @@ def fields(path: Path | BinaryIO, system: System, network: nn.Module, per_axis: 
     parameter = next(network.parameters())
     with torch.no_grad():
         outputs = network(inputs.to(parameter.device, parameter.dtype)).cpu().double()
-    exact = system.solution(inputs[:, :-1], inputs[:, -1])
-    outputs, exact = (values.where(inside, math.nan) for values in (outputs, exact))
-    figure, axes = plt.subplots(2, 3, figsize=(11, 6), layout="constrained")
+    exact = system.solution(inputs[:, :-1], inputs[:, -1]) if system.has_solution else None
+    outputs = outputs.where(inside, math.nan)
+    exact = None if exact is None else exact.where(inside, math.nan)
+    columns_of = [panels(f, i, outputs, exact) for i, f in enumerate(FIELDS)]
+    figure, axes = plt.subplots(
+        2, len(columns_of[0]), figsize=(11 if exact is not None else 5, 6),
+        layout="constrained", squeeze=False,
+    )  # fmt: skip
     aspect = "auto" if system.dimension == 1 else "equal"  # time is no length
-    for i, field in enumerate(FIELDS):
-        reference, difference = exact[:, i], outputs[:, i] - exact[:, i]
-        on_domain = reference[inside[:, 0]]
-        span = {"vmin": on_domain.min().item(), "vmax": on_domain.max().item()}
-        columns = (
-            (f"{field}, network", outputs[:, i], span),
-            (f"{field}, reference", reference, span),
-            (f"{field}, network - reference", difference, _symmetric(difference)),
-        )
-        for axis, (name, values, options) in zip(axes[i], columns, strict=True):
+    for row, columns in zip(axes, columns_of, strict=True):
+        for axis, (name, values, options) in zip(row, columns, strict=True):
             grid = values.reshape(per_axis, per_axis).T
             picture = axis.imshow(
                 grid.numpy(), origin="lower", extent=extent, aspect=aspect, **options
@@ -131,8 +137,32 @@ def fields(path: Path | BinaryIO, system: System, network: nn.Module, per_axis: 
             axis.set(title=name, xlabel=labels[0], ylabel=labels[1])
             figure.colorbar(picture, ax=axis, shrink=0.9)
     figure.suptitle(title)
-    figure.savefig(path, dpi=_DPI)
+    figure.savefig(path, dpi=DPI)
     plt.close(figure)
+
+
+def panels(
+    field: str, i: int, outputs: Tensor, reference: Tensor | None
+) -> list[tuple[str, Tensor, dict[str, Any]]]:
+    """Return what is drawn of a field: title, values `[N]` and range of colours of each panel.
+
+    Args:
+        field: its name.
+        i: its number.
+        outputs: of the network `[N, 2]`, NaN off the domain.
+        reference: `[N, 2]`, alike; None where it is not known.
+    """
+    own = outputs[:, i]
+    if reference is None:
+        return [(f"{field}, network", own, {})]
+    known, difference = reference[:, i], own - reference[:, i]
+    on_domain = known[~known.isnan()]
+    span = {"vmin": on_domain.min().item(), "vmax": on_domain.max().item()}
+    return [
+        (f"{field}, network", own, span),
+        (f"{field}, reference", known, span),
+        (f"{field}, network - reference", difference, _symmetric(difference)),
+    ]
 
 
 def _symmetric(difference: Tensor) -> dict[str, Any]:

@@ -15,10 +15,11 @@ import torch
 from pinn_ext import schema
 from pinn_ext.datasets import SnapshotBatch
 from pinn_ext.files import RunError, replace_file
+from pinn_ext.losses.known_solution import KnownSolution
 from pinn_ext.losses.physics_loss import PhysicsLoss
 from pinn_ext.losses.solution_error import Evaluator
 from pinn_ext.networks import FieldNetwork
-from pinn_ext.reports import gradient_plot, plots
+from pinn_ext.reports import gradient_plot, plots, sample_plots
 from pinn_ext.reports.history import PHASES, lengths
 from pinn_ext.systems import FIELDS
 from pinn_ext.version import __version__
@@ -115,13 +116,9 @@ def summary(content: Mapping[str, Any], folder: Path) -> str:
     of_what = f"after {_length(content)}"
     if content["keep"] == "best" and content["best"]:
         of_what = f"of the best network, {_best(content)}"
-    lines = ["", f"Relative L2 error {of_what} (points never trained on):"]
-    lines.append(f"  {'field':8}{'network':>11}{'trivial answer':>17}")
-    for field in FIELDS:
-        error, trivial = content["relative_l2"][field], content["relative_l2_trivial"][field]
-        lines.append(f"  {field:8}{error:11.2e}{trivial:17.2e}")
-    lines += _other_network(content)
-    last = content["raw_losses_last"] or {}
+    known = content["reference"] is not None
+    lines = ["", *(_errors(content, of_what) if known else _held_out(content))]
+    last = (content["raw_losses_last"] or {}) if content["rk4_floor"] else {}
     floors = [
         f"{field} {content['rk4_floor'][field]:.1e} (network {last[name]:.1e})"
         for field, name in zip(FIELDS, ("RK4_loss1", "RK4_loss2"), strict=True)
@@ -145,6 +142,31 @@ def summary(content: Mapping[str, Any], folder: Path) -> str:
         lines.append(f"Interrupted; go on with training.resume={folder}")
     lines.append(f"Results: {folder}")
     return "\n".join(lines)
+
+
+def _errors(content: Mapping[str, Any], of_what: str) -> list[str]:
+    """Return the table of errors against what is known of the solution."""
+    against = content["reference"]
+    points = "points never trained on"
+    if against not in ("exact solution", "stored reference"):
+        points = f"against {against}"
+    lines = [f"Relative L2 error {of_what} ({points}):"]
+    lines.append(f"  {'field':8}{'network':>11}{'trivial answer':>17}")
+    for field in FIELDS:
+        error, trivial = content["relative_l2"][field], content["relative_l2_trivial"][field]
+        lines.append(f"  {field:8}{error:11.2e}{trivial:17.2e}")
+    return lines + _other_network(content)
+
+
+def _held_out(content: Mapping[str, Any]) -> list[str]:
+    """Return the raw losses that a run without a known solution is judged by."""
+    lines = [
+        "No solution is known, so there are no errors. Raw losses on held-out snapshots, at the "
+        "first and the last row:"
+    ]
+    first, last = content["validation_losses_first"] or {}, content["validation_losses_last"] or {}
+    lines += [f"  {name:11}{first[name]:11.2e}{last[name]:11.2e}" for name in last]
+    return lines
 
 
 def _other_network(content: Mapping[str, Any]) -> list[str]:
@@ -216,8 +238,14 @@ def of_history(rows: Sequence[Mapping[str, Any]], initial: Mapping[str, float]) 
         "terms": names,
         "raw_losses_first": {n: rows[0][n] for n in names} if rows else None,
         "raw_losses_last": {n: rows[-1][n] for n in names} if rows else None,
+        "validation_losses_first": _validation(rows[0], names) if rows else None,
+        "validation_losses_last": _validation(rows[-1], names) if rows else None,
         "weights_last": {n: rows[-1][f"weight_{n}"] if rows else initial[n] for n in names},
     }
+
+
+def _validation(row: Mapping[str, Any], names: Sequence[str]) -> dict[str, float]:
+    return {name: row[f"validation_{name}"] for name in names}
 
 
 def of_network(loss: PhysicsLoss, evaluator: Evaluator, exact: SnapshotBatch) -> dict[str, Any]:
@@ -234,12 +262,19 @@ def of_network(loss: PhysicsLoss, evaluator: Evaluator, exact: SnapshotBatch) ->
     with torch.no_grad(), on_cpu():
         floor = loss.floor(exact)  # in float64, free of rounding
     return {
-        "relative_l2_trivial": evaluator.trivial(loss.conditions),
-        "rk4_floor": dict(zip(FIELDS, floor.tolist(), strict=True)),
+        "reference": evaluator.label or None,
+        "relative_l2_trivial": _known(evaluator.trivial(loss.conditions), evaluator),
+        "rk4_floor": None if floor is None else dict(zip(FIELDS, floor.tolist(), strict=True)),
     }
 
 
+def _known(errors: Mapping[str, float], evaluator: Evaluator) -> dict[str, float | None]:
+    """Return errors, None for each where there is nothing to measure them against."""
+    return {field: error if evaluator.label else None for field, error in errors.items()}
+
+
 def of_errors(
+    evaluator: Evaluator,
     last: Mapping[str, float],
     best: Mapping[str, float],
     mark: Mapping[str, Any] | None,
@@ -248,6 +283,7 @@ def of_errors(
     """Return what a report says of the errors of the last and of the best network.
 
     Args:
+        evaluator: that has measured them.
         last: error by field of the network at the end.
         best: error by field of the network with the smallest validation losses.
         mark: phase and epoch of the best one, None before the first epoch.
@@ -258,9 +294,9 @@ def of_errors(
     """
     where = None if mark is None else {"phase": mark["phase"], "epoch": mark["epoch"]}
     return {
-        "relative_l2": dict(best if keep == "best" else last),
-        "relative_l2_last": dict(last),
-        "relative_l2_best": dict(best),
+        "relative_l2": _known(best if keep == "best" else last, evaluator),
+        "relative_l2_last": _known(last, evaluator),
+        "relative_l2_best": _known(best, evaluator),
         "best": where,
         "best_epoch": where["epoch"] if where and where["phase"] == "epochs" else None,
         "keep": keep,
@@ -273,6 +309,7 @@ def draw(
     rows: Sequence[Mapping[str, Any]],
     gradients: Sequence[Mapping[str, Any]],
     network: FieldNetwork,
+    against: KnownSolution | None = None,
 ) -> None:
     """Draw losses, weights, fields and, where they were measured, gradients into the run's folder.
 
@@ -282,6 +319,7 @@ def draw(
         rows: history of the run.
         gradients: lengths and angles of the terms' gradients, empty if they were not measured.
         network: at the end of the run.
+        against: what the fields are compared with instead of the system's own solution, if anything.
 
     Raises:
         RunError: if a picture cannot be written.
@@ -292,7 +330,10 @@ def draw(
             picture(folder / "weights.png", plots.weights, rows, terms)
         if gradients:
             picture(folder / "gradients.png", gradient_plot.draw, gradients)
-        picture(folder / "fields.png", plots.fields, network.system, network)
+        if against is None:
+            picture(folder / "fields.png", plots.fields, network.system, network)
+        else:
+            picture(folder / "fields.png", sample_plots.fields, network.system, network, against)
     except OSError as error:
         raise RunError(f"A picture in {folder} cannot be written ({error.strerror}).") from error
 

@@ -18,6 +18,7 @@ FREE_KEYS = (
     "training.loss.adaptive.options.",
     "training.loss.adaptive.groups.",
     "problem.parameters.",
+    "problem.reference_columns.",
 )
 """Mappings whose keys the schema does not know; a wrong one is refused where it is used."""
 WEIGHT_KEYS = {
@@ -125,6 +126,10 @@ class Problem:
     scaling: str = "fields"
     scales: list[float] | None = None
     parameters: dict[str, float] = field(default_factory=dict)
+    file: str | None = None
+    reference: str | None = None
+    reference_columns: dict[str, str] = field(default_factory=dict)
+    reference_time: float | None = None
 
 
 @dataclass

@@ -6,9 +6,11 @@ derivatives and so serves networks and graphs alike; the box and the time interv
 boundary data; and the exact solution, to measure errors against. All quantities are dimensionless.
 
 `system` says what a system is, open it first; then `brusselator` or `gray_scott`, one file a
-system. `manufactured` is what those share whose solution is made by a source. `domains` has the
-shapes in space that a system can be put on: the box, or a disk, an L or an annulus in it. This file
-has the registry; a new system is one more file and one more name here (CONTRIBUTING.md).
+system. `manufactured` is what those share whose solution is made by a source. `boundary` has what
+holds on the sides of a box, `domains` the shapes in space that a system can be put on: the box, or
+a disk, an L or an annulus in it. `problem_files` makes a system of a user's Python file
+(`from_file`). This file has the registry; a new system is one more file and one more name here
+(CONTRIBUTING.md).
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from typing import Any
 
 from pinn_ext.checks import ArgumentError, check_choice
 from pinn_ext.systems.belousov_zhabotinsky import BelousovZhabotinsky
+from pinn_ext.systems.boundary import dirichlet, neumann
 from pinn_ext.systems.brusselator import Brusselator
 from pinn_ext.systems.burgers_2d import Burgers2d
 from pinn_ext.systems.coupled_burgers import CoupledBurgers
@@ -27,11 +30,23 @@ from pinn_ext.systems.gray_scott import GrayScott
 from pinn_ext.systems.lambda_omega import LambdaOmega
 from pinn_ext.systems.linear_reaction_diffusion import LinearReactionDiffusion
 from pinn_ext.systems.predator_prey import PredatorPrey
+from pinn_ext.systems.problem_files import from_file
 from pinn_ext.systems.schnakenberg import Schnakenberg
 from pinn_ext.systems.schroedinger import Schroedinger
 from pinn_ext.systems.system import FIELDS, Derivatives, System, check_case
 
-__all__ = ["FIELDS", "Derivatives", "System", "boundaries", "cases", "create", "names"]
+__all__ = [
+    "FIELDS",
+    "Derivatives",
+    "System",
+    "boundaries",
+    "cases",
+    "create",
+    "dirichlet",
+    "from_file",
+    "names",
+    "neumann",
+]
 
 _REGISTRY: dict[str, type[System]] = {
     cls.name: cls

@@ -58,6 +58,16 @@ class Geometry(ABC):
         """Return points `[M, dimension]` of the boundary for means, `per_axis` along a side."""
         return self.boundary_nodes(self.side / (per_axis - 1))
 
+    def normals(self, x: Tensor) -> Tensor:
+        """Return outward unit normals `[N, dimension]` at points of the boundary.
+
+        At a corner it is the mean of those of its sides.
+        """
+        with torch.enable_grad():
+            x = x.detach().clone().requires_grad_()
+            (slope,) = torch.autograd.grad(self.depth(x).sum(), x)
+        return -slope / slope.norm(dim=1, keepdim=True)
+
 
 class Box(Geometry):
     """The whole box, in any number of dimensions; in two, users call it `square`."""

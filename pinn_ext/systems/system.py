@@ -14,6 +14,7 @@ from torch import Tensor
 from pinn_ext import references
 from pinn_ext.checks import ArgumentError, check_choice
 from pinn_ext.systems import domains
+from pinn_ext.systems.boundary import MIXED, PERIODIC
 from solvers.rk4.semidiscrete import takes_place
 
 FIELDS = ("u", "v")
@@ -47,7 +48,7 @@ class System(ABC):
         lower: smallest coordinate along each axis.
         upper: largest coordinate along each axis.
         final_time: end of the time interval.
-        boundary: `"dirichlet"` or `"periodic"`.
+        boundary: `"dirichlet"`, `"periodic"`, or `"mixed"` where sides differ or slopes are given.
         case: one of `cases`, None where there are none.
     """
 
@@ -75,6 +76,41 @@ class System(ABC):
         return self.boundary == "periodic"
 
     @property
+    def sides(self) -> Sequence[tuple[str, str]]:
+        """Kind of the lower and the upper side of the box along each axis, see `boundary.KINDS`."""
+        return [(self.boundary, self.boundary)] * self.dimension
+
+    @property
+    def periodic_axes(self) -> list[int]:
+        """The axes along which opposite sides of the box are the same points."""
+        return [axis for axis, (side, _) in enumerate(self.sides) if side == PERIODIC]
+
+    def gives_values(self, x: Tensor) -> Tensor:
+        """Return at which points of the boundary `[N, dimension]` the fields are given, `[N]` bool.
+
+        At the others, of a boundary that is not periodic, their slopes are.
+        """
+        return torch.full(x.shape[:1], self.boundary == "dirichlet", device=x.device)
+
+    @property
+    def has_slopes(self) -> bool:
+        """Whether slopes other than 0 are given on a part of the boundary."""
+        return False
+
+    def slopes(self, x: Tensor, normals: Tensor, t: Tensor) -> Tensor:
+        """Return the slopes of u and v along the outward normal where they are given.
+
+        Args:
+            x: positions on the boundary `[N, dimension]`.
+            normals: of unit length `[N, dimension]`.
+            t: times `[N]`.
+
+        Returns:
+            `[N, 2]`, in units of the field over length.
+        """
+        return x.new_zeros(len(x), 2)
+
+    @property
     def geometry(self) -> domains.Geometry:
         """The domain in space."""
         return self._geometry or domains.Box(self.lower, self.upper)
@@ -83,6 +119,15 @@ class System(ABC):
     def on_box(self) -> bool:
         """Whether the domain is the whole box."""
         return isinstance(self.geometry, domains.Box)
+
+    @property
+    def needs_soft(self) -> str:
+        """Why conditions cannot be built into a network, the words after "soft"; else empty."""
+        if not self.on_box:
+            return f"on another domain than the box, such as {self.geometry.name}"
+        if self.boundary == MIXED:
+            return "where not all sides are periodic, or all have given values"
+        return ""
 
     def on(self, name: str) -> System:
         """Return the same system on another domain, with its boundary data there.
@@ -98,12 +143,17 @@ class System(ABC):
                 periodic, which needs the box.
         """
         domain = domains.create(name, self.lower, self.upper)
-        if self.periodic and not isinstance(domain, domains.Box):
-            wanted = "be square or null for a periodic system"
-            raise ArgumentError("name", wanted, repr(name))
+        if not isinstance(domain, domains.Box):
+            self._check_leaves_box(name)
         system = copy.copy(self)
         system._geometry = domain
         return system
+
+    def _check_leaves_box(self, name: str) -> None:
+        """Refuse another domain than the box where the conditions are those of its sides."""
+        if self.boundary != "dirichlet":
+            wanted = f"be square or null for a {self.boundary} system"
+            raise ArgumentError("name", wanted, repr(name))
 
     @abstractmethod
     def rhs(self, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
@@ -139,6 +189,11 @@ class System(ABC):
         """Whether the solution is known in closed form."""
         return self.case not in self.without_exact and type(self).exact is not System.exact
 
+    @property
+    def has_solution(self) -> bool:
+        """Whether the solution is known at all: in closed form, or by a stored reference."""
+        return self.has_exact or self.case in self.without_exact
+
     def exact(self, x: Tensor, t: Tensor) -> Tensor:
         """Return the exact u and v `[N, 2]`, for systems that have one (`has_exact`).
 
@@ -161,8 +216,11 @@ class System(ABC):
 
         Returns:
             u and v `[N, 2]`; of a reference without a gradient, see `pinn_ext.references`.
+
+        Raises:
+            ValueError: if it is not known (`has_solution`).
         """
-        if self.has_exact:
+        if self.has_exact or not self.has_solution:
             return self.exact(x, t)
         stored = _reference(f"{self.name}/{self.case}")
         fields = stored.evaluate(x.detach().cpu().double().numpy(), t.detach().cpu().numpy())
@@ -194,9 +252,12 @@ class System(ABC):
         times = torch.linspace(0.0, self.final_time, per_axis, dtype=torch.float64, device="cpu")
         start = torch.cartesian_prod(*sides).reshape(-1, self.dimension)
         start = start[self.geometry.contains(start)]
-        if self.periodic:
+        faces = start[:0]
+        if not self.periodic:
+            faces = self.geometry.boundary_samples(per_axis)
+            faces = faces[self.gives_values(faces)]
+        if not len(faces):
             return start, times.new_zeros(len(start))
-        faces = self.geometry.boundary_samples(per_axis)
         x = torch.cat((start, faces.repeat_interleave(per_axis, dim=0)))
         return x, torch.cat((times.new_zeros(len(start)), times.repeat(len(faces))))
 

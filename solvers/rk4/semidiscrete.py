@@ -115,7 +115,7 @@ class SemiDiscrete:
     def rates(self, time: Time, fields: Fields) -> Fields:
         """As the call, on the columns (u, v), each [N], kept apart; `time` is not checked."""
         u, v = fields
-        rates = _two_rates(self.equation(time, u, v, self.derivatives(time, fields)), u)
+        rates = two_rates(self.equation(time, u, v, self.derivatives(time, fields)), u)
         if not self._nodes.numel():
             return rates
         if torch.compiler.is_compiling():  # a choice would become a branch around the sums
@@ -183,7 +183,7 @@ def takes_place(rhs: Callable[..., Any]) -> bool:
     return sum(own.kind in kinds and own.default is own.empty for own in arguments) == 5
 
 
-def _two_rates(values: Any, like: Tensor) -> Fields:
+def two_rates(values: Any, like: Tensor) -> Fields:
     """What a right-hand side returned; anything but two tensors [N] is refused in few words."""
     # A tensor is iterated over its rows: one of [N] would fall into as many numbers.
     rows = isinstance(values, Tensor) and values.shape != (2, *like.shape)

@@ -13,7 +13,7 @@ from typing import Any
 from pinn_ext.files import RunError, replace_file
 from pinn_ext.reports import report
 from pinn_ext.reports.compare import settings, tables
-from pinn_ext.reports.compare.job_reports import is_running, read_job
+from pinn_ext.reports.compare.job_reports import errors_unknown, is_running, read_job
 from pinn_ext.reports.compare.sections import Row, Section, is_number, sections
 from pinn_ext.reports.compare.settings import RunSettings
 from pinn_ext.reports.planned_jobs import job_number, planned_jobs
@@ -154,7 +154,7 @@ def _rows(jobs: Mapping[Any, Job], planned: list[list[str]]) -> list[Row]:
     for key, job in jobs.items():
         content = job.content
         done = content["status"] == "ok"
-        errors = content.get("relative_l2") if done else None
+        errors = content.get("relative_l2") if done and not errors_unknown(content) else None
         of_the_last = done and content.get("keep", "last") == "last"
         losses = content.get("raw_losses_last") if of_the_last else None
         rows.append(

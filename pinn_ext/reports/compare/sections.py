@@ -18,6 +18,10 @@ from pinn_ext.reports.compare.verdict import Group, verdict
 
 Row = dict[str, Any]
 _NOT_KNOWN = "Settings not known"
+_NO_ERRORS = (
+    "No solution of this problem is known, so none wins: problem.reference=FILE or "
+    "problem.reference=rk4 gives one to compare with."
+)
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,7 @@ def _section(
         row["problem"] = title
         if own := known.get(row["job"]):
             row["differs"] = differences(own.training, usual)
-            if row["status"] == "ok":
+            if row["status"] == "ok" and row["worst"] is not None:
                 gathered.setdefault((own.training, row["strategy"], own.weighting), []).append(row)
     groups: dict[Settings, list[Group]] = {}
     for (training, strategy, weighting), members in gathered.items():
@@ -84,6 +88,9 @@ def _section(
         label = " ".join(part for part in (of_weights, members[0]["differs"]) if part)
         groups.setdefault(training, []).append(_group(strategy, label, members))
     every = sorted((g for own in groups.values() for g in own), key=lambda group: group.median)
+    done = [row for row in rows if row["status"] == "ok"]
+    if done and all(row["worst"] is None for row in done):
+        return Section(title, rows, every, _NO_ERRORS)
     return Section(title, rows, every, _verdicts(groups, usual))
 
 
