@@ -101,9 +101,7 @@ def _refuse(name: str, value: object, needs: str) -> None:
     raise ArgumentError(name, f"be None unless {needs}, as it has no effect", repr(value))
 
 
-def _draw(
-    chain: nn.Sequential, activation: str, w0: float, waves: float | None, seed: int
-) -> None:
+def _draw(chain: nn.Sequential, activation: str, w0: float, waves: float | None, seed: int) -> None:
     """Draw the parameters from a separate generator, so that they depend on the seed alone."""
     generator = torch.Generator(device="cpu").manual_seed(seed)
     linear: list[Linear] = [x for x in chain if isinstance(x, (nn.Linear, FixedLinear))]

@@ -19,8 +19,9 @@ Network = TypeVar("Network", bound=nn.Module)
 def init_sine(network: Network, w0: float = SINE_W0, *, seed: int | None = None) -> Network:
     """Give a network of sine activations the initial parameters of SIREN.
 
-    With them what enters each sine but the first has mean 0 and a variance of about 1, however deep
-    the network is (Sitzmann et al. 2020, arXiv:2006.09661, theorem 1.8; for w0 of 3 or more). Weights of the first
+    With them what enters each sine but the first is normal with a variance between 0.8 and 1,
+    however deep the network is (Sitzmann et al. 2020, arXiv:2006.09661, theorem 1.8, which has it
+    as 1; for w0 of 3 or more). Weights of the first
     layer are uniform in `+-1/n_in` and its biases, which are phases, in `+-1/sqrt(n_in)`; weights
     of the others in `+-sqrt(6/n_in)/w0`, and their biases are 0.
 
