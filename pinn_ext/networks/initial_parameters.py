@@ -21,9 +21,9 @@ def init_sine(network: Network, w0: float = SINE_W0, *, seed: int | None = None)
 
     With them what enters each sine but the first is normal with a variance between 0.8 and 1,
     however deep the network is (Sitzmann et al. 2020, arXiv:2006.09661, theorem 1.8, which has it
-    as 1; for w0 of 3 or more). Weights of the first
-    layer are uniform in `+-1/n_in` and its biases, which are phases, in `+-1/sqrt(n_in)`; weights
-    of the others in `+-sqrt(6/n_in)/w0`, and their biases are 0.
+    as 1; for w0 of 3 or more). Weights of the first layer are uniform in `+-1/n_in` and its biases,
+    which are phases, in `+-1/sqrt(n_in)`; weights of the others in `+-sqrt(6/n_in)/w0`, and their
+    biases are 0.
 
     Args:
         network: its layers `torch.nn.Linear` are taken as one chain, in the order in which it
@@ -36,7 +36,7 @@ def init_sine(network: Network, w0: float = SINE_W0, *, seed: int | None = None)
         `network` itself.
 
     Raises:
-        ValueError: if it has no linear layer, or a number is out of range.
+        ArgumentError: if it has no linear layer, or a number is out of range.
     """
     check_number("w0", w0, 0, LARGEST_FREQUENCY, open_low=True)
     if seed is not None:
