@@ -31,6 +31,7 @@ COLOURS = {
 # unit: (centre in pixels from the left, colour, words)
 BOXES = {
     "pinn_ext.cli": (420, "program", "command line"),
+    "pinn_ext.program.commands": (420, "program", "predict, compare, …"),
     "pinn_ext.program": (420, "program", "from keys to a run"),
     "pinn_ext.dde.phases": (230, "doors", "Adam, L-BFGS, GN"),
     "pinn_ext.dde.tensorboard": (400, "doors", "TensorBoardLog"),
@@ -40,6 +41,7 @@ BOXES = {
     "pinn_ext.dde.auto": (400, "doors", "pilots and scores"),
     "pinn_ext.dde.data": (124, "doors", "graphs and points"),
     "pinn_ext.dde.weighting": (400, "doors", "inside a step"),
+    "pinn_ext.dde.slabs": (545, "doors", "march"),
     "pinn_ext.dde.gauss_newton": (690, "doors", "train_gauss_newton"),
     "pinn_ext.dde.model": (560, "doors", "access to dde.Model"),
     "pinn_ext.dde.messages": (204, "small", "texts"),
@@ -58,6 +60,7 @@ BOXES = {
     "solvers.rk4": (96, "solvers", "Runge-Kutta steps"),
     "solvers.operators": (96, "solvers", "Laplacian, gradient"),
     "pinn_ext.references": (260, "problem", "solutions to compare"),
+    "pinn_ext.registry": (420, "small", "classes by name"),
     "pinn_ext.jacobians": (584, "solvers", "rows by parameters"),
     "solvers.gauss_newton": (744, "solvers", "least squares"),
 }

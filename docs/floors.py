@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("pinn_ext.cli",),
+    ("pinn_ext.program.commands",),
     ("pinn_ext.program",),
     (
         "pinn_ext.dde.phases",
@@ -25,7 +26,10 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ),
     ("pinn_ext.dde.callback",),
     ("pinn_ext.dde.auto",),
-    ("pinn_ext.dde.data", "pinn_ext.dde.weighting", "pinn_ext.dde.gauss_newton"),
+    (
+        *("pinn_ext.dde.data", "pinn_ext.dde.weighting", "pinn_ext.dde.gauss_newton"),
+        "pinn_ext.dde.slabs",
+    ),
     ("pinn_ext.dde.model", "pinn_ext.dde.messages"),
     ("pinn_ext.plain_torch", "pinn_ext.reports"),
     ("pinn_ext.losses",),
@@ -40,6 +44,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "pinn_ext.jacobians",
         "solvers.gauss_newton",
         "pinn_ext.random_state",
+        "pinn_ext.registry",
     ),
     (
         "solvers.checks",
@@ -67,6 +72,7 @@ FACES = {
 _HYDRA = (
     "pinn_ext.cli",
     "pinn_ext.program.composition",
+    "pinn_ext.schema.supplied_configs",
     "pinn_ext.program.sweep",
     "pinn_ext.reports.planned_jobs",
     "pinn_ext.schema.keys",

@@ -3,11 +3,13 @@
 What users hold is named here and loaded when it is first used, so that `import pinn_ext` is cheap:
 
 - `AdaptiveWeights` makes a DeepXDE training adaptive; `TensorBoardLog` shows it, `scale_outputs`
-  puts a network in units of its fields, `train_gauss_newton` takes the place of L-BFGS.
+  puts a network in units of its fields, `train_gauss_newton` takes the place of L-BFGS,
+  `march` goes through time in slabs.
 - `PseudoTime` damps how the fields change from step to step of a DeepXDE training.
 - `LayerNorm` and `BatchNorm` take the place of torch's, whose third derivatives are wrong.
 - `LossAggregator` and `train_physics` are for training loops without DeepXDE.
 - `AdaptiveLossWeights` has the weights alone: plain numbers in, plain numbers out.
+- `load` gives the network of a run that the program has trained: fields, derivatives.
 - `strategies` and `systems` find methods and equations by name.
 
 The packages below, from the top: `program` (the command line is `cli`), `dde`, `plain_torch` and
@@ -38,10 +40,12 @@ if TYPE_CHECKING:
     from pinn_ext.dde.gauss_newton import train_gauss_newton
     from pinn_ext.dde.pseudo_time import PseudoTime
     from pinn_ext.dde.scale_outputs import scale_outputs
+    from pinn_ext.dde.slabs import march
     from pinn_ext.dde.tensorboard import TensorBoardLog
     from pinn_ext.networks.normalization import BatchNorm, LayerNorm
     from pinn_ext.plain_torch.loss_aggregator import LossAggregator
     from pinn_ext.plain_torch.train_physics import train_physics
+    from pinn_ext.program.trained.load import load
 
 __all__ = [
     "AdaptiveLossWeights",
@@ -51,6 +55,8 @@ __all__ = [
     "LossAggregator",
     "PseudoTime",
     "TensorBoardLog",
+    "load",
+    "march",
     "scale_outputs",
     "strategies",
     "systems",
@@ -66,6 +72,8 @@ _HOMES = {
     "LossAggregator": "pinn_ext.plain_torch",
     "PseudoTime": "pinn_ext.dde.pseudo_time",
     "TensorBoardLog": "pinn_ext.dde.tensorboard",
+    "load": "pinn_ext.program.trained.load",
+    "march": "pinn_ext.dde.slabs",
     "scale_outputs": "pinn_ext.dde.scale_outputs",
     "train_gauss_newton": "pinn_ext.dde.gauss_newton",
     "train_physics": "pinn_ext.plain_torch.train_physics",

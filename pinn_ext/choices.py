@@ -36,7 +36,10 @@ LARGEST_FREQUENCY = 1000.0
 GEOMETRIES = ("square", "disk", "l_shape", "annulus")
 """Domains that a system can be put on."""
 
-ORDERS = {"grid": (2, 4, 6), "triangulation": (2, 4), "cloud": (2, 4)}
+MESH = "mesh"
+"""The nodes of a mesh from a file, a kind of node sets."""
+
+ORDERS = {"grid": (2, 4, 6), "triangulation": (2, 4), "cloud": (2, 4), MESH: (2, 4)}
 """Kinds of node sets, and the orders of accuracy that the derivatives on their graph can have."""
 
 OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")

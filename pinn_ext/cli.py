@@ -1,4 +1,4 @@
-"""The program: `python main.py KEY=VALUE …`, `-m` for sweeps, `pinn-ext compare FOLDER`."""
+"""The program: `python main.py KEY=VALUE …`, `-m` for sweeps, `pinn-ext COMMAND …` otherwise."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from pinn_ext import schema
 from pinn_ext.files import RunError, exists, shortened
+from pinn_ext.program import commands
 from pinn_ext.program.composition import (
     Refused,
     by_hydra,
@@ -22,8 +23,8 @@ from pinn_ext.program.composition import (
 )
 from pinn_ext.program.hydra_errors import one_line
 from pinn_ext.program.machine.sizes import check_sizes
-from pinn_ext.program.problem import refuse_unnamed
-from pinn_ext.program.progress import say, say_loading
+from pinn_ext.program.problem import check_files, refuse_unnamed
+from pinn_ext.program.progress import say_loading
 from pinn_ext.program.run_info import Info
 from pinn_ext.program.sweep import job, sweep
 
@@ -49,8 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     # that do not spin at all make it twice as slow on idle ones. Read when torch is loaded.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     try:
-        if arguments[:1] == ["compare"]:
-            return _compare(arguments[1:])
+        if commands.is_meant(arguments):
+            return commands.run(arguments[0], arguments[1:])
         return _hydra(arguments)
     except Refused as refusal:
         text = str(refusal)  # a user's text in it may be of any length
@@ -59,25 +60,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _REFUSED
     except KeyboardInterrupt:  # before a run has begun to catch it
         return 130
-
-
-def _compare(arguments: list[str]) -> int:
-    if len(arguments) != 1 or arguments[0].startswith("-"):
-        raise Refused(f"`compare` takes one folder: pinn-ext compare FOLDER, got {arguments}.")
-    folder = Path(arguments[0])
-    if not exists(folder) or not folder.is_dir():
-        raise Refused(f"There is no folder {shortened(folder)}.")
-    say_loading()
-    from pinn_ext.reports.compare import NotWritten, compare
-
-    with refusals():
-        try:
-            rows, text = compare(folder)
-        except NotWritten as error:
-            say(error.text)
-            raise
-    say(text)
-    return 0 if all(row["status"] == "ok" for row in rows) else 1
 
 
 def _hydra(arguments: list[str]) -> int:
@@ -188,6 +170,7 @@ def _check(cfg: schema.Config) -> Checked:
     with refusals():
         settings = schema.validate(cfg)  # without torch, so that a typo is answered at once
         check_sizes(cfg)
+        check_files(cfg)
         say_loading()
         from pinn_ext.program.build import check
         from solvers.devices import is_out_of_memory

@@ -12,11 +12,18 @@ from typing import IO, Any
 PART = ".part"
 """At the end of the name of a file that is being written."""
 
+CHECKPOINT = "checkpoint.pt"
+"""All that a run goes on from."""
+BEST = "best.pt"
+"""The best network of a run."""
+VERSIONS = "versions.json"
+"""What a run was made with."""
+
 _TABLES = ("history.csv", "events.csv", "gradients.csv")
 _PICTURES = ("losses.png", "weights.png", "fields.png", "gradients.png", "comparison.png")
-_TEXTS = ("config.yaml", "versions.json", "error.log", "comparison.csv", "comparison.json")
-_RUN_MARKS = ("checkpoint.pt", "report.json", "multirun.yaml")
-OWN_FILES = (*_RUN_MARKS, "best.pt", *_TEXTS, *_TABLES, *_PICTURES)
+_TEXTS = ("config.yaml", VERSIONS, "error.log", "comparison.csv", "comparison.json")
+_RUN_MARKS = (CHECKPOINT, "report.json", "multirun.yaml")
+OWN_FILES = (*_RUN_MARKS, BEST, *_TEXTS, *_TABLES, *_PICTURES)
 """Every file that a run or a sweep writes, its lock apart, which is never emptied."""
 
 
@@ -155,3 +162,22 @@ def replace_file(path: Path, content: str | bytes) -> None:
     mode = "ab" if isinstance(content, bytes) else "a"
     with replacing(path) as part, open_own(part, mode) as file:
         file.write(content)
+
+
+def make_file(path: Path, content: str) -> None:
+    """Write a file where there is none, whole or not at all.
+
+    Args:
+        path: of the file.
+        content: of the file.
+
+    Raises:
+        OSError: if it cannot be written, or there is something at the path, be it a link.
+    """
+    with open_own(path, "xb") as file:
+        try:
+            file.write(content.encode())
+            file.flush()
+        except BaseException:
+            path.unlink()
+            raise

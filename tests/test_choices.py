@@ -13,6 +13,7 @@ def test_the_solvers_have_them():
     assert set(choices.DAMPINGS) == set(DAMPINGS) - {"line_search"}
     assert choices.ORDERS["grid"] == stencils.ORDERS
     assert choices.ORDERS["cloud"] == choices.ORDERS["triangulation"] == polynomial_fit.ORDERS
+    assert choices.ORDERS[choices.MESH] == polynomial_fit.ORDERS
 
 
 def test_the_packages_have_them():

@@ -10,7 +10,7 @@ from pinn_ext import strategies
 from pinn_ext.adaptive_weights import checks as checked
 from pinn_ext.adaptive_weights.groups import check_groups
 from pinn_ext.adaptive_weights.limits import WeightLimits
-from pinn_ext.checks import check_choice, check_number, check_switch
+from pinn_ext.checks import check_number, check_switch
 from pinn_ext.strategies import Method, PointStrategy, Strategy
 from pinn_ext.strategies.base.terms import EMA_ALPHA, EPS
 
@@ -51,7 +51,7 @@ class WeightSettings:
 
     def __post_init__(self, built: Strategy | None) -> None:
         """Refuse values out of range, and build what follows from them."""
-        check_choice("strategy", self.strategy, strategies.names())
+        strategies.class_of(self.strategy)
         # Python's own numbers, as those of numpy would end up in the state.
         alpha = check_number("ema_alpha", self.ema_alpha, 0, 1, open_high=True)
         self._set("ema_alpha", float(alpha))

@@ -5,8 +5,9 @@ come batches that the loss terms (`pinn_ext.losses`) are measured on. `snapshots
 of torch-geometric graphs, one a time (`SnapshotGraphs`), and a batch of them (`SnapshotBatch`);
 read it first. `node_graphs` places nodes on a geometry and builds the graph with its operators;
 `collocation` draws points without a graph, for Gauss-Newton. What other programs made is read by
-`reference_files` (fields to compare with) and `meshes` (domains); `outside_files` has what both
-refuse. Only this package imports torch-geometric, through the data set's base class.
+`reference_files` (fields to compare with, or to start from: `initial_states`), `meshes` (domains)
+and `point_files` (points to ask at); `outside_files` has what they refuse. Only this package
+imports torch-geometric, through the data set's base class.
 """
 
 from __future__ import annotations

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+import numpy as np
 import torch
 from scipy.spatial import Delaunay
 from torch import Tensor
 from torch_geometric.data import Data
 
 from pinn_ext.checks import ArgumentError, check_choice
-from pinn_ext.choices import ORDERS
+from pinn_ext.choices import MESH, ORDERS
+from pinn_ext.datasets.meshes import MeshDomain, mesh_graph
 from pinn_ext.systems import System
 from pinn_ext.systems.boundary import Values
 from pinn_ext.systems.domains import Geometry
@@ -27,17 +29,19 @@ _FLAT = 1e-9  # area in spacings squared below which a triangle is made of round
 _SEARCHED = 64  # how far a refusal looks for a number of nodes that would do
 
 
-def node_graph(system: System, name: str, nodes_per_side: int, order: int) -> NodeGraph:
+def node_graph(system: System, name: str, nodes_per_side: int | None, order: int) -> NodeGraph:
     """Return the graph of a system's domain, with the operators' weights on its edges.
 
     The distance of neighbours is the shortest side of the box over `nodes_per_side - 1`, on a
-    periodic grid over `nodes_per_side`.
+    periodic grid over `nodes_per_side`. A mesh has the nodes that it has.
 
     Args:
         system: gives the domain and the kind of boundary.
         name: `"grid"`, regular; `"cloud"`, scattered; or `"triangulation"`, scattered too, but
-            neighbours are joined by triangles and thus not across a hole.
-        nodes_per_side: nodes along a side of the box, at least 3.
+            neighbours are joined by triangles and thus not across a hole; `"mesh"`, those of the
+            mesh that the system is on.
+        nodes_per_side: nodes along a side of the box, at least 3; None takes the system's default,
+            and is all that there is for a mesh.
         order: order of accuracy of the operators, one of `choices.ORDERS[name]`.
 
     Returns:
@@ -49,14 +53,17 @@ def node_graph(system: System, name: str, nodes_per_side: int, order: int) -> No
         ValueError: if no number of nodes would do; in the words of `solvers.operators`.
     """
     _check(system, name, order)
+    if isinstance(system.geometry, MeshDomain):
+        return _graph_of_mesh(system, system.geometry, nodes_per_side, order)
+    nodes = system.default_nodes if nodes_per_side is None else nodes_per_side
     try:
-        return _graph(system, name, nodes_per_side, order)
+        return _graph(system, name, nodes, order)
     except ValueError:
-        enough = _enough_nodes(system, name, nodes_per_side, order)
+        enough = _enough_nodes(system, name, nodes, order)
         if enough is None:
             raise
     wanted = f"be at least {enough} for a {name} of order {order} on this domain"
-    raise ArgumentError("nodes_per_side", wanted, nodes_per_side)
+    raise ArgumentError("nodes_per_side", wanted, nodes)
 
 
 def _check(system: System, name: str, order: int) -> None:
@@ -64,6 +71,11 @@ def _check(system: System, name: str, order: int) -> None:
     if order not in ORDERS[name]:
         wanted = f"be one of {', '.join(map(str, ORDERS[name]))} for a {name}"
         raise ArgumentError("order", wanted, repr(order))
+    on_mesh = isinstance(system.geometry, MeshDomain)
+    if on_mesh != (name == MESH):
+        legal = MESH if on_mesh else ", ".join(kind for kind in ORDERS if kind != MESH)
+        where = "a" if on_mesh else "no"
+        raise ArgumentError("name", f"be {legal} for a system on {where} mesh", repr(name))
     if system.periodic_axes and name != "grid":
         raise ArgumentError("name", "be grid for a periodic system", repr(name))
     if not system.on_box and name == "grid":
@@ -82,9 +94,38 @@ def _graph(system: System, name: str, nodes: int, order: int) -> NodeGraph:
                 shape, system.lower, system.upper, boundary=system.sides, order=order
             )
         else:
-            graph = _scattered_graph(system, name, nodes, order)
-        longest = _stable_step(system, graph)
-        graph.stable_step = torch.tensor([longest], dtype=torch.float64, device="cpu")
+            graph = _renumbered(_scattered_graph(system, name, nodes, order))
+        return _with_stable_step(system, graph)
+
+
+def _graph_of_mesh(
+    system: System, domain: MeshDomain, nodes_per_side: int | None, order: int
+) -> NodeGraph:
+    if nodes_per_side is not None:
+        wanted = "be left out for a mesh, which has the nodes of its file"
+        raise ArgumentError("nodes_per_side", wanted, nodes_per_side)
+    given = system.gives_values(torch.from_numpy(domain.mesh.points)).numpy()
+    outer = np.zeros_like(given)
+    outer[domain.mesh.boundary_nodes] = True
+    with on_cpu():
+        try:
+            graph = mesh_graph(domain.mesh, order=order, dirichlet=given & outer)
+        except ValueError as error:
+            wanted = f"hold a mesh that has derivatives of order {order} at each node"
+            got = f"one that has not ({str(error).rstrip('.')})"
+            raise ArgumentError("path", wanted, got) from None
+        return _with_stable_step(system, _renumbered(graph))
+
+
+def _renumbered(graph: NodeGraph) -> NodeGraph:
+    graph = reorder(graph)
+    del graph.node_order  # snapshots have no other numbering
+    return graph
+
+
+def _with_stable_step(system: System, graph: NodeGraph) -> NodeGraph:
+    longest = _stable_step(system, graph)
+    graph.stable_step = torch.tensor([longest], dtype=torch.float64, device="cpu")
     return graph
 
 
@@ -106,8 +147,6 @@ def _scattered_graph(system: System, name: str, nodes: int, order: int) -> NodeG
         found[graph.flux_index[0]] = True
         if not torch.equal(found, outer):
             raise ValueError("`points` must be dense enough to follow the boundary.")
-    graph = reorder(graph)
-    del graph.node_order  # snapshots have no other numbering
     return graph
 
 

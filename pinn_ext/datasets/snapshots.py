@@ -31,17 +31,19 @@ class SnapshotGraphs(InMemoryDataset):
 
     A graph carries `pos` `[n, dimension]`, the edges and weights of the operators, a
     `boundary_mask` `[n]`, its `time` `[1]`, the largest stable Runge-Kutta step there, and the
-    reference fields `y` `[n, 2]` where they are known, which serve validation only. With `conditions="hard"` it also
-    carries the data part of the constrained expression and its derivatives at the nodes.
+    reference fields `y` `[n, 2]` where they are known, which serve validation only. With
+    `conditions="hard"` it also carries the data part of the constrained expression and its
+    derivatives at the nodes.
 
     Args:
         system: gives domain, data and reference.
         num_graphs: how many snapshots.
-        name: of the nodes, `"grid"`, `"cloud"` or `"triangulation"`, see `node_graphs.node_graph`.
+        name: of the nodes, `"grid"`, `"cloud"`, `"triangulation"` or `"mesh"`, see
+            `node_graphs.node_graph`.
         order: order of accuracy of the graph's derivatives: 2, 4 or, on a grid, 6.
         step: length h of the Runge-Kutta step; times are stratified over `[0, final_time - h]`.
         nodes_per_side: nodes along each axis, from which scattered nodes take their spacing;
-            None takes the system's default.
+            None takes the system's default, or the mesh as it is.
         conditions: of the networks that are going to be trained, `"hard"` or `"soft"`.
         seed: of the times.
         shared: the nodes' graph, if `node_graph` has built it for these arguments; None builds it.
@@ -68,10 +70,10 @@ class SnapshotGraphs(InMemoryDataset):
         check_number("num_graphs", num_graphs, 1, integer=True)
         check_choice("conditions", conditions, CONDITIONS)
         check_number("step", step, 0, system.final_time, open_low=True, open_high=True)
-        nodes = system.default_nodes if nodes_per_side is None else nodes_per_side
-        check_number("nodes_per_side", nodes, 3, integer=True)
+        if nodes_per_side is not None:
+            check_number("nodes_per_side", nodes_per_side, 3, integer=True)
         self.system, self.step = system, step
-        space = node_graph(system, name, nodes, order) if shared is None else shared
+        space = node_graph(system, name, nodes_per_side, order) if shared is None else shared
         with on_cpu():  # torch-geometric does not say where its slices are to lie
             self.data, self.slices = self.collate(self._graphs(space, num_graphs, conditions, seed))
 
@@ -254,7 +256,7 @@ class SnapshotBatch:
         return self.inputs.detach()[places], outputs[places]
 
     def with_slopes(self) -> tuple[Tensor, Tensor]:
-        """Return nodes and times `[B, dimension + 1]` whose slopes are given, and the normals there.
+        """Return nodes and times `[B, dimension + 1]` with given slopes, and the normals there.
 
         A node in the corner of two sides comes once for each; the normals are `[B, dimension]`.
         """

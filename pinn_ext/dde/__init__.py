@@ -5,13 +5,13 @@ model, its loss weights, and a record of how they moved.
 
 `callback` has `AdaptiveWeights`, what most scripts need: open it first. It is made of `weighting`
 (what happens inside a step) and, for the strategy `auto`, of `auto` (pilots of candidates).
-`gauss_newton` has `train_gauss_newton`. All of these read and set a model through `model`, the one
-place where traps of DeepXDE are dealt with. `data` and `phases` are the program's: graphs as
-DeepXDE data, and the stretches of a run. `scale_outputs` and `tensorboard` are small tools for
-scripts, `messages` has what the callback prints.
+`gauss_newton` has `train_gauss_newton`, `slabs` has `march`. All of these read and set a model
+through `model`, the one place where traps of DeepXDE are dealt with. `data` and `phases` are the
+program's: graphs as DeepXDE data, and the stretches of a run. `scale_outputs` and `tensorboard` are
+small tools for scripts, `messages` has what the callback prints.
 
-Imports run down: callback, auto, weighting, model; `data` and `gauss_newton` stand on `model`
-alone, `phases` and `tensorboard` above the callback.
+Imports run down: callback, auto, weighting, model; `data`, `gauss_newton` and `slabs` stand on
+`model` alone, `phases` and `tensorboard` above the callback.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ conditions are soft. Each is in units of its field, so dimensionless.
 
 `physics_loss` has them (`PhysicsLoss`); open it first. `rk4_mismatch` is the Runge-Kutta part;
 `row_points` says which point each residual row belongs to, for strategies that weigh points.
-`from_config` builds the loss that a configuration describes. `solution_error` measures relative L2
-errors on points that are never trained on, against the exact solution or what `known_solution` has
-of files and of Runge-Kutta steps.
+`from_config` builds the loss and the network that a configuration describes. `solution_error`
+measures relative L2 errors on points that are never trained on, against the exact solution or what
+`known_solution` has of files and of Runge-Kutta steps.
 """

@@ -79,9 +79,7 @@ def within(data: ReferenceData, system: System) -> KnownSolution:
             f"[0, {end:g}] in time and are left out."
         )
     kept = inside.nonzero().flatten()
-    return KnownSolution(
-        inputs[kept], torch.from_numpy(fields)[kept], data.source, tuple(notes)
-    )
+    return KnownSolution(inputs[kept], torch.from_numpy(fields)[kept], data.source, tuple(notes))
 
 
 def _extent(x: np.ndarray) -> str:

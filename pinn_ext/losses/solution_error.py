@@ -34,7 +34,7 @@ class Evaluator:
         against: what to compare with instead of the system's own solution.
 
     Attributes:
-        reference: u and v at the points `[M, 2]`, float64 on the CPU; None where they are not known.
+        reference: u and v at the points `[M, 2]`, float64 on the CPU; None where not known.
         label: what they are, in a few words; empty where they are not known.
     """
 

@@ -15,14 +15,14 @@ from pinn_ext.adaptive_weights.settings import WeightSettings
 from pinn_ext.checks import ArgumentError, check_number
 from pinn_ext.datasets import SnapshotBatch, SnapshotGraphs
 from pinn_ext.datasets.node_graphs import NodeGraph, node_graph
-from pinn_ext.losses.from_config import initial_weights, physics_loss
+from pinn_ext.losses.from_config import field_network, initial_weights, physics_loss
 from pinn_ext.losses.known_solution import KnownSolution
 from pinn_ext.losses.physics_loss import PhysicsLoss
 from pinn_ext.losses.solution_error import Evaluator
 from pinn_ext.networks import FieldNetwork
 from pinn_ext.program.machine.devices import device_of, reduced_precision, take
 from pinn_ext.program.machine.sizes import check_sizes
-from pinn_ext.program.problem import reference_of
+from pinn_ext.program.problem import notes_on_input, reference_of
 from pinn_ext.reports.epoch_log import EpochLog
 from pinn_ext.schema import Config
 from pinn_ext.systems import System
@@ -113,9 +113,8 @@ def check(cfg: Config, settings: WeightSettings | None = None) -> Checked:
 
 
 def _node_graph(dataset: schema.Dataset, system: System) -> NodeGraph:
-    nodes = dataset.nodes_per_side or system.default_nodes
     try:
-        return node_graph(system, dataset.name, nodes, dataset.order)
+        return node_graph(system, dataset.name, dataset.nodes_per_side, dataset.order)
     except ArgumentError as error:
         raise error.under("dataset") from None
 
@@ -139,7 +138,7 @@ def build(checked: Checked, folder: Path) -> Built:
     make_default(device)
     configure(cfg.dtype, cfg.seed)
     with on_cpu():  # random numbers that do not depend on the device
-        network = _network(cfg, loss).to(device)
+        network = field_network(cfg, loss).to(device)
         data = _data(checked)
         evaluator = Evaluator(
             loss.system, device, torch.get_default_dtype(), against=checked.against
@@ -153,7 +152,8 @@ def build(checked: Checked, folder: Path) -> Built:
 def _notes(checked: Checked, data: GraphData) -> list[str]:
     """Return what a user should know before the training: what is less exact, or slower."""
     cfg, reduced, graphs = checked.cfg, reduced_precision(checked.device), data.resident
-    notes = [] if checked.against is None else list(checked.against.notes)
+    notes = notes_on_input(checked.loss.system, checked.nodes)
+    notes += [] if checked.against is None else checked.against.notes
     if checked.against is None and not checked.loss.system.has_solution:
         notes.append(
             "No solution of this problem is known: the run is judged by its residuals on held-out "
@@ -171,25 +171,6 @@ def _notes(checked: Checked, data: GraphData) -> list[str]:
             f"memory, as {graphs.device} has too little that is free: each batch is copied there."
         )
     return notes
-
-
-def _network(cfg: Config, loss: PhysicsLoss) -> FieldNetwork:
-    network = cfg.network
-    waves = network.features == "fourier"
-    return FieldNetwork(
-        loss.system,
-        list(network.hidden),
-        activation=network.activation,
-        conditions=cfg.problem.conditions,
-        scaling=cfg.problem.scaling,
-        scales=loss.scales,
-        seed=cfg.seed,
-        w0=network.w0 if network.activation == "sine" else None,
-        features=network.features,
-        fourier_frequencies=network.fourier_frequencies if waves else None,
-        fourier_scale=network.fourier_scale if waves else None,
-        first_layer=network.first_layer,
-    )
 
 
 def _data(checked: Checked) -> GraphData:

@@ -33,10 +33,13 @@ def refusals() -> Iterator[None]:
 
 
 def register_schema() -> None:
-    """Make the typed schema known to Hydra, under the name that `config.yaml` begins with."""
+    """Make known to Hydra the schema, which `config.yaml` begins with, and what has no file."""
     from hydra.core.config_store import ConfigStore
 
+    from pinn_ext.schema import supplied_configs
+
     ConfigStore.instance().store(name="schema", node=schema.Config)
+    supplied_configs.make_known()
 
 
 def config_dir() -> Path:
@@ -72,17 +75,18 @@ def compose(
         Refused: if Hydra cannot compose it; one sentence.
     """
     import hydra
+    from hydra.core.global_hydra import GlobalHydra
     from omegaconf import OmegaConf, open_dict
 
     register_schema()
-    own = list(overrides)
-    if search:
-        own.append(f"hydra.searchpath=[file://{_search_folder(search)}]")
+    loader = config_loader(search)
     try:
         with hydra.initialize_config_dir(
             str(config_dir()), version_base="1.3", job_name="pinn-ext"
         ):
-            cfg = hydra.compose(name, own, return_hydra_config=True)
+            loaded: Any = GlobalHydra.instance().hydra
+            loaded.config_loader = loader  # which knows the search folder
+            cfg = hydra.compose(name, list(overrides), return_hydra_config=True)
         hydra_part = copy.deepcopy(cfg).hydra  # its names may be made from all of its own keys
         with open_dict(cfg):
             del cfg["hydra"]
@@ -114,10 +118,12 @@ def config_loader(search: str | None = None) -> Any:
     """
     from hydra._internal.config_loader_impl import ConfigLoaderImpl
     from hydra._internal.utils import create_config_search_path
+    from hydra.core.config_search_path import SearchPathQuery
 
     path = create_config_search_path(str(config_dir()))
-    if search:
-        path.append("command-line", f"file://{_search_folder(search)}")
+    if search:  # where Hydra puts it
+        folder = f"file://{_search_folder(search)}"
+        path.prepend("command-line", folder, SearchPathQuery(provider="schema"))
     return ConfigLoaderImpl(config_search_path=path)
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pinn_ext.checks import ArgumentError
-from pinn_ext.files import RunError
+from pinn_ext.files import RunError, exists, shortened
 from pinn_ext.schema import Config
 from pinn_ext.schema.keys import keys_set_by
 
 if TYPE_CHECKING:  # torch is loaded once the configuration is known to be sound
+    from pinn_ext.datasets.initial_states import InitialState
     from pinn_ext.datasets.node_graphs import NodeGraph
     from pinn_ext.losses.known_solution import KnownSolution
     from pinn_ext.systems import System
@@ -23,6 +24,7 @@ BY_RK4 = "rk4"
 
 _KEY = "problem.file"
 _SHOWN = 3  # lines of a difference
+_APART = 1e-3  # of a field, by which initial and boundary data may differ unsaid
 
 
 def refuse_unnamed(cfg: Config, overrides: Iterable[str]) -> None:
@@ -76,6 +78,95 @@ def description(system: System) -> dict[str, str] | None:
     return {"path": str(source.path), "sha256": source.digest, "text": source.text}
 
 
+def check_files(cfg: Config) -> None:
+    """Refuse paths that lead nowhere, before torch is loaded.
+
+    Args:
+        cfg: the configuration.
+
+    Raises:
+        ArgumentError: naming the key.
+    """
+    given = {"dataset.path": cfg.dataset.path, "problem.initial": cfg.problem.initial}
+    for key, path in given.items():
+        if path is not None and "*" not in path and not exists(Path(path)):
+            raise ArgumentError(key, "name a file", f"nothing at {shortened(Path(path))}")
+
+
+def inputs_of(system: System) -> dict[str, dict[str, str]]:
+    """Return what a checkpoint says of the mesh and the initial state of a system.
+
+    Args:
+        system: the problem.
+
+    Returns:
+        By the key that names the file: its path, and a digest of what was read of it.
+    """
+    from pinn_ext.datasets.initial_states import InitialState
+    from pinn_ext.datasets.meshes import MeshDomain
+
+    domain, start = system.geometry, getattr(system, "start", None)
+    found = {}
+    if isinstance(domain, MeshDomain):
+        found["dataset.path"] = {"path": domain.mesh.source, "sha256": domain.digest}
+    if isinstance(start, InitialState):
+        found["problem.initial"] = {"path": start.source, "sha256": start.digest}
+    return found
+
+
+def check_same_inputs(saved: Any, system: System) -> None:
+    """Refuse a mesh or an initial state that has changed since a run was made.
+
+    Args:
+        saved: what `inputs_of` returned then; None of a run of an earlier version.
+        system: that the run goes on with.
+
+    Raises:
+        RunError: naming the file.
+    """
+    for key, now in inputs_of(system).items():
+        before = saved.get(key) if isinstance(saved, Mapping) else None
+        if not isinstance(before, Mapping) or before.get("sha256") != now["sha256"]:
+            raise RunError(
+                f"{now['path']} ({key}) has changed since the run was made: put it back as it was, "
+                "or start a new run."
+            )
+
+
+def notes_on_input(system: System, nodes: NodeGraph) -> list[str]:
+    """Return what is to be said of a mesh and of an initial state before the training.
+
+    Args:
+        system: the problem.
+        nodes: the graph of its snapshots.
+
+    Returns:
+        A sentence each.
+    """
+    from pinn_ext.datasets.initial_states import InitialState
+
+    start = getattr(system, "start", None)
+    if not isinstance(start, InitialState):
+        return list(system.notes)
+    return [*system.notes, *start.notes(nodes.pos), *_apart(system, nodes, start)]
+
+
+def _apart(system: System, nodes: NodeGraph, start: InitialState) -> list[str]:
+    """Say how far an initial state is from the values given on the boundary at t = 0."""
+    x = nodes.pos[nodes.boundary_mask]
+    if not len(x):
+        return []
+    given, measured = system.data(x, x.new_zeros(len(x))), start(x)
+    most = (given - measured).abs().amax(dim=0)
+    if not bool((most > _APART * measured.abs().amax(dim=0)).any()):
+        return []
+    u, v = most.tolist()
+    return [
+        f"On the boundary {start.source} differs from the values that are given there by up to "
+        f"{u:.2g} in u and {v:.2g} in v: the given ones hold."
+    ]
+
+
 def reference_of(cfg: Config, system: System, nodes: NodeGraph) -> KnownSolution | None:
     """Return what `problem.reference` asks to compare a network with.
 
@@ -122,9 +213,9 @@ def _by_rk4(cfg: Config, system: System, nodes: NodeGraph) -> KnownSolution:
     from pinn_ext.losses.known_solution import by_runge_kutta
 
     dataset = cfg.dataset
-    per_side = dataset.nodes_per_side or system.default_nodes
     try:  # an estimate of its error is worth a second solution, where there is one
-        other = node_graph(system, dataset.name, per_side, 4 if dataset.order == 2 else 2)
+        order = 4 if dataset.order == 2 else 2
+        other = node_graph(system, dataset.name, dataset.nodes_per_side, order)
     except ValueError:
         other = None
     return by_runge_kutta(system, nodes, other)

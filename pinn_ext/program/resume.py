@@ -9,7 +9,6 @@ from typing import Any
 
 from pinn_ext import schema
 from pinn_ext.checks import ArgumentError
-from pinn_ext.files import RunError
 from pinn_ext.program import checkpoints
 from pinn_ext.program.checkpoints import parts
 from pinn_ext.program.machine.devices import is_here
@@ -32,6 +31,8 @@ _FREE = (
     "experiment",
     "problem.file",  # whose text must be the same, which is looked at when it has been run
 )
+_MOVED = ("dataset.path", "problem.initial")
+"""Files that may lie elsewhere; what is read of them must be the same, which is looked at then."""
 
 _TABLES = {"history": HISTORY_FILE, "events": EVENTS_FILE, "gradients": GRADIENTS_FILE}
 
@@ -78,7 +79,7 @@ def prepare(path: Path, cfg: Config, overrides: Sequence[str], choices: dict[str
         raise ArgumentError("training.resume", "be a checkpoint or the folder of a run", "''")
     file = path / checkpoints.FILE_NAME if path.is_dir() else path
     saved = parts.load(file)
-    old = _saved_config(file, saved["config"])
+    old = parts.saved_config(file, saved["config"])
     given = [key for override in overrides for key in keys_set_by(override)]
     for key in given:
         _check_same(key, old, cfg, saved["choices"], choices)
@@ -122,6 +123,8 @@ def _check_same(key: str, old: Config, cfg: Config, old_choices: dict, choices: 
         before, now = old_choices.get(key), choices.get(key)
     else:
         before, now = schema.select(old, key), schema.select(cfg, key)
+        if key in _MOVED and before is not None and now is not None:
+            return
     if before != now:
         raise ValueError(
             f"`{key}` cannot differ from the checkpoint when a run is resumed: it is "
@@ -151,17 +154,13 @@ def _changed(old: Config, cfg: Config, given: Sequence[str], phase: str) -> Conf
         values["device"] = "auto"
     if "problem.file" in given:
         values["problem"]["file"] = cfg.problem.file
+    if "dataset.path" in given:
+        values["dataset"]["path"] = cfg.dataset.path
+    if "problem.initial" in given:
+        values["problem"]["initial"] = cfg.problem.initial
     if "experiment.name" in given:
         values["experiment"]["name"] = cfg.experiment.name
     return schema.from_dict(values)
-
-
-def _saved_config(file: Path, values: dict[str, Any]) -> Config:
-    try:
-        return schema.from_dict(values)
-    except Exception as error:  # OmegaConf's, of a key that is not or no longer there
-        text = str(error).splitlines()[0]
-        raise RunError(f"The checkpoint {file} does not fit this version ({text}).") from None
 
 
 def _check_epochs(old: Training, now: int, phase: str) -> None:

@@ -175,13 +175,13 @@ def _field_points(system: System, n: int) -> tuple[Tensor, tuple[float, ...], tu
 
     Points are the centres of the cells that are painted.
     """
-    x = _centres(system.lower[0], system.upper[0], n)
+    x = centres(system.lower[0], system.upper[0], n)
     end = system.final_time
     if system.dimension == 1:
-        t = _centres(0.0, end, n)
+        t = centres(0.0, end, n)
         extent = (system.lower[0], system.upper[0], 0.0, end)
-        return torch.cartesian_prod(x, t), extent, ("x", "t"), system.name
-    y = _centres(system.lower[1], system.upper[1], n)
+        return torch.cartesian_prod(x, t), extent, ("x", "t"), system.title
+    y = centres(system.lower[1], system.upper[1], n)
     middle = [
         torch.tensor([(low + high) / 2], dtype=torch.float64, device="cpu")
         for low, high in zip(system.lower[2:], system.upper[2:], strict=True)
@@ -189,9 +189,10 @@ def _field_points(system: System, n: int) -> tuple[Tensor, tuple[float, ...], tu
     final = torch.tensor([end], dtype=torch.float64, device="cpu")
     points = torch.cartesian_prod(x, y, *middle, final)
     extent = (system.lower[0], system.upper[0], system.lower[1], system.upper[1])
-    return points, extent, ("x", "y"), f"{system.name} at t = {end:g}"
+    return points, extent, ("x", "y"), f"{system.title} at t = {end:g}"
 
 
-def _centres(low: float, high: float, n: int) -> Tensor:
+def centres(low: float, high: float, n: int) -> Tensor:
+    """Return the centres `[n]` of n equal cells from `low` to `high`, float64."""
     part = (torch.arange(n, dtype=torch.float64, device="cpu") + 0.5) / n
     return low + part * (high - low)

@@ -14,7 +14,7 @@ import torch
 
 from pinn_ext import schema
 from pinn_ext.datasets import SnapshotBatch
-from pinn_ext.files import RunError, replace_file
+from pinn_ext.files import VERSIONS, RunError, replace_file
 from pinn_ext.losses.known_solution import KnownSolution
 from pinn_ext.losses.physics_loss import PhysicsLoss
 from pinn_ext.losses.solution_error import Evaluator
@@ -27,7 +27,6 @@ from solvers.devices import on_cpu
 
 FILE_NAME = "report.json"
 CONFIG_NAME = "config.yaml"
-VERSIONS_NAME = "versions.json"
 _PACKAGES = ("torch", "deepxde", "torch-geometric", "hydra-core", "scipy", "numpy")
 
 
@@ -48,7 +47,7 @@ def config_files(folder: Path, config: Mapping[str, Any]) -> dict[Path, bytes]:
     """
     return {
         folder / CONFIG_NAME: schema.to_yaml(dict(config)).encode(),
-        folder / VERSIONS_NAME: _json(versions()).encode(),
+        folder / VERSIONS: _json(versions()).encode(),
     }
 
 
@@ -103,101 +102,6 @@ def failure(message: str, **known: Any) -> dict[str, Any]:
     return {**known, "status": "failed", "message": message}
 
 
-def summary(content: Mapping[str, Any], folder: Path) -> str:
-    """Return the closing lines of a run.
-
-    Args:
-        content: its report.
-        folder: where everything lies.
-
-    Returns:
-        A small table of errors per field, and where to look.
-    """
-    of_what = f"after {_length(content)}"
-    if content["keep"] == "best" and content["best"]:
-        of_what = f"of the best network, {_best(content)}"
-    known = content["reference"] is not None
-    lines = ["", *(_errors(content, of_what) if known else _held_out(content))]
-    last = (content["raw_losses_last"] or {}) if content["rk4_floor"] else {}
-    floors = [
-        f"{field} {content['rk4_floor'][field]:.1e} (network {last[name]:.1e})"
-        for field, name in zip(FIELDS, ("RK4_loss1", "RK4_loss2"), strict=True)
-        if name in last
-    ]
-    if floors:
-        lines.append(f"RK4 loss of the exact solution on these graphs: {', '.join(floors)}")
-    if content.get("penalty"):
-        lines.append(
-            f"Penalty of {content['strategy']} beside the weighted losses: {content['penalty']:.3e}"
-        )
-    seconds, share = content["seconds_training"], content["seconds_weighting"]
-    lines.append(f"Training took {seconds:.1f} s, {share:.2f} s of it for the weights.")
-    if content.get("choice"):
-        lines += _choice(content)
-    if content.get("gauss_newton_ended"):
-        lines.append(f"Gauss-Newton ended: {content['gauss_newton_ended']}.")
-    if content["message"]:
-        lines.append(f"Training failed: {content['message']}")
-    elif content["status"] != "ok":
-        lines.append(f"Interrupted; go on with training.resume={folder}")
-    lines.append(f"Results: {folder}")
-    return "\n".join(lines)
-
-
-def _errors(content: Mapping[str, Any], of_what: str) -> list[str]:
-    """Return the table of errors against what is known of the solution."""
-    against = content["reference"]
-    points = "points never trained on"
-    if against not in ("exact solution", "stored reference"):
-        points = f"against {against}"
-    lines = [f"Relative L2 error {of_what} ({points}):"]
-    lines.append(f"  {'field':8}{'network':>11}{'trivial answer':>17}")
-    for field in FIELDS:
-        error, trivial = content["relative_l2"][field], content["relative_l2_trivial"][field]
-        lines.append(f"  {field:8}{error:11.2e}{trivial:17.2e}")
-    return lines + _other_network(content)
-
-
-def _held_out(content: Mapping[str, Any]) -> list[str]:
-    """Return the raw losses that a run without a known solution is judged by."""
-    lines = [
-        "No solution is known, so there are no errors. Raw losses on held-out snapshots, at the "
-        "first and the last row:"
-    ]
-    first, last = content["validation_losses_first"] or {}, content["validation_losses_last"] or {}
-    lines += [f"  {name:11}{first[name]:11.2e}{last[name]:11.2e}" for name in last]
-    return lines
-
-
-def _other_network(content: Mapping[str, Any]) -> list[str]:
-    """Return the errors of the network that the table is not about, if they are others."""
-    if content["relative_l2_last"] == content["relative_l2_best"]:
-        return []
-    kept_best = content["keep"] == "best"
-    errors = content["relative_l2_last" if kept_best else "relative_l2_best"]
-    text = ", ".join(f"{field} {errors[field]:.2e}" for field in FIELDS)
-    if kept_best:
-        return [f"The last network, after {_length(content)}: {text}"]
-    return [f"The best network by validation losses, {_best(content)}: {text} (best.pt)"]
-
-
-def _best(content: Mapping[str, Any]) -> str:
-    best = content["best"]
-    return f"{PHASES[best['phase']].counted} {best['epoch']}"
-
-
-def _choice(content: Mapping[str, Any]) -> list[str]:
-    """Return what was chosen, and what fixed weights would have cost."""
-    seconds = sum(row["seconds"] for row in content["pilots"])
-    lines = [f"Chosen: {content['choice']}.", f"The pilots took {seconds:.1f} s of the training."]
-    if content["seconds_fixed"]:
-        lines[-1] += (
-            f" With fixed weights the {content['epochs']} epochs would take about "
-            f"{content['seconds_fixed']:.1f} s (by their pilot; training=default makes that run)."
-        )
-    return lines
-
-
 def seconds_of_fixed(rows: Sequence[Mapping[str, Any]], period: int, epochs: int) -> float | None:
     """Return how long a run with fixed weights would take.
 
@@ -213,12 +117,6 @@ def seconds_of_fixed(rows: Sequence[Mapping[str, Any]], period: int, epochs: int
         if row["candidate"] == "fixed" and row["round"] == 1:
             return row["seconds"] * epochs * period / row["iterations"]
     return None
-
-
-def _length(content: Mapping[str, Any]) -> str:
-    counts = {phase.counted: content[phase.total] for phase in PHASES.values()}
-    parts = [f"{n} {unit}{'s' * (n != 1)}" for unit, n in counts.items() if n]
-    return " and ".join(parts) or "0 epochs"
 
 
 def of_history(rows: Sequence[Mapping[str, Any]], initial: Mapping[str, float]) -> dict[str, Any]:
@@ -319,7 +217,7 @@ def draw(
         rows: history of the run.
         gradients: lengths and angles of the terms' gradients, empty if they were not measured.
         network: at the end of the run.
-        against: what the fields are compared with instead of the system's own solution, if anything.
+        against: what fields are compared with in place of the system's own solution, if anything.
 
     Raises:
         RunError: if a picture cannot be written.

@@ -45,7 +45,7 @@ def fields(
             axis.set_aspect("auto" if flat else "equal")
             figure.colorbar(picture, ax=axis, shrink=0.9)
     time = "" if flat else f" at t = {inputs[:, -1].max():g}"
-    figure.suptitle(f"{system.name}{time}, reference: {against.label}")
+    figure.suptitle(f"{system.title}{time}, reference: {against.label}")
     figure.savefig(path, dpi=DPI)
     plt.close(figure)
 

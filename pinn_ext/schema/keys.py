@@ -19,6 +19,7 @@ FREE_KEYS = (
     "training.loss.adaptive.groups.",
     "problem.parameters.",
     "problem.reference_columns.",
+    "problem.initial_columns.",
 )
 """Mappings whose keys the schema does not know; a wrong one is refused where it is used."""
 WEIGHT_KEYS = {
@@ -94,6 +95,7 @@ class GaussNewton:
     use_rk4: bool = False
     resample_every: int = 0
     memory_limit_gb: float | None = None
+    sketch: str | None = None
 
 
 @dataclass
@@ -130,6 +132,10 @@ class Problem:
     reference: str | None = None
     reference_columns: dict[str, str] = field(default_factory=dict)
     reference_time: float | None = None
+    dirichlet_group: Any = None
+    initial: str | None = None
+    initial_columns: dict[str, str] = field(default_factory=dict)
+    initial_time: float | None = None
 
 
 @dataclass
@@ -137,6 +143,7 @@ class Dataset:
     """`dataset`: the snapshot graphs."""
 
     name: str = "grid"
+    path: str | None = None
     num_graphs: int = 100
     num_validation: int = 10
     nodes_per_side: int | None = None

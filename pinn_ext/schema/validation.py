@@ -11,8 +11,10 @@ from pinn_ext.adaptive_weights.groups import check_groups
 from pinn_ext.adaptive_weights.settings import WeightSettings
 from pinn_ext.checks import (
     ArgumentError,
+    brief,
     check_choice,
     check_fits,
+    check_list,
     check_number,
     check_numbers_fit,
 )
@@ -63,6 +65,8 @@ def validate(cfg: Config) -> WeightSettings:
     _validate_problem(cfg.problem)
     _validate_dataset(cfg.dataset)
     _validate_geometry(cfg.problem, cfg.dataset)
+    _validate_mesh(cfg.problem, cfg.dataset)
+    _validate_initial(cfg.problem)
     _validate_network(cfg.network)
     _validate_training(cfg.training)
     settings = _validate_loss(cfg.training.loss, cfg.problem.conditions == "soft")
@@ -125,6 +129,71 @@ def _validate_geometry(problem: Problem, dataset: Dataset) -> None:
             "box only)",
             "'hard'",
         )
+
+
+def group_names(problem: Problem) -> tuple[str, ...] | None:
+    """Return the groups of a mesh's boundary that `problem.dirichlet_group` names.
+
+    Args:
+        problem: the group of keys.
+
+    Returns:
+        Their names, None where it is left out, which means all of the boundary.
+
+    Raises:
+        ArgumentError: if it is neither a name nor a list of names; groups may be called by numbers.
+    """
+    key, wanted = "problem.dirichlet_group", "be the name of a group, or a list of names"
+    given = problem.dirichlet_group
+    if given is None:
+        return None
+    names = [given] if isinstance(given, (str, int)) else check_list(key, given, wanted)
+    if any(isinstance(name, bool) or not isinstance(name, (str, int)) for name in names):
+        raise ArgumentError(key, wanted, brief(given))
+    return tuple(map(str, names))
+
+
+def _validate_mesh(problem: Problem, dataset: Dataset) -> None:
+    """Refuse a mesh without a file, a file without a mesh, and what a mesh does not go with."""
+    name = f"dataset.name={choices.MESH}"
+    groups = group_names(problem)
+    if dataset.name != choices.MESH:
+        given = {"dataset.path": dataset.path, "problem.dirichlet_group": groups}
+        for key, value in given.items():
+            if value is not None:
+                raise ArgumentError(key, f"be left out unless {name}", brief(value))
+        return
+    if not dataset.path:
+        raise ArgumentError("dataset.path", f"name the file of a mesh for {name}", "nothing")
+    nodes = dataset.nodes_per_side
+    if nodes is not None:
+        wanted = f"be null for {name}, whose nodes are those of its file"
+        raise ArgumentError("dataset.nodes_per_side", wanted, nodes)
+    if problem.geometry is not None:
+        wanted = f"be null for {name}, as the mesh is the domain"
+        raise ArgumentError("problem.geometry", wanted, repr(problem.geometry))
+    if problem.conditions == "hard":
+        wanted = f"be soft for {name} (they can be built into the network on a box only)"
+        raise ArgumentError("problem.conditions", wanted, "'hard'")
+
+
+def _validate_initial(problem: Problem) -> None:
+    if problem.initial is None:
+        if problem.initial_columns or problem.initial_time is not None:
+            key = "initial_columns" if problem.initial_columns else "initial_time"
+            wanted = "be left out without problem.initial"
+            raise ArgumentError(f"problem.{key}", wanted, getattr(problem, key))
+        return
+    if not problem.initial:
+        raise ArgumentError("problem.initial", "name a file", "nothing")
+    if problem.initial_time is not None:
+        check_number("problem.initial_time", problem.initial_time)
+    if problem.conditions == "hard":
+        wanted = (
+            "be soft for problem.initial, as fields between points have no second derivatives to "
+            "build into the network"
+        )
+        raise ArgumentError("problem.conditions", wanted, "'hard'")
 
 
 def _validate_network(network: Network) -> None:
@@ -191,6 +260,9 @@ def _validate_gauss_newton(phase: GaussNewton) -> None:
     check_number(f"{where}.resample_every", phase.resample_every, 0, integer=True)
     if phase.memory_limit_gb is not None:
         check_number(f"{where}.memory_limit_gb", phase.memory_limit_gb, 0, open_low=True)
+    if phase.sketch not in (None, "auto") and not str(phase.sketch).isdecimal():
+        wanted = "be null, auto or a whole number of rows"
+        raise ArgumentError(f"{where}.sketch", wanted, repr(phase.sketch))
 
 
 def _validate_loss(loss: Loss, soft: bool) -> WeightSettings:

@@ -11,18 +11,21 @@ Open `base/terms` first, then any method: each has a file of its name. There are
 - `PointStrategy` (`base/points`) weighs the points of a term: `rba`, `sa_pinn`, `causal`.
 - `Auto` (`auto`) chooses among strategies by short pilots.
 
-This file has the registry: `names`, `option_names`, `create`. A new strategy is one more file and
-one more name here (docs/strategies.md, "Add a strategy"). Nothing here loads torch at import.
+This file has the registry: `names`, `option_names`, `create`, and `register` for classes from
+outside. A new strategy is one more file and one more name here (docs/strategies.md, "Add a
+strategy"). Nothing here loads torch at import.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
-from pinn_ext.checks import ArgumentError, check_choice
+from pinn_ext.checks import ArgumentError
+from pinn_ext.registry import STRATEGIES, Registry
 from pinn_ext.strategies.auto import Auto
+from pinn_ext.strategies.base.class_check import check_strategy
 from pinn_ext.strategies.base.gradients import Gradients
 from pinn_ext.strategies.base.method import Method
 from pinn_ext.strategies.base.points import PointBlock, PointState, PointStrategy
@@ -61,10 +64,13 @@ __all__ = [
     "State",
     "Statistics",
     "Strategy",
+    "class_of",
     "create",
     "names",
     "option_names",
+    "register",
     "term_names",
+    "weighs_terms",
 ]
 
 _REGISTRY: dict[str, type[Any]] = {
@@ -94,6 +100,8 @@ _REGISTRY: dict[str, type[Any]] = {
         Uncertainty,
     )
 }
+_STRATEGIES: Registry[Any] = Registry(_REGISTRY, STRATEGIES, check_strategy)
+Kind = TypeVar("Kind", bound=Strategy | PointStrategy)
 _SHARED = ("ema_alpha", "eps")
 """Settings that are arguments of `AdaptiveLossWeights` rather than options of one strategy."""
 
@@ -107,7 +115,43 @@ def names() -> list[str]:
     >>> "ema" in names()
     True
     """
-    return sorted(_REGISTRY)
+    return _STRATEGIES.names()
+
+
+def register(cls: type[Kind]) -> type[Kind]:
+    """Make a strategy known under its name, here and in the program; this is a decorator too.
+
+    An installed package need not call it if it has an entry point of the group
+    `pinn_ext.strategies` (docs/plugins.md).
+
+    Args:
+        cls: a frozen dataclass derived from `Strategy` or `PointStrategy`, with `name` and a
+            default for each of its options.
+
+    Returns:
+        The class.
+
+    Raises:
+        ArgumentError: if it lacks one of these, or another strategy has its name.
+    """
+    _STRATEGIES.register(cls)
+    return cls
+
+
+def class_of(name: str) -> type[Any]:
+    """Return the class of a strategy.
+
+    Args:
+        name: one of `names()`.
+
+    Returns:
+        The class.
+
+    Raises:
+        ArgumentError: if there is no such strategy.
+        ValueError: if an installed package offers it and it cannot be used.
+    """
+    return _STRATEGIES.find("strategy", name)
 
 
 def term_names() -> list[str]:
@@ -115,8 +159,25 @@ def term_names() -> list[str]:
 
     Returns:
         Those of `names()` that `AdaptiveLossWeights` accepts; all follow the protocol `Strategy`.
+        What an installed package offers counts among them until it is loaded.
     """
-    return [name for name in names() if issubclass(_REGISTRY[name], Strategy)]
+    here = _STRATEGIES.at_hand()
+    return [name for name in names() if name not in here or issubclass(here[name], Strategy)]
+
+
+def weighs_terms(name: Any) -> bool:
+    """Return whether a name is that of a strategy that weighs loss terms.
+
+    Args:
+        name: anything.
+
+    Returns:
+        False also where there is no such strategy.
+    """
+    try:
+        return issubclass(class_of(name), Strategy)
+    except ArgumentError:
+        return False
 
 
 def option_names(name: str) -> list[str]:
@@ -131,8 +192,7 @@ def option_names(name: str) -> list[str]:
     Raises:
         ValueError: if there is no such strategy.
     """
-    cls = _REGISTRY[check_choice("strategy", name, _REGISTRY)]
-    return [field.name for field in fields(cls) if field.name not in _SHARED]
+    return [field.name for field in fields(class_of(name)) if field.name not in _SHARED]
 
 
 def create(name: str, options: Mapping[str, Any] | None = None, **settings: Any) -> Method:
@@ -149,7 +209,7 @@ def create(name: str, options: Mapping[str, Any] | None = None, **settings: Any)
     Raises:
         ArgumentError: if there is no such strategy, or an option is not its own or out of range.
     """
-    cls = _REGISTRY[check_choice("strategy", name, _REGISTRY)]
+    cls = class_of(name)
     legal = option_names(name)
     options = {} if options is None else options
     if not isinstance(options, Mapping):
@@ -163,7 +223,7 @@ def create(name: str, options: Mapping[str, Any] | None = None, **settings: Any)
 
 def _refuse_option(name: str, key: str, legal: list[str]) -> NoReturn:
     wanted = f"be among {', '.join(legal)}" if legal else "be empty, as it has none"
-    owners = [other for other in names() if key in option_names(other)]
+    owners = [other for other in sorted(_STRATEGIES.at_hand()) if key in option_names(other)]
     owner = f" (an option of {', '.join(owners)})" if owners else ""
     if key in _SHARED:
         owner = " (an argument of its own, not an option)"

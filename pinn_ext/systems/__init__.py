@@ -8,27 +8,32 @@ boundary data; and the exact solution, to measure errors against. All quantities
 `system` says what a system is, open it first; then `brusselator` or `gray_scott`, one file a
 system. `manufactured` is what those share whose solution is made by a source. `boundary` has what
 holds on the sides of a box, `domains` the shapes in space that a system can be put on: the box, or
-a disk, an L or an annulus in it. `problem_files` makes a system of a user's Python file
-(`from_file`). This file has the registry; a new system is one more file and one more name here
-(CONTRIBUTING.md).
+a disk, an L or an annulus in it; `placement` puts a system on any other (`on_domain`), or lets it
+start elsewhere (`starting_from`). `problem_files` makes a system of a user's Python file
+(`from_file`), `templates` has such files to begin with. This file has the registry; a new system is
+one more file and one more name here (CONTRIBUTING.md), and `register` is for systems from outside,
+which `class_check` looks at.
 """
 
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from typing import Any, TypeVar
 
 from pinn_ext.checks import ArgumentError, check_choice
+from pinn_ext.registry import SYSTEMS, Registry
 from pinn_ext.systems.belousov_zhabotinsky import BelousovZhabotinsky
 from pinn_ext.systems.boundary import dirichlet, neumann
 from pinn_ext.systems.brusselator import Brusselator
 from pinn_ext.systems.burgers_2d import Burgers2d
+from pinn_ext.systems.class_check import build, check_parameters, check_system
 from pinn_ext.systems.coupled_burgers import CoupledBurgers
 from pinn_ext.systems.fitzhugh_nagumo import FitzHughNagumo
 from pinn_ext.systems.ginzburg_landau import GinzburgLandau
 from pinn_ext.systems.gray_scott import GrayScott
 from pinn_ext.systems.lambda_omega import LambdaOmega
 from pinn_ext.systems.linear_reaction_diffusion import LinearReactionDiffusion
+from pinn_ext.systems.placement import on_domain, starting_from
 from pinn_ext.systems.predator_prey import PredatorPrey
 from pinn_ext.systems.problem_files import from_file
 from pinn_ext.systems.schnakenberg import Schnakenberg
@@ -42,10 +47,14 @@ __all__ = [
     "boundaries",
     "cases",
     "create",
+    "default_parameters",
     "dirichlet",
     "from_file",
     "names",
     "neumann",
+    "on_domain",
+    "register",
+    "starting_from",
 ]
 
 _REGISTRY: dict[str, type[System]] = {
@@ -65,6 +74,8 @@ _REGISTRY: dict[str, type[System]] = {
         Schroedinger,
     )
 }
+_SYSTEMS = Registry(_REGISTRY, SYSTEMS, check_system)
+Kind = TypeVar("Kind", bound=System)
 
 
 def names() -> list[str]:
@@ -76,7 +87,7 @@ def names() -> list[str]:
     >>> len(names()), names()[:3]
     (12, ['belousov_zhabotinsky', 'brusselator', 'burgers_2d'])
     """
-    return sorted(_REGISTRY)
+    return _SYSTEMS.names()
 
 
 def cases(name: str) -> list[str]:
@@ -114,8 +125,48 @@ def boundaries(name: str, case: str | None = None) -> list[str]:
     return list(cls.cases[check_case(cls, case)] if cls.cases else cls.boundaries)
 
 
+def default_parameters(name: str) -> dict[str, float]:
+    """Return the parameters of a system that are numbers unless a user says otherwise.
+
+    Args:
+        name: one of `names()`.
+
+    Returns:
+        The defaults by name: what `problem.parameters` begins with.
+
+    Raises:
+        ArgumentError: if there is no such system.
+
+    >>> default_parameters("linear_reaction_diffusion")
+    {'a': 0.11, 'b': 0.1, 'diffusion': 0.5}
+    """
+    found = inspect.signature(_class_of(name)).parameters
+    values = {key: parameter.default for key, parameter in found.items()}
+    return {key: value for key, value in values.items() if type(value) in (int, float)}
+
+
+def register(cls: type[Kind]) -> type[Kind]:
+    """Make a system known under its name, here and in the program; this is a decorator too.
+
+    An installed package need not call it if it has an entry point of the group `pinn_ext.systems`
+    (docs/plugins.md).
+
+    Args:
+        cls: a class derived from `System` with `name`, `boundaries` or `cases`, `default_nodes`,
+            `rhs`, and `exact` or `data`.
+
+    Returns:
+        The class.
+
+    Raises:
+        ArgumentError: if it lacks one of these, or another system has its name.
+    """
+    _SYSTEMS.register(cls)
+    return cls
+
+
 def _class_of(name: str) -> type[System]:
-    return _REGISTRY[check_choice("name", name, _REGISTRY)]
+    return _SYSTEMS.find("name", name)
 
 
 def create(
@@ -140,10 +191,11 @@ def create(
         if not cls.cases:
             raise ArgumentError("case", f"be left out for {name}, which has one", repr(case))
         parameters = {"case": check_choice("case", case, tuple(cls.cases)), **parameters}
-    legal = list(inspect.signature(cls).parameters)
-    for key in parameters:
-        check_choice(f"parameter of {name}", key, legal)
-    system = cls(**parameters)
+    if name in _REGISTRY:
+        check_parameters(cls, parameters)
+        system = cls(**parameters)
+    else:
+        system = build(cls, parameters)
     if geometry is None:
         return system
     try:

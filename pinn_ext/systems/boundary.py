@@ -15,8 +15,11 @@ from torch import Tensor
 
 from pinn_ext.checks import ArgumentError, brief, check_choice, check_list, check_number
 
-Values: TypeAlias = Callable[[Tensor, Tensor], Tensor]
-"""Positions `[N, dimension]` and times `[N]` to u and v, or their slopes, `[N, 2]`."""
+Values: TypeAlias = Callable[..., Tensor]
+"""Positions `[N, dimension]` and times `[N]` to u and v, or their slopes, `[N, 2]`.
+
+In a problem file it may ask for parameters of the file too, as keywords.
+"""
 
 AXES = ("x", "y", "z")
 PERIODIC = "periodic"
@@ -110,6 +113,25 @@ def _checked(name: str, values: Any) -> Values | tuple[float, float]:
     return u, v
 
 
+def normal_slopes(fields: Values, x: Tensor, normals: Tensor, t: Tensor) -> Tensor:
+    """Return the slopes along normals of fields that are known as a function.
+
+    Args:
+        fields: differentiable; each point's fields depend on that point only.
+        x: positions `[N, dimension]`.
+        normals: of unit length `[N, dimension]`.
+        t: times `[N]`.
+
+    Returns:
+        Slopes of u and v `[N, 2]`, constants.
+    """
+    # Forwards, as the linearisation of a Runge-Kutta step does, through which this can pass.
+    with torch.inference_mode(False):
+        x, normals, t = (part.detach().clone() for part in (x, normals, t))
+        slopes: Tensor = torch.func.jvp(lambda at: fields(at, t), (x,), (normals,))[1]
+    return slopes.detach()
+
+
 class Sides:
     """Conditions on the sides of a box.
 
@@ -125,8 +147,8 @@ class Sides:
     Raises:
         ArgumentError: if a side has no condition or two, is unknown, or alone is periodic.
 
-    >>> sides = Sides({"x-": neumann(), "x+": dirichlet((1.0, 0.0)), "y": "periodic"}, (0, 0), (1, 1))
-    >>> sides.kinds
+    >>> written = {"x-": neumann(), "x+": dirichlet((1.0, 0.0)), "y": "periodic"}
+    >>> Sides(written, (0, 0), (1, 1)).kinds
     (('neumann', 'dirichlet'), ('periodic', 'periodic'))
     """
 

@@ -68,6 +68,31 @@ class Geometry(ABC):
             (slope,) = torch.autograd.grad(self.depth(x).sum(), x)
         return -slope / slope.norm(dim=1, keepdim=True)
 
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Names of parts of the boundary; none but of a mesh."""
+        return ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know of the domain, a sentence each."""
+        return ()
+
+    def on_groups(self, names: Sequence[str], x: Tensor) -> Tensor:
+        """Return which points `[N, dimension]` lie on named parts of the boundary, `[N]` bool.
+
+        Raises:
+            ArgumentError: if there is no such part.
+        """
+        if names:
+            wanted = f"be left out for {self.name}, whose boundary has no named parts"
+            raise ArgumentError("group", wanted, repr(names[0]))
+        return torch.zeros(len(x), dtype=torch.bool, device=x.device)
+
+    def is_whole(self, names: Sequence[str]) -> bool:
+        """Return whether named parts are all of the boundary; see `on_groups`."""
+        return bool(self.on_groups(names, self.boundary_samples(3)).all())
+
 
 class Box(Geometry):
     """The whole box, in any number of dimensions; in two, users call it `square`."""

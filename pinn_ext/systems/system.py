@@ -14,7 +14,7 @@ from torch import Tensor
 from pinn_ext import references
 from pinn_ext.checks import ArgumentError, check_choice
 from pinn_ext.systems import domains
-from pinn_ext.systems.boundary import MIXED, PERIODIC
+from pinn_ext.systems.boundary import MIXED, PERIODIC, normal_slopes
 from solvers.rk4.semidiscrete import takes_place
 
 FIELDS = ("u", "v")
@@ -50,6 +50,7 @@ class System(ABC):
         final_time: end of the time interval.
         boundary: `"dirichlet"`, `"periodic"`, or `"mixed"` where sides differ or slopes are given.
         case: one of `cases`, None where there are none.
+        notes: what a user should know of it, a sentence each.
     """
 
     name: ClassVar[str]
@@ -63,7 +64,14 @@ class System(ABC):
     final_time: float = 1.0
     boundary: str
     case: str | None = None
+    notes: tuple[str, ...] = ()
     _geometry: domains.Geometry | None = None
+    _groups: Sequence[str] | None = None  # of the boundary, where values are given
+
+    @property
+    def title(self) -> str:
+        """What a picture of it is called."""
+        return self.name
 
     @property
     def dimension(self) -> int:
@@ -90,12 +98,14 @@ class System(ABC):
 
         At the others, of a boundary that is not periodic, their slopes are.
         """
+        if self._groups is not None:
+            return self.geometry.on_groups(self._groups, x)
         return torch.full(x.shape[:1], self.boundary == "dirichlet", device=x.device)
 
     @property
     def has_slopes(self) -> bool:
         """Whether slopes other than 0 are given on a part of the boundary."""
-        return False
+        return self._groups is not None and self.boundary == MIXED and self.has_exact
 
     def slopes(self, x: Tensor, normals: Tensor, t: Tensor) -> Tensor:
         """Return the slopes of u and v along the outward normal where they are given.
@@ -108,6 +118,8 @@ class System(ABC):
         Returns:
             `[N, 2]`, in units of the field over length.
         """
+        if self._groups is not None and self.has_exact:
+            return normal_slopes(self.exact, x, normals, t)
         return x.new_zeros(len(x), 2)
 
     @property
@@ -154,6 +166,13 @@ class System(ABC):
         if self.boundary != "dirichlet":
             wanted = f"be square or null for a {self.boundary} system"
             raise ArgumentError("name", wanted, repr(name))
+
+    def _put_on(self, domain: domains.Geometry, groups: Sequence[str] | None) -> None:
+        """Take up a domain, on a copy; groups of its boundary have given values, None is all."""
+        self.lower, self.upper, self._geometry = domain.lower, domain.upper, domain
+        self._groups = groups
+        if groups is not None:
+            self.boundary = "dirichlet" if domain.is_whole(groups) else MIXED
 
     @abstractmethod
     def rhs(self, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:

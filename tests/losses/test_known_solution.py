@@ -28,7 +28,8 @@ def test_samples_outside_are_left_out_and_said():
     assert known.inputs.tolist() == [[0.5, 0.5, 0.0], [0.5, 0.5, 1.0]]
     assert known.fields.tolist() == [[1.0, 2.0]] * 2 and known.label == "made.npz"
     assert known.notes == (
-        "4 of 6 samples of made.npz lie outside of the domain or of [0, 1] in time and are left out.",
+        "4 of 6 samples of made.npz lie outside of the domain or of [0, 1] in time and are left "
+        "out.",
     )
     assert known.last[0].tolist() == [[0.5, 0.5, 1.0]]
 

@@ -72,7 +72,8 @@ def test_the_aggregators_strategy_sees_the_mean_losses(found):
 
 
 def test_the_aggregators_strategy_sees_the_gradients_of_the_mean_losses(found, monkeypatch):
-    monkeypatch.setattr("pinn_ext.strategies._REGISTRY", dict(MADE_UP))
+    for name, cls in MADE_UP.items():
+        monkeypatch.setitem(strategies._REGISTRY, name, cls)
     manager, net = managed("by_norm"), network()
     rows = [terms(net, points(rank)) for rank in (0, 1)]
     both = [(rows[0][name] + rows[1][name]) / 2 for name in NAMES]

@@ -9,4 +9,5 @@ from tests.strategies.made_up import MADE_UP
 @pytest.fixture(autouse=True)
 def made_up(monkeypatch):
     """Let strategies of the tests' own be known beside the real ones."""
-    monkeypatch.setattr(strategies, "_REGISTRY", {**strategies._REGISTRY, **MADE_UP})
+    for name, cls in MADE_UP.items():
+        monkeypatch.setitem(strategies._REGISTRY, name, cls)

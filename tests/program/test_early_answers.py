@@ -17,10 +17,16 @@ from pinn_ext.cli import main
 for arguments in (
     ["training.resume=nowhere"],
     ["compare", "nowhere"],
+    ["predict", "nowhere", "--out", "a.npz"],
+    ["animate", "nowhere"],
+    ["compare-reference", "nowhere", "a.npz"],
+    ["predcit"],
     ["-m", "seed=range(0,1000000000)"],
     ["-m", "training.resume=nowhere", "seed=1,2"],
     ["training.weight_decay=1e300"],
     ["problem.parameters.nu=1e-60"],
+    ["dataset=mesh", "problem.conditions=soft"],
+    ["dataset=mesh", "problem.conditions=soft", "dataset.path=nowhere.msh"],
 ):
     assert main(arguments) == 2, arguments
     assert "torch" not in sys.modules, arguments
@@ -36,7 +42,7 @@ def test_refused_without_torch(tmp_path):
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stderr.count("pinn-ext: ") == 6 and "loading" not in done.stderr
+    assert done.stderr.count("pinn-ext: ") == 12 and "loading" not in done.stderr
 
 
 def test_a_terminal_is_told_once(tmp_path):

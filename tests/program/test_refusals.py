@@ -86,6 +86,8 @@ REFUSED = [
     (["training.gauss_newton.damping=nielson"], "did you mean 'nielsen'?"),
     (["training.gauss_newton.weights=none"], "must be one of balance, keep, got 'none'"),
     (["training.gauss_newton.resample_every=-2"], "`training.gauss_newton.resample_every` must"),
+    (["training.gauss_newton.sketch=all"], "`training.gauss_newton.sketch` must be null, auto or"),
+    (["training.gauss_newton.sketch=2.5"], "`training.gauss_newton.sketch` must be null, auto or"),
     (["training.gauss_newton.memory_limit_gb=0"], "`training.gauss_newton.memory_limit_gb` must"),
     (["training.gauss_newton.itertions=3"], "itertions"),
     (["training.resume=nowhere"], "There is no checkpoint at nowhere"),
@@ -116,8 +118,11 @@ REFUSED = [
         "`dataset.name` must be cloud or grid in another number of dimensions than two",
     ),
     (["problem.geometry=square"], "must be null for a system in 1 dimension, got 'square'."),
-    (["dataset=clod"], "`dataset` must be one of cloud, grid, triangulation, got 'clod'"),
-    (["dataset.name=mesh"], "`dataset.name` must be one of cloud, grid, triangulation, got 'mesh'"),
+    (["dataset=clod"], "`dataset` must be one of cloud, grid, mesh, triangulation, got 'clod'"),
+    (
+        ["dataset.name=net"],
+        "`dataset.name` must be one of cloud, grid, mesh, triangulation, got 'net'",
+    ),
     (
         ["dataset=cloud", "dataset.order=6"],
         "`dataset.order` must be one of 2, 4 for dataset.name=cloud, got 6.",
@@ -172,7 +177,8 @@ REFUSED = [
     (["+problem.parameters.amplitude=2"], "`amplitude` belongs to the Dirichlet front"),
     (["problem.scaling=none", "problem.scales=[2,3]"], "`problem.scaling` must be fields for"),
     (["--cfg", "job", "seed=abc"], "`seed` must be a whole number, got 'abc'."),
-    (["compare"], "`compare` takes one folder"),
+    (["compare"], "`compare` cannot be read: the following arguments are required: FOLDER"),
+    (["compare", "a", "b"], "unrecognized arguments: b (pinn-ext compare -h shows how)."),
     (["compare", "nowhere"], "There is no folder nowhere."),
 ]
 

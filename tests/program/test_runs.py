@@ -156,6 +156,20 @@ def test_soft_conditions_add_their_terms(run):
     ]
 
 
+def test_terms_that_differ_in_size_are_named(run):
+    """A size of u that is ten thousand times too small makes its terms 1e8 times those of v."""
+    done = run(*SMALL, "training.epochs=2", "problem.scales=[1e-4,1]")
+    apart = read_report(done.folder)["terms_apart"]
+    lines = [line for line in done.out.splitlines() if line.startswith("Raw loss terms differ")]
+    assert len(lines) == 1 and lines[0].endswith("set problem.scales (docs/SCALING_GUIDE.md).")
+    for pair in apart.values():
+        assert pair["ratio"] > 1e6 and pair["largest"][-1] == "1" and pair["smallest"][-1] == "2"
+        assert f"{pair['largest']} ({pair['largest_loss']:.1e}) is " in lines[0]
+    alike = run(*SMALL, "training.epochs=2", "problem.scales=[1,1]")
+    assert read_report(alike.folder)["terms_apart"] == {"start": None, "end": None}
+    assert "Raw loss terms differ" not in alike.out
+
+
 @pytest.mark.parametrize("place", ["own", "config-dir"])
 def test_the_specifications_own_recipe(run, tmp_path, monkeypatch, place):
     """A user's YAML works as a recipe; keys that it lacks come from the schema."""

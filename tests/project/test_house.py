@@ -16,6 +16,7 @@ LONG_FUNCTIONS = {}
 FULL_FOLDERS = {
     "pinn_ext/strategies": "one file a method",
     "pinn_ext/systems": "one file a system",
+    "pinn_ext/systems/templates": "one file a problem",
 }
 
 

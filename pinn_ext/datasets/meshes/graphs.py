@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch_geometric.data import Data
 
@@ -21,7 +22,7 @@ def mesh_graph(
     *,
     method: str = "triangulation",
     order: int = 2,
-    dirichlet: str | Sequence[str] | None = None,
+    dirichlet: str | Sequence[str] | np.ndarray | None = None,
     dtype: torch.dtype = torch.float64,
 ) -> Data:
     """Build the graph of a mesh; nodes keep their numbers.
@@ -33,7 +34,8 @@ def mesh_graph(
         order: of the derivatives, 2 or 4; 2 of the finite element.
         dirichlet: names of the boundary groups whose nodes have given values; boundary nodes in
             none of them let a given flux through, none by default. None gives values at all
-            boundary nodes, an empty list at none.
+            boundary nodes, an empty list at none. An array `[N]` of truth values has the nodes
+            themselves.
         dtype: float32 or float64.
 
     Returns:
@@ -48,7 +50,10 @@ def mesh_graph(
     if order not in legal:
         wanted = f"be one of {', '.join(map(str, legal))} for {method}"
         raise ArgumentError("order", wanted, repr(order))
-    boundary = "dirichlet" if dirichlet is None else mesh.group_mask(dirichlet)
+    if isinstance(dirichlet, np.ndarray):
+        boundary: str | np.ndarray = dirichlet
+    else:
+        boundary = "dirichlet" if dirichlet is None else mesh.group_mask(dirichlet)
     with on_cpu():
         if method == "finite_element":
             return finite_element_graph(mesh.points, mesh.triangles, boundary=boundary, dtype=dtype)

@@ -1,4 +1,4 @@
-"""Pieces of a mesh near points: which triangles hold a point, which edges come close to it."""
+"""Pieces of a mesh near points: which triangles hold a point, which edge is nearest to it."""
 
 from __future__ import annotations
 
@@ -87,3 +87,43 @@ class TriangleFinder:
         triangle[outside] = -1
         weights[outside] = 0.0
         return triangle, weights
+
+
+class EdgeFinder:
+    """Finds the nearest of some edges; one of length 0 is a point.
+
+    Args:
+        points: `[N, 2]`.
+        edges: node numbers `[E, 2]`, E > 0.
+    """
+
+    def __init__(self, points: np.ndarray, edges: np.ndarray) -> None:
+        ends = points[edges]
+        self._start, self._along = ends[:, 0], ends[:, 1] - ends[:, 0]
+        length = np.linalg.norm(self._along, axis=1)
+        self._squared = np.where(length > 0.0, length**2, 1.0)
+        self._near = Neighbourhoods(ends.mean(axis=1), length / 2)
+        self._ends = cKDTree(ends.reshape(-1, 2))
+        self._slack = 1e-12 * float(np.abs(ends).max())  # rounding of the circles' middles
+
+    def __call__(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return for each point an edge `[K]`, how far along it, in [0, 1], and the distance `[K]`.
+
+        Args:
+            x: `[K, 2]`.
+        """
+        best, edge, share = np.full(len(x), np.inf), np.zeros(len(x), np.int64), np.zeros(len(x))
+        if not len(x):
+            return edge, share, best
+        reach = self._ends.query(x)[0] * (1 + 1e-9) + self._slack
+        for point, near in self._near.pairs(x, reach):
+            to = x[point] - self._start[near]
+            part = (to * self._along[near]).sum(axis=1) / self._squared[near]
+            part = part.clip(0.0, 1.0)
+            distance = np.linalg.norm(to - part[:, None] * self._along[near], axis=1)
+            order = np.argsort(-distance, kind="stable")
+            order = order[distance[order] < best[point[order]]]
+            # Of the same point the last one stays, which is nearest.
+            best[point[order]], edge[point[order]] = distance[order], near[order]
+            share[point[order]] = part[order]
+        return edge, share, best

@@ -11,11 +11,10 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike
 from scipy.sparse.csgraph import connected_components
-from scipy.spatial import cKDTree
 
 from pinn_ext.checks import ArgumentError, check_choice, check_number
 from pinn_ext.datasets.meshes.checks import loops
-from pinn_ext.datasets.meshes.locating import Neighbourhoods, TriangleFinder
+from pinn_ext.datasets.meshes.locating import EdgeFinder, TriangleFinder
 
 _OUTSIDE = ("refuse", "nearest")
 
@@ -181,8 +180,9 @@ class TriangleMesh:
             point = ", ".join(f"{value:g}" for value in at[lost[0]])
             raise ArgumentError("x", "lie in the mesh", f"{lost.size} outside, the first ({point})")
         if lost.size:
-            edges, share = self._nearest_on_boundary(at[lost])
-            nodes[lost] = np.concatenate([edges, edges[:, :1]], axis=1)
+            edge, share, _ = self.boundary_finder(at[lost])
+            ends = self.boundary_edges[edge]
+            nodes[lost] = np.concatenate([ends, ends[:, :1]], axis=1)
             weights[lost] = np.stack([1.0 - share, share, np.zeros_like(share)], axis=1)
         return np.einsum("kc,kc...->k...", weights, given[nodes])
 
@@ -191,26 +191,9 @@ class TriangleMesh:
         return TriangleFinder(self.points, self.triangles)
 
     @cached_property
-    def _edges_near(self) -> Neighbourhoods:
-        ends = self.points[self.boundary_edges]
-        half = np.linalg.norm(ends[:, 1] - ends[:, 0], axis=1) / 2
-        return Neighbourhoods(ends.mean(axis=1), half)
-
-    def _nearest_on_boundary(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return for each point the nearest boundary edge `[K, 2]` and how far along it `[K]`."""
-        ends = self.points[self.boundary_edges]
-        best, edge, share = np.full(len(x), np.inf), np.zeros(len(x), np.int64), np.zeros(len(x))
-        reach = cKDTree(self.points[self.boundary_nodes]).query(x)[0] * (1 + 1e-9)
-        for point, near in self._edges_near.pairs(x, reach):
-            along = ends[near, 1] - ends[near, 0]
-            part = ((x[point] - ends[near, 0]) * along).sum(axis=1) / (along**2).sum(axis=1)
-            part = part.clip(0.0, 1.0)
-            distance = np.linalg.norm(ends[near, 0] + part[:, None] * along - x[point], axis=1)
-            order = np.argsort(-distance, kind="stable")
-            order = order[distance[order] < best[point[order]]]
-            best[point[order]], edge[point[order]] = distance[order], near[order]
-            share[point[order]] = part[order]
-        return self.boundary_edges[edge], share
+    def boundary_finder(self) -> EdgeFinder:
+        """Finds the nearest of the boundary edges, by their numbers."""
+        return EdgeFinder(self.points, self.boundary_edges)
 
     def _checked(self, x: ArrayLike) -> np.ndarray:
         points = np.asarray(x, dtype=np.float64)

@@ -71,11 +71,11 @@ def read_arrays(
     fields = _fields(path, arrays, found)
     if "x" not in found:
         raise FileError(path, *lacking(["x"], list(arrays)))
-    x = [_loaded(path, arrays, found[role]) for role in AXES if role in found]
+    x = [numbers_of(path, arrays, found[role]) for role in AXES if role in found]
     if list(found)[: len(x)] != list(AXES[: len(x)]):
         raise FileError(path, *lacking(["y"], list(arrays)))
     if "t" in found:
-        t = _loaded(path, arrays, found["t"])
+        t = numbers_of(path, arrays, found["t"])
     elif time is not None:
         t = np.array([float(time)])
     else:
@@ -103,17 +103,17 @@ def _fields(
     """Return u and v; of a complex array they are its parts. `found` gets the names."""
     if "u" not in found:
         able = [name for name in complex_names(arrays) if arrays[name].kind == "numbers"]
-        able = [name for name in able if np.iscomplexobj(_loaded(path, arrays, name))]
+        able = [name for name in able if np.iscomplexobj(numbers_of(path, arrays, name))]
         if len(able) != 1:
             raise FileError(path, *lacking([r for r in FIELDS if r not in found], list(arrays)))
         found["u"] = able[0]
-    u = _loaded(path, arrays, found["u"])
+    u = numbers_of(path, arrays, found["u"])
     if "v" not in found:
         if not np.iscomplexobj(u):
             raise FileError(path, *lacking(["v"], list(arrays)))
         found["v"] = found["u"]
         return {"u": u.real, "v": u.imag}
-    parts = {"u": u, "v": _loaded(path, arrays, found["v"])}
+    parts = {"u": u, "v": numbers_of(path, arrays, found["v"])}
     if found["u"] == found["v"] and np.iscomplexobj(u):
         return {"u": u.real, "v": u.imag}
     for role, values in parts.items():
@@ -124,7 +124,17 @@ def _fields(
     return parts
 
 
-def _loaded(path: Path, arrays: Mapping[str, StoredArray], name: str) -> np.ndarray:
+def numbers_of(path: Path, arrays: Mapping[str, StoredArray], name: str) -> np.ndarray:
+    """Return an array of a file in float64, or complex128.
+
+    Args:
+        path: of the file, for messages.
+        arrays: that it holds.
+        name: of one of them.
+
+    Raises:
+        FileError: if it holds no finite numbers, or too many.
+    """
     stored = arrays[name]
     if stored.kind != "numbers":
         raise FileError(path, f"hold numbers for {name}", stored.kind)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,12 +11,15 @@ import torch
 
 from pinn_ext.checks import check_choice, check_number
 from pinn_ext.choices import GN_WEIGHTS
+from pinn_ext.dde.gauss_newton import advice
 from pinn_ext.dde.gauss_newton.bounds import VariableBounds
 from pinn_ext.dde.gauss_newton.saved_state import check_training
 from pinn_ext.dde.messages import weights_text
 from pinn_ext.dde.model import optimizers
-from pinn_ext.dde.model.residual_rows import ModelRows, NonFiniteRowsError, check_rows
-from pinn_ext.dde.model.row_points import FIXED_POINTS, draw_points
+from pinn_ext.dde.model.block_rows import BlockRows
+from pinn_ext.dde.model.refusals import check_rows
+from pinn_ext.dde.model.residual_rows import NonFiniteRowsError
+from pinn_ext.dde.model.row_points import draw_points
 from pinn_ext.point_weights.keys import same_inputs
 from solvers.gauss_newton import DAMPINGS, SOLVERS, NonFiniteJacobianError, Step, Stepper
 from solvers.gauss_newton.direction import memory
@@ -35,8 +37,8 @@ class GaussNewtonTraining:
 
     Args:
         model: a compiled DeepXDE model.
-        tolerance, damping, geodesic, solver, weights, resample_every, memory_limit_gb, bounds,
-            batch_size, verbose: see `train_gauss_newton`.
+        tolerance, damping, geodesic, solver, weights, resample_every, memory_limit_gb, sketch,
+            bounds, batch_size, verbose: see `train_gauss_newton`.
 
     Attributes:
         done: iterations made so far.
@@ -55,6 +57,7 @@ class GaussNewtonTraining:
         weights: str,
         resample_every: int,
         memory_limit_gb: float | None,
+        sketch: int | str | None = None,
         bounds: Sequence[tuple[Any, float | None, float | None]] = (),
         batch_size: Any = None,
         verbose: int = 1,
@@ -81,6 +84,7 @@ class GaussNewtonTraining:
             "geodesic": geodesic,
             "solver": solver,
             "memory_limit_gb": memory_limit_gb,
+            "sketch": sketch,
         }
         self.done = 0
         self.message: str | None = None
@@ -161,6 +165,8 @@ class GaussNewtonTraining:
                     self._stepper.linearize()  # a first step by bad weights may lead astray
                     self._balance()
                 self._take(self._stepper.step())
+                for text in advice.after_first_step(self._rows) if self.done == 1 else ():
+                    self._say(text)
             except (NonFiniteJacobianError, NonFiniteRowsError) as error:
                 self.converged, self.message = True, _sentence(error)
             last = self.converged or self.done == iterations or model.stop_training
@@ -184,7 +190,7 @@ class GaussNewtonTraining:
         # Matrices of a former call are given back before memory is looked at.
         self._saved, self._weights = saved["stepper"], saved["loss_weights"]
         self._stepper = self._rows = None
-        rows = ModelRows(self.model)
+        rows = BlockRows(self.model, in_pieces=self.weights != "adapt")
         x = rows.get()
         stepper = Stepper(rows, x, box=self._bounds.box(rows.tensors), **self._options)
         if saved["stepper"] is not None:
@@ -192,7 +198,9 @@ class GaussNewtonTraining:
             if saved["loss_weights"] != rows.weights:  # moved after the last step
                 stepper.replace(rows)
         self._rows, self._stepper = rows, stepper
-        self._warn()
+        advice.warn_of_few_rows(rows, self.resample_every)
+        for text in advice.at_start(self.model.data, rows, stepper, self.resample_every):
+            self._say(text)
 
     def _sizes(self) -> memory.Sizes | None:
         return None if self._stepper is None else self._stepper.sizes()
@@ -202,7 +210,8 @@ class GaussNewtonTraining:
         network = list(self.model.net.parameters())
         flags = [parameter.requires_grad for parameter in network]
         try:
-            self.model._test(verbose=self._verbose)
+            with self._rows.tests():
+                self.model._test(verbose=self._verbose)
         finally:
             for parameter, flag in zip(network, flags, strict=True):
                 parameter.requires_grad_(flag)
@@ -264,28 +273,6 @@ class GaussNewtonTraining:
         if self.done == _BALANCED:
             text = weights_text(dict(zip(self._rows.names, weights, strict=True)))
             self._say(f"Gauss-Newton: balanced loss weights, from now on fixed: {text}")
-
-    def _warn(self) -> None:
-        rows, columns = sum(self._rows.sizes), self._rows.num_parameters
-        if rows < 2 * columns and not self.resample_every:
-            warnings.warn(
-                f"There are {rows} residual rows for {columns} parameters: with fewer than two a "
-                "parameter the loss can vanish while the error stays. Take more points, or "
-                "resample_every.",
-                RuntimeWarning,
-                stacklevel=6,
-            )
-        kind = getattr(self.model.data, "train_distribution", None)
-        if self.resample_every and kind in FIXED_POINTS:
-            self._say(
-                f"Gauss-Newton: {kind} points are the same at each draw, so new ones are drawn by "
-                "train_distribution='pseudo'."
-            )
-        if dde.config.real(torch) == torch.float32:
-            self._say(
-                "Gauss-Newton: float32 ends at errors of about 1e-4; "
-                "dde.config.set_default_float('float64') goes on to 1e-8."
-            )
 
     def _say_end(self) -> None:
         if self._verbose > 0:

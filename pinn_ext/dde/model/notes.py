@@ -27,6 +27,8 @@ class ModelNotes:
     Attributes:
         loss_weights: those in force last `[k]`; a second-order training after a first-order one
             takes them up where the model was compiled again, which drops DeepXDE's own.
+        ended: why the last training by a loop of ours ended, and at which step, for who has asked
+            by `ask_for_end`.
         last_training: what they were in force in.
         point_weights: what the last point weights were: strategy, tables, number of loss terms.
         gauss_newton: whether loss weights must stay, while Gauss-Newton makes the steps instead of
@@ -34,6 +36,7 @@ class ModelNotes:
     """
 
     loss_weights: list[float] | None = None
+    ended: tuple[str, int] | None = None
     last_training: LastTraining | None = None
     point_weights: tuple[Any, Any, int] | None = None
     gauss_newton: bool | None = None
@@ -71,3 +74,37 @@ def note(model: Any, **changes: Any) -> None:
         setattr(model, _ATTRIBUTE, notes)
     elif _ATTRIBUTE in vars(model):
         delattr(model, _ATTRIBUTE)
+
+
+def ask_for_end(model: Any) -> None:
+    """Let the trainings to come leave word of why they ended, which otherwise leave nothing.
+
+    Args:
+        model: a DeepXDE model.
+    """
+    note(model, ended=("", -1))
+
+
+def tell_end(model: Any, why: str | None) -> None:
+    """Note why a training has ended, if somebody has asked.
+
+    Args:
+        model: a DeepXDE model.
+        why: in words.
+    """
+    if why is not None and notes_of(model).ended is not None:
+        note(model, ended=(why, model.train_state.step))
+
+
+def take_end(model: Any) -> str | None:
+    """Return why the last training of a model ended, and leave nothing on it.
+
+    Args:
+        model: a DeepXDE model.
+
+    Returns:
+        None if the last training was none by a loop of ours.
+    """
+    ended = notes_of(model).ended
+    note(model, ended=None)
+    return ended[0] if ended is not None and ended[1] == model.train_state.step else None

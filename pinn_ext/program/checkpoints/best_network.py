@@ -11,12 +11,12 @@ from typing import Any
 import torch
 
 from pinn_ext.checks import ArgumentError, check_choice, check_number
-from pinn_ext.files import RunError
+from pinn_ext.files import BEST, RunError
 from pinn_ext.networks import FieldNetwork
 from pinn_ext.program.checkpoints import file as checkpoint_file
 from pinn_ext.reports.history import PHASES
 
-FILE_NAME = "best.pt"
+FILE_NAME = BEST
 _NONE = "There is no best network of the epochs so far: it is sought from here on."
 _MARK = ("phase", "epoch", "score")
 Row = Mapping[str, Any]

@@ -12,12 +12,12 @@ from typing import Any
 
 import torch
 
-from pinn_ext.files import OWN_FILES, PART, FolderTaken, RunError, open_own, part_of
+from pinn_ext.files import CHECKPOINT, OWN_FILES, PART, FolderTaken, RunError, open_own, part_of
 
 FORMAT = "pinn_ext checkpoint"
 VERSION = 2
 """Version 1, of pinn_ext 0.1, has events and gradients within and no marks of the tables."""
-FILE_NAME = "checkpoint.pt"
+FILE_NAME = CHECKPOINT
 
 
 def save(

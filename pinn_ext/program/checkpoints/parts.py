@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from pinn_ext import random_state
+from pinn_ext import random_state, schema
 from pinn_ext.checks import (
     ArgumentError,
     brief,
@@ -19,10 +20,12 @@ from pinn_ext.checks import (
     check_sequence,
     check_switch,
 )
-from pinn_ext.files import RunError
+from pinn_ext.files import VERSIONS, RunError
 from pinn_ext.program.checkpoints import file as checkpoint_file
 from pinn_ext.program.run_info import KEYS
 from pinn_ext.reports.history import PHASES
+from pinn_ext.schema import Config
+from pinn_ext.version import __version__
 
 _LONGEST = 200  # characters of another's message
 _Check = Callable[[str, Any], object]
@@ -60,6 +63,39 @@ def _check_together(saved: Mapping[str, Any]) -> None:
     for key in ("job_id", "device"):
         if not isinstance(saved.get(key, ""), str):
             raise ArgumentError(key, "be a string", _brief(saved[key]))
+
+
+def saved_config(file: Path, values: dict[str, Any]) -> Config:
+    """Return the configuration of a checkpoint.
+
+    Args:
+        file: the checkpoint.
+        values: what it holds under `config`.
+
+    Returns:
+        The configuration, typed by the schema.
+
+    Raises:
+        RunError: if it has other keys or kinds of values than this version.
+    """
+    try:
+        return schema.from_dict(values)
+    except Exception as error:  # OmegaConf's, of a key that is not or no longer there
+        text, other = str(error).splitlines()[0], _other_version(file.parent)
+        raise RunError(
+            f"The checkpoint {file} does not fit this version ({text}{other})."
+        ) from None
+
+
+def _other_version(folder: Path) -> str:
+    """Return which version made a run, if its folder says so and it is not this one."""
+    try:
+        made_by = json.loads((folder / VERSIONS).read_text("utf-8"))["pinn-ext"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+    if made_by == __version__:
+        return ""
+    return f"; the run was made by pinn_ext {brief(made_by)}, this is {__version__}"
 
 
 @contextlib.contextmanager

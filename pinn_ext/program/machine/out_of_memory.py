@@ -12,6 +12,7 @@ import torch
 
 from pinn_ext.files import RunError
 from solvers.devices import asked_for, is_out_of_memory, module_of
+from solvers.gauss_newton import GaussNewtonMemoryError
 
 if TYPE_CHECKING:
     from pinn_ext.dde.phases import Phase
@@ -22,6 +23,7 @@ _KEYS = {
     "lbfgs": ("dataset.num_graphs", *_ALWAYS),
     "gauss_newton": ("training.gauss_newton.points", "network.hidden"),
 }
+_LIMIT = "training.gauss_newton.memory_limit_gb"  # a small one leaves matrix_free
 _BUILDING = ("dataset.num_graphs", "dataset.num_validation", *_ALWAYS)
 _UNITS = (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10))
 
@@ -43,14 +45,18 @@ def sentence(
     Returns:
         One sentence.
     """
-    if type(error) is MemoryError and str(error):
-        text = str(error).rstrip(".")
+    keys = _BUILDING if phase is None else _KEYS[phase.name]
+    if type(error) is GaussNewtonMemoryError:
+        keys = (*keys, _LIMIT)
+    less = "smaller values of " + ", ".join(f"`{key}`" for key in keys) + " need less"
+    # By class, as numpy derives one from MemoryError, whose words are about an array.
+    if type(error) in (MemoryError, GaussNewtonMemoryError) and str(error):
+        text = str(error).rstrip(".") + ("" if phase is None else f"; {less}")
     else:
         asked = asked_for(error)
         need = "" if asked is None else f", as {_brief(*asked)} more were asked for"
         doing = "beside the training" if phase is None else f"after {phase.text}"
-        keys = ", ".join(f"`{key}`" for key in (_BUILDING if phase is None else _KEYS[phase.name]))
-        text = f"The memory of {device} ran out {doing}{need}: smaller values of {keys} need less"
+        text = f"The memory of {device} ran out {doing}{need}: {less}"
     return f"{text}; {checkpoint} can be gone on from." if checkpoint else f"{text}."
 
 

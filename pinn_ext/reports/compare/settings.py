@@ -105,7 +105,8 @@ def _text(value: Any) -> str:
 def _title(values: Mapping[str, Any]) -> str:
     problem, dataset = values["problem"], values["dataset"]
     where = f" on {problem['geometry']}" if problem["geometry"] else ""
-    return f"{problem['name']}{where}, {problem['conditions']} conditions, {dataset['name']} graphs"
+    name = Path(problem["file"]).name if problem["file"] else problem["name"]
+    return f"{name}{where}, {problem['conditions']} conditions, {dataset['name']} graphs"
 
 
 def titles(problems: Sequence[RunSettings]) -> list[str]:

@@ -34,12 +34,13 @@ def member(
     """
     from pinn_ext import strategies
 
-    legal = [own for own in strategies.term_names() if own not in barred]
-    check_choice(f"{what}.strategy", name, legal)
+    if name in barred or not strategies.weighs_terms(name):
+        legal = [own for own in strategies.term_names() if own not in barred]
+        check_choice(f"{what}.strategy", name, legal)
     try:
         method = strategies.create(name, options, **settings)
     except ArgumentError as error:
         own = error.name.startswith("options")
         raise (error.under(what) if own else error) from None
-    assert isinstance(method, Strategy)  # as its name is among `term_names`
+    assert isinstance(method, Strategy)  # as `weighs_terms` has said
     return method

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from pinn_ext.checks import ArgumentError, check_mapping, check_number
+from pinn_ext.systems.domains import Geometry
+from pinn_ext.systems.placement import on_domain
 from pinn_ext.systems.problem_files.file_system import DrivenFileSystem, FileSystem
 from pinn_ext.systems.problem_files.functions import Functions
 from pinn_ext.systems.problem_files.source import ProblemFileError, Source, read, run
@@ -16,7 +18,9 @@ from pinn_ext.systems.problem_files.trial import try_out
 _NEEDED = ("LOWER", "UPPER", "FINAL_TIME", "BOUNDARY", "initial", "rhs")
 
 
-def from_file(path: str | Path, **parameters: float) -> FileSystem:
+def from_file(
+    path: str | Path, domain: Geometry | None = None, /, **parameters: float
+) -> FileSystem:
     """Run a problem file, and return the system that it describes.
 
     Module-level names: `LOWER`, `UPPER` (numbers or one a space dimension), `FINAL_TIME`,
@@ -27,6 +31,8 @@ def from_file(path: str | Path, **parameters: float) -> FileSystem:
 
     Args:
         path: of the file. It is code: whatever stands in it is done.
+        domain: in whose place `LOWER` and `UPPER` do not count, such as a mesh; keys of `BOUNDARY`
+            are then names of its groups. None is their box.
         **parameters: values in place of those in `PARAMETERS`.
 
     Returns:
@@ -35,19 +41,24 @@ def from_file(path: str | Path, **parameters: float) -> FileSystem:
     Raises:
         ProblemFileError: if the file cannot be run, lacks a name, or one of its functions raises,
             returns another shape than it must, or numbers that are not finite.
-        ArgumentError: if there is no such parameter.
+        ArgumentError: if there is no such parameter, or the system cannot be on that domain.
     """
     source = read(path)
     content = run(source)
     try:
-        return _build(source, content, parameters)
+        return _build(source, content, parameters, domain)
     except ArgumentError as error:
-        if error.name == "parameters":
+        if error.name in ("parameters", "domain"):
             raise
         raise ProblemFileError(f"{source.path.name}: {error}") from None
 
 
-def _build(source: Source, content: Mapping[str, Any], given: Mapping[str, float]) -> FileSystem:
+def _build(
+    source: Source,
+    content: Mapping[str, Any],
+    given: Mapping[str, float],
+    domain: Geometry | None,
+) -> FileSystem:
     name = source.path.name
     absent = [key for key in _NEEDED if key not in content]
     if absent:
@@ -70,7 +81,9 @@ def _build(source: Source, content: Mapping[str, Any], given: Mapping[str, float
         wanted = "take u, v, d or u, v, d, x, t, and then parameters of PARAMETERS"
         raise ArgumentError("rhs", wanted, str(inspect.signature(content["rhs"])))
     cls = DrivenFileSystem if taken == 5 else FileSystem
-    system = cls(source, content, functions)
+    system = cls(source, content, functions, domain)
+    if domain is not None:
+        system = on_domain(system, domain)
     functions.refuse_unused()
     try_out(system)
     return system

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from pinn_ext.checks import ArgumentError, brief, check_list, check_number
-from pinn_ext.systems.boundary import MIXED, Condition, Sides, check_fields, condition_of
+from pinn_ext.checks import ArgumentError, brief, check_choice, check_list, check_number
+from pinn_ext.systems.boundary import (
+    MIXED,
+    PERIODIC,
+    Condition,
+    Sides,
+    check_fields,
+    condition_of,
+    neumann,
+)
+from pinn_ext.systems.domains import Geometry
 from pinn_ext.systems.problem_files.functions import Functions
 from pinn_ext.systems.problem_files.source import Source
 from pinn_ext.systems.system import Derivatives, System
@@ -32,25 +41,37 @@ class FileSystem(System):
         source: the file.
         content: its module-level names.
         functions: gives each function its parameters.
+        domain: that the system is to be put on, whose parts of the boundary the file may name; None
+            is its box.
 
     Attributes:
         source: the file.
     """
 
     name: ClassVar[str] = NAME
-    default_nodes = _NODES  # type: ignore[misc]  # of this file
+    default_nodes = _NODES
 
-    def __init__(self, source: Source, content: Mapping[str, Any], functions: Functions) -> None:
+    def __init__(
+        self,
+        source: Source,
+        content: Mapping[str, Any],
+        functions: Functions,
+        domain: Geometry | None = None,
+    ) -> None:
         self.source = source
         self.lower, self.upper = _box(content["LOWER"], content["UPPER"])
         self.final_time = float(check_number("FINAL_TIME", content["FINAL_TIME"], 0, open_low=True))
         if content.get("NODES") is not None:
-            self.default_nodes = check_number("NODES", content["NODES"], 3, integer=True)
+            nodes = check_number("NODES", content["NODES"], 3, integer=True)
+            self.default_nodes = nodes  # type: ignore[misc]  # each file has its own
         self._scales = _two("SCALES", content.get("SCALES"))
         boundary = content["BOUNDARY"]
         self._uniform: Condition | None = None  # of the boundary of any domain
+        self._by_group: dict[str, Condition] = {}  # of parts of the boundary of one domain
         if isinstance(boundary, Mapping):
             boundary = {side: functions.condition(condition_of(c)) for side, c in boundary.items()}
+            if domain is not None:
+                self._by_group, boundary = _of_groups(boundary, domain), neumann()
         else:
             boundary = self._uniform = functions.condition(condition_of(boundary))
         self._sides = Sides(boundary, self.lower, self.upper)
@@ -60,6 +81,11 @@ class FileSystem(System):
         self._initial = functions.bound("initial", content["initial"], 1)
         exact = content.get("exact")
         self._exact = None if exact is None else functions.bound("exact", exact, 2)
+
+    @property
+    def title(self) -> str:
+        """The file's name."""
+        return self.source.path.name
 
     def rhs(self, u: Tensor, v: Tensor, d: Derivatives) -> tuple[Tensor, Tensor]:
         """Return what the file's `rhs` returns."""
@@ -79,13 +105,20 @@ class FileSystem(System):
     @property
     def has_slopes(self) -> bool:
         """Whether slopes other than 0 are given on a part of the boundary."""
-        return self._sides.has_slopes
+        if self._by_group:
+            own = self._by_group.values()
+            return any(c.kind == "neumann" and c.values is not None for c in own)
+        return self._sides.has_slopes or super().has_slopes
 
     def slopes(self, x: Tensor, normals: Tensor, t: Tensor) -> Tensor:
         """Return the slopes `[N, 2]` along the outward normals where they are given."""
-        if self._uniform is not None:
+        if self._by_group:
+            return self._on_groups("neumann", x, t, x.new_zeros(len(x), 2))
+        if self._uniform is None:
+            return self._sides.slopes(x, normals, t)
+        if self._uniform.kind == "neumann":
             return self._uniform.at(x, t)
-        return self._sides.slopes(x, normals, t)
+        return super().slopes(x, normals, t)
 
     @property
     def has_exact(self) -> bool:
@@ -103,10 +136,22 @@ class FileSystem(System):
         start = self.initial(x)
         if self.on_box:
             return self._sides.values(x, t, start)
-        if self.boundary == MIXED or self._uniform is None:
+        if self._by_group:
+            return self._on_groups("dirichlet", x, t, start)
+        if self._uniform is None or self._uniform.kind != "dirichlet":
             return start
         on_boundary = self.geometry.depth(x) <= _NEAR * self.geometry.side
+        if self.boundary == MIXED:
+            on_boundary = on_boundary & self.gives_values(x)
         return torch.where(on_boundary[:, None], self._uniform.at(x, t), start)
+
+    def _on_groups(self, kind: str, x: Tensor, t: Tensor, elsewhere: Tensor) -> Tensor:
+        """Return what conditions of a kind give on their groups of the boundary, `[N, 2]`."""
+        for name, condition in self._by_group.items():
+            if condition.kind == kind:
+                on_group = self.geometry.on_groups((name,), x)[:, None]
+                elsewhere = torch.where(on_group, condition.at(x, t), elsewhere)
+        return elsewhere
 
     def initial(self, x: Tensor) -> Tensor:
         """Return the initial state `[N, 2]` at positions `[N, dimension]`."""
@@ -120,6 +165,20 @@ class FileSystem(System):
         if self._uniform is None or self.periodic:
             wanted = "be square or null where BOUNDARY speaks of sides of the box"
             raise ArgumentError("name", wanted, repr(name))
+
+    def _put_on(self, domain: Geometry, groups: Sequence[str] | None) -> None:
+        if self._by_group:
+            if groups is not None:
+                wanted = "be left out, as BOUNDARY of the problem file names groups"
+                raise ArgumentError("dirichlet", wanted, list(groups))
+            groups = [name for name, c in self._by_group.items() if c.kind == "dirichlet"]
+        elif self._uniform is None:
+            wanted = "be the box where BOUNDARY speaks of its sides"
+            raise ArgumentError("domain", wanted, repr(domain.name))
+        elif groups is not None and self._uniform.kind == "neumann":
+            wanted = "be left out where BOUNDARY gives slopes"
+            raise ArgumentError("dirichlet", wanted, list(groups))
+        super()._put_on(domain, groups)
 
     @property
     def needs_soft(self) -> str:
@@ -146,6 +205,18 @@ class DrivenFileSystem(FileSystem):
     ) -> tuple[Tensor, Tensor]:
         """Return what the file's `rhs` returns."""
         return self._rates(u, v, d, x, t)
+
+
+def _of_groups(boundary: Mapping[Any, Condition], domain: Geometry) -> dict[str, Condition]:
+    """Return the conditions on named parts of a domain's boundary."""
+    if not domain.groups:
+        wanted = f"be one condition for all of a {domain.name} without named groups"
+        raise ArgumentError("BOUNDARY", wanted, f"a mapping of {', '.join(map(str, boundary))}")
+    for name, condition in boundary.items():
+        check_choice("group of BOUNDARY", name, domain.groups)
+        if condition.kind == PERIODIC:
+            raise ArgumentError("BOUNDARY", f"have no periodic part of a {domain.name}", repr(name))
+    return dict(boundary)
 
 
 def _checked(name: str, fields: Any, x: Tensor) -> Tensor:

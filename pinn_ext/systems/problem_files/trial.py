@@ -31,12 +31,7 @@ class _Flat:
 
 def try_out(system: FileSystem) -> None:
     """Call each function at a few points, and say what is wrong with it."""
-    x = torch.cartesian_prod(
-        *(
-            torch.linspace(low, high, _PER_AXIS, dtype=torch.float64, device="cpu")
-            for low, high in zip(system.lower, system.upper, strict=True)
-        )
-    ).reshape(-1, system.dimension)
+    x = _points(system)
     t = torch.zeros_like(x[:, 0])
     start = _try(system, "initial", lambda: system.initial(x))
     _refuse_nonfinite("initial", start, x)
@@ -51,6 +46,19 @@ def try_out(system: FileSystem) -> None:
             _check_exact(system, x, t, start)
         if system.has_slopes:
             _try(system, "BOUNDARY", lambda: system.slopes(x, torch.ones_like(x), t))
+
+
+def _points(system: FileSystem) -> Tensor:
+    """Return a regular grid `[N, dimension]` in the box, or its part in the domain."""
+    axes = [
+        torch.linspace(low, high, _PER_AXIS, dtype=torch.float64, device="cpu")
+        for low, high in zip(system.lower, system.upper, strict=True)
+    ]
+    grid = torch.cartesian_prod(*axes).reshape(-1, system.dimension)
+    if system.on_box:
+        return grid
+    domain = system.geometry
+    return torch.cat((grid[domain.contains(grid)], domain.boundary_samples(_PER_AXIS)))
 
 
 def _try(system: FileSystem, name: str, call: Callable[[], Any]) -> Any:

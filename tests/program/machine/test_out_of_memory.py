@@ -93,6 +93,33 @@ def test_a_run_that_cannot_be_built(run, monkeypatch):
     assert "`dataset.num_graphs`" in done.err
 
 
+def test_gauss_newton_keeps_its_words_and_names_the_keys(run, monkeypatch):
+    from solvers.gauss_newton import Stepper
+
+    def full(self):
+        self.linearize()  # so that it is known what is solved
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 3.00 GiB.")
+
+    arguments = (*SMALL, "device=cpu", "training=gauss_newton")
+    with monkeypatch.context() as patch:
+        patch.setattr(Stepper, "_step", full)
+        done = run(*arguments)
+    assert done.status == 1 and done.err.count("\n") == 1
+    assert "Memory ran out on cpu with " in done.err and "tried to allocate 3.00 GiB: " in done.err
+    assert "take solver='matrix_free', or fewer rows (points) or parameters; " in done.err
+    assert "; smaller values of `training.gauss_newton.points`, `network.hidden`, " in done.err
+    assert "`training.gauss_newton.memory_limit_gb` need less; " in done.err
+    assert done.err.endswith("/checkpoint.pt can be gone on from.\n")
+
+
+def test_a_solver_without_room_keeps_its_words_and_names_the_keys(run):
+    limit = "training.gauss_newton.memory_limit_gb=1e-6"
+    done = run(*SMALL, "device=cpu", "training=gauss_newton", limit)
+    assert done.status == 1 and done.err.count("\n") == 1
+    assert "`memory_limit_gb` must leave room for a solver with " in done.err
+    assert "; smaller values of `training.gauss_newton.points`, `network.hidden` need" in done.err
+
+
 def test_a_job_of_a_sweep_lets_the_others_run(run, runs_out):
     with runs_out(4, OF_CPU):
         done = run(*SMALL, "-m", "device=cpu", "seed=0,1", "training.epochs=1")

@@ -1,0 +1,134 @@
+"""`pinn_ext.load`: the network of a run, built again from its checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pinn_ext.checks import ArgumentError, brief, check_choice, check_mapping
+from pinn_ext.files import CHECKPOINT, RunError, exists, shortened
+from pinn_ext.losses.from_config import field_network, physics_loss
+from pinn_ext.networks import FieldNetwork
+from pinn_ext.program import checkpoints
+from pinn_ext.program.checkpoints.parts import damaged, saved_config
+from pinn_ext.program.machine.devices import devices_of_machine, is_here
+from pinn_ext.program.problem import FROM_FILE, check_same_file
+from pinn_ext.program.trained.places import checkpoint_of
+from pinn_ext.program.trained.trained_run import TrainedRun
+from pinn_ext.schema import Config
+from pinn_ext.systems import System
+from solvers.devices import count_of, on_cpu
+
+_FLOATS = {"float32": torch.float32, "float64": torch.float64}
+_DESCRIBED = "problem_file"  # the part of a checkpoint that has the text of such a file
+
+
+def load(
+    run: str | Path,
+    *,
+    best: bool = False,
+    dtype: str | torch.dtype | None = None,
+    device: str | torch.device = "cpu",
+    problem_file: str | Path | None = None,
+) -> TrainedRun:
+    """Return the network of a run with its system, ready to be asked.
+
+    The run's folder is read only, also while it is being trained. torch's default float type,
+    device and seeds stay what they are, and DeepXDE is not loaded.
+
+    Args:
+        run: folder of a run, or a checkpoint.
+        best: whether to take the best network by validation losses instead of the last one.
+        dtype: `"float32"` or `"float64"`; None takes that of the saved parameters. In another one
+            than theirs the network is the same function, with other rounding.
+        device: that fields are computed on, or `"auto"`.
+        problem_file: the Python file of a run with `problem=from_file`. It is code, so it is never
+            run because a checkpoint names it.
+
+    Returns:
+        The network, its system and its configuration; its answers are those of the network at the
+        end of the training, bit for bit on the same kind of device.
+
+    Raises:
+        ArgumentError: if an argument is wrong.
+        RunError: if there is no run, or its checkpoint is damaged or of another version.
+    """
+    wanted, place = _float_type(dtype), _device(device)
+    file = checkpoint_of(run, best)
+    saved = checkpoints.load(file, ("model_state_dict", "config"))
+    values = _with_named_file(file, saved, problem_file)
+    cfg = saved_config(file, values)
+    with torch.inference_mode(False), on_cpu():
+        network = _network(file, cfg, saved["model_state_dict"], wanted).to(place)
+    _check_problem_file(file, saved, network.system)
+    return TrainedRun(network, network.system, cfg, file)
+
+
+def _network(
+    file: Path, cfg: Config, state: Mapping[str, Any], wanted: torch.dtype | None
+) -> FieldNetwork:
+    try:
+        network = field_network(cfg, physics_loss(cfg, rk4=False))
+    except ValueError as error:  # of a system or a parameter that this version does not have
+        raise RunError(f"The checkpoint {file} cannot be built again: {error}") from None
+    with damaged(file, "model_state_dict"):
+        check_mapping("model_state_dict", state)
+        # Gauss-Newton leaves float64, whatever the configuration says.
+        saved_type = state["centre"].dtype
+        network.to(saved_type).load_state_dict(state)
+    return network.to(saved_type if wanted is None else wanted).eval().requires_grad_(False)
+
+
+def _float_type(dtype: str | torch.dtype | None) -> torch.dtype | None:
+    if dtype is None:
+        return None
+    return _FLOATS[check_choice("dtype", str(dtype).removeprefix("torch."), _FLOATS)]
+
+
+def _device(device: str | torch.device) -> torch.device:
+    name = str(device)
+    if name == "auto":
+        name = "cuda" if count_of("cuda") else "cpu"
+    if not is_here(name):
+        here = ", ".join(devices_of_machine())
+        wanted = f"be auto or a device that this machine has and torch can use ({here})"
+        raise ArgumentError("device", wanted, repr(name))
+    return torch.device(name)
+
+
+def _with_named_file(
+    file: Path, saved: Mapping[str, Any], problem_file: str | Path | None
+) -> dict[str, Any]:
+    """Return the saved configuration, with the user's own file where the problem is one."""
+    with damaged(file, "config"):
+        check_mapping("config", saved["config"])
+        values = dict(saved["config"])
+        check_mapping("problem", values["problem"])
+        problem = dict(values["problem"])
+    if problem.get("name") != FROM_FILE:
+        if problem_file is not None:
+            name = brief(problem.get("name"))
+            raise ArgumentError("problem_file", f"be left out for a run of problem={name}", "one")
+        return values
+    if problem_file is None:
+        raise RunError(
+            f"The system of the run {shortened(file.parent)} is a Python file, which is code and "
+            f"only run when you name it: add --problem-file {problem.get('file') or 'FILE'} "
+            "(in Python problem_file=)."
+        )
+    path = Path(problem_file)
+    if not exists(path) or not path.is_file():
+        raise ArgumentError("problem_file", "name a file", f"nothing at {shortened(path)}")
+    return {**values, "problem": {**problem, "file": str(path)}}
+
+
+def _check_problem_file(file: Path, saved: Mapping[str, Any], system: System) -> None:
+    """Refuse another problem file than the run was trained on, which `checkpoint.pt` describes."""
+    beside = file.with_name(CHECKPOINT)
+    if _DESCRIBED not in saved and getattr(system, "source", None) is not None and beside.is_file():
+        saved = checkpoints.load(beside)  # `best.pt` has the network alone
+    with damaged(file, _DESCRIBED):
+        check_same_file(saved.get(_DESCRIBED), system)
