@@ -19,6 +19,7 @@ import matplotlib
 matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
@@ -120,15 +121,23 @@ def draw(system: System, path: Path) -> None:
     with plt.style.context("default", after_reset=True):
         figure = curves(system) if system.dimension == 1 else maps(system)
         content = io.BytesIO()
-        figure.savefig(content, format="png", dpi=_DPI)
+        figure.savefig(content, format="png", dpi=_DPI, metadata={"Software": None})
         plt.close(figure)
-    replace_file(path, with_palette(content))
+    flat = system.dimension == 1  # its lines have few colours, and fine edges
+    replace_file(path, content.getvalue() if flat else with_palette(content))
 
 
 def with_palette(picture: io.BytesIO) -> bytes:
-    """Return a PNG file with 255 colours, half as large, without the name of what made it."""
+    """Return a PNG file of maps with 256 colours, half as large: the map's own, and greys."""
+    own = plt.get_cmap("viridis", 208)(range(208), bytes=True)[:, :3]
+    greys = np.linspace(0, 255, 48).round()[:, None].repeat(3, axis=1)
+    palette = np.concatenate((own, greys)).astype(np.int32)
+    pixels = np.asarray(Image.open(picture).convert("RGB"), dtype=np.int32)
+    seen, places = np.unique(pixels.reshape(-1, 3), axis=0, return_inverse=True)
+    nearest = ((seen[:, None] - palette) ** 2).sum(axis=-1).argmin(axis=1).astype(np.uint8)
+    few = Image.fromarray(nearest[places.reshape(-1)].reshape(pixels.shape[:2]))
+    few.putpalette(palette.astype(np.uint8).tobytes())
     content = io.BytesIO()
-    few = Image.open(picture).convert("RGB").quantize(255, dither=Image.Dither.NONE)
     few.save(content, format="PNG", optimize=True)
     return content.getvalue()
 

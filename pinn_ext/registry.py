@@ -216,7 +216,8 @@ class Registry(Generic[T]):
 def _label(one: metadata.Distribution) -> str:
     """Return name and version of a distribution, or its folder if it does not say them."""
     try:
-        name, version = one.metadata.get("Name"), one.version
+        read: Any = one.metadata
+        name, version = read.get("Name"), one.version
     except Exception:  # its METADATA is not there, say, or no text
         name = None
     return f"{name} {version}" if name else str(getattr(one, "_path", one))

@@ -70,7 +70,7 @@ def test_a_registered_strategy_is_known_by_its_name():
     assert strategies.option_names("made_up") == ["share"]
     weights = AdaptiveLossWeights(["a", "b"], {"a": 1.0, "b": 1.0}, "made_up")
     assert weights.update(1, {"a": 1.0, "b": 4.0}) == {"a": 1.0, "b": 1.0}
-    with pytest.raises(ArgumentError, match="be one of auto, .*made_up.*got 'made_upp' .did you"):
+    with pytest.raises(ArgumentError, match=r"be one of auto, .*made_up.*got 'made_upp' .did you"):
         strategies.create("made_upp")
     stages = [{"strategy": "made_up", "until_epoch": 3}, {"strategy": "ema"}]
     parts = strategies.create("multi_stage", {"stages": stages}).parts
@@ -197,7 +197,7 @@ def test_what_a_system_has_left_out_is_said_when_it_is_built(members, message):
 
 def test_a_parameter_that_a_system_needs_is_asked_for():
     systems.register(system_called("made", **constructor()))
-    with pytest.raises(ArgumentError, match="`parameters of made` must be complete, got .*'size'"):
+    with pytest.raises(ArgumentError, match=r"`parameters of made` must be complete, got .*'size'"):
         systems.create("made")
     with pytest.raises(ArgumentError, match="`parameter of made` must be one of size, got 'sise'"):
         systems.create("made", sise=1.0)
@@ -290,9 +290,11 @@ def test_a_broken_system_names_its_entry_point_too(installed):
 def test_two_packages_with_one_name_are_both_named(installed):
     installed.strategy("offered", "first_package")
     installed.strategy("offered", "second_package")
-    with pytest.raises(ValueError, match="^The strategy 'offered' is offered twice: by the entry "):
+    with pytest.raises(
+        ValueError, match=r"^The strategy .offered. is offered twice: by the entry "
+    ):
         strategies.create("offered")
-    with pytest.raises(ValueError, match="of first_package 1.0 and by the .* of second_package 1"):
+    with pytest.raises(ValueError, match=r"of first_package 1.0 and by the .* of second_package 1"):
         strategies.create("offered")
     assert strategies.names().count("offered") == 1
 

@@ -1,4 +1,4 @@
-"""Points that somebody wants fields at, read from a file: tables, arrays, or the nodes of a mesh."""
+"""Points that somebody wants fields at, from a file: tables, arrays, or the nodes of a mesh."""
 
 from __future__ import annotations
 

@@ -10,5 +10,6 @@ per-example gradients of linear layers), and `sample_maps` finds which samples e
 Any other network takes a backward pass a row, in batches: right, and slower. The result is compared
 once with plain automatic differentiation.
 
-Start with `residual_jacobian.RowJacobian`, which chooses between the two.
+Start with `residual_jacobian.RowJacobian`, which chooses between the two. `row_blocks` hands out
+the same rows some at a time, so that the matrix is never held whole.
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -15,6 +15,7 @@ _CHUNK = 64  # rows of one batched backward pass
 _FEW_NUMBERS = 32  # of parameters outside of linear layers, each of which costs a pass
 
 Terms = Callable[[], list[Tensor]]
+Shape = tuple[tuple[int, ...], ...]
 
 
 class RowJacobian:
@@ -76,7 +77,8 @@ class RowJacobian:
 
     # ---- networks made of linear layers -------------------------------------------------------
 
-    def _by_samples(self, scales: Sequence[float], out: Tensor) -> list[Tensor] | None:
+    def _follow(self) -> tuple[LinearTape, list[Tensor]] | None:
+        """Evaluate the terms with an eye on the network; None, and `fallback`, if that fails."""
         tape = LinearTape(self._leaves[: self._network])
         try:
             with tape:
@@ -88,20 +90,36 @@ class RowJacobian:
             del plain
             self.fallback = f"the network cannot be followed ({str(error).splitlines()[0]})"
             return None
-        columns = _columns(vectors, out)
-        shape = (tuple(tape.calls), tuple(len(rows) for _, rows in columns), tuple(tape.foreign))
-        if self._checked != shape:
-            if sum(self._leaves[i].numel() for i in tape.foreign) > _FEW_NUMBERS:
-                self.fallback = "the network is not made of linear layers"
-                return None
-            self._maps = [
-                find_map(tape, column, self._blocks) if column.requires_grad else None
-                for column, _ in columns
-            ]
+        return tape, vectors
+
+    def _find_maps(
+        self, tape: LinearTape, columns: Sequence[tuple[Tensor, Tensor]], shape: Shape
+    ) -> bool:
+        """Find which samples each row depends on, unless that is known for rows of this shape."""
+        if self._checked == shape:
+            return True
+        if sum(self._leaves[i].numel() for i in tape.foreign) > _FEW_NUMBERS:
+            self.fallback = "the network is not made of linear layers"
+            return False
+        self._maps = [
+            find_map(tape, column, self._blocks) if column.requires_grad else None
+            for column, _ in columns
+        ]
+        return True
+
+    def _by_samples(self, scales: Sequence[float], out: Tensor) -> list[Tensor] | None:
+        followed = self._follow()
+        if followed is None:
+            return None
+        tape, vectors = followed
+        columns = columns_of(vectors, out)
+        shape = shape_of(tape, columns)
+        if not self._find_maps(tape, columns, shape):
+            return None
         out.zero_()
         doubts: list[Tensor] = []
         for (column, rows), scale, term_map in zip(
-            columns, _spread(scales, vectors), self._maps, strict=True
+            columns, spread(scales, vectors), self._maps, strict=True
         ):
             if column.requires_grad and not self._write(
                 tape, column, scale, rows, term_map, doubts
@@ -141,31 +159,33 @@ class RowJacobian:
             return False
         per_group = len(column) // found.groups
         for j in range(per_group):
-            seed = torch.zeros_like(column)
-            seed[j::per_group] = scale
-            uses = tape.backward(column, seed)
-            if any(use.call not in found.calls for use in uses):
+            uses = seeded_pass(tape, column, scale, j, per_group)
+            own = doubts_of(uses, found)
+            if own is None:
                 return False
-            doubts += [
-                found.calls[use.call].touches_absent(use.seeded)
-                for use in uses
-                if len(found.calls[use.call].absent)
-            ]
+            doubts += own
             self._outer_products(uses, found, rows[j::per_group])
-        self._single_numbers(tape, column, scale, rows)
+        for number, values in self._single_numbers(tape, column, scale):
+            rows[:, number] = values
         return True
 
-    def _outer_products(self, uses: list[Use], found: TermMap, rows: Tensor) -> None:
-        """Write `sum of delta factor^T` for each weight matrix, `sum of delta` for its bias."""
+    def _outer_products(
+        self, uses: list[Use], found: TermMap, rows: Tensor, first: int = 0
+    ) -> None:
+        """Write `sum of delta factor^T` for each weight matrix, `sum of delta` for its bias.
+
+        The rows are those of the groups of samples from number `first` on.
+        """
+        last = first + len(rows)
         layers: dict[int, tuple[list[Tensor], list[Tensor]]] = {}
         biases: dict[int, list[Tensor]] = {}
         for use in uses:
             if found.calls[use.call].index.shape[1] == 0:
                 continue
             deltas, factors = layers.setdefault(use.weight, ([], []))
-            gathered = found.calls[use.call].gather(use.delta)
+            gathered = found.calls[use.call].gather(use.delta, first, last)
             deltas += gathered
-            factors += found.calls[use.call].gather(use.factor)
+            factors += found.calls[use.call].gather(use.factor, first, last)
             if use.bias is not None:
                 biases.setdefault(use.bias, []).extend(gathered)
         for number, (deltas, factors) in layers.items():
@@ -178,8 +198,10 @@ class RowJacobian:
         start = self._starts[number]
         return rows[:, start : start + self._leaves[number].numel()]
 
-    def _single_numbers(self, tape: LinearTape, column: Tensor, scale: float, rows: Tensor) -> None:
-        """Write the columns of variables, and of parameters outside of linear layers.
+    def _single_numbers(
+        self, tape: LinearTape, column: Tensor, scale: float
+    ) -> Iterator[tuple[int, Tensor]]:
+        """Yield columns `[n]` of variables, and of parameters outside of linear layers.
 
         The gradient with respect to a number is linear in what the rows are multiplied with; the
         derivative with respect to those multipliers is the column of the Jacobian.
@@ -198,29 +220,31 @@ class RowJacobian:
         for number, gradient in zip(numbers, gradients, strict=True):
             if gradient is None or not gradient.requires_grad:
                 continue
-            block = self._block(rows, number)
-            for k, entry in enumerate(gradient.reshape(-1)):
+            for k, entry in enumerate(gradient.reshape(-1), self._starts[number]):
                 (derivative,) = torch.autograd.grad(
                     entry, multiplier, retain_graph=True, allow_unused=True
                 )
                 if derivative is not None:
-                    block[:, k] = scale * derivative
+                    yield k, scale * derivative
 
     def _agrees(self, scales: Sequence[float], jacobian: Tensor) -> bool:
         """Compare a random combination of the rows with its plain gradient."""
+        mix = mix_of(len(jacobian), jacobian)
+        return self._is_gradient(scales, mix, jacobian.T @ mix, jacobian.norm())
+
+    def _is_gradient(
+        self, scales: Sequence[float], mix: Tensor, found: Tensor, norm: Tensor
+    ) -> bool:
+        """Return whether a combination `[P]` of rows is its plain gradient."""
         vectors = self._terms()
-        generator = torch.Generator("cpu").manual_seed(1)
-        mix = torch.rand(len(jacobian), generator=generator, dtype=jacobian.dtype, device="cpu")
-        mix = mix.to(jacobian.device)
         rows = torch.cat([s * v.reshape(-1) for s, v in zip(scales, vectors, strict=True)])
         if not rows.requires_grad:
             return True
         wanted = _flat(
             torch.autograd.grad(rows, self._leaves, mix, allow_unused=True), self._leaves
         )
-        tolerance = 1e-7 if jacobian.dtype == torch.float64 else 1e-2
-        difference = (jacobian.T @ mix - wanted).norm()
-        return bool(difference <= tolerance * (jacobian.norm() * mix.abs().max()))
+        tolerance = 1e-7 if mix.dtype == torch.float64 else 1e-2
+        return bool((found - wanted).norm() <= tolerance * (norm * mix.abs().max()))
 
     # ---- any other network --------------------------------------------------------------------
 
@@ -262,7 +286,39 @@ class RowJacobian:
             first += count
 
 
-def _columns(vectors: Sequence[Tensor], out: Tensor) -> list[tuple[Tensor, Tensor]]:
+def shape_of(tape: LinearTape, columns: Sequence[tuple[Tensor, Tensor]]) -> Shape:
+    """Return what must be the same for maps of samples to serve again."""
+    return tuple(tape.calls), tuple(len(rows) for _, rows in columns), tuple(tape.foreign)
+
+
+def seeded_pass(
+    tape: LinearTape, column: Tensor, scale: float, first: int, every: int
+) -> list[Use]:
+    """Return what a backward pass from each `every`-th row leaves behind, from row `first` on."""
+    seed = torch.zeros_like(column)
+    seed[first::every] = scale
+    return tape.backward(column, seed)
+
+
+def doubts_of(uses: Sequence[Use], found: TermMap) -> list[Tensor] | None:
+    """Return truth values `[]`, true where a map does not fit; None where it cannot."""
+    if any(use.call not in found.calls for use in uses):
+        return None
+    return [
+        found.calls[use.call].touches_absent(use.seeded)
+        for use in uses
+        if len(found.calls[use.call].absent)
+    ]
+
+
+def mix_of(num_rows: int, like: Tensor) -> Tensor:
+    """Return the numbers `[m]` by which rows are combined to be compared."""
+    generator = torch.Generator("cpu").manual_seed(1)
+    mix = torch.rand(num_rows, generator=generator, dtype=like.dtype, device="cpu")
+    return mix.to(like.device)
+
+
+def columns_of(vectors: Sequence[Tensor], out: Tensor) -> list[tuple[Tensor, Tensor]]:
     """Return each column `[n]` of each term with the rows of `out` `[n, P]` that belong to it."""
     columns, start = [], 0
     for vector in vectors:
@@ -274,7 +330,7 @@ def _columns(vectors: Sequence[Tensor], out: Tensor) -> list[tuple[Tensor, Tenso
     return columns
 
 
-def _spread(scales: Sequence[float], vectors: Sequence[Tensor]) -> list[float]:
+def spread(scales: Sequence[float], vectors: Sequence[Tensor]) -> list[float]:
     """Return the factor of each column of each term."""
     return [
         scale

@@ -28,13 +28,15 @@ class CallMap:
     absent: Tensor
     padded: bool
 
-    def gather(self, values: Tensor) -> list[Tensor]:
-        """Return values of samples `[S, width]` by group, as tensors `[G, ., width]`."""
+    def gather(self, values: Tensor, first: int, last: int) -> list[Tensor]:
+        """Return values of samples `[S, width]` by group, as tensors `[last - first, ., width]`."""
         if self.starts is not None:
-            return [values[start : start + len(self.index), None] for start in self.starts]
-        if self.padded:
-            values = torch.cat((values, values.new_zeros(1, values.shape[1])))
-        return [values[self.index]]
+            return [values[start + first : start + last, None] for start in self.starts]
+        index = self.index[first:last]
+        if not self.padded:
+            return [values[index]]
+        none = index == len(values)
+        return [values[index.masked_fill(none, 0)].masked_fill(none[..., None], 0.0)]
 
     def touches_absent(self, delta: Tensor) -> Tensor:
         """Return whether a sample matters that did not when the map was made, as a tensor `[]`."""

@@ -33,7 +33,7 @@ def refusals() -> Iterator[None]:
 
 
 def register_schema() -> None:
-    """Make known to Hydra the typed schema, which `config.yaml` begins with, and what has no file."""
+    """Make known to Hydra the schema, which `config.yaml` begins with, and what has no file."""
     from hydra.core.config_store import ConfigStore
 
     from pinn_ext.schema import supplied_configs

@@ -102,7 +102,10 @@ def _gauss_newton_settings(training: schema.Training) -> dict[str, Any]:
     """Return the arguments of `GaussNewtonTraining` that `training.gauss_newton` holds."""
     settings, others = training.gauss_newton, ("iterations", "points", "use_rk4")
     keys = [key for key in schema.GaussNewton.__dataclass_fields__ if key not in others]
-    return {key: getattr(settings, key) for key in keys}
+    found = {key: getattr(settings, key) for key in keys}
+    if found["sketch"] not in (None, "auto"):
+        found["sketch"] = int(found["sketch"])
+    return found
 
 
 def _points(cfg: Config, built: Built) -> PointData:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pinn_ext import schema
-from pinn_ext.files import OWN_FILES, PART
+from pinn_ext.files import OWN_FILES, PART, VERSIONS
 from pinn_ext.program import checkpoints
 from pinn_ext.program.checkpoints import parts
 from pinn_ext.program.run_info import Info
@@ -20,7 +20,7 @@ from pinn_ext.reports import report
 from pinn_ext.reports.history import FILE_NAME as HISTORY_FILE
 from pinn_ext.schema import Config
 
-_BEGINNING = (report.CONFIG_NAME, report.VERSIONS_NAME, HISTORY_FILE)
+_BEGINNING = (report.CONFIG_NAME, VERSIONS, HISTORY_FILE)
 
 
 def may_be_again(environment: Mapping[str, str] = os.environ) -> bool:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from matplotlib.animation import FFMpegWriter, PillowWriter
+from matplotlib import colormaps
+from matplotlib.animation import FFMpegWriter
+from matplotlib.colors import to_rgb
+from PIL import Image
 
 from pinn_ext.files import RunError, replace_file, shortened
 from pinn_ext.reports.plots import centres
@@ -20,6 +24,8 @@ from pinn_ext.systems import FIELDS, System
 Fields = Callable[[np.ndarray, float], np.ndarray]
 _DPI = 100
 _PER_AXIS = {1: 401, 2: 121}
+_COLOURS = "viridis"
+_LINES = dict(zip(FIELDS, ("C0", "C1"), strict=True))
 
 
 def animate(
@@ -53,17 +59,17 @@ def animate(
     values = np.stack([fields(x, float(time)) for time in times]).astype(np.float64)
     values[:, outside] = np.nan
     figure, show = _figure(system, sides, values)
-    writer = PillowWriter(fps) if path.suffix.lower() == ".gif" else FFMpegWriter(fps)
+
+    def drawn() -> Iterator[None]:
+        for number, time in enumerate(times):
+            show(number)
+            figure.suptitle(f"{system.name} at t = {time:.4g}")
+            yield
+            advance(number + 1)
+
+    write = _gif if path.suffix.lower() == ".gif" else _movie
     try:
-        with tempfile.TemporaryDirectory() as folder:
-            movie = Path(folder, f"frames{path.suffix.lower()}")
-            with writer.saving(figure, str(movie), _DPI):
-                for number, time in enumerate(times):
-                    show(number)
-                    figure.suptitle(f"{system.name} at t = {time:.4g}")
-                    writer.grab_frame()
-                    advance(number + 1)
-            replace_file(path, movie.read_bytes())
+        replace_file(path, write(figure, drawn(), fps))
     except OSError as error:
         raise RunError(f"{shortened(path)} cannot be written ({error.strerror}).") from error
     except subprocess.CalledProcessError as error:
@@ -71,6 +77,49 @@ def animate(
         raise RunError(f"ffmpeg cannot write {shortened(path)} ({said[-1]}).") from error
     finally:
         plt.close(figure)
+
+
+def _gif(figure: Any, drawn: Iterator[None], fps: int) -> bytes:
+    """Return a GIF of what is drawn, with one palette, so that no colour changes by itself."""
+
+    def pictures() -> Iterator[Image.Image]:
+        for _ in drawn:
+            figure.canvas.draw()
+            yield Image.fromarray(np.array(figure.canvas.buffer_rgba())[..., :3])
+
+    palette = _palette()
+    source = (picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures())
+    content = io.BytesIO()
+    next(source).save(
+        content,
+        "GIF",
+        save_all=True,
+        append_images=source,
+        duration=round(1000 / fps),
+        loop=0,
+    )
+    return content.getvalue()
+
+
+def _palette() -> Image.Image:
+    """Return the 256 colours of a GIF: those of pictures, of lines, of what is written."""
+    colours = [colormaps[_COLOURS](np.linspace(0, 1, 200))[:, :3]]
+    shades = np.linspace(0, 1, 8)[:, None]
+    colours += [(1 - shades) * to_rgb(line) + shades for line in _LINES.values()]  # to white
+    colours += [np.linspace(0, 1, 40)[:, None].repeat(3, axis=1)]
+    image = Image.new("P", (1, 1))
+    image.putpalette(np.round(np.concatenate(colours) * 255).astype(np.uint8).tobytes())
+    return image
+
+
+def _movie(figure: Any, drawn: Iterator[None], fps: int) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "frames.mp4")
+        writer = FFMpegWriter(fps)
+        with writer.saving(figure, str(file), _DPI):
+            for _ in drawn:
+                writer.grab_frame()
+        return file.read_bytes()
 
 
 def _points(system: System) -> tuple[np.ndarray, list[int]]:
@@ -87,7 +136,7 @@ def _figure(
     system: System, sides: list[int], values: np.ndarray
 ) -> tuple[Any, Callable[[int], None]]:
     """Return a figure of the first frame, and what shows another one in it."""
-    figure, axes = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
+    figure, axes = plt.subplots(1, 2, figsize=(9, 4), dpi=_DPI, layout="constrained")
     draw = _line if len(sides) == 1 else _picture
     parts = [
         draw(axis, system, sides, values[..., i], name)
@@ -113,7 +162,7 @@ def _line(
     axis: Any, system: System, sides: list[int], values: np.ndarray, name: str
 ) -> Callable[[int], None]:
     x = centres(system.lower[0], system.upper[0], sides[0]).numpy()
-    (line,) = axis.plot(x, values[0], color="C0" if name == "u" else "C1")
+    (line,) = axis.plot(x, values[0], color=_LINES[name])
     low, high = _span(values)
     margin = 0.05 * (high - low)
     axis.set(xlabel="x", ylabel=name, ylim=(low - margin, high + margin))
@@ -128,7 +177,13 @@ def _picture(
     (x0, y0), (x1, y1) = system.lower[:2], system.upper[:2]
     low, high = _span(values)
     image = axis.imshow(
-        pictures[0], origin="lower", extent=(x0, x1, y0, y1), vmin=low, vmax=high, aspect="equal"
+        pictures[0],
+        origin="lower",
+        extent=(x0, x1, y0, y1),
+        vmin=low,
+        vmax=high,
+        aspect="equal",
+        cmap=_COLOURS,
     )
     axis.set(xlabel="x", ylabel="y", title=name)
     axis.figure.colorbar(image, ax=axis, shrink=0.9)

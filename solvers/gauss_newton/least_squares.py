@@ -30,14 +30,14 @@ DAMPINGS = tuple(by_name.names())
 """Names of the rules that say how far a step goes."""
 
 SOLVERS = ("auto", *memory.SOLVERS)
-"""Names of the solvers of a step: through J^T J, through J J^T, by products alone."""
+"""Names of the solvers of a step: through J^T J or J J^T, by blocks of rows, by products alone."""
 
 Vector = Tensor | np.ndarray | Sequence[float] | float
 _METHODS = {"lm": "nielsen", "gauss_newton": "line_search"}
 
 
 def least_squares(
-    residual: Callable[[Tensor], Any],
+    residual: Callable[..., Any],
     x0: Vector,
     jac: str | Callable[[Tensor], Any] | None = None,
     *,
@@ -56,6 +56,8 @@ def least_squares(
     solver: str = "auto",
     memory_limit_gb: float | None = None,
     chunk_rows: int | None = None,
+    blocks: int | None = None,
+    sketch: int | str | None = None,
     diff_step: float | None = None,
     callback: Callable[[Solution], Any] | None = None,
 ) -> Solution:
@@ -95,11 +97,17 @@ def least_squares(
         damping: One of `DAMPINGS` or a rule, such as `TargetRatio(initial=0.1)`.
         geodesic: Bend steps along the second derivative of the residual, for one more evaluation
             each; None does for "lm".
-        solver: One of `SOLVERS`; "auto" takes the smaller of the two matrices, and products alone
-            where there is no room for the Jacobian.
+        solver: One of `SOLVERS`; "auto" takes the smaller of the two matrices, and, where there is
+            no room for the Jacobian, J^T J summed over `blocks`, or products alone.
         memory_limit_gb: Memory for the Jacobian and what is made of it, in GiB; None takes half of
             what is free.
         chunk_rows: Rows of the Jacobian that are differentiated at a time; None chooses.
+        blocks: How many blocks the rows come in: `residual` is then called as `residual(x, number)`
+            and returns the rows of that block. The Jacobian of all of them need not be held; None
+            for a residual of x alone.
+        sketch: Rows of a random sketch of the Jacobian to solve by, at least as many as parameters,
+            for many rows in `blocks`; "auto" makes one of four rows a parameter where there are
+            many more; None makes none.
         diff_step: Step of finite differences in units of `|x|`; None chooses.
         callback: Called with a `Solution` after each step; ends the iteration by StopIteration or
             by returning a true value.
@@ -127,7 +135,7 @@ def least_squares(
     rule = _rule(method, damping)
     limits = Limits.of(ftol, xtol, gtol, max_nfev, max_iterations)
     robust = Loss(loss, f_scale)
-    caller = residual_functions.make(residual, x, jac, chunk_rows, diff_step, box)
+    caller = residual_functions.make(residual, x, jac, chunk_rows, diff_step, box, blocks)
     problem, units = rescaled(caller, x)
 
     def stepper(way: Way) -> Stepper:
@@ -141,6 +149,7 @@ def least_squares(
             memory_limit_gb=memory_limit_gb,
             loss=units.loss(robust),
             box=units.box(box),
+            sketch=sketch,
         )
 
     bent = method == "lm" if geodesic is None else geodesic

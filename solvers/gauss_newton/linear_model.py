@@ -230,10 +230,14 @@ class Linearization:
         # algorithm (2012), eq. (8) to (15), the second derivative as a difference of residuals.
         # A correction that is too large, or not finite, is left out: the straight step is still a
         # step.
-        ahead = evaluate(self._x + _AHEAD * solved.step) - self._residual
-        if self._weights is not None:
-            ahead = ahead * self._weights
-        curvature = (2 / _AHEAD) * (ahead / _AHEAD - solved.forward)
+        ahead = self._change(evaluate, _AHEAD * solved.step)
+        if self._direction.whole:
+            curvature = (2 / _AHEAD) * (ahead / _AHEAD - solved.forward)
+        else:  # without J s, the point behind tells as much
+            back = -_AHEAD * solved.step
+            if self._box.bounded and bool(self._box.leaves(self._x + back)):
+                return solved.step
+            curvature = (ahead + self._change(evaluate, back)) / _AHEAD**2
         if not is_waited_for(curvature) and not bool(curvature.isfinite().all()):
             return solved.step
         second = self._direction.solve(curvature, damping)
@@ -244,6 +248,11 @@ class Linearization:
             square_length(vector, self._measure).double().sqrt() for vector in (bend, solved.step)
         )
         return torch.where(2 * own <= _BEND * most, solved.step + bend, solved.step)
+
+    def _change(self, evaluate: Residual, step: Tensor) -> Tensor:
+        # Of the rows, by a step.
+        change = evaluate(self._x + step) - self._residual
+        return change if self._weights is None else change * self._weights
 
 
 def _promise(slope: float, bow: float, fraction: float) -> float:

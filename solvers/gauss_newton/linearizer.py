@@ -7,10 +7,19 @@ from typing import Any
 from torch import Tensor
 
 from .direction import memory
+from .direction.blockwise import Accumulated, Blocks, Sketched
 from .direction.dense import Direction, Dual, Primal
 from .direction.matrix_free import MatrixFree, probes
+from .direction.sketch import Rows, RowSketch, size_of
 from .linear_model import Linearization
-from .problem import MeasuredProblem, NonFiniteJacobianError, Problem, Product, ProductProblem
+from .problem import (
+    BlockProblem,
+    MeasuredProblem,
+    NonFiniteJacobianError,
+    Problem,
+    Product,
+    ProductProblem,
+)
 from .robust_loss import Loss
 from .variables.bounds import Box
 from .variables.scaling import Scaling
@@ -22,12 +31,14 @@ class Linearizer:
     Args:
         loss: Turns residuals into the cost.
         scaling: Gives the scales of the parameters.
-        wanted: "auto", "primal", "dual" or "matrix_free".
+        wanted: "auto" or one of `memory.SOLVERS`.
         memory_limit_gb: Memory to use at most, in GiB; half of what is free if None.
         box: Where the parameters may be.
+        sketch: Rows of a sketch, "auto", or None: see `memory.choose`.
 
     Attributes:
         solver: The one that was chosen.
+        moves: Steps taken so far: each point has a sketch of its own.
     """
 
     def __init__(
@@ -37,12 +48,14 @@ class Linearizer:
         wanted: str,
         memory_limit_gb: float | None,
         box: Box,
+        sketch: Rows = None,
     ) -> None:
         self._loss, self._scaling, self._box = loss, scaling, box
-        self._wanted, self._limit = wanted, memory_limit_gb
+        self._wanted, self._limit, self._sketch = wanted, memory_limit_gb, sketch
+        self.moves = 0
         self._first_gradient: float | None = None
         self._signs: Tensor | None = None
-        self._sizes: tuple[int, int, bool] | None = None
+        self._sizes: tuple[int, int, bool, bool] | None = None
         self._like: Tensor | None = None
 
     def choose(self, problem: Problem, x: Tensor) -> None:
@@ -56,30 +69,44 @@ class Linearizer:
             x: [n], of its dtype and device.
 
         Raises:
+            ValueError: If the sketch or the solver is not one for such a problem.
             MemoryError: If there is no room for any solver.
         """
-        sizes = problem.num_rows, x.numel(), isinstance(problem, ProductProblem)
-        if sizes == self._sizes:
-            return
-        self.solver, self._room = memory.choose(
-            problem.num_rows,
-            x.numel(),
-            x.element_size(),
-            x.device,
-            self._wanted,
-            self._limit,
-            matrix_free=isinstance(problem, ProductProblem),
-            robust=self._loss.name != "linear",
-        )
-        self._sizes, self._like = sizes, x.new_empty(0)
+        kinds = isinstance(problem, ProductProblem), isinstance(problem, BlockProblem)
+        sizes = (problem.num_rows, x.numel(), *kinds)
+        if sizes != self._sizes:
+            self.solver, self._room = memory.choose(
+                problem.num_rows,
+                x.numel(),
+                x.element_size(),
+                x.device,
+                self._wanted,
+                self._limit,
+                matrix_free=kinds[0],
+                robust=self._loss.name != "linear",
+                blocks=kinds[1],
+                sketch=self._sketch,
+            )
+            self._sizes, self._like = sizes, x.new_empty(0)
+        if isinstance(problem, BlockProblem):
+            problem.expect_blocks(self.solver in memory.BLOCKWISE)
 
     def sizes(self) -> memory.Sizes | None:
         """Return what is solved, and by what; None before a solver was chosen."""
         if self._sizes is None or self._like is None:
             return None
-        rows, columns, _ = self._sizes
+        rows, columns, *_ = self._sizes
         like, robust = self._like, self._loss.name != "linear"
-        return memory.Sizes(rows, columns, like.element_size(), like.device, self.solver, robust)
+        return memory.Sizes(
+            rows, columns, like.element_size(), like.device, self.solver, robust, self.sketch_rows
+        )
+
+    @property
+    def sketch_rows(self) -> int:
+        """Rows of the sketch, 0 where none is made."""
+        if self.solver != "sketched" or self._sizes is None:
+            return 0
+        return size_of(self._sketch, "sketched", self._sizes[1])
 
     def __call__(
         self, problem: Problem, x: Tensor, residual: Tensor, near: Tensor | None = None
@@ -123,10 +150,26 @@ class Linearizer:
             if self._signs is None or self._signs.shape[1] != len(rows):
                 self._signs = probes(rows)
             return MatrixFree(*_weighted(forward, backward, weights), rows, self._signs)
+        if self.solver in memory.BLOCKWISE and isinstance(problem, BlockProblem):
+            return self._by_blocks(problem, x, rows, weights)
         jacobian = problem.linearize(x)[1].detach()
         if weights is not None:
             jacobian = jacobian * weights[:, None]
         return (Primal if self.solver == "primal" else Dual)(jacobian, self._room)
+
+    def _by_blocks(
+        self, problem: BlockProblem, x: Tensor, rows: Tensor, weights: Tensor | None
+    ) -> Direction:
+        def pull(w: Tensor) -> Tensor:
+            return problem.pull(x, w if weights is None else weights * w)
+
+        blocks: Blocks = problem.blocks(x)
+        if weights is not None:
+            blocks = ((numbers, block.mul_(weights[numbers, None])) for numbers, block in blocks)
+        if self.solver == "accumulated":
+            return Accumulated(blocks, x.numel(), rows, pull)
+        sketch = RowSketch(len(rows), self.sketch_rows, self.moves, rows)
+        return Sketched(blocks, x.numel(), rows, pull, sketch)
 
     def _tolerance(self, norm: float) -> float:
         # An inexact Newton method: directions become more accurate as the gradient falls, as in
@@ -153,10 +196,12 @@ class Linearizer:
     def state_dict(self) -> dict[str, Any]:
         """Return what is remembered."""
         largest = self._scaling.largest
-        return {
+        state: dict[str, Any] = {
             "scale": None if largest is None else largest.clone(),
             "first_gradient": self._first_gradient,
         }
+        # Without a sketch the state is the one that older versions have written.
+        return {**state, "moves": self.moves} if self.solver == "sketched" else state
 
     def load_state_dict(self, state: dict[str, Any], like: Tensor) -> None:
         """Remember what another one did.
@@ -168,6 +213,7 @@ class Linearizer:
         scale = state["scale"]
         self._scaling.largest = None if scale is None else scale.to(like).clone()
         self._first_gradient = state["first_gradient"]
+        self.moves = state.get("moves", 0)
 
 
 def _weighted(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 from ..checks import number_problem, require
 from ..devices import is_waited_for
 from .autodiff import Derivatives
-from .problem import Product
+from .problem import Product, holds_tensors, vector_of
 from .variables.bounds import Box
 
 Residual = Callable[[Tensor], Any]
@@ -32,10 +33,10 @@ class _Rows:
         self.num_rows = self._last[1].numel()
 
     def _first(self, x: Tensor) -> Tensor:
-        return _vector(self._function(x.clone()), x).detach()
+        return vector_of(self._function(x.clone()), x).detach()
 
     def checked(self, x: Tensor) -> Tensor:
-        value = _vector(self._function(x), x)
+        value = vector_of(self._function(x), x)
         if value.numel() != self.num_rows:
             raise ValueError(f"`residual` must keep {self.num_rows} rows, got {value.numel()}.")
         return value
@@ -85,7 +86,7 @@ class FunctionProblem(_Rows):
     def _first(self, x: Tensor) -> Tensor:
         leaf = x.clone().requires_grad_()
         try:
-            value = _vector(self._function(leaf), x)
+            value = vector_of(self._function(leaf), x)
             tracked = value.requires_grad
         except (RuntimeError, TypeError) as error:
             if "numpy" not in str(error):
@@ -121,6 +122,62 @@ class FunctionProblem(_Rows):
         return (self.residual(x), *self._derivatives.products(x))
 
 
+class BlocksProblem(FunctionProblem):
+    """A residual in torch operations that is asked for in blocks of rows.
+
+    Args:
+        function: (x [n], number of the block) -> its rows [b].
+        x: [n], where to look at it first.
+        count: How many blocks.
+        chunk_rows: Rows of the Jacobian at a time; None chooses.
+
+    Raises:
+        ValueError: If the residual does not depend on x by torch operations.
+    """
+
+    def __init__(
+        self,
+        function: Callable[[Tensor, int], Any],
+        x: Tensor,
+        count: int,
+        chunk_rows: int | None = None,
+    ) -> None:
+        self._parts = [functools.partial(self._part, function, k) for k in range(count)]
+        self._sizes: list[int] = []
+        super().__init__(lambda x: torch.cat([part(x) for part in self._parts]), x, chunk_rows)
+        self._sizes = [part(x.clone()).numel() for part in self._parts]
+        self._own = [
+            Derivatives(part, size, x.numel(), chunk_rows)
+            for part, size in zip(self._parts, self._sizes, strict=True)
+        ]
+
+    def _part(self, function: Callable[[Tensor, int], Any], number: int, x: Tensor) -> Tensor:
+        rows = vector_of(function(x, number), x)
+        if self._sizes and rows.numel() != self._sizes[number]:
+            raise ValueError(
+                f"`residual` must keep {self._sizes[number]} rows in block {number}, got "
+                f"{rows.numel()}."
+            )
+        return rows
+
+    def blocks(self, x: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield the numbers of the rows of each block [b] and its Jacobian [b, n] at x [n]."""
+        start = 0
+        for size, own in zip(self._sizes, self._own, strict=True):
+            yield torch.arange(start, start + size, device=x.device), own.jacobian(x)
+            start += size
+
+    def pull(self, x: Tensor, rows: Tensor) -> Tensor:
+        """Compute J^T w [n] for w [m] at x [n], block by block."""
+        total = torch.zeros_like(x)
+        for own, part in zip(self._own, rows.split(self._sizes), strict=True):
+            total += own.products(x)[1](part)
+        return total
+
+    def expect_blocks(self, wanted: bool) -> None:
+        """Nothing depends on it."""
+
+
 class CallableProblem(_Rows):
     """A residual with a function for its Jacobian.
 
@@ -147,7 +204,7 @@ class CallableProblem(_Rows):
             ValueError: If the caller's Jacobian has another shape.
         """
         value = self._jacobian(x.clone())
-        if _holds_tensors(value):
+        if holds_tensors(value):
             value = torch.stack([torch.as_tensor(row, device=x.device) for row in value])
         jacobian = torch.as_tensor(value, dtype=x.dtype, device=x.device)
         wanted = [self.num_rows, x.numel()]
@@ -247,48 +304,6 @@ def _version(x: Tensor) -> int:
     return 0 if x.is_inference() else x._version
 
 
-def _holds_tensors(value: Any) -> bool:
-    return isinstance(value, (tuple, list)) and any(isinstance(each, Tensor) for each in value)
-
-
-def _joined(parts: Any, x: Tensor) -> Tensor:
-    # Numbers and vectors, one after the other; by torch, so that their derivatives are kept.
-    tensors = [
-        part if isinstance(part, Tensor) else torch.as_tensor(part, dtype=x.dtype, device=x.device)
-        for part in parts
-    ]
-    shapes = [list(tensor.shape) for tensor in tensors if tensor.ndim > 1]
-    if shapes:
-        raise ValueError(
-            "`residual` must return a vector, or a tuple of numbers and vectors, got a "
-            f"{type(parts).__name__} with a part of shape {shapes[0]}."
-        )
-    return torch.cat([tensor.reshape(-1) for tensor in tensors])
-
-
-def _vector(value: Any, x: Tensor) -> Tensor:
-    if _holds_tensors(value):
-        value = _joined(value, x)
-    elif not isinstance(value, Tensor):
-        try:
-            value = torch.as_tensor(value, dtype=x.dtype, device=x.device)
-        except (TypeError, ValueError, RuntimeError):
-            kind = type(value).__name__
-            raise ValueError(f"`residual` must return a vector of numbers, got a {kind}.") from None
-    if value.ndim == 0:
-        value = value[None]
-    if value.ndim != 1 or not value.numel():
-        raise ValueError(
-            f"`residual` must return a vector of at least one row, got shape {list(value.shape)}."
-        )
-    if value.dtype != x.dtype or value.device != x.device:
-        raise ValueError(
-            f"`residual` must return {x.dtype} on {x.device} like `x0`, "
-            f"got {value.dtype} on {value.device}."
-        )
-    return value
-
-
 def make(
     function: Residual,
     x: Tensor,
@@ -296,6 +311,7 @@ def make(
     chunk_rows: int | None = None,
     diff_step: float | None = None,
     box: Box | None = None,
+    blocks: int | None = None,
 ) -> FunctionProblem | CallableProblem | DifferenceProblem:
     """Pair a residual with its Jacobian.
 
@@ -306,6 +322,7 @@ def make(
         chunk_rows: Rows of the Jacobian at a time.
         diff_step: Relative step of finite differences.
         box: Where finite differences may be taken; everywhere if None.
+        blocks: How many blocks of rows the function is asked for, by (x, number); None for all.
 
     Returns:
         The problem.
@@ -318,6 +335,12 @@ def make(
         >>> make(lambda x: x**2, x, "3-point").linearize(x)[1].round(decimals=6).tolist()
         [[6.0]]
     """
+    if blocks is not None:
+        wanted = "None or a whole number of at least 1"
+        require(number_problem("blocks", blocks, wanted, least=1.0, whole=True))
+        if jac not in (None, "func"):
+            raise ValueError(f"`blocks` must be None for jac={jac!r}, got {blocks!r}.")
+        return BlocksProblem(function, x, int(blocks), chunk_rows)
     if callable(jac):
         return CallableProblem(function, jac, x)
     if jac is None or jac == "func":

@@ -31,9 +31,10 @@ def check_state(state: Any) -> None:
             raise _error("scale", "be positive", "others")
     if state["first_gradient"] is not None:
         _check_number("first_gradient", state["first_gradient"], 0.0)
-    for key in ("nfev", "njev"):
-        if isinstance(state[key], bool) or not isinstance(state[key], int) or state[key] < 0:
-            raise _error(key, "be a whole number >= 0", state[key])
+    for key in ("nfev", "njev", "moves"):
+        count = state.get(key, 0)  # older states have no moves
+        if isinstance(count, bool) or not isinstance(count, int) or count < 0:
+            raise _error(key, "be a whole number >= 0", count)
     standstill = state.get("standstill", [])
     if not isinstance(standstill, (list, tuple)):
         raise _error("standstill", "be a list", standstill)

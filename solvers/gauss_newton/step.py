@@ -1,10 +1,29 @@
-"""What one step of a minimisation did."""
+"""Where a minimisation stands, and what one step of it did."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from torch import Tensor
+
 from .damping.rule import Attempt
+
+
+@dataclass(frozen=True)
+class Point:
+    """Where an iteration stands.
+
+    Attributes:
+        x: [n], parameters.
+        residual: [m] there.
+        cost: Cost there.
+        measures: What the problem measures of the residual; see `MeasuredProblem`.
+    """
+
+    x: Tensor
+    residual: Tensor
+    cost: float
+    measures: tuple[float, ...]
 
 
 @dataclass(frozen=True)

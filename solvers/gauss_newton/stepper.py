@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import math
 import warnings
-from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
@@ -14,26 +13,19 @@ from ..devices import is_out_of_memory, read
 from .damping import by_name
 from .damping.rule import Attempt, Rule
 from .direction import memory
+from .direction.sketch import Rows
 from .linear_model import Linearization
 from .linearizer import Linearizer
 from .problem import MeasuredProblem, NonFiniteJacobianError, Problem
 from .robust_loss import Loss
 from .saved_state import check_state
 from .standstill import Standstill
-from .step import Step
+from .step import Point, Step
 from .variables.bounds import Box
 from .variables.scaling import Scale, Scaling
 
 _TRUSTED = 0.5  # gain ratio from which the model is good enough for a bolder step
 _RETREATS, _RETREAT = 10, 1e3  # how often, and the factor of the damping
-
-
-@dataclass(frozen=True)
-class _Point:
-    x: Tensor
-    residual: Tensor
-    cost: float
-    measures: tuple[float, ...]
 
 
 class Stepper:
@@ -46,15 +38,18 @@ class Stepper:
     Args:
         problem: What is minimised.
         x: [n], float32 or float64, the start; not modified.
-        solver: "auto", "primal", "dual" or "matrix_free".
+        solver: "auto", or one of `direction.memory.SOLVERS`; those by blocks of rows need a
+            `BlockProblem`.
         damping: A rule or its name: "nielsen", "gain_ratio", "target" or "line_search".
         geodesic: Bend steps along the second directional derivative, for one more evaluation of
-            the residual each.
+            the residual each, two more and a gradient where J is not held.
         x_scale: "jac", a number or [n]: see `Scaling`.
         memory_limit_gb: Memory to use at most, in GiB; half of what is free if None.
         loss: Robust loss of the residuals.
         box: Where x may be; everywhere if None. The residual is evaluated nowhere else.
         direction: Former name of `solver`.
+        sketch: Rows of a sketch to solve by, at least as many as parameters; "auto" makes one of
+            four rows a parameter where there are many more; None makes none.
 
     Attributes:
         gradient_norm: Optimality, largest `|J_j . r| / |J_j|`, where J was computed last.
@@ -92,6 +87,7 @@ class Stepper:
         loss: Loss | None = None,
         box: Box | None = None,
         direction: str | None = None,
+        sketch: Rows = None,
     ) -> None:
         if direction is not None:
             warnings.warn("`direction` is now `solver`.", DeprecationWarning, stacklevel=2)
@@ -102,7 +98,9 @@ class Stepper:
         self._geodesic = geodesic
         scaling = Scaling(x_scale, x)
         self.box = Box.everywhere(x) if box is None else box
-        self._linearizer = Linearizer(self._loss, scaling, solver, memory_limit_gb, self.box)
+        self._linearizer = Linearizer(
+            self._loss, scaling, solver, memory_limit_gb, self.box, sketch
+        )
         self.nfev = self.njev = self._retreats = 0
         self.max_nfev: int | None = None
         self.gradient_norm = math.nan
@@ -144,7 +142,7 @@ class Stepper:
 
     @property
     def solver(self) -> str:
-        """The solver that was chosen: "primal", "dual" or "matrix_free"."""
+        """The solver that was chosen, one of `direction.memory.SOLVERS`."""
         return self._linearizer.solver
 
     @property
@@ -176,10 +174,10 @@ class Stepper:
         if not math.isfinite(cost):
             raise ValueError("`residual` must have a finite sum of squares at the start.")
         self._model: Linearization | None = None
-        self._before: _Point | None = None
+        self._before: Point | None = None
         # After `load_state_dict`, the cost where the state was saved, perhaps with other rows.
         self._saved_cost: float | None = None
-        self._point = _Point(x, residual, cost, tuple(measures))
+        self._point = Point(x, residual, cost, tuple(measures))
         self._standstill = Standstill(residual.numel(), residual.dtype)
 
     def replace(self, problem: Problem) -> None:
@@ -273,9 +271,10 @@ class Stepper:
         self._saved_cost = None
         if last.accepted and last.x is not None and last.residual is not None:
             self._model, self._before = None, before
+            self._linearizer.moves += 1
             if last.damping <= model.least and last.gain_ratio > _TRUSTED:
                 self._linearizer.relax()
-            self._point = _Point(last.x, last.residual, last.cost, last.measures)
+            self._point = Point(last.x, last.residual, last.cost, last.measures)
         step = Step.of(attempts, before.cost, self.gradient_norm)
         if not step.accepted:
             return step

@@ -15,6 +15,7 @@ WITH_DEVICE = {
     "main_job.py": (),
     "overhead.py": (),
     "rk4.py": (),
+    "sketch.py": (),
     "training_step.py": (),
 }
 # What they ask for: with it they need not start themselves again.

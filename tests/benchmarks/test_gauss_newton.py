@@ -99,6 +99,16 @@ def test_iterations_without_a_matrix(rows_of):
     assert rows[0]["ratio_to_jtj"] is None and rows[0]["lsmr_seconds"] > 0
 
 
+def test_many_rows_by_every_solver(rows_of):
+    rows = rows_of("sketch.py", *("--sizes", "100", "--rows", "1500", "--seconds", "1"))
+    assert [row["solver"] for row in rows] == ["primal", "accumulated", "sketched"]
+    for row in rows:
+        assert row["note"] is None and row["iterations"] >= 2 and row["trials"] >= 1
+        assert 0 < row["seconds_per_iteration"] <= row["seconds"]
+        assert 0 < row["error"] < 2 and row["loss"] > 0
+    assert len({(row["parameters"], row["rows"]) for row in rows}) == 1
+
+
 @pytest.mark.parametrize(
     ("script", "flag", "value", "legal"),
     [
@@ -107,6 +117,8 @@ def test_iterations_without_a_matrix(rows_of):
         ("gauss_newton_scipy.py", "--cases", "heat", "brusselator_hard"),
         ("gauss_newton_scipy.py", "--seconds", "-1", "positive"),
         ("gauss_newton_scaling.py", "--sizes", "3", "at least 20"),
+        ("sketch.py", "--solvers", "qr", "primal, accumulated, sketched"),
+        ("sketch.py", "--rows", "3", "at least 100"),
     ],
 )
 def test_bad_arguments_end_in_one_line(run_script, tmp_path, script, flag, value, legal):

@@ -50,9 +50,7 @@ def test_a_parameter_of_the_class(run):
 
 
 def test_a_sweep_and_its_comparison(run):
-    sweep = run(
-        "-m", *small("problem=offered,coupled_burgers", OURS[1], "training.epochs=1")
-    )
+    sweep = run("-m", *small("problem=offered,coupled_burgers", OURS[1], "training.epochs=1"))
     assert sweep.status == 0, sweep.err
     rows = json.loads((sweep.folder / "comparison.json").read_text())
     assert {row["strategy"] for row in rows} == {"offered"}

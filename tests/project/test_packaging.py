@@ -18,7 +18,12 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 PROJECT = PYPROJECT["project"]
 SETUPTOOLS = PYPROJECT["tool"]["setuptools"]
 # Distributions whose import name is another than their own.
-IMPORT_NAMES = {"hydra-core": "hydra", "scikit-fem": "skfem", "py-pde": "pde"}
+IMPORT_NAMES = {
+    "hydra-core": "hydra",
+    "pillow": "PIL",
+    "py-pde": "pde",
+    "scikit-fem": "skfem",
+}
 
 
 def distribution(requirement):

@@ -6,9 +6,9 @@ are those of the last step.
 
 `train` has the function that users call and what its arguments mean; open it first. `loop` has the
 iterations, which can be stopped and continued from a checkpoint: it calls the callbacks, takes up
-new points and loss weights, and says why a training ended. `bounds` has the bounds of external
-variables. Residual rows and their Jacobian come from `pinn_ext.dde.model.residual_rows`, steps from
-`solvers.gauss_newton`.
+new points and loss weights, and says why a training ended; `advice` has what it says before.
+`bounds` has the bounds of external variables. Residual rows and their Jacobian come from
+`pinn_ext.dde.model.block_rows`, steps from `solvers.gauss_newton`.
 """
 
 from pinn_ext.dde.gauss_newton.train import train_gauss_newton

@@ -21,6 +21,7 @@ def train_gauss_newton(
     weights: str = "keep",
     resample_every: int = 0,
     memory_limit_gb: float | None = None,
+    sketch: int | str | None = None,
     bounds: Sequence[tuple[Any, float | None, float | None]] = (),
     batch_size: Any = None,
     display_every: int = 10,
@@ -36,8 +37,8 @@ def train_gauss_newton(
     the weighted loss that the model is compiled with, which must be "MSE", and an L2
     regularisation; external trainable variables are found along with the network. Callbacks are
     called at every iteration. An iteration takes about the time of one product `J^T J` of the
-    Jacobian, so it is meant for up to some thousand parameters; beyond the memory limit products
-    `J v` are used.
+    Jacobian, so it is meant for up to some thousand parameters; beyond the memory limit the
+    Jacobian is not held, but made in blocks, or products `J v` are used.
 
     Args:
         model: a `dde.Model` after any `model.compile(…)`.
@@ -55,7 +56,11 @@ def train_gauss_newton(
         resample_every: iterations between two draws of new points in the domain, 0 for never. Helps
             where there are few; `dde.callbacks.PDEPointResampler` works as well. Data whose
             `train_distribution` is the same at each draw (DeepXDE's default is) draw by "pseudo".
-        memory_limit_gb: for Jacobian and matrices, in GiB; None takes half of what is free.
+        memory_limit_gb: for Jacobian and matrices, in GiB; None takes half of what is free. Where
+            the Jacobian does not fit, it is made in blocks of rows and `J^T J` summed over them.
+        sketch: solves through a random sketch of the rows, for many of them: `"auto"` where there
+            are so many that it pays, with four rows a parameter; a number of rows, at least as many
+            as parameters; None never. The gradient stays exact.
         bounds: `(variable, low, high)` for external trainable variables, such as coefficients that
             must be positive, in units of the variable; None for no bound to that side. No residual
             is evaluated outside.
@@ -90,6 +95,7 @@ def train_gauss_newton(
         weights=weights,
         resample_every=resample_every,
         memory_limit_gb=memory_limit_gb,
+        sketch=sketch,
         bounds=bounds,
         batch_size=batch_size,
         verbose=verbose,

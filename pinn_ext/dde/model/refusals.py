@@ -12,7 +12,7 @@ import deepxde as dde
 import torch
 
 from pinn_ext.checks import check_fits, check_number
-from pinn_ext.dde.model.loss_terms import derive_names, equation_of, float_type
+from pinn_ext.dde.model.loss_terms import derive_names, equation_of, float_type, trained_tensors
 from pinn_ext.networks.normalization import warn_of_layers
 from solvers.devices import with_index
 
@@ -202,3 +202,34 @@ def _check_points(data: Any, equation: dde.data.PDE) -> None:
     if has_equation and points is not None and len(points) == sum(equation.num_bcs):
         empty.insert(0, "pde_1")
     refuse_empty(empty)
+
+
+def check_rows(model: Any) -> None:
+    """Refuse a model that Gauss-Newton cannot train, as far as it shows without evaluating it.
+
+    Args:
+        model: a DeepXDE model.
+
+    Raises:
+        ValueError: if it is not compiled, runs in mixed precision, takes several inputs, has an
+            L1 regularisation or nothing to train.
+    """
+    check_model(model)
+    if dde.config.mixed:
+        raise ValueError(
+            "Gauss-Newton must have one precision throughout, got mixed precision: call "
+            "dde.config.set_default_float('float64')."
+        )
+    if isinstance(model.train_state.X_train, (tuple, list)):
+        raise ValueError(
+            "The network must take one array of inputs, got several (operator learning), which "
+            "have no row a point."
+        )
+    regularizer = model.net.regularizer
+    if regularizer is not None and regularizer[0] != "l2":
+        raise ValueError(
+            "The regularisation must be 'l2' or none, as a sum of absolute values is no sum of "
+            f"squares, got {regularizer[0]!r}."
+        )
+    if not any(tensor.requires_grad for tensor in trained_tensors(model)):
+        raise ValueError("The network must have parameters to train, got only frozen ones.")

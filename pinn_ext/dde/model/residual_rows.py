@@ -15,11 +15,13 @@ from pinn_ext.dde.model.loss_terms import (
     as_list,
     derive_names,
     difference,
+    flat_parameters,
+    put_parameters,
     trained_tensors,
     weights_list,
 )
-from pinn_ext.dde.model.refusals import check_model, refuse_empty
-from pinn_ext.jacobians.residual_jacobian import RowJacobian
+from pinn_ext.dde.model.refusals import check_rows, refuse_empty
+from pinn_ext.jacobians.row_blocks import RowBlocks
 from pinn_ext.networks.normalization import warn_of_graph
 from solvers.devices import on_cpu
 
@@ -54,7 +56,7 @@ class ModelRows:
         self.tensors = [t for t in trained_tensors(model) if t.requires_grad]
         network = [p for p in model.net.parameters() if p.requires_grad]
         blocks = described(model.data).independent_blocks()
-        self._jacobian = RowJacobian(self.vectors, network, self.tensors[len(network) :], blocks)
+        self._jacobian = RowBlocks(self.vectors, network, self.tensors[len(network) :], blocks)
         regularizer = model.net.regularizer
         decay = regularizer[1] if regularizer is not None else 0.0
         self._decay = math.sqrt(decay / 2)
@@ -75,15 +77,19 @@ class ModelRows:
             ValueError: if a term is no mean of squares, or a weight is out of range.
         """
         self._jacobian.forget()
-        rows = self.vectors()
-        warn_of_graph(rows, self.model.net)
-        vectors = [vector.detach() for vector in rows]
+        vectors = self._first_look()
         self.sizes = [vector.numel() for vector in vectors]
         self.names = derive_names(self.model.data, len(vectors))
         self._check_points()
         self.num_rows = sum(self.sizes) + self._decayed
         self.reweigh()
         self._check(vectors)
+
+    def _first_look(self) -> list[Tensor]:
+        """Return the residuals of each term at new points, without gradients."""
+        rows = self.vectors()
+        warn_of_graph(rows, self.model.net)
+        return [vector.detach() for vector in rows]
 
     def weights_changed(self) -> bool:
         """Return whether the model's weights are others than those of the rows."""
@@ -147,11 +153,7 @@ class ModelRows:
         refuse_empty([name for name, size in zip(self.names, self.sizes, strict=True) if not size])
 
     def _check(self, vectors: Sequence[Tensor]) -> None:
-        """Refuse a model whose own losses are not the mean squares of the rows."""
-        state = self.model.train_state
-        _, losses = self.model.outputs_losses_train(
-            state.X_train, state.y_train, state.train_aux_vars
-        )
+        """Refuse residuals that are not finite, and losses that are not their mean squares."""
         for name, vector in zip(self.names, vectors, strict=True):
             bad = int((~vector.isfinite()).sum())
             if bad:
@@ -159,7 +161,16 @@ class ModelRows:
                     f"The residuals must be finite to start from, got NaN or infinity in {bad} of "
                     f"{vector.numel()} rows of {name}."
                 )
-        wanted = losses.detach().tolist()
+        self._compare(self._arrays(), vectors)
+
+    def _arrays(self) -> tuple[Any, Any, Any]:
+        """Return points, targets and auxiliary values."""
+        state = self.model.train_state
+        return state.X_train, state.y_train, state.train_aux_vars
+
+    def _compare(self, arrays: Sequence[Any], vectors: Sequence[Tensor]) -> None:
+        """Refuse a model whose own losses are not the mean squares of the rows at some points."""
+        wanted = self.model.outputs_losses_train(*arrays)[1].detach().tolist()
         rows = [w * _mean_square(v) for w, v in zip(self.weights, vectors, strict=True)]
         tolerance = 1e-8 if vectors[0].dtype == torch.float64 else 1e-3
         for name, loss, own in zip(self.names, wanted, rows, strict=True):
@@ -174,16 +185,21 @@ class ModelRows:
 
     def vectors(self) -> list[Tensor]:
         """Return the residuals `[n]` or `[n, c]` of each term at the present parameters."""
-        model, state = self.model, self.model.train_state
-        net, aux = model.net, state.train_aux_vars
-        net.auxiliary_vars = self._on_device("aux", aux)
+        return self._evaluate(self._arrays(), self.model.data.losses_train)
+
+    def _evaluate(
+        self, arrays: Sequence[Any], terms: Callable[..., Any], part: str = ""
+    ) -> list[Tensor]:
+        """Return the residuals of terms at points, with their targets and auxiliary values."""
+        model, net = self.model, self.model.net
+        net.auxiliary_vars = self._on_device(f"aux{part}", arrays[2])
         net.train(mode=True)
-        inputs = self._on_device("inputs", state.X_train).requires_grad_()
-        targets = self._on_device("targets", state.y_train)
+        inputs = self._on_device(f"inputs{part}", arrays[0]).requires_grad_()
+        targets = self._on_device(f"targets{part}", arrays[1])
         extra = [net] if dde.config.autodiff == "forward" else None
         try:
             outputs = net(inputs)
-            losses = model.data.losses_train(targets, outputs, difference, inputs, model, aux=extra)
+            losses = terms(targets, outputs, difference, inputs, model, aux=extra)
         finally:
             dde.gradients.clear()
         return [vector if vector.ndim else vector.reshape(1) for vector in as_list(losses)]
@@ -233,11 +249,11 @@ class ModelRows:
         rows = torch.cat([s * v.reshape(-1) for s, v in zip(self.scales, vectors, strict=True)])
         multiplier = torch.zeros_like(rows).requires_grad_()
         # Linear in the multiplier: its derivative along v is J v.
-        back = _gradients(rows, self.tensors, multiplier, create_graph=True)
+        back = gradients_of(rows, self.tensors, multiplier, create_graph=True)
 
         def transposed(w: Tensor) -> Tensor:
             self.put(x)
-            own = _gradients(rows, self.tensors, w[: len(rows)])
+            own = gradients_of(rows, self.tensors, w[: len(rows)])
             if self._decayed:
                 own[: self._decayed] += self._decay * w[len(rows) :]
             return own
@@ -269,16 +285,11 @@ class ModelRows:
 
     def get(self) -> Tensor:
         """Return the present parameters as a vector `[n]`, a copy."""
-        return torch.cat([tensor.detach().reshape(-1) for tensor in self.tensors])
+        return flat_parameters(self.tensors)
 
     def put(self, x: Tensor) -> None:
         """Give the model the parameters `[n]`."""
-        start = 0
-        for tensor in self.tensors:
-            part = x[start : start + tensor.numel()]
-            # Through `data`, as the graph of `products` outlives trials: it puts x back for itself.
-            tensor.data.copy_(part.view_as(tensor))
-            start += tensor.numel()
+        put_parameters(self.tensors, x)  # the graph of `products` puts x back for itself
 
     @property
     def num_parameters(self) -> int:
@@ -291,44 +302,14 @@ class ModelRows:
         return self._jacobian.fallback
 
 
-def check_rows(model: Any) -> None:
-    """Refuse a model that Gauss-Newton cannot train, as far as it shows without evaluating it.
-
-    Args:
-        model: a DeepXDE model.
-
-    Raises:
-        ValueError: if it is not compiled, runs in mixed precision, takes several inputs, has an
-            L1 regularisation or nothing to train.
-    """
-    check_model(model)
-    if dde.config.mixed:
-        raise ValueError(
-            "Gauss-Newton must have one precision throughout, got mixed precision: call "
-            "dde.config.set_default_float('float64')."
-        )
-    if isinstance(model.train_state.X_train, (tuple, list)):
-        raise ValueError(
-            "The network must take one array of inputs, got several (operator learning), which "
-            "have no row a point."
-        )
-    regularizer = model.net.regularizer
-    if regularizer is not None and regularizer[0] != "l2":
-        raise ValueError(
-            "The regularisation must be 'l2' or none, as a sum of absolute values is no sum of "
-            f"squares, got {regularizer[0]!r}."
-        )
-    if not any(tensor.requires_grad for tensor in trained_tensors(model)):
-        raise ValueError("The network must have parameters to train, got only frozen ones.")
-
-
 def _mean_square(vector: Tensor) -> float:
     return (vector * vector).mean().item()
 
 
-def _gradients(
+def gradients_of(
     rows: Tensor, leaves: Sequence[Tensor], seed: Tensor, create_graph: bool = False
 ) -> Tensor:
+    """Return the gradient `[n]`, by all leaves, of rows times a seed."""
     gradients = torch.autograd.grad(
         rows,
         leaves,

@@ -13,7 +13,7 @@ from pinn_ext.program.trained.places import check_targets
 
 _NAME = "fields.gif"
 _ENDINGS = (".gif", ".mp4")
-_MOST_FRAMES, _MOST_FPS = 2000, 50  # a GIF counts in hundredths of a second
+_MOST_FRAMES, _MOST_FPS = 1000, 50  # a GIF counts in hundredths of a second
 
 
 def animate(arguments: list[str]) -> int:

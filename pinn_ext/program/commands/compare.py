@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pinn_ext.program.commands.options import Options, existing_folder
-from pinn_ext.program.composition import refusals
+from pinn_ext.program.composition import Refused, refusals
 from pinn_ext.program.progress import say, say_loading
 
 
@@ -31,6 +31,6 @@ def compare(arguments: list[str]) -> int:
             rows, text = compare_runs(folder)
         except NotWritten as error:
             say(error.text)
-            raise
+            raise Refused(str(error)) from None
     say(text)
     return 0 if all(row["status"] == "ok" for row in rows) else 1

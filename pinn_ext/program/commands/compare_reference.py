@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 
-from pinn_ext.files import RunError, replace_file, shortened
+from pinn_ext.files import replace_file, shortened
 from pinn_ext.program.commands.options import (
     Options,
     check_run,
@@ -64,11 +64,10 @@ def compare_reference(arguments: list[str]) -> int:
         "notes": list(reference.notes),
         **errors.as_dict(),
     }
-    with refusals():
-        try:
-            replace_file(out, json.dumps(content, indent=2) + "\n")
-        except OSError as error:
-            raise RunError(f"{shortened(out)} cannot be written ({error.strerror}).") from error
+    try:
+        replace_file(out, json.dumps(content, indent=2) + "\n")
+    except OSError as error:
+        raise Refused(f"{shortened(out)} cannot be written ({error.strerror}).") from error
     say(f"Written: {out}.")
     return 0
 

@@ -85,7 +85,7 @@ def template(source: str | None) -> str:
         name, _, case = source.partition("/")
         own = name if case and FIRST_CASES.get(name) == case else source
         stem = check_choice("--from", own, names()).replace("/", _CASE)
-    file = resources.files("pinn_ext").joinpath(_FOLDER, f"{stem}.py")
+    file = resources.files("pinn_ext").joinpath(f"{_FOLDER}/{stem}.py")
     return file.read_text("utf-8")
 
 

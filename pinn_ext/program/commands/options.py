@@ -44,7 +44,9 @@ class Options(argparse.ArgumentParser):
         """Ask for a run, and for which network of it."""
         self.add_argument("run", metavar="RUN", help="folder of a run, or a checkpoint")
         self.add_argument(
-            "--best", action="store_true", help="the best network by validation losses, not the last"
+            "--best",
+            action="store_true",
+            help="the best network by validation losses",
         )
         self.add_argument(
             "--dtype",
@@ -115,9 +117,7 @@ def load_run(given: argparse.Namespace) -> TrainedRun:
     from pinn_ext.program.trained.load import load
 
     with refusing(problem_file="--problem-file"):
-        return load(
-            given.run, best=given.best, dtype=given.dtype, problem_file=given.problem_file
-        )
+        return load(given.run, best=given.best, dtype=given.dtype, problem_file=given.problem_file)
 
 
 def existing_folder(name: str) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 from pinn_ext.program.commands.options import (
@@ -40,13 +41,15 @@ def predict(arguments: list[str]) -> int:
         existing_file(f"--{source}", where)
     run = load_run(given)
     from pinn_ext.program.trained.field_files import write
-    from pinn_ext.program.trained.locations import at_points, on_grid, on_mesh
+    from pinn_ext.program.trained.locations import Locations, at_points, on_grid, on_mesh
     from pinn_ext.program.trained.prediction import check_times
     from pinn_ext.program.trained.prediction import predict as fields_at
 
     with refusing(times="--times", grid="--grid", path=f"--{source}", points=f"--{source}"):
         times = check_times(run, given.times)
-        at = {"grid": on_grid, "points": at_points, "mesh": on_mesh}[source](run, where)
+        ways: dict[str, Callable[..., Locations]]
+        ways = {"grid": on_grid, "points": at_points, "mesh": on_mesh}
+        at = ways[source](run, where)
         found = fields_at(run, at, times.tolist())
     for note in at.notes:
         say(note)

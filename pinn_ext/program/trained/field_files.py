@@ -13,7 +13,7 @@ import numpy as np
 from pinn_ext.datasets.outside_files import optional, plural
 from pinn_ext.datasets.reference_files.names import AXES
 from pinn_ext.files import RunError, replacing, shortened
-from pinn_ext.program.trained.places import ENDINGS, targets
+from pinn_ext.program.trained.places import targets
 from pinn_ext.program.trained.prediction import Prediction
 
 _ROWS = 1 << 14  # rows of a table that are made into text at a time

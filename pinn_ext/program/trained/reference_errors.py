@@ -101,9 +101,7 @@ def reference_errors(run: TrainedRun, reference: ReferenceData) -> ReferenceErro
         ends = [*starts[1:].tolist(), len(t)]
         for time, start, stop in zip(times.tolist(), starts.tolist(), ends, strict=True):
             each[time] = _errors(x, t, wanted, fields, slice(start, stop))
-    return ReferenceErrors(
-        everything, len(t), each if len(each) > 1 else {}, tuple(left_out)
-    )
+    return ReferenceErrors(everything, len(t), each if len(each) > 1 else {}, tuple(left_out))
 
 
 def _errors(

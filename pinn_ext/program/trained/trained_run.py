@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -153,7 +153,7 @@ class TrainedRun:
     def contains(self, x: ArrayLike) -> np.ndarray:
         """Return which positions `[N, d]` lie in the domain or on its boundary, `[N]` bool."""
         points = np.array(x, dtype=np.float64).reshape(-1, self.system.dimension)
-        return cast(np.ndarray, self.system.geometry.contains(torch.from_numpy(points)).numpy())
+        return self.system.geometry.contains(torch.from_numpy(points)).numpy()
 
     def _inputs(self, x: Any, t: Any) -> Tensor:
         """Return positions and times `[N, d + 1]` as the network takes them."""
@@ -168,7 +168,9 @@ class TrainedRun:
         if times.numel() == 1:
             times = times.reshape(1).expand(len(places))
         if times.shape != places.shape[:1]:
-            raise ArgumentError("t", f"be a number or have shape [{len(places)}]", list(times.shape))
+            raise ArgumentError(
+                "t", f"be a number or have shape [{len(places)}]", list(times.shape)
+            )
         return torch.cat((places, times[:, None]), dim=1)
 
     def _tensor(self, name: str, value: Any) -> Tensor:
@@ -197,4 +199,4 @@ def _like(given: Any, values: Tensor) -> Any:
     """Return values where and as what the positions came."""
     if isinstance(given, Tensor):
         return values.to(given.device)
-    return cast(np.ndarray, values.detach().cpu().numpy())
+    return values.detach().cpu().numpy()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, fields
 from typing import Any
 
 from pinn_ext.checks import ArgumentError, brief
@@ -21,8 +21,9 @@ def check_strategy(cls: Any) -> None:
         ArgumentError: naming the class and what it lacks.
     """
     check_class(cls, Strategy, PointStrategy)
-    if not is_dataclass(cls) or not cls.__dataclass_params__.frozen:  # type: ignore[attr-defined]
-        kind = "another class" if not is_dataclass(cls) else "one that is not frozen"
+    parameters = getattr(cls, "__dataclass_params__", None)
+    if parameters is None or not parameters.frozen:
+        kind = "another class" if parameters is None else "one that is not frozen"
         raise ArgumentError(cls.__name__, "be a frozen dataclass", kind)
     for field in fields(cls):
         if field.init and field.default is MISSING and field.default_factory is MISSING:

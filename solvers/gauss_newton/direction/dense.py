@@ -21,7 +21,7 @@ from .refinement import Refinement
 
 # Smallest dampings, in units of rounding: from the first on Cholesky factors serve, whatever the
 # Jacobian (tried for 50 to 800 columns). Small matrices have orthogonal factors at no cost.
-_CHOLESKY_LEAST, _LEAST, _SMALL = 512, 2, 64
+CHOLESKY_LEAST, _LEAST, _SMALL = 512, 2, 64
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Solved:
 
     Attributes:
         step: [n], s.
-        forward: [m], J s.
+        forward: [m], J s; where J is not at hand, a shorter vector of the same length (2-norm).
         fallback: "qr" or "svd" where Cholesky factors did not serve, else None.
     """
 
@@ -46,17 +46,19 @@ class Direction(Protocol):
         column_squares: [n], squared lengths of the columns of J.
         scale: [n], D; the caller sets it once, before the first direction.
         least: Smallest damping that makes sense.
+        whole: Whether `forward` is J s itself, rather than a vector as long.
     """
 
     column_squares: Tensor
     scale: Tensor
     least: float
+    whole: bool
 
     def transposed(self, rows: Tensor) -> Tensor:
         """Compute J^T w, [m] -> [n]; 0 for parameters that are held."""
 
     def forward(self, step: Tensor) -> Tensor:
-        """Compute J s, [n] -> [m]."""
+        """Compute J s, [n] -> [m], or a vector as long where it is not `whole`."""
 
     def hold(self, columns: Tensor) -> None:
         """Hold parameters [n], true for those, where they are: no later direction moves them."""
@@ -75,6 +77,7 @@ class _Dense:
 
     column_squares: Tensor
     scale: Tensor
+    whole = True
 
     def __init__(self, jacobian: Tensor, orthogonal: bool = True) -> None:
         self.jacobian = jacobian
@@ -84,7 +87,7 @@ class _Dense:
         self._sound: Tensor | None = None  # truth value of the factor that has not been read
         self._orthogonal = Orthogonal(jacobian) if orthogonal else None
         small = orthogonal and min(jacobian.shape) <= _SMALL
-        self.least = (_LEAST if small else _CHOLESKY_LEAST) * torch.finfo(jacobian.dtype).eps
+        self.least = (_LEAST if small else CHOLESKY_LEAST) * torch.finfo(jacobian.dtype).eps
 
     def transposed(self, rows: Tensor) -> Tensor:
         """Compute J^T w, [m] -> [n]; 0 for parameters that are held."""

@@ -52,6 +52,38 @@ def _rank_k(matrix: Tensor, result: Tensor | None = None) -> Tensor:
     return result
 
 
+def accumulate(matrix: Tensor, result: Tensor) -> None:
+    """Add the lower triangle of `matrix.T @ matrix` to a result.
+
+    Args:
+        matrix: [m, n], not modified.
+        result: [n, n], of which what lies above the diagonal may be anything.
+    """
+    if matrix.device.type == "cpu":
+        _rank_k(matrix, result)
+    else:
+        result.add_(gram(matrix))
+
+
+def mirror(matrix: Tensor) -> None:
+    """Write what lies below the diagonal above it, a few rows at a time.
+
+    Args:
+        matrix: [n, n].
+
+    Example:
+        >>> matrix = torch.tensor([[1.0, 0.0], [2.0, 3.0]])
+        >>> mirror(matrix)
+        >>> matrix.tolist()
+        [[1.0, 2.0], [2.0, 3.0]]
+    """
+    for start in range(0, len(matrix), _PANEL):
+        end = min(start + _PANEL, len(matrix))
+        square = matrix[start:end, start:end]
+        square.copy_(square.tril() + square.tril(-1).mT)
+        matrix[start:end, end:] = matrix[end:, start:end].mT
+
+
 def scaled_outer_gram(matrix: Tensor, weights: Tensor) -> Tensor:
     """Compute the lower triangle of `matrix @ diag(weights) @ matrix.T`.
 
@@ -75,11 +107,10 @@ def scaled_outer_gram(matrix: Tensor, weights: Tensor) -> Tensor:
     for start in range(0, n, width):
         end = min(start + width, n)
         block = torch.mul(matrix[:, start:end], roots[start:end]).mT  # [width, m]
-        if matrix.device.type == "cpu":
-            result = _rank_k(block, result)
+        if result is None:
+            result = gram(block)
         else:
-            part = gram(block)
-            result = part if result is None else result.add_(part)
+            accumulate(block, result)
     return matrix.new_zeros(m, m) if result is None else result
 
 

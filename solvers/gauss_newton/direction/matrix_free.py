@@ -53,6 +53,7 @@ class MatrixFree:
     """
 
     tolerance = 1e-3
+    whole = True
 
     def __init__(
         self, forward: Product, backward: Product, rows: Tensor, signs: Tensor | None = None

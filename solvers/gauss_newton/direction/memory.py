@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
 from ...checks import number_problem, require
-from ...devices import asked_for, free_memory, is_out_of_memory
+from ...devices import asked_for, available_memory, is_out_of_memory
+from ..problem import rows_of_block
+from .sketch import Rows, size_of
 
 _GIB = 2.0**30
 _PART = 0.5  # of the memory that is free: others need some too
-_UNKNOWN = 4 * _GIB
 
-SOLVERS = ("primal", "dual", "matrix_free")
+BLOCKWISE = ("accumulated", "sketched")
+"""Solvers that take the Jacobian in blocks of rows."""
+
+SOLVERS = ("primal", "dual", *BLOCKWISE, "matrix_free")
+
+# A sketch is worth its noise from so many rows on, in units of its own rows (benchmarks/sketch.py).
+_MANY = 4.0
 
 
 class GaussNewtonMemoryError(MemoryError):
@@ -58,6 +63,7 @@ class Sizes:
         device: Where the matrices lie.
         solver: One of `SOLVERS`.
         robust: Whether the loss is a robust one.
+        sketch: Rows of a sketch.
     """
 
     rows: int
@@ -66,6 +72,7 @@ class Sizes:
     device: torch.device
     solver: str
     robust: bool = False
+    sketch: int = 0
 
 
 def _sentence(error: BaseException, sizes: Sizes | None) -> str:
@@ -73,7 +80,7 @@ def _sentence(error: BaseException, sizes: Sizes | None) -> str:
     more = "" if asked is None else f", tried to allocate {' '.join(asked)}"
     if sizes is None:
         return f"Memory ran out where the residual was computed{more}: take fewer rows (points)."
-    need = needs(sizes.rows, sizes.columns, sizes.itemsize, sizes.robust)
+    need = needs(sizes.rows, sizes.columns, sizes.itemsize, sizes.robust, sizes.sketch)
     parts = [f"solver {sizes.solver!r} takes {need[sizes.solver] / _GIB:.3g} GiB"]
     advice = "take fewer rows (points) or parameters"
     if sizes.solver != "matrix_free":
@@ -85,49 +92,9 @@ def _sentence(error: BaseException, sizes: Sizes | None) -> str:
     )
 
 
-def available(device: torch.device) -> float:
-    """Memory that is free on a device.
-
-    Args:
-        device: CPU or an accelerator.
-
-    Returns:
-        Bytes, with those that torch's own store of the device holds and would use again; 4 GiB
-        where the system does not say.
-    """
-    if device.type != "cpu":
-        free = free_memory(device)
-        return _UNKNOWN if free is None else free
-    sizes = [size for size in (_proc(), _cgroup()) if size is not None]
-    if not sizes:
-        try:
-            sizes = [float(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))]
-        except (AttributeError, OSError, ValueError):
-            sizes = [_UNKNOWN]
-    return min(sizes)
-
-
-def _proc() -> float | None:
-    try:
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return float(line.split()[1]) * 1024
-    except (OSError, ValueError, IndexError):
-        pass
-    return None
-
-
-def _cgroup() -> float | None:
-    folder = Path("/sys/fs/cgroup")
-    try:
-        limit = (folder / "memory.max").read_text().strip()
-        used = (folder / "memory.current").read_text().strip()
-        return None if limit == "max" else max(float(limit) - float(used), 0.0)
-    except (OSError, ValueError):
-        return None
-
-
-def needs(rows: int, columns: int, itemsize: int, robust: bool = False) -> dict[str, float]:
+def needs(
+    rows: int, columns: int, itemsize: int, robust: bool = False, sketch: int = 0
+) -> dict[str, float]:
     """Estimate what each solver takes.
 
     Args:
@@ -135,6 +102,7 @@ def needs(rows: int, columns: int, itemsize: int, robust: bool = False) -> dict[
         columns: n.
         itemsize: Bytes of a number.
         robust: Whether rows of the Jacobian are scaled, which takes a copy of it.
+        sketch: Rows of a sketch; 0 for the default.
 
     Returns:
         Bytes of each of `SOLVERS`, and of "orthogonal" on top of a dense one.
@@ -142,9 +110,13 @@ def needs(rows: int, columns: int, itemsize: int, robust: bool = False) -> dict[
     jacobian = rows * columns * (2.0 if robust else 1.0)
     vectors = 12.0 * (rows + columns)
     small = min(rows, columns)
+    blocks = 3.0 * min(rows_of_block(columns), rows) * columns + vectors
+    sketch = sketch or size_of(None, "auto", columns)
     return {
         "primal": (jacobian + 3.0 * columns**2 + vectors) * itemsize,
         "dual": (jacobian + 3.0 * rows**2 + 512.0 * rows + vectors) * itemsize,
+        "accumulated": (3.0 * columns**2 + blocks) * itemsize,
+        "sketched": ((sketch + 3.0 * columns) * columns + blocks + 8.0 * rows) * itemsize,
         "matrix_free": 2.0 * vectors * itemsize,
         "orthogonal": (2.0 * rows * columns + 8.0 * small**2) * itemsize,
     }
@@ -159,6 +131,8 @@ def choose(
     limit_gb: float | None = None,
     matrix_free: bool = True,
     robust: bool = False,
+    blocks: bool = False,
+    sketch: Rows = None,
 ) -> tuple[str, bool]:
     """Choose the solver before anything is allocated.
 
@@ -171,12 +145,15 @@ def choose(
         limit_gb: Memory to use at most, in GiB; half of what is free if None.
         matrix_free: Whether there are products with the Jacobian and its transpose.
         robust: Whether the loss is a robust one.
+        blocks: Whether the Jacobian comes in blocks of rows, if need be.
+        sketch: Rows of a sketch to solve by; "auto" makes one where there are many rows for it.
 
     Returns:
         The solver, and whether orthogonal factors have room beside it.
 
     Raises:
-        ValueError: If there is no such solver or the limit is not positive.
+        ValueError: If there is no such solver or sketch, rows do not come in blocks that it needs,
+            or the limit is not positive.
         MemoryError: If no solver fits, with what each needs.
 
     Example:
@@ -189,17 +166,36 @@ def choose(
         raise ValueError(f"`solver` must be one of auto, {', '.join(SOLVERS)}, got {wanted!r}.")
     if limit_gb is not None:
         require(number_problem("memory_limit_gb", limit_gb, "positive", above=0.0, infinite=True))
-    limit = _PART * available(device) if limit_gb is None else limit_gb * _GIB
-    need = needs(rows, columns, itemsize, robust)
-    dense = "primal" if rows >= columns else "dual"
-    order = (dense, "matrix_free") if wanted == "auto" else (wanted,)
+    limit = _PART * available_memory(device) if limit_gb is None else limit_gb * _GIB
+    size = size_of(sketch, wanted, columns)
+    order = _order(rows, columns, wanted, blocks, sketch)
+    need = needs(rows, columns, itemsize, robust, size)
     for solver in order:
         if need[solver] <= limit and (solver != "matrix_free" or matrix_free):
-            room = solver != "matrix_free" and need[solver] + need["orthogonal"] <= limit
+            room = solver in ("primal", "dual") and need[solver] + need["orthogonal"] <= limit
             return solver, room
-    told = ", ".join(f"{solver} {need[solver] / _GIB:.3g} GiB" for solver in SOLVERS)
+    possible = [each for each in SOLVERS if blocks or each not in BLOCKWISE]
+    told = ", ".join(f"{each} {need[each] / _GIB:.3g} GiB" for each in possible)
     why = "" if matrix_free else " matrix_free needs a residual that torch can differentiate."
     raise MemoryError(
         f"`memory_limit_gb` must leave room for a solver with {rows} rows and {columns} "
         f"parameters: {told}; got {limit / _GIB:.3g} GiB.{why}"
     )
+
+
+def _order(rows: int, columns: int, wanted: str, blocks: bool, sketch: Rows) -> tuple[str, ...]:
+    """Return the solvers to try, the best one first."""
+    sized = sketch is not None and sketch != "auto"
+    if not blocks and (sized or wanted in BLOCKWISE):
+        said, got = ("sketch", sketch) if sized else ("solver", wanted)
+        legal = "None or 'auto'" if sized else "auto, primal, dual or matrix_free"
+        raise ValueError(f"`{said}` must be {legal} where rows do not come in blocks, got {got!r}.")
+    if wanted != "auto":
+        return (wanted,)
+    if sized:
+        return ("sketched",)
+    dense = "primal" if rows >= columns else "dual"
+    held = (dense, "accumulated") if blocks and rows >= columns else (dense,)
+    many = blocks and rows > _MANY * size_of(sketch, wanted, columns)
+    first = ("sketched",) if sketch == "auto" and many else ()
+    return (*first, *held, "matrix_free")

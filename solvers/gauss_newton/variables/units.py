@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..problem import Problem, Product, ProductProblem
+from ..problem import BlockProblem, Problem, Product, ProductProblem
 from ..robust_loss import Loss
 from ..solution import Solution
 from .bounds import Box
@@ -140,6 +141,32 @@ class RescaledProducts(Rescaled):
         )
 
 
+class RescaledBlocks(RescaledProducts):
+    """The same of a problem with products whose Jacobian comes in blocks of rows, too."""
+
+    _problem: Any
+
+    def blocks(self, x: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield numbers of rows [b] and these rows of the Jacobian [b, n], in units."""
+        units = self._units
+        for numbers, block in self._problem.blocks(x if units.plain else x * units.parameters):
+            yield numbers, block if units.plain else block / units.rows * units.parameters
+
+    def pull(self, x: Tensor, rows: Tensor) -> Tensor:
+        """Compute J^T w for w [m], in units."""
+        units = self._units
+        if units.plain:
+            pulled: Tensor = self._problem.pull(x, rows)
+        else:
+            pulled = self._problem.pull(x * units.parameters, rows / units.rows)
+            pulled = pulled * units.parameters
+        return pulled
+
+    def expect_blocks(self, wanted: bool) -> None:
+        """Hand on whether it is blocks that will be asked for."""
+        self._problem.expect_blocks(wanted)
+
+
 def rescaled(problem: Problem, x: Tensor) -> tuple[Problem, Units]:
     """Find units for a problem whose squares would leave the type at the start.
 
@@ -169,7 +196,8 @@ def rescaled(problem: Problem, x: Tensor) -> tuple[Problem, Units]:
     legal = outside & wanted.isfinite() & (wanted > 0)
     parameters = torch.where(legal, torch.exp2(torch.floor(torch.log2(wanted))), parameters)
     units = Units(rows, parameters)
-    kind = RescaledProducts if isinstance(problem, ProductProblem) else Rescaled
+    kind: type[Rescaled] = RescaledProducts if isinstance(problem, ProductProblem) else Rescaled
+    kind = RescaledBlocks if isinstance(problem, BlockProblem) else kind
     return kind(problem, units, first), units
 
 

@@ -40,7 +40,7 @@ def test_a_gif_of_all_frames(run, rendered, tmp_path, problem):
     [
         (["nowhere"], "There is no run at nowhere."),
         (["plane", "--out", "a.png"], "`--out` must end in .gif or .mp4, got a.png."),
-        (["plane", "--frames", "1"], "`--frames` must be a whole number in [2, 2000], got 1."),
+        (["plane", "--frames", "1"], "`--frames` must be a whole number in [2, 1000], got 1."),
         (["plane", "--fps", "99"], "`--fps` must be a whole number in [1, 50], got 99."),
         (["plane", "--out", "old.gif"], "There is a file old.gif: add --overwrite to replace it."),
         (["plane", "--out", "a.mp4"], "ffmpeg must be installed to write a.mp4: a .gif needs"),

@@ -103,8 +103,14 @@ def test_single_samples(run, tmp_path):
     [
         (["nowhere", "ref.npz"], "There is no run at nowhere."),
         (["run", "nowhere.npz"], "`FILE` must name a file, got nothing at nowhere.npz."),
-        (["run", "late.npz"], "`FILE` must have times in [0, 1], the time interval of the run, got 2"),
-        (["run", "far.npz"], "`FILE` must have points in the domain of the run, got points in [9, 9]"),
+        (
+            ["run", "late.npz"],
+            "`FILE` must have times in [0, 1], the time interval of the run, got 2",
+        ),
+        (
+            ["run", "far.npz"],
+            "`FILE` must have points in the domain of the run, got points in [9, 9]",
+        ),
         (["run", "plane.npz"], "`FILE` must have positions in 1 dimension, got 2 coordinates"),
         (["run", "ref.npz", "--columns", "u"], "`--columns` must be KEY=NAME, such as u=U1,v=U2"),
         (["run", "ref.npz", "--columns", "u=w"], "`--columns` must name u by one of"),

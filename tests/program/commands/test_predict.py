@@ -11,6 +11,7 @@ import pinn_ext
 from pinn_ext.datasets.meshes import read_mesh
 from pinn_ext.datasets.reference_files import read_reference
 from pinn_ext.program.trained import field_files
+from tests.program.conftest import SMALL
 from tests.program.untrained import untrained
 from tests.scripts import ROOT
 
@@ -157,14 +158,23 @@ REFUSED = [
     (["plane", "--out", "folder.npz"], "`--out` must name a file, got the folder folder.npz."),
     (["plane", "--out", "a" * 250 + ".npz"], "`--out` must be a shorter name"),
     (["plane", "--out", "a.vtu", "--times", "0,1"], "There is a file a_0001.vtu"),
-    (["plane", "--out", "a.npz", "--times", "2"], "`--times` must lie in [0, 1], the time interval"),
+    (
+        ["plane", "--out", "a.npz", "--times", "2"],
+        "`--times` must lie in [0, 1], the time interval",
+    ),
     (["plane", "--out", "a.npz", "--times", "nan"], "`--times` must lie in [0, 1]"),
     (["plane", "--out", "a.npz", "--times", "1,0,1"], "must be all different, got 1 twice."),
     (["plane", "--out", "a.npz", "--grid", "1"], "`--grid` must be a whole number >= 2, got 1."),
     (["plane", "--out", "a.npz", "--grid", "20000"], "`--grid` must give at most 1e+08 points"),
-    (["plane", "--out", "a.npz", "--points", "nowhere"], "`--points` must name a file, got nothing"),
+    (
+        ["plane", "--out", "a.npz", "--points", "nowhere"],
+        "`--points` must name a file, got nothing",
+    ),
     (["plane", "--out", "a.npz", "--points", "p.csv"], "`--points` must have positions in 2 dim"),
-    (["plane", "--out", "a.npz", "--points", "far.txt"], "`--points` must lie in the domain, got 1"),
+    (
+        ["plane", "--out", "a.npz", "--points", "far.txt"],
+        "`--points` must lie in the domain, got 1",
+    ),
     (["plane", "--out", "a.npz", "--points", "p.doc"], "`--points` must end in one of"),
     (["plane", "--out", "a.npz", "--mesh", "p.csv"], "`--mesh` must end in one of"),
     (["line", "--out", "a.npz", "--mesh", "p.msh"], "`--mesh` must be asked for in two dim"),
@@ -225,3 +235,33 @@ def test_without_meshio_the_extra_is_named(run, plane, monkeypatch):
     monkeypatch.setitem(sys.modules, "meshio", None)
     done = run("predict", plane, "--out", "a.vtu")
     assert done.status == 2 and "pip install 'pinn-ext[mesh]'" in done.err
+
+
+def test_a_problem_of_the_user_s_own_file(run):
+    meshio = pytest.importorskip("meshio")
+    assert run("new", "mine.py").status == 0
+    own = "problem=from_file", "problem.file=mine.py", *SMALL[1:], "training.epochs=1"
+    folder = run(*own).folder
+    refused = run("predict", folder, "--out", "a.vtu")
+    assert refused.status == 2 and "add --problem-file mine.py" in refused.err
+    written(run, folder, "--problem-file", "mine.py", "--grid", 5, "--out", "a.vtu")
+    mesh = meshio.read("a.vtu")
+    loaded = pinn_ext.load(folder, problem_file="mine.py")
+    wanted = loaded.fields(mesh.points[:, :2], loaded.system.final_time)
+    assert np.array_equal(mesh.point_data["u"], wanted[:, 0])
+    assert np.array_equal(mesh.point_data["v"], wanted[:, 1])
+
+
+def test_a_run_on_a_mesh(run, tmp_path):
+    """The mesh is the domain: its hole is outside, all of its own nodes are inside."""
+    meshio = pytest.importorskip("meshio")
+    untrained(tmp_path / "run", "dataset=mesh", f"dataset.path={PLATE}", "problem.conditions=soft")
+    lines = written(run, "run", "--mesh", PLATE, "--out", "a.vtu")
+    assert not any("outside" in line for line in lines)
+    found = meshio.read("a.vtu")
+    wanted = fields("run", found.points[:, :2], 1.0)
+    assert np.array_equal(found.point_data["v"], wanted[:, 1])
+    np.savetxt("p.csv", [[0.8, 0.5], [0.1, 0.1]], delimiter=",")
+    written(run, "run", "--points", "p.csv", "--out", "a.npz")
+    with np.load("a.npz") as found:
+        assert np.isnan(found["u"][0]).tolist() == [True, False]

@@ -223,7 +223,10 @@ def test_a_checkpoint_that_does_not_fit(tmp_path):
     (folder / "versions.json").write_text('{"pinn-ext": "9.0"}')
     other = {**config, "problem": {**config["problem"], "name": "burgers_9d"}}
     cases = [
-        ({"config": {**config, "new_key": 1}}, "does not fit this version .*new_key.*pinn_ext '9.0"),
+        (
+            {"config": {**config, "new_key": 1}},
+            "does not fit this version .*new_key.*pinn_ext '9.0",
+        ),
         ({"config": other}, "cannot be built again: `problem.name` must be one of"),
         ({"config": 3}, "is damaged .*`config` must be a mapping"),
         ({"model_state_dict": {**state, "centre": state["centre"][:1]}}, "is damaged .*centre"),
