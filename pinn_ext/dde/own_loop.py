@@ -11,6 +11,7 @@ import deepxde as dde
 import numpy as np
 
 from pinn_ext.checks import check_number
+from pinn_ext.dde.model.notes import tell_end
 from pinn_ext.dde.model.row_points import FIXED_POINTS, draw_points
 from pinn_ext.point_weights.keys import same_inputs
 
@@ -232,6 +233,7 @@ class OwnLoop(ABC):
             )
 
     def _say_end(self) -> None:
+        tell_end(self.model, self.message)
         if self._verbose > 0:
             print("")
             dde.display.training_display.summary(self.model.train_state)
