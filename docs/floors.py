@@ -18,7 +18,12 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("pinn_ext.cli",),
     ("pinn_ext.program.commands",),
     ("pinn_ext.program",),
-    ("pinn_ext.dde.phases", "pinn_ext.dde.tensorboard", "pinn_ext.dde.scale_outputs"),
+    (
+        "pinn_ext.dde.phases",
+        "pinn_ext.dde.tensorboard",
+        "pinn_ext.dde.pseudo_time",
+        "pinn_ext.dde.scale_outputs",
+    ),
     ("pinn_ext.dde.callback",),
     ("pinn_ext.dde.auto",),
     (

@@ -11,10 +11,9 @@ import deepxde as dde
 import numpy as np
 
 from pinn_ext.checks import check_number
+from pinn_ext.dde.model.notes import tell_end
+from pinn_ext.dde.model.row_points import FIXED_POINTS, draw_points
 from pinn_ext.point_weights.keys import same_inputs
-
-FIXED_POINTS = ("uniform", "Hammersley", "Halton", "Sobol")
-"""Distributions of points in DeepXDE that are the same at each draw."""
 
 
 class OwnLoop(ABC):
@@ -210,7 +209,7 @@ class OwnLoop(ABC):
         """Take up new points and weights, if there are any."""
         model, state = self.model, self.model.train_state
         if self.resample_every and self.done and self.done % self.resample_every == 0:
-            self._resample()
+            draw_points(self.model.data)
         batch = model.data.train_next_batch(self._batch_size)
         old = (state.X_train, state.y_train, state.train_aux_vars)
         if not all(same_inputs(a, b) for a, b in zip(old, (*batch, None, None), strict=False)):
@@ -221,23 +220,6 @@ class OwnLoop(ABC):
         else:
             return
         self._objective_has_changed()
-
-    def _resample(self) -> None:
-        """Draw new points inside, as `dde.callbacks.PDEPointResampler` does.
-
-        DeepXDE keeps the values of conditions by the address of the points' array, which a new
-        array may have too: points of conditions must stay the same.
-        """
-        data = self.model.data
-        inside = {"bc_points": False} if isinstance(data, dde.data.PDE) else {}
-        kind = getattr(data, "train_distribution", None)
-        if kind in FIXED_POINTS:
-            data.train_distribution = "pseudo"
-        try:
-            data.resample_train_points(**inside)
-        finally:
-            if kind in FIXED_POINTS:
-                data.train_distribution = kind
 
     # ---- what is said -------------------------------------------------------------------------
 
@@ -251,6 +233,7 @@ class OwnLoop(ABC):
             )
 
     def _say_end(self) -> None:
+        tell_end(self.model, self.message)
         if self._verbose > 0:
             print("")
             dde.display.training_display.summary(self.model.train_state)

@@ -39,6 +39,10 @@ class Listeners(NamedTuple):
     present: Callable[[], bool]
 
 
+Correction = Callable[[Sequence[Any], Sequence[Heard], Any, Any], tuple[list[Any], list[Heard]]]
+"""From loss terms, the calls they came from, outputs and inputs of the network: those to train."""
+
+
 class LossRecorder:
     """Stands in for `data.losses_train` and keeps the raw losses of each training step.
 
@@ -59,6 +63,8 @@ class LossRecorder:
             where they are not read.
         latest: raw loss of each term `[k]` in the last evaluation of a search of ours, which finds
             its own way around values that are not finite.
+        correction: what changes the terms that are trained, as `PseudoTime` does, before points are
+            weighted; all that is noted here, and residual vectors, stay as they are.
         unread: the same as a tensor, in a step whose losses are not read in it; else None.
         bad_term: index of the first term that is not finite in the present step, or None; in later
             evaluations of the step only NaN counts.
@@ -77,6 +83,7 @@ class LossRecorder:
         self._listeners = listeners
         self.data = data
         self.point_weights = point_weights
+        self.correction: Correction | None = None
         self._parameters = list(parameters)
         previous = vars(data).get("losses_train")
         if isinstance(previous, LossRecorder):  # left behind by an exception
@@ -149,16 +156,22 @@ class LossRecorder:
         """Return the losses as the data computes them, noting their values on the way."""
         functions = loss_fn
         heard: list[Heard] = []
-        weighs = self.point_weights is not None and self._at_work
+        corrected = self.point_weights is not None or self.correction is not None
+        weighs = corrected and self._at_work
         if weighs or (self._expecting and self._wants_residuals):
             functions = listening(loss_fn, heard)
         losses = self._original(targets, outputs, functions, inputs, model, aux=aux)
         start = time.perf_counter()
 
         def weigh(raw: Any, moves: bool = False, usable: Tensor | None = None) -> Any:
-            if not weighs or self.point_weights is None:
+            if not weighs:
                 return raw
-            return self.point_weights.weigh(as_list(raw), heard, inputs, model, moves, usable)
+            own, calls = as_list(raw), heard
+            if self.correction is not None and not own[0].ndim:
+                own, calls = self.correction(own, heard, outputs, inputs)
+            if self.point_weights is None:
+                return own
+            return self.point_weights.weigh(own, heard, inputs, model, moves, usable, calls)
 
         if self._expecting:  # the one path that every step takes
             residuals = [h.value - h.target for h in heard] if self._wants_residuals else []
