@@ -9,7 +9,6 @@ import deepxde as dde
 import torch
 
 from pinn_ext.dde.model.block_rows import BlockRows
-from pinn_ext.dde.model.row_points import FIXED_POINTS
 from solvers.gauss_newton import Stepper
 from solvers.gauss_newton.direction.memory import BLOCKWISE
 

@@ -126,7 +126,7 @@ class GaussNewtonTraining(OwnLoop):
         self._stepper.replace(self._rows)
 
     def _testing(self) -> contextlib.AbstractContextManager[Any]:
-        return self._rows.tests()  # type: ignore[no-any-return]
+        return self._rows.tests()
 
     def _weights_have_moved(self) -> bool:
         return bool(self._rows.weights_changed())

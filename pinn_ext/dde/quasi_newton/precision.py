@@ -62,7 +62,8 @@ def _convert(model: Any, name: str) -> None:
 
 def _widen(data: Any) -> None:
     """Give data arrays in float64, the same ones each time: their addresses must stay taken."""
-    before, pairs = _WIDE.get(data, []), []
+    before = _WIDE.get(data, [])
+    pairs: list[tuple[Any, Any]] = []
     for name in _ARRAYS:
         own = vars(data).get(name)
         if own is not None:
