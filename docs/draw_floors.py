@@ -39,10 +39,12 @@ BOXES = {
     "pinn_ext.dde.scale_outputs": (730, "doors", "fields of any size"),
     "pinn_ext.dde.callback": (400, "doors", "AdaptiveWeights"),
     "pinn_ext.dde.auto": (400, "doors", "pilots and scores"),
-    "pinn_ext.dde.data": (124, "doors", "graphs and points"),
+    "pinn_ext.dde.data": (100, "doors", "graphs and points"),
     "pinn_ext.dde.weighting": (400, "doors", "inside a step"),
-    "pinn_ext.dde.slabs": (545, "doors", "march"),
-    "pinn_ext.dde.gauss_newton": (690, "doors", "train_gauss_newton"),
+    "pinn_ext.dde.slabs": (246, "doors", "march"),
+    "pinn_ext.dde.gauss_newton": (580, "doors", "train_gauss_newton"),
+    "pinn_ext.dde.quasi_newton": (746, "doors", "train_quasi_newton"),
+    "pinn_ext.dde.own_loop": (664, "doors", "callbacks and tests"),
     "pinn_ext.dde.model": (560, "doors", "access to dde.Model"),
     "pinn_ext.dde.messages": (204, "small", "texts"),
     "pinn_ext.plain_torch": (432, "doors", "your own loop"),
@@ -63,6 +65,7 @@ BOXES = {
     "pinn_ext.registry": (420, "small", "classes by name"),
     "pinn_ext.jacobians": (584, "solvers", "rows by parameters"),
     "solvers.gauss_newton": (744, "solvers", "least squares"),
+    "solvers.quasi_newton": (330, "solvers", "minima"),
 }
 FRAME = "pinn_ext.dde"
 

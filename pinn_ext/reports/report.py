@@ -19,7 +19,7 @@ from pinn_ext.losses.known_solution import KnownSolution
 from pinn_ext.losses.physics_loss import PhysicsLoss
 from pinn_ext.losses.solution_error import Evaluator
 from pinn_ext.networks import FieldNetwork
-from pinn_ext.reports import gradient_plot, plots, sample_plots
+from pinn_ext.reports import gradient_plot, plots, sample_plots, term_sizes
 from pinn_ext.reports.history import PHASES, lengths
 from pinn_ext.systems import FIELDS
 from pinn_ext.version import __version__
@@ -119,12 +119,15 @@ def seconds_of_fixed(rows: Sequence[Mapping[str, Any]], period: int, epochs: int
     return None
 
 
-def of_history(rows: Sequence[Mapping[str, Any]], initial: Mapping[str, float]) -> dict[str, Any]:
+def of_history(
+    rows: Sequence[Mapping[str, Any]], initial: Mapping[str, float], dtype: str
+) -> dict[str, Any]:
     """Return what a report says of losses and weights.
 
     Args:
         rows: history of the run.
         initial: weight of each term at the start, by name.
+        dtype: `"float32"` or `"float64"`, of the epochs.
 
     Returns:
         Part of the report.
@@ -139,6 +142,7 @@ def of_history(rows: Sequence[Mapping[str, Any]], initial: Mapping[str, float]) 
         "validation_losses_first": _validation(rows[0], names) if rows else None,
         "validation_losses_last": _validation(rows[-1], names) if rows else None,
         "weights_last": {n: rows[-1][f"weight_{n}"] if rows else initial[n] for n in names},
+        "terms_apart": term_sizes.of_history(rows, names, dtype),
     }
 
 

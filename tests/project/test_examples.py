@@ -18,7 +18,7 @@ BOUNDS = {
     "loss_aggregator": 2.5e-1,
     "plain_torch_loop": 8e-4,
     "pseudo_time": 1.5e-1,
-    "slabs": 1e-3,
+    "slabs": 4e-3,
 }
 PICTURES = {"gray_scott_on_a_graph": ["gray_scott_on_a_graph.png"]}
 

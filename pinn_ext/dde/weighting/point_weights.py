@@ -62,7 +62,7 @@ class PointWeights:
 
     A term whose rows get factors f is computed as `loss_fn(f * target, f * value)`: the mean of
     `(f r)^2` for the loss "MSE". The factors are constants for the gradient. They move at the first
-    evaluation of a step and are frozen under L-BFGS, NNCG and Gauss-Newton, which see the same
+    evaluation of a step and are frozen under L-BFGS, NNCG and our own loops, which see the same
     weighted objective; what never began to move has no effect there.
 
     Args:
