@@ -45,7 +45,7 @@ def error():
 
 
 model.compile("adam", lr=5e-3)
-model.train(iterations=1000, display_every=1000)
+model.train(iterations=2000, display_every=1000)
 print(f"after Adam: {error():.2e}")
 
 model.compile("L-BFGS")
@@ -53,5 +53,5 @@ model.train(display_every=1000)
 print(f"after L-BFGS: {error():.2e}")
 print(pinn_ext.why_lbfgs_ended(model))
 
-pinn_ext.train_quasi_newton(model, 500)  # in the place of the two lines of L-BFGS, or after them
+pinn_ext.train_quasi_newton(model, 300)  # in the place of the two lines of L-BFGS, or after them
 print(f"relative L2 error of p - 100000: {error():.2e}")

@@ -14,6 +14,7 @@ BOUNDS = {
     "gauss_newton": 1e-4,
     "gray_scott_on_a_graph": 1e-6,
     "inverse_gauss_newton": 3e-6,
+    "lbfgs_that_ends_early": 2e-3,
     "least_squares_and_scipy": 1e-6,
     "loss_aggregator": 2.5e-1,
     "plain_torch_loop": 8e-4,
@@ -43,3 +44,8 @@ def test_example(run_script, name, tmp_path):
     if name == "adam_then_lbfgs":
         assert "weights that compile() dropped are back" in output
         assert "frozen for L-BFGS" in output
+    if name == "lbfgs_that_ends_early":
+        ended = re.search(
+            r"L-BFGS ended after (\d+) iterations and \d+ evaluations: its last", output
+        )
+        assert ended and int(ended[1]) < 100, "of the 15,000 that it is allowed"
