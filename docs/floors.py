@@ -18,13 +18,19 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("pinn_ext.cli",),
     ("pinn_ext.program.commands",),
     ("pinn_ext.program",),
-    ("pinn_ext.dde.phases", "pinn_ext.dde.tensorboard", "pinn_ext.dde.scale_outputs"),
+    (
+        "pinn_ext.dde.phases",
+        "pinn_ext.dde.tensorboard",
+        "pinn_ext.dde.pseudo_time",
+        "pinn_ext.dde.scale_outputs",
+    ),
     ("pinn_ext.dde.callback",),
     ("pinn_ext.dde.auto",),
     (
         *("pinn_ext.dde.data", "pinn_ext.dde.weighting", "pinn_ext.dde.gauss_newton"),
-        "pinn_ext.dde.slabs",
+        *("pinn_ext.dde.quasi_newton", "pinn_ext.dde.slabs"),
     ),
+    ("pinn_ext.dde.own_loop",),
     ("pinn_ext.dde.model", "pinn_ext.dde.messages"),
     ("pinn_ext.plain_torch", "pinn_ext.reports"),
     ("pinn_ext.losses",),
@@ -32,7 +38,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("pinn_ext.networks", "pinn_ext.schema", "pinn_ext.measurements"),
     ("pinn_ext.derivatives", "pinn_ext.adaptive_weights", "pinn_ext.point_weights"),
     ("pinn_ext.systems", "pinn_ext.strategies"),
-    ("solvers.rk4",),
+    ("solvers.rk4", "solvers.quasi_newton"),
     (
         "solvers.operators",
         "pinn_ext.references",
@@ -49,7 +55,11 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 )
 """Units by floor, the highest floor first."""
 
-APART = (("solvers.gauss_newton", "solvers.operators"), ("solvers.rk4", "solvers.gauss_newton"))
+APART = (
+    ("solvers.gauss_newton", "solvers.operators"),
+    ("solvers.rk4", "solvers.gauss_newton"),
+    ("solvers.rk4", "solvers.quasi_newton"),
+)
 """Pairs that share no import although their floors would allow it."""
 
 FACES = {

@@ -3,8 +3,9 @@
 What users hold is named here and loaded when it is first used, so that `import pinn_ext` is cheap:
 
 - `AdaptiveWeights` makes a DeepXDE training adaptive; `TensorBoardLog` shows it, `scale_outputs`
-  puts a network in units of its fields, `train_gauss_newton` takes the place of L-BFGS,
-  `march` goes through time in slabs.
+  puts a network in units of its fields, `train_gauss_newton` and `train_quasi_newton` take the
+  place of L-BFGS, `why_lbfgs_ended` says why that has ended, `march` goes through time in slabs.
+- `PseudoTime` damps how the fields change from step to step of a DeepXDE training.
 - `LayerNorm` and `BatchNorm` take the place of torch's, whose third derivatives are wrong.
 - `LossAggregator` and `train_physics` are for training loops without DeepXDE.
 - `AdaptiveLossWeights` has the weights alone: plain numbers in, plain numbers out.
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from pinn_ext.adaptive_weights import AdaptiveLossWeights
     from pinn_ext.dde.callback import AdaptiveWeights
     from pinn_ext.dde.gauss_newton import train_gauss_newton
+    from pinn_ext.dde.pseudo_time import PseudoTime
+    from pinn_ext.dde.quasi_newton import train_quasi_newton, why_lbfgs_ended
     from pinn_ext.dde.scale_outputs import scale_outputs
     from pinn_ext.dde.slabs import march
     from pinn_ext.dde.tensorboard import TensorBoardLog
@@ -51,6 +54,7 @@ __all__ = [
     "BatchNorm",
     "LayerNorm",
     "LossAggregator",
+    "PseudoTime",
     "TensorBoardLog",
     "load",
     "march",
@@ -59,6 +63,8 @@ __all__ = [
     "systems",
     "train_gauss_newton",
     "train_physics",
+    "train_quasi_newton",
+    "why_lbfgs_ended",
 ]
 
 _HOMES = {
@@ -67,12 +73,15 @@ _HOMES = {
     "BatchNorm": "pinn_ext.networks.normalization",
     "LayerNorm": "pinn_ext.networks.normalization",
     "LossAggregator": "pinn_ext.plain_torch",
+    "PseudoTime": "pinn_ext.dde.pseudo_time",
     "TensorBoardLog": "pinn_ext.dde.tensorboard",
     "load": "pinn_ext.program.trained.load",
     "march": "pinn_ext.dde.slabs",
     "scale_outputs": "pinn_ext.dde.scale_outputs",
     "train_gauss_newton": "pinn_ext.dde.gauss_newton",
     "train_physics": "pinn_ext.plain_torch.train_physics",
+    "train_quasi_newton": "pinn_ext.dde.quasi_newton",
+    "why_lbfgs_ended": "pinn_ext.dde.quasi_newton",
 }
 _PACKAGES = ("strategies", "systems")
 

@@ -1,4 +1,4 @@
-"""Legal names that several packages share, stated once; whoever needs them takes them from here.
+"""Legal names, and a few numbers, that several packages share, stated once and taken from here.
 
 A name that only one package knows stays there: strategies, systems, normalisations. `solvers` knows
 nothing of this package and states its own; a test compares them.
@@ -15,8 +15,23 @@ CONDITIONS = ("hard", "soft")
 SCALINGS = ("fields", "inputs", "none")
 """What a network scales: its inputs and its outputs, the former only, or neither."""
 
-ACTIVATIONS = ("tanh", "silu", "gelu")
+ACTIVATIONS = ("tanh", "silu", "gelu", "sine")
 """Activation functions of a network."""
+
+SINE_W0 = 3.0
+"""Factor in `sin(w0 z)` where none is given; `docs/networks.md` has the measurement."""
+
+FEATURES = ("none", "fourier")
+"""What stands before the hidden layers of a network: nothing, or a layer of Fourier features."""
+
+FOURIER_FREQUENCIES, FOURIER_SCALE = 16, 2.0
+"""How many Fourier features of either phase, and how large their wave numbers are."""
+
+FIRST_LAYERS = ("trained", "random")
+"""What happens to the first layer of a network: it is trained, or stays as it was drawn."""
+
+LARGEST_FREQUENCY = 1000.0
+"""Largest factor of a sine and of wave numbers, whose third power float32 holds easily."""
 
 GEOMETRIES = ("square", "disk", "l_shape", "annulus")
 """Domains that a system can be put on."""

@@ -6,9 +6,11 @@
   over many steps, the largest stable step, and the mismatch of a network's fields with one step.
 - `solvers.gauss_newton`: nonlinear least squares by Levenberg-Marquardt and Gauss-Newton, for any
   residual function of a vector; `solvers.least_squares` is its `least_squares`.
+- `solvers.quasi_newton`: minima of any smooth function by self-scaled Broyden and BFGS steps.
 
-`rk4` works on the graphs of `operators`; `gauss_newton` shares no import with either. Nothing here
-imports `pinn_ext`. `import solvers` alone loads neither torch nor any of the three packages.
+`rk4` works on the graphs of `operators`; `gauss_newton` and `quasi_newton` share no import with
+either, nor with each other. Nothing here imports `pinn_ext`. `import solvers` alone loads neither
+torch nor any of the four packages.
 Start with the `__init__.py` of the package you need: it names the file to open first.
 `tableaus`, `semidiscrete` and `stability` are the former places of modules of `rk4`.
 """

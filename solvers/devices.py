@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
+from pathlib import Path
 from typing import Any
 
 import torch
+
+_UNKNOWN = 4.0 * 2**30
 
 
 def on_cpu() -> contextlib.AbstractContextManager[Any]:
@@ -92,6 +96,48 @@ def free_memory(device: torch.device) -> float | None:
     if hasattr(module, "memory_reserved") and hasattr(module, "memory_allocated"):
         free += float(module.memory_reserved(device) - module.memory_allocated(device))
     return free
+
+
+def available_memory(device: torch.device) -> float:
+    """Return the bytes that are free on a device, or in main memory.
+
+    Args:
+        device: CPU or an accelerator.
+
+    Returns:
+        Bytes, with those that torch's own store of the device holds and would use again; 4 GiB
+        where the system does not say.
+    """
+    if device.type != "cpu":
+        free = free_memory(device)
+        return _UNKNOWN if free is None else free
+    sizes = [size for size in (_proc(), _cgroup()) if size is not None]
+    if not sizes:
+        try:
+            sizes = [float(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))]
+        except (AttributeError, OSError, ValueError):
+            sizes = [_UNKNOWN]
+    return min(sizes)
+
+
+def _proc() -> float | None:
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return float(line.split()[1]) * 1024
+    except (OSError, ValueError, IndexError):
+        pass
+    return None
+
+
+def _cgroup() -> float | None:
+    folder = Path("/sys/fs/cgroup")
+    try:
+        limit = (folder / "memory.max").read_text().strip()
+        used = (folder / "memory.current").read_text().strip()
+        return None if limit == "max" else max(float(limit) - float(used), 0.0)
+    except (OSError, ValueError):
+        return None
 
 
 def asked_for(error: BaseException) -> tuple[str, str] | None:

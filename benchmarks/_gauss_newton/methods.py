@@ -116,21 +116,26 @@ def adam_lbfgs(run: Run) -> None:
     lbfgs(run, 1.0)
 
 
-def adam_nncg(run: Run) -> None:
-    """Adam, L-BFGS until 0.6 of the time, then NNCG, in the order of Rathore et al. (2024).
+def nncg(run: Run) -> None:
+    """NNCG until the time is over, or until it gives up.
 
     DeepXDE's defaults take up to 1000 products with the Hessian a step, half a minute here. Ranks
     and products of (20, 50) and (50, 20), mu of 1e-3 and 1e-4: 6.4e-4 and 7.5e-4; L-BFGS had left
     1.1e-3 and 8.5e-4. NNCG gives up where the sketch of its Hessian has no Cholesky factor; its
     training ends there.
     """
-    adam(run, 1 / 4, 5e-3)
-    lbfgs(run, 0.6)
     dde.optimizers.set_NNCG_options(rank=20, mu=1e-3, updatefreq=20, cgtol=1e-16, cgmaxiter=50)
     run.problem.compile("NNCG")
     # It says of each step that it is inexact.
     with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(torch.linalg.LinAlgError):
         run.train(1.0, iterations=FOREVER)
+
+
+def adam_nncg(run: Run) -> None:
+    """Adam, L-BFGS until 0.6 of the time, then NNCG, in the order of Rathore et al. (2024)."""
+    adam(run, 1 / 4, 5e-3)
+    lbfgs(run, 0.6)
+    nncg(run)
 
 
 METHODS: dict[str, Callable[[Run], None]] = {

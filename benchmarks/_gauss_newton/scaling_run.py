@@ -20,8 +20,8 @@ import pinn_ext
 from _gauss_newton.cases import build, width_of
 from _gauss_newton.process import Memory
 from pinn_ext.dde.model.residual_rows import ModelRows
+from solvers import devices
 from solvers.gauss_newton import Stepper, linearizer
-from solvers.gauss_newton.direction import memory
 
 # What is counted as a part of an iteration.
 PARTS = {
@@ -82,7 +82,7 @@ def measure_parts(total: Counter[str], device: torch.device) -> None:
 
 def product_seconds(rows: int, columns: int, device: torch.device) -> float | None:
     """Return the seconds of `J.T @ J` of random numbers; None without memory for it."""
-    free = 0.8 * memory.available(device)
+    free = 0.8 * devices.available_memory(device)
     if 8 * (rows * columns + columns**2) > free:
         return None
     jacobian = torch.randn(rows, columns, dtype=torch.float64, device=device)

@@ -5,13 +5,16 @@ model, its loss weights, and a record of how they moved.
 
 `callback` has `AdaptiveWeights`, what most scripts need: open it first. It is made of `weighting`
 (what happens inside a step) and, for the strategy `auto`, of `auto` (pilots of candidates).
-`gauss_newton` has `train_gauss_newton`, `slabs` has `march`. All of these read and set a model
-through `model`, the one place where traps of DeepXDE are dealt with. `data` and `phases` are the
-program's: graphs as DeepXDE data, and the stretches of a run. `scale_outputs` and `tensorboard` are
-small tools for scripts, `messages` has what the callback prints.
+`gauss_newton` has `train_gauss_newton`, `quasi_newton` has `train_quasi_newton`, `slabs` has
+`march`; what a loop in the place of `model.train` does beside its steps is in `own_loop`. All of
+these read and set a model through `model`, the one place where traps of DeepXDE are dealt with.
+`data` and `phases` are the program's: graphs as DeepXDE data, and the stretches of a run.
+`scale_outputs` and `tensorboard` are small tools for scripts, `messages` has what the callback
+prints.
 
-Imports run down: callback, auto, weighting, model; `data`, `gauss_newton` and `slabs` stand on
-`model` alone, `phases` and `tensorboard` above the callback.
+Imports run down: callback, auto, weighting, model; `data` and `slabs` stand on `model` alone,
+`gauss_newton` and `quasi_newton` on `own_loop` and `model`, `phases` and `tensorboard` above the
+callback.
 """
 
 from __future__ import annotations

@@ -7,8 +7,9 @@ equation is written once for both.
 
 `autograd` differentiates the fields of any network, by nested reverse passes. `taylor` carries
 values, first derivatives and Laplacian forward through our networks in one pass, with the
-derivatives of activation functions from `activations`. `precomputed` differentiates a function that
-depends on no parameter once, ahead of training: the data part of hard conditions.
+derivatives of activation functions from `activations`; `layers` has the layers
+that torch lacks. `precomputed` differentiates a function that depends on no parameter once, ahead
+of training: the data part of hard conditions.
 
 Start with `autograd.fields_and_derivatives`, which chooses between the first two.
 """

@@ -9,6 +9,7 @@ With `z` a layer's product, `z_i` its derivatives and `lap z` its Laplacian, `a 
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from pinn_ext.derivatives.layers import Sine
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,25 @@ def _normal(z: Tensor) -> Tensor:
     return torch.exp(-0.5 * z * z) * (0.5 / math.pi) ** 0.5
 
 
+@functools.lru_cache(maxsize=64)
+def _sine(w0: float) -> Curve:
+    """Return the curve of `sin(w0 z)`, whose second derivative is `-w0^2` times itself."""
+    square = w0 * w0
+
+    def two(z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        angle = z if w0 == 1.0 else w0 * z
+        f, first = torch.sin(angle), torch.cos(angle)
+        return f, first if w0 == 1.0 else w0 * first, f
+
+    def back(
+        z: Tensor, f: Tensor, first: Tensor, bend: Tensor, g: Tensor, p: Tensor, b: Tensor
+    ) -> Tensor:
+        """Return `f' (g - w0^2 b) - w0^2 f p`."""
+        return torch.add(g, b, alpha=-square).mul_(first).addcmul_(f, p, value=-square)
+
+    return Curve(two, back, factor=-square)
+
+
 def curve_of(layer: nn.Module) -> Curve | None:
     """Return the derivatives of an activation layer, None if they are not known.
 
@@ -88,6 +110,8 @@ def curve_of(layer: nn.Module) -> Curve | None:
     """
     if type(layer) is nn.GELU and layer.approximate != "none":
         return None
+    if type(layer) is Sine:
+        return _sine(layer.w0)
     return _CURVES.get(type(layer))
 
 

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pinn_ext.derivatives.activations import activate, curve_of
+from pinn_ext.derivatives.layers import FixedLinear
 
 
 class OtherFieldError(Exception):
@@ -110,7 +111,7 @@ def can_carry(layers: nn.Module) -> bool:
     """Return whether `carry` can stand in for a network's layers.
 
     Args:
-        layers: linear layers and activations in a row, without hooks.
+        layers: linear layers, trained or fixed, and activations in a row, without hooks.
     """
     return type(layers) is nn.Sequential and not any(
         module._forward_hooks or module._forward_pre_hooks or _unknown(module)
@@ -119,7 +120,7 @@ def can_carry(layers: nn.Module) -> bool:
 
 
 def _unknown(layer: nn.Module) -> bool:
-    return type(layer) not in (nn.Sequential, nn.Linear) and curve_of(layer) is None
+    return type(layer) not in (nn.Sequential, nn.Linear, FixedLinear) and curve_of(layer) is None
 
 
 def carry(layers: nn.Sequential, features: Tensor, slopes: Tensor, dimension: int) -> Jet:
@@ -141,7 +142,7 @@ def carry(layers: nn.Sequential, features: Tensor, slopes: Tensor, dimension: in
     channels, count = slopes.shape[:2]
     value, slopes = features, slopes.reshape(channels * count, -1)
     for layer in layers:
-        if isinstance(layer, nn.Linear):
+        if isinstance(layer, (nn.Linear, FixedLinear)):
             value = F.linear(value, layer.weight, layer.bias)
             slopes = F.linear(slopes, layer.weight)
         elif (curve := curve_of(layer)) is not None:

@@ -266,12 +266,19 @@ def field_network(cfg: Config, loss: PhysicsLoss) -> FieldNetwork:
     Returns:
         The network in torch's default float type, on its default device.
     """
+    network = cfg.network
+    waves = network.features == "fourier"
     return FieldNetwork(
         loss.system,
-        list(cfg.network.hidden),
-        activation=cfg.network.activation,
+        list(network.hidden),
+        activation=network.activation,
         conditions=cfg.problem.conditions,
         scaling=cfg.problem.scaling,
         scales=loss.scales,
         seed=cfg.seed,
+        w0=network.w0 if network.activation == "sine" else None,
+        features=network.features,
+        fourier_frequencies=network.fourier_frequencies if waves else None,
+        fourier_scale=network.fourier_scale if waves else None,
+        first_layer=network.first_layer,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import warnings
 from collections.abc import Sequence
 
@@ -19,9 +18,8 @@ from pinn_ext.networks.hard_conditions import (
     periodic_features,
     periodic_slopes,
 )
+from pinn_ext.networks.hidden_layers import build_layers
 from pinn_ext.systems import System
-
-ACTIVATIONS = {"tanh": nn.Tanh, "silu": nn.SiLU, "gelu": nn.GELU}
 
 
 class FieldNetwork(nn.Module):
@@ -30,16 +28,24 @@ class FieldNetwork(nn.Module):
     Args:
         system: gives the box, the data and, if not given, the scales.
         hidden: width of each hidden layer.
-        activation: one of `tanh`, `silu`, `gelu`.
+        activation: one of `tanh`, `silu`, `gelu`, `sine`.
         conditions: `"hard"` builds initial and boundary data into the output, `"soft"` leaves
             them to the loss.
         scaling: `"fields"` puts inputs on [-1, 1] and the network output in units of each
             field's scale, `"inputs"` only the former, `"none"` neither.
         scales: size of u and of v; None takes `system.field_scales()`.
-        seed: of the initial parameters (Glorot normal weights, zero biases).
+        seed: of the initial parameters: Glorot normal weights and zero biases, those of SIREN
+            (`init_sine`) for the activation `sine`.
+        w0: factor of the activation `sin(w0 z)`, dimensionless; None takes 3.
+        features: `"fourier"` puts a layer of Fourier features `cos(k x)`, `sin(k x)` in front,
+            which is trained like the others; x are the inputs as `scaling` leaves them.
+        fourier_frequencies: number of wave vectors k; None takes 16.
+        fourier_scale: standard deviation of their components at the start, in radians per unit of
+            x; None takes 2.
+        first_layer: `"random"` leaves the first layer as it is drawn, and out of the parameters.
 
     Raises:
-        ValueError: if an argument is out of range.
+        ValueError: if an argument is out of range, or would have no effect.
     """
 
     centre: Tensor
@@ -56,9 +62,13 @@ class FieldNetwork(nn.Module):
         scaling: str = "fields",
         scales: Sequence[float] | None = None,
         seed: int = 0,
+        w0: float | None = None,
+        features: str = "none",
+        fourier_frequencies: int | None = None,
+        fourier_scale: float | None = None,
+        first_layer: str = "trained",
     ) -> None:
         super().__init__()
-        check_choice("activation", activation, ACTIVATIONS)
         check_choice("conditions", conditions, CONDITIONS)
         check_choice("scaling", scaling, SCALINGS)
         hidden = check_list("hidden", hidden, "be a list of widths")
@@ -78,13 +88,17 @@ class FieldNetwork(nn.Module):
         self.register_buffer("half_range", (high - low) / 2 if scaled else torch.ones_like(low))
         units = term_scales(system, scaling, scales)
         self.register_buffer("scales", torch.tensor(units, dtype=dtype, device=device))
-        features = system.dimension * (2 if self.periodic else 1) + 1
-        widths = [features, *hidden, 2]
-        layers: list[nn.Module] = []
-        for n_in, n_out in itertools.pairwise(widths):
-            layers += [_empty_linear(n_in, n_out), ACTIVATIONS[activation]()]
-        self.layers = nn.Sequential(*layers[:-1])
-        _glorot(self.layers, seed)
+        self.layers = build_layers(
+            system.dimension * (2 if self.periodic else 1) + 1,
+            hidden,
+            activation=activation,
+            w0=w0,
+            features=features,
+            fourier_frequencies=fourier_frequencies,
+            fourier_scale=fourier_scale,
+            first_layer=first_layer,
+            seed=seed,
+        )
 
     def forward(
         self,
@@ -199,21 +213,3 @@ def term_scales(
             f"got {u:g} and {v:g}."
         )
     return float(u), float(v)
-
-
-def _empty_linear(n_in: int, n_out: int) -> nn.Linear:
-    """Make a layer without drawing its parameters from torch's global generator."""
-    return nn.utils.skip_init(nn.Linear, n_in, n_out, device=torch.get_default_device())
-
-
-def _glorot(layers: nn.Sequential, seed: int) -> None:
-    """Initialise like DeepXDE's "Glorot normal", from a separate generator."""
-    generator = torch.Generator(device="cpu").manual_seed(seed)
-    for layer in layers:
-        if isinstance(layer, nn.Linear):
-            n_out, n_in = layer.weight.shape
-            std = (2.0 / (n_in + n_out)) ** 0.5
-            draw = torch.randn(n_out, n_in, generator=generator, device="cpu") * std
-            with torch.no_grad():
-                layer.weight.copy_(draw)
-                layer.bias.zero_()

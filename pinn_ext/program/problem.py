@@ -43,6 +43,33 @@ def refuse_unnamed(cfg: Config, overrides: Iterable[str]) -> None:
         raise ArgumentError(_KEY, wanted, "it from a recipe")
 
 
+def files_of(system: System) -> dict[str, Any]:
+    """Return the parts of a checkpoint that say which files a system is made of.
+
+    Args:
+        system: the problem.
+
+    Returns:
+        `problem_file` and `inputs`, those that there are.
+    """
+    found = {"problem_file": description(system), "inputs": inputs_of(system)}
+    return {key: part for key, part in found.items() if part}
+
+
+def check_same_files(saved: Mapping[str, Any], system: System) -> None:
+    """Refuse files that have changed since a run was made.
+
+    Args:
+        saved: the checkpoint.
+        system: that the run goes on with.
+
+    Raises:
+        RunError: naming the file.
+    """
+    check_same_file(saved.get("problem_file"), system)
+    check_same_inputs(saved.get("inputs"), system)
+
+
 def check_same_file(saved: Mapping[str, Any] | None, system: System) -> None:
     """Refuse a problem file that has changed since a run was made.
 
@@ -118,13 +145,13 @@ def check_same_inputs(saved: Any, system: System) -> None:
     """Refuse a mesh or an initial state that has changed since a run was made.
 
     Args:
-        saved: what `inputs_of` returned then; None of a run of an earlier version.
+        saved: what `inputs_of` returned then; None where nothing is known of it.
         system: that the run goes on with.
 
     Raises:
         RunError: naming the file.
     """
-    for key, now in inputs_of(system).items():
+    for key, now in ({} if saved is None else inputs_of(system)).items():
         before = saved.get(key) if isinstance(saved, Mapping) else None
         if not isinstance(before, Mapping) or before.get("sha256") != now["sha256"]:
             raise RunError(

@@ -19,7 +19,7 @@ from pinn_ext.program.interrupts import Interrupts
 from pinn_ext.program.machine import out_of_memory
 from pinn_ext.program.machine.devices import describe
 from pinn_ext.program.phases import graph_model, phases_of, trained_throughout, warnings_of
-from pinn_ext.program.problem import check_same_file, check_same_inputs, description, inputs_of
+from pinn_ext.program.problem import check_same_files, files_of
 from pinn_ext.program.progress import Progress, say
 from pinn_ext.program.run_info import Info
 from pinn_ext.reports import console, report
@@ -91,8 +91,7 @@ class _Run:
         self.device = checked.device
         self.source = source or folder / checkpoints.FILE_NAME
         self.config = schema.as_dict(self.cfg)
-        self.problem_file = description(checked.loss.system)
-        self.inputs = inputs_of(checked.loss.system)
+        self.files = files_of(checked.loss.system)
         self.built = build(checked, folder)
         self.against = checked.against
         self.model = graph_model(self.cfg, self.built)
@@ -129,8 +128,7 @@ class _Run:
 
     def _take_up(self, saved: Mapping[str, Any]) -> dict[Path, bytes | None]:
         """Go on from a checkpoint; return what the tables beside it are to hold from now on."""
-        check_same_file(saved.get("problem_file"), self.built.loss.system)
-        check_same_inputs(saved.get("inputs"), self.built.loss.system)
+        check_same_files(saved, self.built.loss.system)
         history, marks = self.built.log.history, saved.get("tables")
         mark = None if marks is None else marks["history"]
         beside = self.source.parent
@@ -283,8 +281,7 @@ class _Run:
             "rows": len(history.rows),
             "best": self.best.mark,
             "tables": {"history": history.mark(), **self.tables.marks()},
-            **({} if self.problem_file is None else {"problem_file": self.problem_file}),
-            **({"inputs": self.inputs} if self.inputs else {}),
+            **self.files,
             "random_state": random_state.get_state(),
             "seconds_training": self._seconds(),
             "seconds_weighting": self._weighting_seconds(),

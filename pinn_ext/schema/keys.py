@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field, is_dataclass
 from typing import Any, cast
 
 from pinn_ext.adaptive_weights.settings import FOR_TRAINING
+from pinn_ext.choices import FOURIER_FREQUENCIES, FOURIER_SCALE, SINE_W0
 
 FREE_KEYS = (
     "training.loss.adaptive.options.",
@@ -158,6 +159,11 @@ class Network:
     name: str = "mlp"
     hidden: list[int] = field(default_factory=lambda: [32, 32, 32])
     activation: str = "tanh"
+    w0: float = SINE_W0
+    features: str = "none"
+    fourier_frequencies: int = FOURIER_FREQUENCIES
+    fourier_scale: float = FOURIER_SCALE
+    first_layer: str = "trained"
 
 
 @dataclass

@@ -199,10 +199,32 @@ def _validate_initial(problem: Problem) -> None:
 def _validate_network(network: Network) -> None:
     check_choice("network.name", network.name, ("mlp",))
     check_choice("network.activation", network.activation, choices.ACTIVATIONS)
+    check_choice("network.features", network.features, choices.FEATURES)
+    check_choice("network.first_layer", network.first_layer, choices.FIRST_LAYERS)
+    largest = choices.LARGEST_FREQUENCY
+    check_number("network.w0", network.w0, 0, largest, open_low=True)
+    check_number("network.fourier_frequencies", network.fourier_frequencies, 1, integer=True)
+    check_number("network.fourier_scale", network.fourier_scale, 0, largest, open_low=True)
+    if network.activation != "sine":
+        _check_left_alone("network.w0", network.w0, choices.SINE_W0, "activation=sine")
+    if network.features != "fourier":
+        for key, default in (
+            ("fourier_frequencies", choices.FOURIER_FREQUENCIES),
+            ("fourier_scale", choices.FOURIER_SCALE),
+        ):
+            value = getattr(network, key)
+            _check_left_alone(f"network.{key}", value, default, "features=fourier")
     if not network.hidden:
         raise ArgumentError("network.hidden", "hold at least one width", "[]")
     for width in network.hidden:
         check_number("network.hidden", width, 1, integer=True)
+
+
+def _check_left_alone(key: str, value: float, default: float, needs: str) -> None:
+    """Refuse a number that was set where nothing reads it."""
+    if value != default:
+        wanted = f"stay {default:g} without network.{needs}, as it has no effect"
+        raise ArgumentError(key, wanted, value)
 
 
 def _validate_training(training: Training) -> None:
@@ -266,6 +288,8 @@ def _validate_float_type(cfg: Config, settings: WeightSettings) -> None:
         "training.learning_rate": training.learning_rate,
         "training.weight_decay": training.weight_decay,
         "dataset.step": cfg.dataset.step,
+        "network.w0": cfg.network.w0,
+        "network.fourier_scale": cfg.network.fourier_scale,
         **{f"{WHERE}.{key}": getattr(training.loss, key) for key in WEIGHT_KEYS.values()},
         **{f"problem.parameters.{key}": value for key, value in cfg.problem.parameters.items()},
     }

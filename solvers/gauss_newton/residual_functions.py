@@ -15,7 +15,7 @@ from .autodiff import Derivatives
 from .problem import Product, holds_tensors, vector_of
 from .variables.bounds import Box
 
-Residual = Callable[[Tensor], Any]
+Residual = Callable[..., Any]
 Jacobian = Callable[[Tensor], Any]
 
 _METHODS = ("func", "2-point", "3-point")

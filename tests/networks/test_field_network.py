@@ -150,7 +150,7 @@ def test_initial_parameters_are_glorot_normal():
     assert all(not bool(layer.bias.any()) for layer in network.layers if hasattr(layer, "bias"))
 
 
-@pytest.mark.parametrize("activation", ["tanh", "silu", "gelu"])
+@pytest.mark.parametrize("activation", ["tanh", "silu", "gelu", "sine"])
 def test_activations_are_smooth_and_between_the_layers_only(activation):
     network = FieldNetwork(systems.create("brusselator"), (6, 6), activation=activation)
     kinds = [type(layer).__name__.lower() for layer in network.layers]
@@ -170,7 +170,7 @@ def test_a_saved_network_answers_the_same():
         ({"hidden": ()}, "`hidden` must hold at least one width"),
         ({"hidden": (8, 0)}, "`hidden` must be a whole number >= 1, got 0"),
         ({"hidden": (8.0,)}, "`hidden` must be a whole number"),
-        ({"activation": "relu"}, "`activation` must be one of gelu, silu, tanh, got 'relu'"),
+        ({"activation": "relu"}, "`activation` must be one of gelu, silu, sine, tanh, got 'relu'"),
         ({"conditions": "firm"}, "`conditions` must be one of hard, soft"),
         ({"scaling": "field"}, r"`scaling` must be one of .*did you mean 'fields'"),
         ({"scales": (1.0,)}, "`scales` must hold one number for u and one for v"),

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+import pinn_ext
 from pinn_ext.cli import main
+from pinn_ext.files import RunError
 from pinn_ext.program import checkpoints
 from tests.datasets.meshes.made import FAN, PLATE, SQUARE, meshio, write
 from tests.program.conftest import SMALL, read_report, read_rows
@@ -140,6 +142,21 @@ def test_a_mesh_that_has_changed_is_refused(run, finished, tmp_path):
     gone = run(f"training.resume={folder}", "dataset.path=null")
     assert gone.status == 2 and "`dataset.path` cannot differ" in gone.err
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_network_is_loaded_on_its_mesh(finished, tmp_path):
+    folder = shutil.copytree(finished / "run", tmp_path / "own")
+    own = pinn_ext.load(folder)
+    x = np.array([[0.1, 0.1], [0.8, 0.5]])  # the second in the hole
+    assert own.system.geometry.groups[1] == "hole" and own.contains(x).tolist() == [True, False]
+    assert pinn_ext.load(folder, best=True).system.boundary == "mixed"
+    whole = checkpoints.load(folder / "checkpoint.pt")
+    assert len(whole["inputs"]["dataset.path"]["sha256"]) == 64
+    other = {"dataset.path": {"path": "plate.msh", "sha256": "0"}}
+    checkpoints.save(folder / "checkpoint.pt", {**whole, "inputs": other})
+    for best in (False, True):
+        with pytest.raises(RunError, match=r"\(dataset.path\) has changed since the run was made"):
+            pinn_ext.load(folder, best=best)
 
 
 # ---- initial states -------------------------------------------------------------------------

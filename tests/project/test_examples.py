@@ -17,7 +17,8 @@ BOUNDS = {
     "least_squares_and_scipy": 1e-6,
     "loss_aggregator": 2.5e-1,
     "plain_torch_loop": 8e-4,
-    "slabs": 1e-3,
+    "pseudo_time": 1.5e-1,
+    "slabs": 4e-3,
 }
 PICTURES = {"gray_scott_on_a_graph": ["gray_scott_on_a_graph.png"]}
 

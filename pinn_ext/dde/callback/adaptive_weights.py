@@ -27,10 +27,11 @@ class AdaptiveWeights(WeightingHooks):
     """Moves `model.loss_weights` while DeepXDE trains.
 
     `model.train(iterations=10000, callbacks=[pinn_ext.AdaptiveWeights("ema")])` is all a script
-    needs. The weights start from `model.loss_weights`, or ones. Under L-BFGS, NNCG and
-    Gauss-Newton, whose curvature belongs to one objective, they stay as they are; right after a
-    first-order training, weights that `compile` dropped are put back. A loss or a gradient that is
-    not finite stops the training at that very step with the parameters of the step before.
+    needs. The weights start from `model.loss_weights`, or ones. Under L-BFGS, NNCG,
+    Gauss-Newton and quasi-Newton, whose curvature belongs to one objective, they stay as they are;
+    right after a first-order training, weights that `compile` dropped are put back. A loss or a
+    gradient that is not finite stops the training at that very step with the parameters of the
+    step before.
 
     Args:
         strategy: one of `pinn_ext.strategies.names()`; `"auto"` lets candidates train in turns and
@@ -62,8 +63,9 @@ class AdaptiveWeights(WeightingHooks):
         field_scales: size of the field that each term is about, in the order of the terms, in the
             units of the root of its loss; None takes it from initial and Dirichlet data. Only
             for strategies that ask for it.
-        second_phase: `"freeze"` leaves the weights as they are under L-BFGS; `"blocks"` lets them
-            move between its blocks, each of which then starts without curvature.
+        second_phase: `"freeze"` leaves the weights as they are under L-BFGS and quasi-Newton;
+            `"blocks"` lets them move between the blocks of L-BFGS, each of which then starts
+            without curvature, and once a period in `train_quasi_newton`, which keeps it.
         gradients_of: parameters of the network that gradients are measured on: `"all"`,
             `"last_layer"`, that of each branch, or a part in (0, 1) for as large a random part of
             the parameter tensors. Cheaper, but biased: coupled fields share little of the last
@@ -242,8 +244,8 @@ class AdaptiveWeights(WeightingHooks):
         """Put the best parameters by raw losses into the model.
 
         External variables are put back too. Best means the smallest sum of each raw loss over
-        its first value, among the last steps of the periods (and, under L-BFGS, NNCG and
-        Gauss-Newton, at DeepXDE's tests).
+        its first value, among the last steps of the periods (and, where weights are frozen,
+        at DeepXDE's tests).
 
         Returns:
             How many steps the training had made then.

@@ -101,7 +101,7 @@ class WeightingHooks(dde.callbacks.Callback):
             )
             return
         check_model(model)
-        if optimizers.name_of(model) != "Gauss-Newton":
+        if optimizers.compiled_at_work(model):
             check_optimizer(model)
         self.stopped, self._pending = None, False
         if self._points is None:
@@ -121,7 +121,7 @@ class WeightingHooks(dde.callbacks.Callback):
 
     @property
     def _pilots_run(self) -> bool:
-        return self._pilots is not None and not self._state.frozen and not self._state.in_blocks
+        return self._pilots is not None and self._state.may_swap
 
     def on_train_begin(self) -> None:
         """Say once what stays frozen."""
@@ -157,7 +157,8 @@ class WeightingHooks(dde.callbacks.Callback):
             start = time.perf_counter()
             self._state.before_step()
             late = self._state.watch.looks_late(self._reads_at_once)
-            self._recorder.expect_step(self._meter.wants_residuals, late)
+            measures = self._state.ends_period
+            self._recorder.expect_step(self._meter.wants_residuals, late, measures)
             self._pending = True
             self._own_seconds += time.perf_counter() - start
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from typing import Any
 
 import deepxde as dde
 import torch
@@ -12,8 +11,6 @@ import torch
 from pinn_ext.dde.model.block_rows import BlockRows
 from solvers.gauss_newton import Stepper
 from solvers.gauss_newton.direction.memory import BLOCKWISE
-
-FIXED_POINTS = ("uniform", "Hammersley", "Halton", "Sobol")  # the same at each draw, in DeepXDE
 
 
 def warn_of_few_rows(rows: BlockRows, resample_every: int) -> None:
@@ -29,14 +26,8 @@ def warn_of_few_rows(rows: BlockRows, resample_every: int) -> None:
         )
 
 
-def at_start(data: Any, rows: BlockRows, stepper: Stepper, resample_every: int) -> Iterator[str]:
+def at_start(rows: BlockRows, stepper: Stepper) -> Iterator[str]:
     """Yield what is said before the first step."""
-    kind = getattr(data, "train_distribution", None)
-    if resample_every and kind in FIXED_POINTS:
-        yield (
-            f"Gauss-Newton: {kind} points are the same at each draw, so new ones are drawn by "
-            "train_distribution='pseudo'."
-        )
     if dde.config.real(torch) == torch.float32:
         yield (
             "Gauss-Newton: float32 ends at errors of about 1e-4; "

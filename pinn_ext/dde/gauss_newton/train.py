@@ -7,7 +7,6 @@ from typing import Any
 
 from pinn_ext.checks import check_list, check_number, check_switch
 from pinn_ext.dde.gauss_newton.loop import GaussNewtonTraining
-from pinn_ext.dde.model.notes import tell_end
 
 
 def train_gauss_newton(
@@ -106,7 +105,6 @@ def train_gauss_newton(
         disregard_previous_best=disregard_previous_best,
         callbacks=callbacks,
     )
-    tell_end(model, training.message)
     if model_save_path is not None:
         model.save(model_save_path, verbose=verbose)
     return model.losshistory, model.train_state

@@ -174,7 +174,9 @@ class BlockRows(ModelRows):
         data = self.model.data
         if piece.kind == "all":
             return self.vectors()
-        shown = {"bcs": [], "num_bcs": []} if piece.kind == "equations" else {"pde": None}
+        shown: dict[str, Any] = (
+            {"bcs": [], "num_bcs": []} if piece.kind == "equations" else {"pde": None}
+        )
         with _with(data, **shown):
             terms = functools.partial(type(data).losses_train, data)  # past a stand-in for it
             return self._evaluate(piece.arrays, terms, piece.name)
@@ -284,7 +286,7 @@ class BlockRows(ModelRows):
     def tests(self) -> Iterator[None]:
         """Let DeepXDE's tests evaluate many points in pieces, too; its own way where few are."""
         model = self.model
-        names = ("outputs_losses_train", "outputs_losses_test")
+        names: tuple[str, ...] = ("outputs_losses_train", "outputs_losses_test")
         # A stand-in for the losses, as that of our callback, wants to see the tests.
         if self.num_pieces < 2 or vars(model.data).get("losses_train") is not None:
             names = ()

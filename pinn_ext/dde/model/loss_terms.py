@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import math
 import re
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import deepxde as dde
@@ -57,6 +60,12 @@ def _kind(condition: Any) -> str:
 def float_type() -> str:
     """Return the name of DeepXDE's float type, such as `"float32"`."""
     return str(dde.config.real(torch)).removeprefix("torch.")
+
+
+def set_float(dtype: str) -> None:
+    """Set the float type of DeepXDE and torch, `"float32"` or `"float64"`."""
+    with contextlib.redirect_stdout(io.StringIO()):  # DeepXDE prints the type it sets
+        dde.config.set_default_float(dtype)
 
 
 def weights_list(loss_weights: Any, num_terms: int, names: list[str]) -> list[float]:
@@ -113,3 +122,18 @@ def as_list(losses: Any) -> list[Tensor]:
 def trained_tensors(model: Any) -> list[Tensor]:
     """Return the tensors that training moves: of the network, then external variables."""
     return [*model.net.parameters(), *model.external_trainable_variables]
+
+
+def flat_parameters(tensors: Sequence[Tensor]) -> Tensor:
+    """Return parameters as one vector `[n]`, a copy."""
+    return torch.cat([tensor.detach().reshape(-1) for tensor in tensors])
+
+
+def put_parameters(tensors: Sequence[Tensor], x: Tensor) -> None:
+    """Give tensors the numbers of a vector `[n]`, in their own float type."""
+    start = 0
+    for tensor in tensors:
+        part = x[start : start + tensor.numel()]
+        # Through `data`, as a graph may outlive the change: who goes back in it puts x back.
+        tensor.data.copy_(part.view_as(tensor))
+        start += tensor.numel()

@@ -20,6 +20,21 @@ class LastTraining(NamedTuple):
     step: int | None = None
 
 
+class OwnSteps(NamedTuple):
+    """A loop of our own that makes the steps of a model.
+
+    Attributes:
+        name: that users read, such as `Gauss-Newton`.
+        frozen: whether the loss weights must stay.
+        searches: whether a step may evaluate the loss often; where a trial of it is not finite,
+            that is a matter of the search.
+    """
+
+    name: str
+    frozen: bool
+    searches: bool
+
+
 @dataclass(frozen=True)
 class ModelNotes:
     """Kept on the model, so that it is seen there, and goes with it.
@@ -31,15 +46,15 @@ class ModelNotes:
             by `ask_for_end`.
         last_training: what they were in force in.
         point_weights: what the last point weights were: strategy, tables, number of loss terms.
-        gauss_newton: whether loss weights must stay, while Gauss-Newton makes the steps instead of
-            the compiled optimiser; None otherwise.
+        own_steps: what makes the steps while one of our own loops does, instead of the compiled
+            optimiser; None otherwise.
     """
 
     loss_weights: list[float] | None = None
     ended: tuple[str, int] | None = None
     last_training: LastTraining | None = None
     point_weights: tuple[Any, Any, int] | None = None
-    gauss_newton: bool | None = None
+    own_steps: OwnSteps | None = None
 
 
 def notes_of(model: Any) -> ModelNotes:

@@ -10,7 +10,7 @@ import deepxde as dde
 import torch
 from torch import Tensor
 
-from pinn_ext.dde.model.notes import note, notes_of
+from pinn_ext.dde.model.notes import OwnSteps, note, notes_of
 
 # Optimiser state that is linear, or quadratic, in the gradients (names as in torch.optim).
 _LINEAR = ("exp_avg", "exp_inf", "momentum_buffer", "grad_avg")
@@ -18,28 +18,44 @@ _QUADRATIC = ("exp_avg_sq", "max_exp_avg_sq", "square_avg", "sum")
 
 
 @contextlib.contextmanager
-def gauss_newton_at_work(model: Any, frozen: bool) -> Iterator[None]:
-    """Let callbacks know that Gauss-Newton, not the compiled optimiser, makes the steps.
+def own_steps(
+    model: Any, name: str, *, frozen: bool = True, searches: bool = False
+) -> Iterator[None]:
+    """Let callbacks know that a loop of ours, not the compiled optimiser, makes the steps.
 
     Args:
         model: a compiled DeepXDE model.
+        name: that users read.
         frozen: whether adaptive weights must not move.
+        searches: whether a step may evaluate the losses often.
 
     Yields:
         Nothing.
     """
-    note(model, gauss_newton=frozen)
+    note(model, own_steps=OwnSteps(name, frozen, searches))
     try:
         yield
     finally:
-        note(model, gauss_newton=None)
+        note(model, own_steps=None)
 
 
 def name_of(model: Any) -> str:
-    """Return what makes the model's steps: Gauss-Newton, or the compiled optimiser's name."""
-    if notes_of(model).gauss_newton is not None:
-        return "Gauss-Newton"
+    """Return what makes the model's steps: a loop of ours, or the compiled optimiser's name."""
+    own = notes_of(model).own_steps
+    if own is not None:
+        return own.name
     return model.opt_name if isinstance(model.opt_name, str) else type(model.opt_name).__name__
+
+
+def compiled_at_work(model: Any) -> bool:
+    """Return whether the compiled optimiser makes the steps, not a loop of ours."""
+    return notes_of(model).own_steps is None
+
+
+def own_search(model: Any) -> bool:
+    """Return whether a loop of ours searches along lines, and deals with trials not finite."""
+    own = notes_of(model).own_steps
+    return own is not None and own.searches
 
 
 def is_second_order(model: Any) -> bool:
@@ -50,27 +66,27 @@ def is_second_order(model: Any) -> bool:
 
     Returns:
         True for L-BFGS and NNCG, by name or as an object: a weight that moves would mix the
-        curvature of two objectives; for Gauss-Newton, as its training says.
+        curvature of two objectives; for our own loops, as they say.
     """
-    frozen = notes_of(model).gauss_newton
-    if frozen is not None:
-        return frozen
+    own = notes_of(model).own_steps
+    if own is not None:
+        return own.frozen
     return _keeps_curvature(model)
 
 
 def has_one_objective(model: Any) -> bool:
     """Return whether steps are made of curvature, also where loss weights may move in between."""
-    return is_second_order(model) or name_of(model) == "Gauss-Newton"
+    return is_second_order(model) or not compiled_at_work(model)
 
 
 def runs_in_blocks(model: Any) -> bool:
     """Return whether DeepXDE calls callbacks once per block of L-BFGS iterations."""
-    return notes_of(model).gauss_newton is None and model.opt_name in ("L-BFGS", "L-BFGS-B")
+    return compiled_at_work(model) and model.opt_name in ("L-BFGS", "L-BFGS-B")
 
 
 def searches(model: Any) -> bool:
-    """Return whether an optimiser is at work that may evaluate the losses often in a step."""
-    return notes_of(model).gauss_newton is None and _keeps_curvature(model)
+    """Return whether what is at work may evaluate the losses often in a step."""
+    return own_search(model) or (compiled_at_work(model) and _keeps_curvature(model))
 
 
 def _keeps_curvature(model: Any) -> bool:

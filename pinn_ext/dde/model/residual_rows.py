@@ -15,6 +15,8 @@ from pinn_ext.dde.model.loss_terms import (
     as_list,
     derive_names,
     difference,
+    flat_parameters,
+    put_parameters,
     trained_tensors,
     weights_list,
 )
@@ -283,16 +285,11 @@ class ModelRows:
 
     def get(self) -> Tensor:
         """Return the present parameters as a vector `[n]`, a copy."""
-        return torch.cat([tensor.detach().reshape(-1) for tensor in self.tensors])
+        return flat_parameters(self.tensors)
 
     def put(self, x: Tensor) -> None:
         """Give the model the parameters `[n]`."""
-        start = 0
-        for tensor in self.tensors:
-            part = x[start : start + tensor.numel()]
-            # Through `data`, as the graph of `products` outlives trials: it puts x back for itself.
-            tensor.data.copy_(part.view_as(tensor))
-            start += tensor.numel()
+        put_parameters(self.tensors, x)  # the graph of `products` puts x back for itself
 
     @property
     def num_parameters(self) -> int:

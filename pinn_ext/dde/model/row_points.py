@@ -1,4 +1,4 @@
-"""Which points the rows of a loss term belong to, and how they are told apart."""
+"""Which points the rows of a loss term belong to, how they are told apart, and new ones."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from pinn_ext.dde.model.data_protocol import described
 from pinn_ext.dde.model.field_scales import condition_names
 
 _OF_PAIRS = (dde.icbc.PeriodicBC, dde.icbc.Interface2DBC)
+FIXED_POINTS = ("uniform", "Hammersley", "Halton", "Sobol")
+"""Distributions of DeepXDE whose points are the same at each draw."""
 
 
 def blocks_of(data: Any, num_terms: int) -> list[tuple[list[int], bool]]:
@@ -76,3 +78,23 @@ def time_span(data: Any) -> tuple[float, float] | None:
     is_time = isinstance(geometry, dde.geometry.TimeDomain)  # of an ordinary equation
     domain = geometry if is_time else getattr(geometry, "timedomain", None)
     return None if domain is None else (float(domain.t0), float(domain.t1))
+
+
+def draw_points(data: Any) -> None:
+    """Draw new points inside, as `dde.callbacks.PDEPointResampler` does, and really new ones.
+
+    DeepXDE keeps the values of conditions by the address of the points' array, which a new
+    array may have too: points of conditions must stay the same.
+
+    Args:
+        data: with a method `resample_train_points`; one of `FIXED_POINTS` is drawn by "pseudo".
+    """
+    inside = {"bc_points": False} if isinstance(data, dde.data.PDE) else {}
+    kind = getattr(data, "train_distribution", None)
+    if kind in FIXED_POINTS:
+        data.train_distribution = "pseudo"
+    try:
+        data.resample_train_points(**inside)
+    finally:
+        if kind in FIXED_POINTS:
+            data.train_distribution = kind

@@ -8,7 +8,8 @@ from typing import Any
 from pinn_ext.datasets import SnapshotBatch
 from pinn_ext.dde.data.point_data import PointData
 from pinn_ext.dde.gauss_newton.loop import GaussNewtonTraining
-from pinn_ext.dde.phases.graph_model import GraphModel, set_float
+from pinn_ext.dde.model.loss_terms import set_float
+from pinn_ext.dde.phases.graph_model import GraphModel
 from pinn_ext.dde.phases.phase import Measured, Phase, Watcher
 
 

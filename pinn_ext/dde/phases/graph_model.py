@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -15,6 +14,7 @@ from pinn_ext.datasets import SnapshotBatch
 from pinn_ext.dde.callback import AdaptiveWeights
 from pinn_ext.dde.data.graph_data import GraphData
 from pinn_ext.dde.data.network_adapter import NetworkAdapter
+from pinn_ext.dde.model.loss_terms import set_float
 
 
 class GraphModel:
@@ -104,9 +104,3 @@ def configure(dtype: str, seed: int) -> None:
     """
     set_float(dtype)
     dde.config.set_random_seed(seed)
-
-
-def set_float(dtype: str) -> None:
-    """Set the float type of DeepXDE and torch, `"float32"` or `"float64"`."""
-    with contextlib.redirect_stdout(io.StringIO()):  # DeepXDE prints the type it sets
-        dde.config.set_default_float(dtype)

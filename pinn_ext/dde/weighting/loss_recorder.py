@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from pinn_ext.dde.model import optimizers
 from pinn_ext.dde.model.loss_terms import as_list, difference
 from pinn_ext.dde.weighting.point_weights import Heard, PointWeights, listening
 from pinn_ext.measurements import processes
@@ -38,6 +39,10 @@ class Listeners(NamedTuple):
     present: Callable[[], bool]
 
 
+Correction = Callable[[Sequence[Any], Sequence[Heard], Any, Any], tuple[list[Any], list[Heard]]]
+"""From loss terms, the calls they came from, outputs and inputs of the network: those to train."""
+
+
 class LossRecorder:
     """Stands in for `data.losses_train` and keeps the raw losses of each training step.
 
@@ -56,6 +61,10 @@ class LossRecorder:
     Attributes:
         values: raw loss of each term `[k]` in the present step, None before its evaluation and
             where they are not read.
+        latest: raw loss of each term `[k]` in the last evaluation of a search of ours, which finds
+            its own way around values that are not finite.
+        correction: what changes the terms that are trained, as `PseudoTime` does, before points are
+            weighted; all that is noted here, and residual vectors, stay as they are.
         unread: the same as a tensor, in a step whose losses are not read in it; else None.
         bad_term: index of the first term that is not finite in the present step, or None; in later
             evaluations of the step only NaN counts.
@@ -74,6 +83,7 @@ class LossRecorder:
         self._listeners = listeners
         self.data = data
         self.point_weights = point_weights
+        self.correction: Correction | None = None
         self._parameters = list(parameters)
         previous = vars(data).get("losses_train")
         if isinstance(previous, LossRecorder):  # left behind by an exception
@@ -83,6 +93,7 @@ class LossRecorder:
         data.losses_train = self
 
         self.values: list[float] | None = None
+        self.latest: list[float] | None = None
         self.unread: Tensor | None = None
         self.bad_term: int | None = None
         self.bad_gradient = self._was_finite = False
@@ -90,7 +101,7 @@ class LossRecorder:
         self._at_work = True
         self._expecting = False
         self._seen_terms = False
-        self._wants_residuals = self._reads_late = False
+        self._wants_residuals = self._reads_late = self._measures = False
 
     def remove(self) -> None:
         """Put the data's own method back; harmless if that was done before."""
@@ -101,18 +112,37 @@ class LossRecorder:
             else:
                 self.data.losses_train = self._shadowed
 
-    def expect_step(self, with_residuals: bool = False, reads_late: bool = False) -> None:
+    def expect_step(
+        self, with_residuals: bool = False, reads_late: bool = False, measures: bool = False
+    ) -> None:
         """Take the next evaluation as the first of a step.
 
         Args:
             with_residuals: whether its residuals are handed over with the losses.
             reads_late: whether its losses are left unread, so that nothing waits for them.
+            measures: whether its graph is wanted, so that `start_from` does not do.
         """
-        self._expecting = True
+        self._expecting, self._measures = True, measures
         self._wants_residuals, self._reads_late = with_residuals, reads_late
         self.values = self.unread = None
         self.bad_term = None
         self.bad_gradient = self._was_finite = False
+
+    def start_from(self, values: list[float] | None) -> bool:
+        """Take the raw losses `[k]` that a step starts from, if an earlier evaluation has them.
+
+        Args:
+            values: the losses, `latest` after that evaluation.
+
+        Returns:
+            Whether they do; if not, the step is to evaluate them where it starts.
+        """
+        if not self._expecting:
+            return True
+        if values is None or self._measures:
+            return False
+        self._expecting, self.values = False, list(values)
+        return True
 
     def __call__(
         self,
@@ -126,16 +156,22 @@ class LossRecorder:
         """Return the losses as the data computes them, noting their values on the way."""
         functions = loss_fn
         heard: list[Heard] = []
-        weighs = self.point_weights is not None and self._at_work
+        corrected = self.point_weights is not None or self.correction is not None
+        weighs = corrected and self._at_work
         if weighs or (self._expecting and self._wants_residuals):
             functions = listening(loss_fn, heard)
         losses = self._original(targets, outputs, functions, inputs, model, aux=aux)
         start = time.perf_counter()
 
         def weigh(raw: Any, moves: bool = False, usable: Tensor | None = None) -> Any:
-            if not weighs or self.point_weights is None:
+            if not weighs:
                 return raw
-            return self.point_weights.weigh(as_list(raw), heard, inputs, model, moves, usable)
+            own, calls = as_list(raw), heard
+            if self.correction is not None and not own[0].ndim:
+                own, calls = self.correction(own, heard, outputs, inputs)
+            if self.point_weights is None:
+                return own
+            return self.point_weights.weigh(own, heard, inputs, model, moves, usable, calls)
 
         if self._expecting:  # the one path that every step takes
             residuals = [h.value - h.target for h in heard] if self._wants_residuals else []
@@ -174,13 +210,13 @@ class LossRecorder:
             if self._reads_late:
                 self.unread = torch.stack([term.detach() for term in terms])
                 return weigh(losses, True, self.unread.sum().isfinite())
-        self.values = values
+        self.values = self.latest = values
         bad = None
         if not -math.inf < sum(values) < math.inf:  # None is bad where only the sum has overflowed
             bad = next((i for i, value in enumerate(values) if not math.isfinite(value)), None)
         if bad is not None:
             self.bad_term = bad
-            return self._constants(terms, model)
+            return losses if optimizers.own_search(model) else self._constants(terms, model)
         self._was_finite = math.isfinite(sum(values))
         losses = weigh(losses, True)
         # Of the raw terms, also where points are weighted: their graph is a part of the other.
@@ -207,6 +243,9 @@ class LossRecorder:
             self._seen_terms = True
         if not any(parameter.requires_grad for parameter in self._parameters):
             self._listeners.test(read(*terms))
+        elif optimizers.own_search(model):
+            self.latest = read(*terms)
+            losses = weigh(losses)
         elif not self._is_bad:
             losses = weigh(losses)
             self._look_again(as_list(losses), model)

@@ -62,7 +62,7 @@ class PointWeights:
 
     A term whose rows get factors f is computed as `loss_fn(f * target, f * value)`: the mean of
     `(f r)^2` for the loss "MSE". The factors are constants for the gradient. They move at the first
-    evaluation of a step and are frozen under L-BFGS, NNCG and Gauss-Newton, which see the same
+    evaluation of a step and are frozen under L-BFGS, NNCG and our own loops, which see the same
     weighted objective; what never began to move has no effect there.
 
     Args:
@@ -116,6 +116,7 @@ class PointWeights:
         model: Any,
         moves: bool,
         usable: Tensor | None = None,
+        trained: Sequence[Heard] | None = None,
     ) -> list[Any]:
         """Return the loss terms, or residual vectors, with the weights of their points.
 
@@ -126,6 +127,8 @@ class PointWeights:
             model: a compiled DeepXDE model.
             moves: whether this is the first evaluation of a step.
             usable: as for `PointTable.factors`.
+            trained: the calls that are weighed, if they are others than those whose residuals say
+                how much.
 
         Returns:
             One entry a term.
@@ -147,7 +150,7 @@ class PointWeights:
             factors = table.factors(residuals, moves and not self.frozen, usable)
             if factors is not None:
                 for term, own in zip(table.terms, factors.unbind(dim=1), strict=True):
-                    weighed[term] = _apply(heard[term], own)
+                    weighed[term] = _apply((trained or heard)[term], own)
         return weighed
 
     def statistics(self, names: Sequence[str]) -> dict[str, tuple[float, float, float]]:

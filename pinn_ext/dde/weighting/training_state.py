@@ -39,6 +39,7 @@ class TrainingState:
         period: the raw losses of the period under way.
         frozen: whether the weights stay, as curvature belongs to one objective.
         in_blocks: whether DeepXDE calls callbacks once a block of L-BFGS.
+        may_swap: whether the parameters may be replaced by others between two steps.
         switches: how often the model was compiled with a new optimiser.
         events: what has happened to the weights, one plain row an event.
     """
@@ -51,7 +52,7 @@ class TrainingState:
         self.switches = 0
         self.model: Any = None
         self.watch = FaultWatch()
-        self.frozen = self.in_blocks = False
+        self.frozen = self.in_blocks = self.may_swap = False
         self.tensors: list[Tensor] = []
         self._rescales = rescale_moments
         self._length: TrainingLength | None = None
@@ -66,7 +67,8 @@ class TrainingState:
 
         Args:
             model: a compiled DeepXDE model.
-            second_phase: `"freeze"`, or `"blocks"` for weights that move between those of L-BFGS.
+            second_phase: `"freeze"`, or `"blocks"` for weights that move between those of L-BFGS,
+                or between the periods of a search of ours.
 
         Returns:
             Whether the model was compiled with a new optimiser since the last training.
@@ -76,8 +78,11 @@ class TrainingState:
         """
         self.model = model
         self.in_blocks = optimizers.runs_in_blocks(model)
-        moves = self.in_blocks and second_phase == "blocks"
+        by_blocks = self.in_blocks or optimizers.own_search(model)
+        moves = by_blocks and second_phase == "blocks"
         self.frozen = optimizers.is_second_order(model) and not moves
+        # A search goes on from the parameters and curvature that it has found itself.
+        self.may_swap = not self.frozen and not optimizers.searches(model)
         self._check_steps()
         switched = self._optimizer is not None and model.opt is not self._optimizer
         self.switches += switched

@@ -31,9 +31,11 @@ def check_sizes(cfg: Config) -> None:
     _check("dataset.nodes_per_side", nodes, snapshot)
     _check("dataset.num_graphs", dataset.num_graphs, dataset.num_graphs * snapshot)
     _check("dataset.num_validation", dataset.num_validation, dataset.num_validation * snapshot)
-    widths = [1, *cfg.network.hidden, 1]
-    weights = sum(a * b for a, b in itertools.pairwise(widths))
-    _check("network.hidden", list(cfg.network.hidden), weights * _NUMBER * _COPIES_OF_WEIGHTS)
+    network = cfg.network
+    waves = 2 * network.fourier_frequencies if network.features == "fourier" else 1
+    _check("network.fourier_frequencies", waves // 2, waves * _NUMBER * _COPIES_OF_WEIGHTS)
+    weights = sum(a * b for a, b in itertools.pairwise([waves, *network.hidden, 1]))
+    _check("network.hidden", list(network.hidden), weights * _NUMBER * _COPIES_OF_WEIGHTS)
     if cfg.training.loss.use_gn_solver and phase.points is not None:
         _check("training.gauss_newton.points", phase.points, phase.points * 2 * _NUMBER)
 

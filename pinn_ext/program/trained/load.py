@@ -15,7 +15,7 @@ from pinn_ext.networks import FieldNetwork
 from pinn_ext.program import checkpoints
 from pinn_ext.program.checkpoints.parts import damaged, saved_config
 from pinn_ext.program.machine.devices import devices_of_machine, is_here
-from pinn_ext.program.problem import FROM_FILE, check_same_file
+from pinn_ext.program.problem import FROM_FILE, check_same_files, files_of
 from pinn_ext.program.trained.places import checkpoint_of
 from pinn_ext.program.trained.trained_run import TrainedRun
 from pinn_ext.schema import Config
@@ -23,7 +23,6 @@ from pinn_ext.systems import System
 from solvers.devices import count_of, on_cpu
 
 _FLOATS = {"float32": torch.float32, "float64": torch.float64}
-_DESCRIBED = "problem_file"  # the part of a checkpoint that has the text of such a file
 
 
 def load(
@@ -63,7 +62,7 @@ def load(
     cfg = saved_config(file, values)
     with torch.inference_mode(False), on_cpu():
         network = _network(file, cfg, saved["model_state_dict"], wanted).to(place)
-    _check_problem_file(file, saved, network.system)
+    _check_files(file, saved, network.system)
     return TrainedRun(network, network.system, cfg, file)
 
 
@@ -125,10 +124,10 @@ def _with_named_file(
     return {**values, "problem": {**problem, "file": str(path)}}
 
 
-def _check_problem_file(file: Path, saved: Mapping[str, Any], system: System) -> None:
-    """Refuse another problem file than the run was trained on, which `checkpoint.pt` describes."""
-    beside = file.with_name(CHECKPOINT)
-    if _DESCRIBED not in saved and getattr(system, "source", None) is not None and beside.is_file():
+def _check_files(file: Path, saved: Mapping[str, Any], system: System) -> None:
+    """Refuse other files than the run was trained on, which `checkpoint.pt` describes."""
+    beside, own = file.with_name(CHECKPOINT), files_of(system)
+    if not own.keys() <= saved.keys() and beside.is_file():
         saved = checkpoints.load(beside)  # `best.pt` has the network alone
-    with damaged(file, _DESCRIBED):
-        check_same_file(saved.get(_DESCRIBED), system)
+    with damaged(file, " and ".join(own)):
+        check_same_files(saved, system)

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
 from ...checks import number_problem, require
-from ...devices import asked_for, free_memory, is_out_of_memory
+from ...devices import asked_for, available_memory, is_out_of_memory
 from ..problem import rows_of_block
 from .sketch import Rows, size_of
 
 _GIB = 2.0**30
 _PART = 0.5  # of the memory that is free: others need some too
-_UNKNOWN = 4 * _GIB
 
 BLOCKWISE = ("accumulated", "sketched")
 """Solvers that take the Jacobian in blocks of rows."""
@@ -95,48 +92,6 @@ def _sentence(error: BaseException, sizes: Sizes | None) -> str:
     )
 
 
-def available(device: torch.device) -> float:
-    """Memory that is free on a device.
-
-    Args:
-        device: CPU or an accelerator.
-
-    Returns:
-        Bytes, with those that torch's own store of the device holds and would use again; 4 GiB
-        where the system does not say.
-    """
-    if device.type != "cpu":
-        free = free_memory(device)
-        return _UNKNOWN if free is None else free
-    sizes = [size for size in (_proc(), _cgroup()) if size is not None]
-    if not sizes:
-        try:
-            sizes = [float(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))]
-        except (AttributeError, OSError, ValueError):
-            sizes = [_UNKNOWN]
-    return min(sizes)
-
-
-def _proc() -> float | None:
-    try:
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return float(line.split()[1]) * 1024
-    except (OSError, ValueError, IndexError):
-        pass
-    return None
-
-
-def _cgroup() -> float | None:
-    folder = Path("/sys/fs/cgroup")
-    try:
-        limit = (folder / "memory.max").read_text().strip()
-        used = (folder / "memory.current").read_text().strip()
-        return None if limit == "max" else max(float(limit) - float(used), 0.0)
-    except (OSError, ValueError):
-        return None
-
-
 def needs(
     rows: int, columns: int, itemsize: int, robust: bool = False, sketch: int = 0
 ) -> dict[str, float]:
@@ -211,7 +166,7 @@ def choose(
         raise ValueError(f"`solver` must be one of auto, {', '.join(SOLVERS)}, got {wanted!r}.")
     if limit_gb is not None:
         require(number_problem("memory_limit_gb", limit_gb, "positive", above=0.0, infinite=True))
-    limit = _PART * available(device) if limit_gb is None else limit_gb * _GIB
+    limit = _PART * available_memory(device) if limit_gb is None else limit_gb * _GIB
     size = size_of(sketch, wanted, columns)
     order = _order(rows, columns, wanted, blocks, sketch)
     need = needs(rows, columns, itemsize, robust, size)

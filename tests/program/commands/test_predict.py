@@ -250,3 +250,18 @@ def test_a_problem_of_the_user_s_own_file(run):
     wanted = loaded.fields(mesh.points[:, :2], loaded.system.final_time)
     assert np.array_equal(mesh.point_data["u"], wanted[:, 0])
     assert np.array_equal(mesh.point_data["v"], wanted[:, 1])
+
+
+def test_a_run_on_a_mesh(run, tmp_path):
+    """The mesh is the domain: its hole is outside, all of its own nodes are inside."""
+    meshio = pytest.importorskip("meshio")
+    untrained(tmp_path / "run", "dataset=mesh", f"dataset.path={PLATE}", "problem.conditions=soft")
+    lines = written(run, "run", "--mesh", PLATE, "--out", "a.vtu")
+    assert not any("outside" in line for line in lines)
+    found = meshio.read("a.vtu")
+    wanted = fields("run", found.points[:, :2], 1.0)
+    assert np.array_equal(found.point_data["v"], wanted[:, 1])
+    np.savetxt("p.csv", [[0.8, 0.5], [0.1, 0.1]], delimiter=",")
+    written(run, "run", "--points", "p.csv", "--out", "a.npz")
+    with np.load("a.npz") as found:
+        assert np.isnan(found["u"][0]).tolist() == [True, False]

@@ -343,7 +343,7 @@ def test_units_do_not_matter():
         ({"damping": "strong"}, "`damping` must be a rule or one of gain_ratio, line_search"),
         ({"damping": 0.1}, "`damping` must be a rule"),
         ({"damping": "target", "method": "gauss_newton"}, "`damping` must be None"),
-        ({"solver": "qr"}, "`solver` must be one of auto, primal, dual, matrix_free, got 'qr'"),
+        ({"solver": "qr"}, "`solver` must be one of auto, primal, dual, accumulated, .*, got 'qr'"),
         ({"jac": "cs"}, "`jac` must be a function or one of func, 2-point, 3-point, got 'cs'"),
         ({"loss": "l1"}, "`loss` must be one of arctan, cauchy, huber, linear, soft_l1"),
         ({"f_scale": 0.0}, "`f_scale` must be a positive, finite number, got 0.0"),

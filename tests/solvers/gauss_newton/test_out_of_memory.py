@@ -99,14 +99,14 @@ class Card:
 def test_memory_that_torch_keeps_counts_as_free(monkeypatch):
     card = Card()
     monkeypatch.setattr(devices, "module_of", lambda device: card)
-    assert memory.available(torch.device("cuda")) == 1000 + 600 - 250
+    assert devices.available_memory(torch.device("cuda")) == 1000 + 600 - 250
     monkeypatch.setattr(devices, "module_of", lambda device: object())
-    assert memory.available(torch.device("cuda")) == 4 * 2**30
+    assert devices.available_memory(torch.device("cuda")) == 4 * 2**30
 
 
 def test_a_choice_is_kept_while_sizes_are(monkeypatch):
     free = [2.0**30]
-    monkeypatch.setattr(memory, "available", lambda device: free[0])
+    monkeypatch.setattr(memory, "available_memory", lambda device: free[0])
     x = torch.zeros(40, dtype=F64)
     linearizer = Linearizer(Loss(), Scaling("jac", x), "auto", None, Box.everywhere(x))
     linearizer.choose(Rows(torch.sin, x), x)

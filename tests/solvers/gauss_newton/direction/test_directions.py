@@ -5,6 +5,7 @@ import pytest
 import scipy.sparse.linalg
 import torch
 
+from solvers import devices
 from solvers.gauss_newton import (
     Nielsen,
     Stepper,
@@ -179,7 +180,7 @@ def test_a_limit_too_small_for_anything_says_what_each_path_needs():
 
 
 def test_free_memory_is_known():
-    assert 2**20 < memory.available(torch.device("cpu")) < 2**50
+    assert 2**20 < devices.available_memory(torch.device("cpu")) < 2**50
 
 
 def test_a_small_limit_leads_to_products_and_the_same_solution():

@@ -1,0 +1,93 @@
+"""What a step did, why a minimisation ended, and what it returns."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+
+class Status(enum.Enum):
+    """Why an iteration ended; the value is the sentence that users read."""
+
+    RUNNING = "The iteration goes on."
+    GTOL = "The gradient is small: its largest entry is at most `gtol`."
+    PRECISION = "The value stands at rounding: ten steps in a row have hardly lowered it."
+    STALLED = "No step was found that lowers the value, along the gradient neither."
+    NONFINITE = "No step was found: every trial was NaN or infinite."
+    MAX_NFEV = "The largest number of evaluations was reached."
+    MAX_ITERATIONS = "The largest number of iterations was reached."
+    CALLBACK = "The callback asked to stop."
+    INTERRUPTED = "Interrupted from the keyboard; the last accepted parameters are kept."
+
+    @property
+    def success(self) -> bool:
+        """Whether the parameters are a minimum as far as can be told."""
+        return self in (Status.GTOL, Status.PRECISION)
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one step did.
+
+    Attributes:
+        accepted: Whether x has moved.
+        cost: Value at the new x.
+        cost_before: Value at the old one.
+        status: `RUNNING`, or why there is no further step.
+        alpha: Length of the step in units of the quasi-Newton direction.
+        evaluations: Of the function.
+        phi: Factor of the update; NaN where there was none.
+        tau: Factor of the update; NaN where there was none.
+        reset: Whether the curvature was given up before the step.
+    """
+
+    accepted: bool
+    cost: float
+    cost_before: float
+    status: Status
+    alpha: float
+    evaluations: int
+    phi: float
+    tau: float
+    reset: bool
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Where a minimisation ended.
+
+    Attributes:
+        x: [n], parameters.
+        cost: Value of the function.
+        gradient: [n] at x.
+        status: Why it ended.
+        message: The same as a sentence.
+        nfev: Evaluations of the function and its gradient.
+        iterations: Accepted steps.
+        resets: How often the curvature was given up.
+        history: One flat dictionary an iteration: iteration, cost, optimality (largest entry of
+            the gradient), alpha, evaluations, phi, tau, reset, nfev, seconds.
+    """
+
+    x: Tensor
+    cost: float
+    gradient: Tensor
+    status: Status
+    message: str
+    nfev: int
+    iterations: int
+    resets: int
+    history: list[dict[str, Any]] = field(repr=False)
+
+    @property
+    def success(self) -> bool:
+        """Whether x is a minimum as far as can be told."""
+        return self.status.success
+
+    @property
+    def optimality(self) -> float:
+        """Largest entry of the gradient by size."""
+        return float(self.gradient.abs().max())
