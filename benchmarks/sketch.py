@@ -6,9 +6,10 @@ Each row of the table makes iterations for `--seconds` from the same start by on
 each block into a sketch of four rows a parameter. `error` is the relative L2 error of the worse
 field on points that no training has seen, `loss` that of the training points, both at the end.
 `seconds_per_iteration` is the median without the first. On the CPU all seconds are those of its
-cores, divided by the number of threads, so that other work on the machine counts for little. `peak_bytes` (Linux) is what the iterations
-add to resident memory, on another device than the CPU to what torch has allocated there;
-`peak_ratio` the same in units of the Jacobian. Each row is a separate process.
+cores, divided by the number of threads, so that other work on the machine counts for little.
+`peak_bytes` (Linux) is what the iterations add to resident memory, on another device than the CPU
+to what torch has allocated there; `peak_ratio` the same in units of the Jacobian. Each row is a
+separate process.
 """
 
 from __future__ import annotations

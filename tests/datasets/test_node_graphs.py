@@ -201,7 +201,8 @@ def test_a_cloud_on_an_interval():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"name": "mesh"}, "`name` must be one of cloud, grid, triangulation, got 'mesh'"),
+        ({"name": "mash"}, "`name` must be one of cloud, grid, mesh, triangulation, got 'mash'"),
+        ({"name": "mesh"}, "`name` must be grid, triangulation, cloud for a system on no mesh"),
         ({"order": 3}, "`order` must be one of 2, 4, 6 for a grid, got 3"),
         ({"name": "cloud", "order": 6}, "`order` must be one of 2, 4 for a cloud, got 6"),
         ({"order": 6, "nodes_per_side": 5}, "`nodes_per_side` must be at least 8 .*, got 5"),

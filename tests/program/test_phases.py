@@ -5,6 +5,7 @@ The phases, `pinn_ext.dde.phases`, and their data, `pinn_ext.dde.data`, are test
 """
 
 import copy
+import itertools
 
 import deepxde as dde
 import pytest
@@ -21,6 +22,7 @@ from pinn_ext.losses.from_config import initial_weights, physics_loss
 from pinn_ext.networks import FieldNetwork
 from pinn_ext.plain_torch.train_physics import train_physics
 from pinn_ext.schema import Config
+from tests.pairs import pairwise
 
 
 def small_config(name="coupled_burgers", conditions="hard"):
@@ -92,9 +94,10 @@ def test_every_batch_of_every_epoch_is_trained_on_once():
     assert trained == wanted and session.told == [1, 2, 3, 4, 5, 6]
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("conditions", ["hard", "soft"])
-@pytest.mark.parametrize("name", systems.names())
+@pytest.mark.parametrize(
+    ("name", "conditions", "dtype"),
+    pairwise(itertools.product(systems.names(), ["hard", "soft"], ["float32", "float64"])),
+)
 def test_one_deepxde_step_is_one_call_of_train_physics(name, conditions, dtype):
     """From the same state, with the same weights, parameters agree to rounding.
 

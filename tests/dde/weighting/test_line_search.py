@@ -1,10 +1,13 @@
 """Numbers that break within L-BFGS's line search, after the first evaluation of a block."""
 
+import itertools
+
 import deepxde as dde
 import pytest
 import torch
 
 from pinn_ext import AdaptiveWeights
+from tests.pairs import pairwise
 
 
 class Cliff:
@@ -43,17 +46,22 @@ def stand_of(problem, model):
     return problem.vector(model), problem.state(model)
 
 
-@pytest.mark.parametrize("precision", ["float32", "float64"])
-@pytest.mark.parametrize("second", ["freeze", "blocks"])
+BROKEN = {
+    nan_loss: "loss term pde_1 is not finite at step ",
+    nan_gradient: "a gradient is not finite although the losses are at step ",
+}
+
+
 @pytest.mark.parametrize(
-    ("change", "reason"),
-    [
-        (nan_loss, "loss term pde_1 is not finite at step "),
-        (nan_gradient, "a gradient is not finite although the losses are at step "),
-    ],
+    ("precision", "second", "change", "place"),
+    pairwise(
+        itertools.product(
+            ["float32", "float64"], ["freeze", "blocks"], BROKEN, [(1, 3), (3, 2), (3, 5)]
+        )
+    ),
 )
-@pytest.mark.parametrize(("block", "evaluation"), [(1, 3), (3, 2), (3, 5)])
-def test_the_block_is_undone(problem, precision, second, change, reason, block, evaluation):
+def test_the_block_is_undone(problem, precision, second, change, place):
+    block, evaluation = place
     dde.config.set_default_float(precision)
     model, cliff = decay(change)
     before = []
@@ -67,7 +75,7 @@ def test_the_block_is_undone(problem, precision, second, change, reason, block, 
     with pytest.warns(RuntimeWarning, match="training stopped, parameters are those before"):
         problem.train(model, problem.At("on_batch_begin", look), adaptive)
     (vector, state), step = before[-1]
-    assert adaptive.stopped == f"{reason}{step + 1}" and len(before) == block
+    assert adaptive.stopped == f"{BROKEN[change]}{step + 1}" and len(before) == block
     assert torch.equal(problem.vector(model), vector)
     if second == "blocks":  # goes back to the weights before, and to their curvature
         return

@@ -1,5 +1,7 @@
 """What an accelerator is asked late decides as what a CPU is asked at once; with CPU tensors."""
 
+import itertools
+
 import pytest
 import torch
 
@@ -7,6 +9,7 @@ from solvers import devices
 from solvers.gauss_newton import least_squares, linear_model
 from solvers.gauss_newton.direction import dense, lsmr, refinement
 from solvers.gauss_newton.direction.dense import Dual, Primal
+from tests.pairs import pairwise
 from tests.solvers.gauss_newton.rows import F64, random
 
 DAMPINGS = [1e-1, 1e-6, 1e-9, 1e-12, 1e-13, 1e-14, 1e-15, 0.0]
@@ -32,9 +35,14 @@ def graded(m, n, smallest):
     return left[:, :k] * values @ right[:k]
 
 
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
-@pytest.mark.parametrize("smallest", [0.5, 1e-3, 1e-6, 1e-9, 1e-14])
-@pytest.mark.parametrize("kind", [Primal, Dual])
+@pytest.mark.parametrize(
+    ("kind", "smallest", "dtype"),
+    pairwise(
+        itertools.product(
+            [Primal, Dual], [0.5, 1e-3, 1e-6, 1e-9, 1e-14], [torch.float64, torch.float32]
+        )
+    ),
+)
 def test_directions_are_the_same_bit_for_bit(late, kind, smallest, dtype):
     shape = (90, 70) if kind is Primal else (70, 90)
     jacobian = graded(*shape, smallest).to(dtype)

@@ -1,5 +1,6 @@
 """Growth that steps make is an error, growth that the equation makes is none."""
 
+import itertools
 import math
 
 import pytest
@@ -13,6 +14,7 @@ from solvers.rk4 import (
     integrate,
     stable_step,
 )
+from tests.pairs import pairwise
 
 torch.set_num_threads(1)
 ONES = torch.ones(3, 2, dtype=torch.float64)
@@ -82,9 +84,9 @@ def test_gradients_pass_the_watch():
     torch.testing.assert_close(slope, end.detach(), rtol=1e-12, atol=0)
 
 
-@pytest.mark.parametrize("grows", [0, 1])
-@pytest.mark.parametrize("ratio", [1.01, 1.05, 1.2])
-@pytest.mark.parametrize("rate", [1.0, 5.0])
+@pytest.mark.parametrize(
+    ("rate", "ratio", "grows"), pairwise(itertools.product([1.0, 5.0], [1.01, 1.05, 1.2], [0, 1]))
+)
 def test_a_field_that_grows_does_not_hide_the_steps_growth_of_the_other(rate, ratio, grows):
     still, state = moving()
     limit = stable_step(still, torch.zeros_like(state)) / 0.98

@@ -1,5 +1,6 @@
 """Bounds: the minima of scipy, no look outside, and parameters exactly at their bounds."""
 
+import itertools
 import math
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from solvers.gauss_newton import Status, least_squares
 from solvers.gauss_newton.residual_functions import DifferenceProblem
 from solvers.gauss_newton.variables.bounds import Box
+from tests.pairs import pairwise
 from tests.solvers.gauss_newton.nist_problems import PROBLEMS
 
 INF = math.inf
@@ -289,9 +291,16 @@ def rooted(offset, library=torch):
     return rows
 
 
-@pytest.mark.parametrize("way", [w for w in WAYS if "point" not in w])
-@pytest.mark.parametrize("start", [[1.0, 1.0], [0.0, 1.0], [0.0, 3.5]])
-@pytest.mark.parametrize("offset", [1.0, -0.5])
+@pytest.mark.parametrize(
+    ("offset", "start", "way"),
+    pairwise(
+        itertools.product(
+            [1.0, -0.5],
+            [[1.0, 1.0], [0.0, 1.0], [0.0, 3.5]],
+            [way for way in WAYS if "point" not in way],
+        )
+    ),
+)
 def test_a_bound_with_an_infinite_derivative(offset, start, way):
     found = least_squares(rooted(offset), vector(start), bounds=(0, INF), **WAYS[way])
     inner = np.maximum(start, 1e-6)
