@@ -9,7 +9,7 @@ def test_a_model_without_notes_is_left_as_it_is(problem):
     model = problem.poisson()
     names = set(vars(model))
     assert notes_of(model) == ModelNotes()
-    with optimizers.gauss_newton_at_work(model, frozen=True):
+    with optimizers.own_steps(model, "Gauss-Newton", frozen=True):
         assert optimizers.name_of(model) == "Gauss-Newton" and optimizers.is_second_order(model)
     assert set(vars(model)) == names and optimizers.name_of(model) == "adam"
 
