@@ -11,6 +11,7 @@ SCRIPT = ROOT / "benchmarks" / "does_it_help.py"
 TINY = ("training.epochs=1", "dataset.num_graphs=2", "network.hidden=[4]")
 
 
+@pytest.mark.slow
 def test_rows(run_script, tmp_path):
     out = tmp_path / "rows.json"
     options = ("--cases", "coupled_burgers", "--seeds", "1", "--out", out)

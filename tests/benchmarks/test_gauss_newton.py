@@ -52,6 +52,7 @@ def test_every_case_and_method(rows_of):
     assert all(row["worst"] < 3 for row in medians)
 
 
+@pytest.mark.slow
 def test_the_same_residual_in_scipy(rows_of):
     rows = rows_of(
         "gauss_newton_scipy.py",
@@ -78,6 +79,7 @@ def check_iterations(rows):
         assert row["seconds_per_iteration"] > 0 and mean > 0
 
 
+@pytest.mark.slow
 def test_iterations_through_either_matrix(rows_of):
     rows = rows_of(
         "gauss_newton_scaling.py",
@@ -88,6 +90,7 @@ def test_iterations_through_either_matrix(rows_of):
     assert rows[0]["rows"] > rows[0]["parameters"] and rows[1]["rows"] < rows[1]["parameters"]
 
 
+@pytest.mark.slow
 def test_iterations_without_a_matrix(rows_of):
     rows = rows_of(
         "gauss_newton_scaling.py",
@@ -99,6 +102,7 @@ def test_iterations_without_a_matrix(rows_of):
     assert rows[0]["ratio_to_jtj"] is None and rows[0]["lsmr_seconds"] > 0
 
 
+@pytest.mark.slow
 def test_many_rows_by_every_solver(rows_of):
     rows = rows_of("sketch.py", *("--sizes", "100", "--rows", "1500", "--seconds", "1"))
     assert [row["solver"] for row in rows] == ["primal", "accumulated", "sketched"]

@@ -9,6 +9,7 @@ SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "sine_networks.py"
 TINY = ("training.epochs=1", "dataset.num_graphs=2", "network.hidden=[4]")
 
 
+@pytest.mark.slow
 def test_rows(run_script, tmp_path):
     out = tmp_path / "rows.json"
     options = ("--systems", "coupled_burgers", "--methods", "adam", "--w0", "2.5", "--seeds", "1")

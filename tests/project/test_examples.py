@@ -28,7 +28,14 @@ def test_every_example_has_a_bound():
     assert sorted(path.stem for path in (ROOT / "examples").glob("*.py")) == sorted(BOUNDS)
 
 
-@pytest.mark.parametrize("name", sorted(BOUNDS))
+LONG = ("slabs",)
+"""More than half a minute of a core."""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=pytest.mark.slow if n in LONG else ()) for n in sorted(BOUNDS)],
+)
 def test_example(run_script, name, tmp_path):
     done = run_script(ROOT / "examples" / f"{name}.py", folder=tmp_path)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]

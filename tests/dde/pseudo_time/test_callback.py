@@ -275,6 +275,7 @@ def test_what_an_exception_has_left_behind_is_gone(problem):
     assert is_clean(model) and torch.equal(problem.vector(model), problem.vector(plain))
 
 
+@pytest.mark.slow
 def test_lbfgs_goes_on_without_the_term(problem, capsys):
     model = heat(problem)
     plain = twin_of(model)
