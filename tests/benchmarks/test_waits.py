@@ -10,6 +10,7 @@ from tests.device import build, pretend
 SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "waits.py"
 
 
+@pytest.mark.slow
 def test_rows_and_places(run_script, tmp_path):
     try:
         build.library()

@@ -137,7 +137,7 @@ def test_the_first_eigenvalues_of_a_disk(order, bar):
             assert abs(values[0]) < 1e-9 * values[-1]
 
 
-@pytest.mark.parametrize("order", [2, 4])
+@pytest.mark.parametrize("order", [2, pytest.param(4, marks=pytest.mark.slow)])
 def test_slopes_on_a_circle_keep_the_order(order):
     errors = np.empty((3, len(FINE)))
     for seed, (k, spacing) in itertools.product(range(3), enumerate(FINE)):
