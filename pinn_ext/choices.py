@@ -9,6 +9,9 @@ from __future__ import annotations
 DTYPES = ("float32", "float64")
 """Floating-point types of a run."""
 
+FROM_FILE = "from_file"
+"""What `problem.name` calls a problem that stands in a file of the user's."""
+
 CONDITIONS = ("hard", "soft")
 """Whether initial and boundary data are built into the network or left to the loss."""
 

@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 
 from pinn_ext import systems
 from pinn_ext.checks import ArgumentError
+from pinn_ext.choices import FROM_FILE
 from pinn_ext.datasets.initial_states import read_initial_state
 from pinn_ext.datasets.meshes import MeshDomain, mesh_domain
 from pinn_ext.losses.physics_loss import PhysicsLoss
 from pinn_ext.networks import FieldNetwork, term_scales
 from pinn_ext.schema import WEIGHT_KEYS, Config, Problem, group_names
 from pinn_ext.systems import System
-from pinn_ext.systems.problem_files import NAME as FROM_FILE
 
 __all__ = [
     "WEIGHT_KEYS",

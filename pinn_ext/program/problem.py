@@ -18,7 +18,6 @@ if TYPE_CHECKING:  # torch is loaded once the configuration is known to be sound
     from pinn_ext.losses.known_solution import KnownSolution
     from pinn_ext.systems import System
 
-FROM_FILE = "from_file"
 BY_RK4 = "rk4"
 """The value of `problem.reference` that asks for the solver's own answer."""
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from pinn_ext.checks import ArgumentError, brief, check_choice, check_number
+from pinn_ext.choices import FROM_FILE
 from pinn_ext.registry import check_class
-from pinn_ext.systems.problem_files import NAME as FROM_FILE
 from pinn_ext.systems.system import System
 
 _LEAST_NODES = 3

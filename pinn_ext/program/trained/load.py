@@ -9,13 +9,14 @@ from typing import Any
 import torch
 
 from pinn_ext.checks import ArgumentError, brief, check_choice, check_mapping
+from pinn_ext.choices import FROM_FILE
 from pinn_ext.files import CHECKPOINT, RunError, exists, shortened
 from pinn_ext.losses.from_config import field_network, physics_loss
 from pinn_ext.networks import FieldNetwork
 from pinn_ext.program import checkpoints
 from pinn_ext.program.checkpoints.parts import damaged, saved_config
 from pinn_ext.program.machine.devices import devices_of_machine, is_here
-from pinn_ext.program.problem import FROM_FILE, check_same_files, files_of
+from pinn_ext.program.problem import check_same_files, files_of
 from pinn_ext.program.trained.places import checkpoint_of
 from pinn_ext.program.trained.trained_run import TrainedRun
 from pinn_ext.schema import Config

@@ -7,7 +7,7 @@ is wrong, and `file_system` is the system that all others take.
 """
 
 from pinn_ext.systems.problem_files.build import from_file
-from pinn_ext.systems.problem_files.file_system import NAME, FileSystem
+from pinn_ext.systems.problem_files.file_system import FileSystem
 from pinn_ext.systems.problem_files.source import ProblemFileError, Source, read
 
-__all__ = ["NAME", "FileSystem", "ProblemFileError", "Source", "from_file", "read"]
+__all__ = ["FileSystem", "ProblemFileError", "Source", "from_file", "read"]

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from pinn_ext.checks import ArgumentError, brief, check_choice, check_list, check_number
+from pinn_ext.choices import FROM_FILE
 from pinn_ext.systems.boundary import (
     MIXED,
     PERIODIC,
@@ -22,9 +23,6 @@ from pinn_ext.systems.domains import Geometry
 from pinn_ext.systems.problem_files.functions import Functions
 from pinn_ext.systems.problem_files.source import Source
 from pinn_ext.systems.system import Derivatives, System
-
-NAME = "from_file"
-"""What `problem.name` calls such a problem."""
 
 SAME = 1e-4
 """Of a field's size, by which data that belong together may differ."""
@@ -48,7 +46,7 @@ class FileSystem(System):
         source: the file.
     """
 
-    name: ClassVar[str] = NAME
+    name: ClassVar[str] = FROM_FILE
     default_nodes = _NODES
 
     def __init__(
