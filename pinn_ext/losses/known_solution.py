@@ -63,26 +63,43 @@ def within(data: ReferenceData, system: System) -> KnownSolution:
         raise ArgumentError("reference", wanted, f"{data.dimension} in {data.source}")
     x, t, fields = data.samples()
     inputs = torch.from_numpy(np.column_stack([x, t]))
-    end = system.final_time
-    in_time = (inputs[:, -1] >= -_SLACK * end) & (inputs[:, -1] <= end * (1 + _SLACK))
+    end, (in_time, in_space) = system.final_time, lie_in(system, x, t)
     if not in_time.any():
         times = f"{t.min():g} to {t.max():g} in {data.source}"
         raise ArgumentError("reference", f"have a time in [0, {end:g}]", times)
-    inside = in_time & system.geometry.contains(inputs[:, :-1])
+    inside = in_time & in_space
     if not inside.any():
         wanted = "have points in the domain"
-        raise ArgumentError("reference", wanted, f"{_extent(x)} in {data.source}")
+        raise ArgumentError("reference", wanted, f"{extent(x)} in {data.source}")
     notes = list(data.notes)
     if left := int((~inside).sum()):
         notes.append(
             f"{left} of {len(inside)} samples of {data.source} lie outside of the domain or of "
             f"[0, {end:g}] in time and are left out."
         )
-    kept = inside.nonzero().flatten()
+    kept = torch.from_numpy(inside).nonzero().flatten()
     return KnownSolution(inputs[kept], torch.from_numpy(fields)[kept], data.source, tuple(notes))
 
 
-def _extent(x: np.ndarray) -> str:
+def lie_in(system: System, x: np.ndarray, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return which samples lie in the time interval of a system, and which in its domain.
+
+    Args:
+        system: gives both.
+        x: positions `[M, dimension]`.
+        t: times `[M]`.
+
+    Returns:
+        Two masks `[M]`; the ends of both count as inside, up to rounding.
+    """
+    end = system.final_time
+    in_time = (t >= -_SLACK * end) & (t <= end * (1 + _SLACK))
+    points = torch.from_numpy(np.array(x, dtype=np.float64))
+    return in_time, system.geometry.contains(points).numpy()
+
+
+def extent(x: np.ndarray) -> str:
+    """Return the box of positions `[M, dimension]` for a message."""
     ends = zip(x.min(axis=0), x.max(axis=0), strict=True)
     return " x ".join(f"[{low:g}, {high:g}]" for low, high in ends)
 

@@ -11,9 +11,9 @@ import numpy as np
 from pinn_ext.checks import ArgumentError
 from pinn_ext.datasets.outside_files import plural
 from pinn_ext.datasets.reference_files import FieldErrors, ReferenceData, field_errors
+from pinn_ext.losses.known_solution import extent, lie_in
 from pinn_ext.program.trained.trained_run import TrainedRun
 
-_SAME_TIME = 1e-9  # of the final time: files hold times with ten digits and more
 _LINES = 12  # of single times in the table
 
 
@@ -79,9 +79,7 @@ def reference_errors(run: TrainedRun, reference: ReferenceData) -> ReferenceErro
         ArgumentError: if none lies there.
     """
     x, t, wanted = reference.samples()
-    end = run.system.final_time
-    in_time = (t >= -_SAME_TIME * end) & (t <= end * (1 + _SAME_TIME))
-    in_space = run.contains(x)
+    end, (in_time, in_space) = run.system.final_time, lie_in(run.system, x, t)
     kept = in_time & in_space
     if not kept.any():
         raise ArgumentError(*_nothing_left(run, reference, in_time))
@@ -119,6 +117,5 @@ def _nothing_left(
         end, times = run.system.final_time, reference.times
         wanted = f"have times in [0, {end:g}], the time interval of the run"
         return "FILE", wanted, f"{times[0]:g} to {times[-1]:g}"
-    low, high = (list(map(float, k(reference.x, axis=0))) for k in (np.min, np.max))
-    box = " x ".join(f"[{a:g}, {b:g}]" for a, b in zip(low, high, strict=True))
-    return "FILE", "have points in the domain of the run", f"points in {box} outside of it"
+    got = f"points in {extent(reference.x)} outside of it"
+    return "FILE", "have points in the domain of the run", got
