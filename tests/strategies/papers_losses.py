@@ -155,3 +155,25 @@ def slow_imtl_l(recording, start, settings):
     """Return exp(s), s minimising exp(s) L - s (Liu et al. 2021, section 3.2)."""
     s = slow_scales(recording, settings, lambda s, loss: np.exp(s) * loss - 1, lambda x: -np.log(x))
     return np.exp(s).tolist()
+
+
+def slow_brdr_terms(recording, start, settings):
+    """Return BRDR (Chen et al. 2024) of terms, both averages summed out over the whole past.
+
+    The weights begin in the ratios of the initial ones, with the mean 1.
+    """
+    losses, k = recording.losses, len(start)
+    steps, floor = settings.get("steps", 100), settings.get("floor", 1e-14)
+    decay = settings.get("decay", 0.999) ** steps
+    kept = settings.get("kept", 0.999) ** steps
+    references, answer = [], []
+    for t in range(len(losses)):
+        shares = decay ** np.arange(t, -1, -1.0)
+        mean_square = (1 - decay) * shares @ losses[: t + 1] ** 2
+        rates = losses[t] / (np.sqrt(mean_square / (1 - decay ** (t + 1))) + floor)
+        references.append(rates / rates.mean())
+        weights = kept ** (t + 1) * np.array(start) * k / sum(start)
+        for s, reference in enumerate(references):
+            weights = weights + (1 - kept) * kept ** (t - s) * reference
+        answer.append(weights.tolist())
+    return answer

@@ -24,6 +24,7 @@ from tests.strategies.papers_gradients import (
     slow_ntk,
 )
 from tests.strategies.papers_losses import (
+    slow_brdr_terms,
     slow_cov,
     slow_dwa,
     slow_imtl_l,
@@ -70,6 +71,10 @@ PAPERS = {
         ({}, {"temperature": 0.3, "alpha": 0.9, "rho": 0.6, "seed": 5}, {"rho": 0.0}),
     ),
     "cov": Paper(slow_cov, ({}, {"decay": 0.8})),
+    "brdr_terms": Paper(
+        slow_brdr_terms,
+        ({}, {"steps": 1}, {"decay": 0.5, "kept": 0.9, "steps": 3, "floor": 1e-3}),
+    ),
     "dwa": Paper(slow_dwa, ({}, {"temperature": 0.5, "window": 4})),
     "uncertainty": Paper(slow_uncertainty, SCALES),
     "imtl_l": Paper(slow_imtl_l, SCALES),
