@@ -5,23 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from pinn_ext.strategies import Method
+
 
 def weights_text(weights: Mapping[str, float]) -> str:
     """Return weights on one line: `pde_1=0.12, ic_1=3.4`."""
     return ", ".join(f"{name}={weight:.3g}" for name, weight in weights.items())
 
 
-def start_text(strategy: str, names: Sequence[str], period: int, of_points: bool) -> str:
+def start_text(strategy: str, names: Sequence[str], period: int, method: Method) -> str:
     """Return what begins a training: `ema on 2 loss terms (pde_1, ic_1), one update each …`.
 
     Args:
-        strategy: its name.
+        strategy: name of the one at work.
         names: of the loss terms.
         period: iterations between two updates.
-        of_points: whether it moves weights of points.
+        method: that was asked for.
     """
     pace = "" if strategy == "fixed" else f", one update each {period} iterations"
-    if of_points:
+    if not method.limited and pace:
+        pace += ", without ratio cap and clamps"
+    if method.moves == "points":
         pace = ", point weights move at each step"
     return f"{strategy} on {len(names)} loss terms ({', '.join(names)}){pace}"
 

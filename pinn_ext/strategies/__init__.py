@@ -36,6 +36,7 @@ from pinn_ext.strategies.base.points import (
 )
 from pinn_ext.strategies.base.terms import STATISTICS, Proposal, State, Statistics, Strategy
 from pinn_ext.strategies.brdr import Brdr, BrdrTerms
+from pinn_ext.strategies.capu import Capu
 from pinn_ext.strategies.causal import Causal
 from pinn_ext.strategies.cov import Cov
 from pinn_ext.strategies.db_mtl import DbMtl
@@ -86,6 +87,7 @@ _REGISTRY: dict[str, type[Any]] = {
         Auto,
         Brdr,
         BrdrTerms,
+        Capu,
         Causal,
         Cov,
         DbMtl,

@@ -177,3 +177,23 @@ def slow_brdr_terms(recording, start, settings):
             weights = weights + (1 - kept) * kept ** (t - s) * reference
         answer.append(weights.tolist())
     return answer
+
+
+def slow_capu(recording, start, settings):
+    """Return lam + mu C of PECANN with CAPU (Hu et al. 2025) step by step, equations 1."""
+    eta, omega = settings.get("eta", 0.01), settings.get("omega", 0.999)
+    zeta, held = settings.get("zeta", 0.99) ** settings.get("steps", 100), recording.conditions
+    lam, mu, v = np.ones(held.sum()), np.ones(held.sum()), np.zeros(held.sum())
+    previous, answer = np.inf, []
+    for losses in recording.losses:
+        c = losses[held]
+        loss = losses[~held].sum() + (lam * c).sum() + 0.5 * (mu * c**2).sum()
+        v = zeta * v + (1 - zeta) * c**2
+        if loss >= omega * previous:
+            lam = lam + mu * c
+            mu = np.maximum(eta / np.sqrt(v + 1e-16), mu)
+        previous = loss
+        weights = np.ones(len(losses))
+        weights[held] = lam + mu * c
+        answer.append(weights.tolist())
+    return answer

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from pinn_ext import strategies
 from tests.strategies.papers import (
     EPS,
     Paper,
@@ -25,6 +26,7 @@ from tests.strategies.papers_gradients import (
 )
 from tests.strategies.papers_losses import (
     slow_brdr_terms,
+    slow_capu,
     slow_cov,
     slow_dwa,
     slow_imtl_l,
@@ -75,6 +77,10 @@ PAPERS = {
         slow_brdr_terms,
         ({}, {"steps": 1}, {"decay": 0.5, "kept": 0.9, "steps": 3, "floor": 1e-3}),
     ),
+    "capu": Paper(
+        slow_capu,
+        ({}, {"steps": 1}, {"eta": 3.0, "omega": 0.5, "zeta": 0.9, "steps": 2}),
+    ),
     "dwa": Paper(slow_dwa, ({}, {"temperature": 0.5, "window": 4})),
     "uncertainty": Paper(slow_uncertainty, SCALES),
     "imtl_l": Paper(slow_imtl_l, SCALES),
@@ -114,6 +120,8 @@ def test_formula(name, options, seed):
     alpha, beta = rng.uniform(0, 0.99, 2)
     start = (10.0 ** rng.uniform(-1, 2, terms)).tolist()
     recording = record(seed, 25, terms)
+    if strategies.class_of(name).needs_conditions:
+        recording.conditions[0] = True
     settings = {"ema_alpha": alpha, "weight_beta": beta}
     expected = PAPERS[name].slow(recording, start, settings | options)
     got = play(

@@ -270,7 +270,7 @@ class WeightingHooks(dde.callbacks.Callback):
             names = weights.names
             if self._first is not None and len(self._first) != len(names):
                 self.best, self._first = BestModel(), None
-            self._say(start_text(self.strategy, names, self.period, self._points is not None))
+            self._say(start_text(self.strategy, names, self.period, self.settings.method))
             if weights.taken_up:
                 self._say(f"weights of the last training are taken up: {weights.text()}")
             if weights.left_behind:

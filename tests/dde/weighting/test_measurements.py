@@ -262,6 +262,8 @@ RESUMED = [
     ("db_mtl", {"beta": 0.5}),
     ("ntk", {}),
     ("ntk", {"estimator": "exact"}),
+    ("brdr_terms", {"steps": 3}),
+    ("capu", {"steps": 2}),
 ]
 
 
