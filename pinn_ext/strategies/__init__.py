@@ -40,6 +40,7 @@ from pinn_ext.strategies.capu import Capu
 from pinn_ext.strategies.causal import Causal
 from pinn_ext.strategies.cov import Cov
 from pinn_ext.strategies.db_mtl import DbMtl
+from pinn_ext.strategies.db_pinn import DbPinn
 from pinn_ext.strategies.dwa import Dwa
 from pinn_ext.strategies.ema import Ema
 from pinn_ext.strategies.equal_init import EqualInit
@@ -53,6 +54,7 @@ from pinn_ext.strategies.inverse_dirichlet import InverseDirichlet
 from pinn_ext.strategies.lr_annealing import LrAnnealing
 from pinn_ext.strategies.multi_stage import MultiStage
 from pinn_ext.strategies.ntk import Ntk
+from pinn_ext.strategies.random import Random
 from pinn_ext.strategies.rba import Rba
 from pinn_ext.strategies.relobralo import ReLoBRaLo
 from pinn_ext.strategies.sa_pinn import SaPinn
@@ -91,6 +93,7 @@ _REGISTRY: dict[str, type[Any]] = {
         Causal,
         Cov,
         DbMtl,
+        DbPinn,
         Dwa,
         Ema,
         EqualInit,
@@ -104,6 +107,7 @@ _REGISTRY: dict[str, type[Any]] = {
         LrAnnealing,
         MultiStage,
         Ntk,
+        Random,
         Rba,
         ReLoBRaLo,
         SaPinn,

@@ -197,3 +197,16 @@ def slow_capu(recording, start, settings):
         weights[held] = lam + mu * c
         answer.append(weights.tolist())
     return answer
+
+
+def slow_random(recording, start, settings):
+    """Return k times samples of the Dirichlet distribution (1, ..., 1): exponentials, normalized.
+
+    Number n of the splitmix sequence makes draw n, all terms of an update after one another.
+    """
+    k, answer = len(start), []
+    for t in range(len(recording.epochs)):
+        draws = [slow_splitmix(settings.get("seed", 0), t * k + i + 1) for i in range(k)]
+        sizes = -np.log1p(-(np.array(draws) // 2**11 / 2**53))
+        answer.append((k * sizes / sizes.sum()).tolist())
+    return answer

@@ -18,6 +18,7 @@ from tests.strategies.papers import (
 )
 from tests.strategies.papers_gradients import (
     slow_db_mtl,
+    slow_db_pinn,
     slow_gradient_balance,
     slow_gradnorm,
     slow_inverse_dirichlet,
@@ -30,6 +31,7 @@ from tests.strategies.papers_losses import (
     slow_cov,
     slow_dwa,
     slow_imtl_l,
+    slow_random,
     slow_relobralo,
     slow_softadapt,
     slow_uncertainty,
@@ -82,6 +84,7 @@ PAPERS = {
         ({}, {"steps": 1}, {"eta": 3.0, "omega": 0.5, "zeta": 0.9, "steps": 2}),
     ),
     "dwa": Paper(slow_dwa, ({}, {"temperature": 0.5, "window": 4})),
+    "random": Paper(slow_random, ({}, {"seed": 12345})),
     "uncertainty": Paper(slow_uncertainty, SCALES),
     "imtl_l": Paper(slow_imtl_l, SCALES),
     "lr_annealing": Paper(
@@ -94,7 +97,8 @@ PAPERS = {
         ),
     ),
     "gradient_balance": Paper(
-        slow_gradient_balance, ({}, {"floor": 0.0}, {"numerator": "sum", "floor": 0.0})
+        slow_gradient_balance,
+        ({}, {"floor": 0.0}, {"numerator": "sum", "floor": 0.0}, {"average": 0.9}),
     ),
     "gradnorm": Paper(
         slow_gradnorm,
@@ -102,6 +106,7 @@ PAPERS = {
     ),
     "inverse_dirichlet": Paper(slow_inverse_dirichlet, ({}, {"variant": "code"})),
     "db_mtl": Paper(slow_db_mtl, ({}, {"beta": 0.9})),
+    "db_pinn": Paper(slow_db_pinn, ({}, {"measure": "std"}, {"measure": "kurtosis"})),
     "ntk": Paper(slow_ntk, ({}, {"average": 0.0})),
     "multi_stage": Paper(slow_multi_stage, ({}, EPOCHS, DROP)),
 }

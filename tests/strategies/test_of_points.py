@@ -328,7 +328,7 @@ def test_declarations_and_refusal_by_the_class_of_terms(name):
         ("brdr", {"kept": -0.1}, r"`options.kept` must be a finite number in \[0, 1\), got -0.1"),
         ("brdr", {"floor": 0}, "`options.floor` must be a finite number > 0"),
         ("brdr", {"conditions": "no"}, "`options.conditions` must be true or false"),
-        ("brdr", {"steps": 5}, r"got 'steps' \(an option of brdr_terms, gradnorm"),
+        ("brdr", {"steps": 5}, r"got 'steps' \(an option of brdr_terms, capu, gradnorm"),
         ("causal", {"epsilons": [1, 1]}, "`options.epsilons` must be a list of positive numbers"),
         ("causal", {"epsilons": []}, "`options.epsilons` must be a list"),
         ("causal", {"epsilons": 1.0}, "`options.epsilons` must be a list"),

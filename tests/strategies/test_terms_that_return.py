@@ -17,6 +17,7 @@ OPTIONS = [
     ("cov", {"decay": 0.9}),
     ("gradnorm", {"solver": "closed"}),
     ("gradient_balance", {"numerator": "sum"}),
+    ("gradient_balance", {"average": 0.9}),
     ("db_mtl", {"beta": 0.9}),
     ("inverse_dirichlet", {"variant": "code"}),
     ("lr_annealing", {"variant": "paper"}),
