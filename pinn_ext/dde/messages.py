@@ -58,12 +58,15 @@ def pilots_table(rows: Iterable[Mapping[str, Any]]) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def closing_table(title: str, rows: Iterable[tuple[str, float, float, float, float]]) -> str:
+def closing_table(
+    title: str, rows: Iterable[tuple[str, float, float, float, float]], closing: str = ""
+) -> str:
     """Return the table that ends a training.
 
     Args:
         title: its first line.
         rows: of each term the name, raw loss first and last, weight first and last.
+        closing: the line below it, if any.
 
     Returns:
         Lines without a final newline.
@@ -73,4 +76,4 @@ def closing_table(title: str, rows: Iterable[tuple[str, float, float, float, flo
     lines = [title, f"  {'term':{width}}  raw loss first       last  weight first       last"]
     for name, first, last, old, new in rows:
         lines.append(f"  {name:{width}}  {first:14.3e}  {last:9.3e}  {old:12.3e}  {new:9.3e}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *([closing] if closing else [])])
