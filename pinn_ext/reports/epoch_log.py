@@ -56,7 +56,7 @@ class EpochLog:
         columns += [f"error_{field}" for field in FIELDS]
         self._scores = SCORES if training.loss.adaptive.diagnostics else ()
         columns += self._scores
-        self.history = History(folder / FILE_NAME, [*columns, "seconds"])
+        self.history = History(folder / FILE_NAME, [*columns, "seconds"], added=self._scores)
 
     def measure_with(self, validation: SnapshotBatch, evaluator: Evaluator) -> None:
         """Measure with other snapshots and points from now on, as of another float type."""

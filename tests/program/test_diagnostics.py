@@ -11,6 +11,7 @@ import pytest
 
 from pinn_ext import strategies
 from pinn_ext.dde.phases import Phase
+from pinn_ext.reports import epoch_log
 from pinn_ext.strategies import Proposal, Strategy
 from tests.program.conftest import SMALL, read_report, read_rows
 
@@ -179,3 +180,18 @@ def test_a_run_that_breaks_says_that_its_weights_went_back(run, monkeypatch):
     event = table(done.folder, "events.csv")[-1]
     assert event["what"] == "rolled_back" and event["why"] == report["message"]
     assert f"Weights, epoch 001: rolled back: {report['message']}\n" in done.out
+
+
+def test_a_history_from_before_the_scores_goes_on_with_them(run, monkeypatch):
+    """A checkpoint with its tables as a version without them has left it."""
+    arguments = [*SMALL, f"{WHERE}.diagnostics=true"]
+    with monkeypatch.context() as before:
+        before.setattr(epoch_log, "SCORES", ())
+        first = run(*arguments, "hydra.run.dir=old")
+    assert first.status == 0 and "alignment" not in table("old", "history.csv")[0]
+    assert run("training.resume=old", "training.epochs=5").status == 0
+    rows = table("old", "history.csv")
+    assert [row["alignment"] == "nan" for row in rows] == [True] * 3 + [False] * 2
+    assert all(float(row["seconds"]) >= 0 for row in rows)
+    again = run("training.resume=old", "training.epochs=6")
+    assert again.status == 0 and table("old", "history.csv")[:5] == rows
