@@ -53,7 +53,7 @@ def same_end(one, other):
 def test_resumed_equals_undisturbed(run, run_killed, strategy, step, more):
     """Killed in the first epoch, in a later one, at their end, and within L-BFGS."""
     arguments = [*SMALL, recipe(strategy), *EPOCHS, more]
-    if strategies.class_of(strategy).needs_conditions:
+    if getattr(strategies.class_of(strategy), "needs_conditions", False):
         arguments.append("problem.conditions=soft")
     whole = run(*arguments)
     run_killed(step, *arguments, "hydra.run.dir=broken")
