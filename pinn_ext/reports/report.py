@@ -194,7 +194,7 @@ def of_errors(
     Returns:
         Part of the report.
     """
-    where = None if mark is None else {"phase": mark["phase"], "epoch": mark["epoch"]}
+    where = place_of(mark)
     return {
         "relative_l2": _known(best if keep == "best" else last, evaluator),
         "relative_l2_last": _known(last, evaluator),
@@ -203,6 +203,11 @@ def of_errors(
         "best_epoch": where["epoch"] if where and where["phase"] == "epochs" else None,
         "keep": keep,
     }
+
+
+def place_of(mark: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Return phase and epoch of the best network, None before the first epoch."""
+    return None if mark is None else {"phase": mark["phase"], "epoch": mark["epoch"]}
 
 
 def draw(

@@ -51,6 +51,7 @@ class System(ABC):
         boundary: `"dirichlet"`, `"periodic"`, or `"mixed"` where sides differ or slopes are given.
         case: one of `cases`, None where there are none.
         notes: what a user should know of it, a sentence each.
+        starts_anew: whether `at_start` gives other fields, inside, than `data` at t = 0.
     """
 
     name: ClassVar[str]
@@ -65,6 +66,7 @@ class System(ABC):
     boundary: str
     case: str | None = None
     notes: tuple[str, ...] = ()
+    starts_anew: bool = False
     _geometry: domains.Geometry | None = None
     _groups: Sequence[str] | None = None  # of the boundary, where values are given
 
@@ -248,6 +250,10 @@ class System(ABC):
     def data(self, x: Tensor, t: Tensor) -> Tensor:
         """Return the initial and boundary data `[N, 2]`; asked only at t = 0 or on the boundary."""
         return self.exact(x, t)
+
+    def at_start(self, x: Tensor) -> Tensor:
+        """Return the fields `[N, 2]` at t = 0 at positions `[N, dimension]`."""
+        return self.data(x, torch.zeros_like(x[:, 0]))
 
     def field_scales(self, per_axis: int = 33) -> tuple[float, float]:
         """Return the size of each field, from its initial and boundary data.

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from pinn_ext.checks import ArgumentError, check_number
-from pinn_ext.dde.slabs.kept_start import KeptStart, Levels
 from pinn_ext.dde.slabs.saver import Saver
+from pinn_ext.slabs.kept_start import KeptStart, Levels
 
 Function = Callable[[Tensor], Tensor]
 """Of points and times `[N, D]`, the time last, to values `[N, F]`."""
@@ -51,8 +51,12 @@ class Slab:
             rate = initial_rate and self._given("initial_rate", initial_rate)
         else:
             start, rate = former._end, initial_rate and former._end_rate
-        self.kept = KeptStart(start, order)
-        self.kept_rate = None if rate is None else KeptStart(rate, order)
+        beyond = (
+            f"The start of a slab has derivatives up to order={order} only, and the equation takes "
+            "a higher one: say so by the argument `order` of pinn_ext.march."
+        )
+        self.kept = KeptStart(start, order, beyond)
+        self.kept_rate = None if rate is None else KeptStart(rate, order, beyond)
         self.fields: int | None = None if former is None else former.fields
 
     def start(self, x: Tensor) -> Tensor:
