@@ -92,7 +92,7 @@ def build_networks(
         networks.append(with_state(build(slab), state))
         begins.append(slab.begin)
     found = SlabNetworks(networks, begins, until(whole, len(states), count))
-    return found.to(states[-1]["centre"].dtype)
+    return found.to(states[-1]["centre"].dtype).eval()
 
 
 def with_state(network: FieldNetwork, state: State) -> FieldNetwork:

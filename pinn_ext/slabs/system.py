@@ -37,7 +37,10 @@ class SlabSystem(System):
     ) -> None:
         self.whole, self.begin, self._start = whole, begin, start
         self.final_time = length
-        self.name = whole.name  # type: ignore[misc]  # that of what it is a part of
+        # What classes have is, here, that of what this is a part of.
+        self.name, self.cases = whole.name, whole.cases  # type: ignore[misc]
+        self.boundaries = whole.boundaries  # type: ignore[misc]
+        self.without_exact = whole.without_exact  # type: ignore[misc]
         self.default_nodes = whole.default_nodes  # type: ignore[misc]
         self.lower, self.upper = whole.lower, whole.upper
         self.boundary, self.case, self.notes = whole.boundary, whole.case, whole.notes
