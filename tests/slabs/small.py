@@ -9,9 +9,9 @@ from pinn_ext.slabs import slab_of
 
 def network_on(system, seed=0, conditions="hard", dtype=torch.float64):
     """Return a small network of a system with biases other than 0."""
-    network = FieldNetwork(
-        system, [6], conditions=conditions, seed=seed, scales=(1.0, 2.0)
-    ).to(dtype)
+    network = FieldNetwork(system, [6], conditions=conditions, seed=seed, scales=(1.0, 2.0)).to(
+        dtype
+    )
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in network.parameters():
