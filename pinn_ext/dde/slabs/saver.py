@@ -7,7 +7,10 @@ from typing import Any
 import deepxde as dde
 
 from pinn_ext.dde.model import optimizers
-from pinn_ext.dde.model.notes import take_broken_off
+from pinn_ext.dde.model.notes import take_broken_off, tell_end
+
+STEPS_MADE = "all steps made"
+"""Why a training has ended that nobody has stopped."""
 
 
 class Saver(dde.callbacks.Callback):
@@ -60,9 +63,11 @@ class Saver(dde.callbacks.Callback):
 
     def _end_if_converged(self) -> None:
         """End where the loop would have ended, which takes its first block for one from 0 on."""
-        made = optimizers.lbfgs_iterations(self.model) - self._lbfgs_before
+        model, before = self.model, self._lbfgs_before
+        made = optimizers.lbfgs_iterations(model) - before
         self._lbfgs_before = 0
-        if made <= 1:
-            state = self.model.train_state
+        if made <= 1 and before < dde.optimizers.config.LBFGS_options["maxiter"]:
+            state = model.train_state
             state.step, state.iteration = state.step - made, state.iteration - made
-            self.model.stop_training = True
+            model.stop_training = True
+            tell_end(model, STEPS_MADE)
