@@ -142,6 +142,7 @@ def test_soft_conditions_compare_with_the_end_of_the_former_slab(run, monkeypatc
     assert "IC1 " in done.out
 
 
+@pytest.mark.slow
 def test_the_next_slab_starts_from_what_is_kept(run):
     """With `training.keep=best` that is the best network of the slab."""
     wild = [*SMALL, "training.epochs=6", "training.learning_rate=3.0", "training.slabs=2"]
@@ -203,6 +204,7 @@ def test_what_cannot_be_is_refused_in_one_sentence(run, override, message):
     assert message in done.err and done.err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_sweep_compares_numbers_of_slabs(run, tmp_path):
     done = run("-m", *SMALL, "training.slabs=1,2")
     assert done.status == 0, done.err

@@ -6,9 +6,10 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
+from pinn_ext.checks import ArgumentError
 from pinn_ext.cli import main
 from pinn_ext.program import checkpoints
-from pinn_ext.program.slabs.chain import Slabs
+from pinn_ext.program.slabs.chain import FORMER, ROWS, SLAB, Slabs, ended_rows, former_states
 from pinn_ext.reports import plots
 from tests.program.conftest import SMALL, Stop, read_report
 from tests.program.test_resume import same_end
@@ -49,8 +50,10 @@ def whole(tmp_path_factory):
 slow = pytest.mark.slow
 
 
-@pytest.mark.parametrize("step", [pytest.param(5, marks=slow), 17, pytest.param(24, marks=slow),
-                                  pytest.param(25, marks=slow), 27])  # fmt: skip
+LATER = [pytest.param(step, marks=slow) for step in (5, 24, 25, 27)]
+
+
+@pytest.mark.parametrize("step", [17, *LATER])
 def test_killed_anywhere_it_ends_as_if_undisturbed(run, run_killed, whole, step):
     """In the first slab, in the first epoch of the second, in its later phases."""
     text = (whole / "events.csv").read_text()
@@ -81,6 +84,7 @@ def test_killed_between_two_slabs(run, whole, tmp_path, monkeypatch, place):
     same_run(broken, whole)
 
 
+@slow
 def test_into_a_new_folder_and_float32(run, run_killed, tmp_path):
     """A slab in float32 after one that Gauss-Newton has left in float64."""
     arguments = [*SMALL, "training.slabs=2", *PHASES[1:3], "training.keep=best"]
@@ -92,6 +96,7 @@ def test_into_a_new_folder_and_float32(run, run_killed, tmp_path):
     assert read_report("new")["relative_l2"] == read_report(done.folder)["relative_l2"]
 
 
+@slow
 def test_what_contradicts_the_slabs_is_refused(run, run_killed):
     run_killed(5, *TWO, "hydra.run.dir=early")
     longer = run("training.resume=early", "training.epochs=4")
@@ -107,30 +112,42 @@ def test_what_contradicts_the_slabs_is_refused(run, run_killed):
     assert Path("late/checkpoint.pt").read_bytes() == kept
 
 
-def without_a_network(saved):
-    return {"former_networks": {k: v[:0] for k, v in saved["former_networks"].items()}}
-
-
+STATE = {"centre": torch.zeros(2, 3), "layers.0.weight": torch.zeros(2, 6, 3)}
+ROW = {"slab": 1, "lower": 0.0, "upper": 0.3, "seconds": 1.0}
+SOUND = {SLAB: 3, FORMER: STATE, ROWS: [ROW, {**ROW, "slab": 2}]}
 DAMAGED = [
-    lambda saved: {"slab": 3},
-    lambda saved: {"slab": None},
-    lambda saved: {"slab": 1},
-    without_a_network,
-    lambda saved: {"former_networks": {}},
-    lambda saved: {"former_networks": {"centre": saved["former_networks"]["centre"]}},
-    lambda saved: {"former_networks": [1]},
-    lambda saved: {"slab_rows": []},
-    lambda saved: {"slab_rows": [1]},
-    lambda saved: {"slab_rows": [{**saved["slab_rows"][0], "seconds": "long"}]},
+    ({SLAB: 5}, "slab"),
+    ({SLAB: None}, "slab"),
+    ({SLAB: 1}, FORMER),
+    ({SLAB: 2}, FORMER),
+    ({FORMER: {key: value[:1] for key, value in STATE.items()}}, FORMER),
+    ({FORMER: {}}, FORMER),
+    ({FORMER: {**STATE, "centre": torch.tensor(1.0)}}, FORMER),
+    ({FORMER: [1]}, FORMER),
+    ({ROWS: []}, ROWS),
+    ({ROWS: None}, ROWS),
+    ({ROWS: [1, 2]}, ROWS),
+    ({ROWS: [ROW, {**ROW, "seconds": "long"}]}, "slab_rows.seconds"),
 ]
 
 
-def test_damaged_parts_are_refused(run, run_killed):
+@pytest.mark.parametrize(("change", "part"), DAMAGED)
+def test_damaged_parts_are_refused(change, part):
+    assert len(former_states(SOUND, 4)) == len(ended_rows(SOUND)) == 2
+    saved = {**SOUND, **change}
+    with pytest.raises(ArgumentError, match=f"`{part}` must "):
+        former_states(saved, 4)
+        ended_rows(saved)
+
+
+@slow
+def test_a_damaged_checkpoint_is_refused_in_one_sentence(run, run_killed):
     run_killed(12, *TWO, "hydra.run.dir=broken")
     file = Path("broken/checkpoint.pt")
     saved = checkpoints.load(file)
-    for change in DAMAGED:
-        checkpoints.save(file, {**saved, **change(saved)})
+    some = {"centre": saved[FORMER]["centre"]}
+    for change in ({SLAB: 3}, {FORMER: some}, {ROWS: []}):
+        checkpoints.save(file, {**saved, **change})
         again = run("training.resume=broken")
         assert again.status in (1, 2) and "is damaged (" in again.err, again.err
         assert again.err.count("\n") == 1

@@ -148,7 +148,7 @@ class Slabs:
         if not self.divided:
             return
         with damaged(file):
-            states, rows = former_states(saved, self.count), _rows(saved)
+            states, rows = former_states(saved, self.count), ended_rows(saved)
             self.number, self.rows, self._states, self._starts = 1, [], [], []
             with on_cpu():
                 for state, row in zip(states, rows, strict=True):
@@ -206,8 +206,18 @@ def network_of(cfg: Config, slab: SlabSystem) -> FieldNetwork:
     return field_network(cfg, physics_loss(cfg, rk4=False, system=slab))
 
 
-def _rows(saved: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the rows of ended slabs that a checkpoint has, one each."""
+def ended_rows(saved: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the rows of the report that a checkpoint has of ended slabs.
+
+    Args:
+        saved: its content, with a sound number of the slab at work.
+
+    Returns:
+        One a slab before that.
+
+    Raises:
+        ArgumentError: if there are others, or one is damaged.
+    """
     rows = check_list(ROWS, saved.get(ROWS), "be a list of rows")
     if len(rows) != saved[SLAB] - 1:
         raise ArgumentError(ROWS, f"hold {saved[SLAB] - 1} rows", len(rows))
