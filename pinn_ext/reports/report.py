@@ -21,6 +21,7 @@ from pinn_ext.losses.solution_error import Evaluator
 from pinn_ext.networks import FieldNetwork
 from pinn_ext.reports import gradient_plot, plots, sample_plots, term_sizes
 from pinn_ext.reports.history import PHASES, lengths
+from pinn_ext.slabs import SlabNetworks
 from pinn_ext.systems import FIELDS
 from pinn_ext.version import __version__
 from solvers.devices import on_cpu
@@ -215,7 +216,7 @@ def draw(
     terms: Sequence[str],
     rows: Sequence[Mapping[str, Any]],
     gradients: Sequence[Mapping[str, Any]],
-    network: FieldNetwork,
+    network: FieldNetwork | SlabNetworks,
     against: KnownSolution | None = None,
 ) -> None:
     """Draw losses, weights, fields and, where they were measured, gradients into the run's folder.

@@ -44,11 +44,6 @@ class SlabNetworks(nn.Module):
         """A tensor in the float type and place of the networks."""
         return next(self.networks[0].buffers())
 
-    @property
-    def has_jet(self) -> bool:
-        """Whether there are derivatives by Taylor mode: no, reverse passes supply them."""
-        return False
-
     def forward(self, inputs: Tensor) -> Tensor:
         """Return the fields `[N, 2]` at positions and times `[N, dimension + 1]`."""
         times = inputs[:, -1].detach()

@@ -51,7 +51,6 @@ class System(ABC):
         boundary: `"dirichlet"`, `"periodic"`, or `"mixed"` where sides differ or slopes are given.
         case: one of `cases`, None where there are none.
         notes: what a user should know of it, a sentence each.
-        starts_anew: whether `at_start` gives other fields, inside, than `data` at t = 0.
     """
 
     name: ClassVar[str]
@@ -66,7 +65,7 @@ class System(ABC):
     boundary: str
     case: str | None = None
     notes: tuple[str, ...] = ()
-    starts_anew: bool = False
+    starts_anew: bool = False  # whether `at_start` has other fields, inside, than `data` at t = 0
     _geometry: domains.Geometry | None = None
     _groups: Sequence[str] | None = None  # of the boundary, where values are given
 
@@ -264,8 +263,7 @@ class System(ABC):
         Returns:
             Root mean square of u and of v over the initial slice and the Dirichlet boundary.
         """
-        x, t = self._data_points(per_axis)
-        u, v = (self.data(x, t) ** 2).mean(dim=0).sqrt().tolist()
+        u, v = (self.data(*self._data_points(per_axis)) ** 2).mean(dim=0).sqrt().tolist()
         return u, v
 
     def _data_points(self, per_axis: int) -> tuple[Tensor, Tensor]:

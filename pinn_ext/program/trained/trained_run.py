@@ -115,7 +115,10 @@ class TrainedRun:
         """Return the derivatives `[N, d + 2, 2]`: by time, along each axis, the Laplacian."""
         inputs = inputs.clone().requires_grad_()
         network = self.network
-        outputs = attach(network.jet(inputs)) if network.has_jet else network(inputs)
+        if isinstance(network, FieldNetwork) and network.has_jet:
+            outputs = attach(network.jet(inputs))
+        else:
+            outputs = network(inputs)
         u, v, d = fields_and_derivatives(outputs, inputs)
         columns = [
             torch.stack([d.time(field), *d.gradient(field), d.laplacian(field)], dim=1)
