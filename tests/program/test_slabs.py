@@ -184,6 +184,23 @@ def test_an_interrupted_run_reports_as_far_as_it_came(run, monkeypatch):
     assert pinn_ext.load(done.folder).system.final_time == 1.0
 
 
+@pytest.mark.slow
+def test_a_reference_at_one_time_alone(run, done):
+    """Errors are there in the slab that the file has a time of, and over all times."""
+    x = pinn_ext.load(done.folder).grid(9)
+    exact = pinn_ext.load(done.folder).system.exact(
+        torch.from_numpy(x), torch.ones(len(x), dtype=torch.float64)
+    )
+    np.savez("last.npz", x=x, t=np.array([1.0]), u=exact[None, :, 0], v=exact[None, :, 1])
+    own = run(*THREE, "problem.reference=last.npz")
+    assert own.status == 0, own.err
+    report = read_report(own.folder)
+    assert [row["relative_l2"] is None for row in report["slabs"]] == [True, True, False]
+    assert report["relative_l2"] == pytest.approx(report["slabs"][2]["relative_l2"], rel=1e-5)
+    rows = rows_of(own.folder)
+    assert rows[0]["error_u"] == "nan" and float(rows[-1]["error_u"]) > 0
+
+
 REFUSED = [
     ("training.slabs=0", "`training.slabs` must be a whole number >= 1, got 0"),
     ("training.slabs=-2", "`training.slabs` must be a whole number >= 1, got -2"),

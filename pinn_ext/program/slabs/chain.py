@@ -190,8 +190,11 @@ class Slabs:
         return Evaluator(system, like.device, like.dtype, against=against)
 
     def against(self) -> KnownSolution | None:
-        """Return what fields are compared with up to the end of the slab at work, if given."""
-        return self._between(0.0, self.times[1]) if self.divided else self._checked.against
+        """Return what fields are compared with up to the end of the slab at work, if anything."""
+        if not self.divided:
+            return self._checked.against
+        known = self._between(0.0, self.times[1])
+        return known if known is not None and len(known.inputs) else None
 
     def _between(self, begin: float, end: float) -> KnownSolution | None:
         known = self._checked.against
