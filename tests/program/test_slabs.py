@@ -88,6 +88,7 @@ def test_the_commands_take_all_slabs(run, done):
     assert run("animate", done.folder, "--frames", "2", "--out", "f.gif").status == 0
 
 
+@pytest.mark.slow
 def test_gauss_newton_solves_slab_after_slab(run):
     """With few iterations a slab, errors stay small to the end: the start is the former end."""
     done = run(*GAUSS_NEWTON, "problem=coupled_burgers", "training.slabs=2")
@@ -105,7 +106,10 @@ def test_gauss_newton_solves_slab_after_slab(run):
     "problem",
     [
         ("problem=ginzburg_landau", "dataset.nodes_per_side=8"),
-        ("problem=brusselator", "problem.conditions=soft", "training=adaptive_rba"),
+        pytest.param(
+            ("problem=brusselator", "problem.conditions=soft", "training=adaptive_rba"),
+            marks=pytest.mark.slow,
+        ),
         pytest.param(
             ("problem=gray_scott", "training=adaptive_causal", "problem.reference=rk4"),
             marks=pytest.mark.slow,

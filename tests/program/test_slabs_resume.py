@@ -65,7 +65,8 @@ def test_killed_anywhere_it_ends_as_if_undisturbed(run, run_killed, whole, step)
     same_run(Path("broken"), whole)
 
 
-@pytest.mark.parametrize("place", [pytest.param("end", marks=slow), "warm"])
+@slow
+@pytest.mark.parametrize("place", ["end", "warm"])
 def test_killed_between_two_slabs(run, whole, tmp_path, monkeypatch, place):
     """After the last iteration of a slab, before anything of the next is on the disk."""
     broken, original = tmp_path / "broken", getattr(Slabs, place)
