@@ -238,7 +238,8 @@ class _Run:
         """Log an epoch, or iterations; then the checkpoint may say that they are done."""
         part, log, write = self.part, self.built.log, self._progress.write
         phase, measured = part.phase, part.phase.measured()
-        log.add(phase.name, number, measured.losses, measured.weights, self._seconds())
+        row = (phase.name, number, measured.losses, measured.weights, self._seconds())
+        log.add(*row, measured.scores)
         events = self.tables.add()
         self._save(part.best.consider(log.rows, self.built.network, self.config))
         log.print(

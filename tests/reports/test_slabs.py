@@ -29,7 +29,7 @@ def test_tables_of_slabs_are_read_as_they_were_written():
     assert text.startswith("slab,step,epoch,") and event_files.event_rows(text) == events
     rows = [
         {"slab": s, "step": 2, "names": ["a", "b"], "norms": [1.0, 2.0],
-         "cosines": [[1.0, 0.5], [0.5, 1.0]]}
+         "cosines": [[1.0, 0.5], [0.5, 1.0]], "alignment": 0.5, "conflict": 0.0, "size_ratio": 2.0}
         for s in (1, 2)
     ]  # fmt: skip
     text = event_files.gradient_table(rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pinn_ext import schema
+from pinn_ext.measurements import gradient_verdict
 from pinn_ext.networks import FieldNetwork
 from pinn_ext.program.run_info import Info
 from pinn_ext.program.slabs.chain import Slabs
@@ -67,6 +68,7 @@ def content(
         "choice": weights.choice,
         "seconds_fixed": None if slabs.divided else fixed,
         "penalty": weights.manager.penalty if weights.manager else 0.0,
+        "gradients": gradient_verdict.as_dict(weights.gradient_history),
         "seed": cfg.seed,
         "seconds_training": seconds,
         "experiment": cfg.experiment.name,
