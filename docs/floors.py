@@ -84,7 +84,11 @@ _HYDRA = (
 )
 ONLY = {
     "deepxde": ("pinn_ext.dde",),
-    "torch_geometric": ("solvers.operators", "pinn_ext.datasets"),
+    "torch_geometric": (
+        "solvers.operators",
+        "pinn_ext.datasets",
+        "pinn_ext.networks.graph_networks",
+    ),
     "hydra": _HYDRA,
     "omegaconf": _HYDRA,
 }

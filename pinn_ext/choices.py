@@ -45,6 +45,18 @@ MESH = "mesh"
 ORDERS = {"grid": (2, 4, 6), "triangulation": (2, 4), "cloud": (2, 4), MESH: (2, 4)}
 """Kinds of node sets, and the orders of accuracy that the derivatives on their graph can have."""
 
+FAMILY = "family"
+"""What `dataset.name` calls a family of problems: many initial states of one equation."""
+
+FAMILY_BOUNDARIES = ("periodic", "neumann", "dirichlet")
+"""What holds on the boundary of a family: periodicity, no flux, or the values of the start."""
+
+INITIAL_FIELDS = ("fourier", "gaussian")
+"""Kinds of random initial fields of a family."""
+
+GRAPH_NETWORKS = ("gnn", "mesh_graph_net")
+"""Networks that step the state on any graph."""
+
 OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")
 """First-order optimisers of the program."""
 

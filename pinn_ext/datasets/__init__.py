@@ -6,8 +6,8 @@ of torch-geometric graphs, one a time (`SnapshotGraphs`), and a batch of them (`
 read it first. `node_graphs` places nodes on a geometry and builds the graph with its operators;
 `collocation` draws points without a graph, for Gauss-Newton. What other programs made is read by
 `reference_files` (fields to compare with, or to start from: `initial_states`), `meshes` (domains)
-and `point_files` (points to ask at); `outside_files` has what they refuse. Only this package
-imports torch-geometric, through the data set's base class.
+and `point_files` (points to ask at); `outside_files` has what they refuse. `families`
+has problems of another kind: many initial states of one equation, for networks that step.
 """
 
 from __future__ import annotations

@@ -186,7 +186,7 @@ def _enough_nodes(system: System, name: str, nodes: int, order: int) -> int | No
     return None
 
 
-def scattered_nodes(geometry: Geometry, spacing: float) -> tuple[Tensor, Tensor]:
+def scattered_nodes(geometry: Geometry, spacing: float, seed: int = _SEED) -> tuple[Tensor, Tensor]:
     """Return nodes on the boundary, equally spaced, and inside, on a jittered grid.
 
     Inner nodes keep half a spacing from the boundary. Together with boundary nodes at most one
@@ -196,6 +196,7 @@ def scattered_nodes(geometry: Geometry, spacing: float) -> tuple[Tensor, Tensor]
     Args:
         geometry: the domain.
         spacing: of the nodes, in units of length.
+        seed: of the jitter; left out it is the same in all runs.
 
     Returns:
         Points `[N, dimension]`, float64, and which of them lie on the boundary `[N]`, bool.
@@ -206,7 +207,7 @@ def scattered_nodes(geometry: Geometry, spacing: float) -> tuple[Tensor, Tensor]
         for low, high in zip(geometry.lower, geometry.upper, strict=True)
     ]
     inner = torch.cartesian_prod(*axes).reshape(-1, len(axes))
-    generator = torch.Generator("cpu").manual_seed(_SEED)
+    generator = torch.Generator("cpu").manual_seed(seed)
     shift = (
         2.0 * torch.rand(inner.shape, generator=generator, dtype=outer.dtype, device="cpu") - 1.0
     )

@@ -9,4 +9,8 @@ conditions are soft. Each is in units of its field, so dimensionless.
 `from_config` builds the loss and the network that a configuration describes. `solution_error`
 measures relative L2 errors on points that are never trained on, against the exact solution or what
 `known_solution` has of files and of Runge-Kutta steps.
+
+Networks that step states on graphs have terms of their own, `step_loss`; `rollout` measures their
+errors, `families_from_config` builds what a configuration says of them. `terms` has what all losses
+share.
 """

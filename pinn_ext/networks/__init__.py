@@ -10,6 +10,8 @@ that meets initial and boundary data whatever the parameters are: a part made of
 which can be precomputed, plus a factor that vanishes there times the network.
 `normalization` has layers in place of torch's, whose third derivatives are wrong, and finds those.
 
+Networks that step a state on a graph are in the package `graph_networks`.
+
 These are plain torch modules: nothing here needs DeepXDE. Start with `field_network`.
 """
 

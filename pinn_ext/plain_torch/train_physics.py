@@ -1,4 +1,4 @@
-"""One training step on snapshot graphs, for training loops without DeepXDE."""
+"""One training step on graphs, for training loops without DeepXDE."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from torch import Tensor, nn
 
 from pinn_ext.adaptive_weights import AdaptiveLossWeights
 from pinn_ext.checks import check_names, check_switch
+from pinn_ext.choices import FAMILY
 from pinn_ext.datasets import SnapshotBatch
 from pinn_ext.losses.from_config import Description, describe, initial_weights
 from pinn_ext.losses.physics_loss import PhysicsLoss
 from pinn_ext.losses.row_points import row_points
+from pinn_ext.losses.terms import LossTerms
 from pinn_ext.networks import FieldNetwork
+from pinn_ext.plain_torch.families import loss_and_batch
 from pinn_ext.plain_torch.loss_aggregator import LossAggregator
 from pinn_ext.schema import Config
 from solvers.devices import read, with_index
@@ -30,7 +33,12 @@ def train_physics(
     rk4: bool = True,
     adaptive_weights: AdaptiveLossWeights | LossAggregator | None = None,
 ) -> tuple[float, dict[str, float]]:
-    """Take one optimiser step on a batch of snapshot graphs, in a training loop of your own.
+    """Take one optimiser step on a batch of graphs, in a training loop of your own.
+
+    With `cfg.dataset.name` `"family"` the batch holds problems to be stepped and `model` is called
+    as `model(batch, tau)`, `tau` `[N]`, to the state `[N, 2]` that much later, where its batch is a
+    `pinn_ext.datasets.families.FamilyBatch`. Otherwise it holds snapshots and `model` maps
+    positions and times to fields.
 
     The loss terms and their weighted sum are those that `pinn_ext`'s DeepXDE path trains on. The
     weights of an `AdaptiveLossWeights` are read but never updated: call `adaptive_weights.update`
@@ -39,8 +47,10 @@ def train_physics(
     again in other batches by its position and time.
 
     Args:
-        batch: torch-geometric batch of `pinn_ext.datasets.SnapshotGraphs`.
-        model: positions and times `[N, dimension + 1]` to fields `[N, 2]`.
+        batch: torch-geometric batch of `pinn_ext.datasets.SnapshotGraphs`, or of `FamilyGraphs` or
+            graphs of your own with operators and a state `x` `[n, 2]`; its `tau` `[G]`, a time a
+            graph, is drawn by torch from the horizon where it has none.
+        model: positions and times `[N, dimension + 1]` to fields `[N, 2]`, or as said above.
         optimizer: over the parameters of `model`.
         device: where model and batch are to lie.
         cfg: the configuration.
@@ -53,15 +63,22 @@ def train_physics(
         The weighted total and the raw loss of every term by name, before the step.
 
     Raises:
-        ValueError: if the batch holds no snapshot graphs, a term has no weight, or `model` was
-            made for another problem than `cfg` or lies on another device.
+        ValueError: if the batch holds no such graphs, a term has no weight, or `model` was made for
+            another problem than `cfg` or lies on another device.
     """
-    loss = _loss_of(describe(cfg, rk4=check_switch("rk4", rk4)))
-    _check_fit(loss, model, adaptive_weights)
+    loss: LossTerms
+    graphs: Any
     dtype = _check_device(model, device)
-    graphs = SnapshotBatch.from_graphs(batch, device, dtype)
+    check_switch("rk4", rk4)
+    if cfg.dataset.name == FAMILY:
+        loss, graphs = loss_and_batch(batch, cfg, rk4, device, dtype)
+        _check_weights(loss, adaptive_weights)
+    else:
+        loss = physics = _loss_of(describe(cfg, rk4=rk4))
+        _check_fit(physics, model, adaptive_weights)
+        graphs = SnapshotBatch.from_graphs(batch, device, dtype)
+        graphs.inputs.requires_grad_()
     model.train()
-    graphs.inputs.requires_grad_()
     rows = loss.residuals(model, graphs, loss.outputs(model, graphs))
     terms = [own.square().mean() for own in rows]
     if isinstance(adaptive_weights, LossAggregator):
@@ -106,8 +123,8 @@ def _values(weights: AdaptiveLossWeights | None, cfg: Config, names: Sequence[st
 
 def _aggregated(
     aggregator: LossAggregator,
-    loss: PhysicsLoss,
-    batch: SnapshotBatch,
+    loss: LossTerms,
+    batch: Any,
     rows: Sequence[Tensor],
     terms: Sequence[Tensor],
 ) -> Tensor:
@@ -116,8 +133,12 @@ def _aggregated(
     if aggregator.points is None:
         named = dict(zip(loss.names, terms, strict=True))
         return aggregator(named, aggregator.next_step, residuals)
-    nodes = {name: row_points(loss, batch, i) for i, name in enumerate(loss.names)}
-    times = {name: at[:, -1] for name, at in nodes.items()}
+    if isinstance(loss, PhysicsLoss):
+        nodes = {name: row_points(loss, batch, i) for i, name in enumerate(loss.names)}
+        times = {name: at[:, -1] for name, at in nodes.items()}
+    else:  # a node of a problem is the same whatever the time that is drawn for it
+        at = batch.row_points()
+        nodes, times = dict.fromkeys(loss.names, at[:, :-1]), dict.fromkeys(loss.names, at[:, -1])
     return aggregator(residuals, aggregator.next_step, keys=nodes, times=times)
 
 
@@ -140,6 +161,10 @@ def _check_fit(
                 f"`model` must be made for problem {wanted[0]} with {wanted[1]} conditions, as "
                 f"`cfg` says, got one for {made_for[0]} with {made_for[1]} conditions."
             )
+    _check_weights(loss, weights)
+
+
+def _check_weights(loss: LossTerms, weights: AdaptiveLossWeights | LossAggregator | None) -> None:
     if isinstance(weights, LossAggregator):
         check_names("`adaptive_weights`", loss.names, weights.names)
     elif weights is not None:

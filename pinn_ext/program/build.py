@@ -3,34 +3,44 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import torch
 
 from pinn_ext import schema
 from pinn_ext.adaptive_weights.settings import WeightSettings
 from pinn_ext.checks import ArgumentError, check_number
-from pinn_ext.datasets import SnapshotBatch, SnapshotGraphs
+from pinn_ext.choices import FAMILY
+from pinn_ext.datasets import SnapshotGraphs
 from pinn_ext.datasets.node_graphs import NodeGraph, node_graph
 from pinn_ext.losses.from_config import field_network, initial_weights, physics_loss
 from pinn_ext.losses.known_solution import KnownSolution
 from pinn_ext.losses.physics_loss import PhysicsLoss
+from pinn_ext.losses.rollout import RolloutErrors
 from pinn_ext.losses.solution_error import Evaluator
-from pinn_ext.networks import FieldNetwork
+from pinn_ext.losses.step_loss import StepLoss
+from pinn_ext.losses.terms import ErrorMeasure, LossTerms
+from pinn_ext.program.families import parts as family
 from pinn_ext.program.machine.devices import device_of, reduced_precision, take
 from pinn_ext.program.machine.sizes import check_sizes
 from pinn_ext.program.problem import notes_on_input, reference_of
+from pinn_ext.reports import plots
 from pinn_ext.reports.epoch_log import EpochLog
+from pinn_ext.reports.field_plots import rollouts, samples
 from pinn_ext.schema import Config
+from pinn_ext.strategies import PointStrategy
 from pinn_ext.systems import System
 from solvers.devices import make_default, on_cpu
 
 if TYPE_CHECKING:  # DeepXDE is loaded once the configuration is known to be sound
     from pinn_ext.dde.callback import AdaptiveWeights
     from pinn_ext.dde.data.graph_data import GraphData
+    from pinn_ext.dde.data.mini_batches import MiniBatches
 
 _VALIDATION_SEED = 7919  # far from the seeds of training times, which users count from 0
 
@@ -42,7 +52,7 @@ class Checked:
     Attributes:
         cfg: the configuration.
         loss: the loss terms, with the system.
-        nodes: the graph of nodes that all snapshots share.
+        nodes: the graph of nodes that all snapshots share, None for a family of problems.
         device: where the network is to lie.
         settings: of the loss weights, with the strategy.
         against: what errors are measured against instead of the system's own solution, if anything.
@@ -51,8 +61,8 @@ class Checked:
     """
 
     cfg: Config
-    loss: PhysicsLoss
-    nodes: NodeGraph
+    loss: LossTerms
+    nodes: NodeGraph | None
     device: torch.device
     settings: WeightSettings
     against: KnownSolution | None = None
@@ -69,25 +79,39 @@ class Built:
         data: the graphs as DeepXDE data.
         weights: the callback that moves, or keeps, the loss weights.
         initial: weight of each term at the start, by name.
-        evaluator: measures errors.
-        log: keeps and prints the epochs.
+        evaluator: measures errors for the report.
+        log: keeps and prints the epochs, with errors measured on the validation graphs.
         notes: what is to be said of them before the training, a line each.
     """
 
-    loss: PhysicsLoss
-    network: FieldNetwork
-    data: GraphData
+    loss: LossTerms
+    network: Any
+    data: MiniBatches
     weights: AdaptiveWeights
     initial: dict[str, float]
-    evaluator: Evaluator
+    evaluator: ErrorMeasure
     log: EpochLog
     notes: list[str]
 
-    def measure_on(self, validation: SnapshotBatch) -> None:
+    def measure_on(self, validation: Any) -> None:
         """Measure losses on other snapshots from now on, and errors in their float type."""
         at = validation.inputs
         self.evaluator = self.evaluator.at(at.device, at.dtype)
         self.log.measure_with(validation, self.evaluator)
+
+    def fields_of(self, network: Any, against: KnownSolution | None) -> Callable[[BinaryIO], None]:
+        """Return what draws a network's fields, or its roll-out, into an open file.
+
+        Args:
+            network: to be drawn.
+            against: what fields are compared with in place of the system's own solution, if any.
+        """
+        if isinstance(self.evaluator, RolloutErrors):
+            return functools.partial(rollouts.draw, rollout=self.evaluator.rollout(network))
+        system = network.system
+        if against is None:
+            return lambda file: plots.fields(file, system, network)
+        return lambda file: samples.fields(file, system, network, against)
 
 
 def check(cfg: Config, settings: WeightSettings | None = None) -> Checked:
@@ -105,6 +129,8 @@ def check(cfg: Config, settings: WeightSettings | None = None) -> Checked:
     """
     settings = schema.validate(cfg) if settings is None else settings
     check_sizes(cfg)
+    if cfg.dataset.name == FAMILY:
+        return Checked(cfg, family.checked_loss(cfg), None, device_of(cfg), settings)
     loss = physics_loss(cfg)
     _check_step(cfg, loss.system.final_time)
     if cfg.problem.conditions == "hard" and (why := loss.system.needs_soft):
@@ -142,24 +168,47 @@ def build(checked: Checked, folder: Path) -> Built:
     """
     with contextlib.redirect_stderr(io.StringIO()):  # DeepXDE advertises its backends
         from pinn_ext.dde.phases import configure
-    cfg, loss, device = checked.cfg, checked.loss, checked.device
+    cfg, device = checked.cfg, checked.device
     take(device)
     # After DeepXDE's import, which makes a GPU the default device where torch sees one, whatever
     # the run's device is.
     make_default(device)
     configure(cfg.dtype, cfg.seed)
     with on_cpu():  # random numbers that do not depend on the device
-        network = field_network(cfg, loss).to(device)
-        data = _data(checked)
-        evaluator = Evaluator(
-            loss.system, device, torch.get_default_dtype(), against=checked.against
-        )
-    initial = initial_weights(cfg, loss.names)
-    log = EpochLog(
-        folder, cfg.training, initial, loss, network, data.validation, evaluator, checked.slab
-    )
-    weights, notes = _weights(checked, data), _notes(checked, data)
-    return Built(loss, network, data, weights, initial, evaluator, log, notes)
+        parts = _on_family(checked) if checked.nodes is None else _on_snapshots(checked)
+    loss, initial = checked.loss, initial_weights(cfg, checked.loss.names)
+    data, network = parts.data, parts.network
+    validation = data.validation, parts.validation
+    log = EpochLog(folder, cfg.training, initial, loss, network, *validation, checked.slab)
+    weights = _weights(checked, data)
+    return Built(loss, network, data, weights, initial, parts.test, log, parts.notes)
+
+
+class _Parts(NamedTuple):
+    """Network, data, what measures the errors of epochs and of the report, and notes."""
+
+    network: Any
+    data: MiniBatches
+    validation: ErrorMeasure
+    test: ErrorMeasure
+    notes: list[str]
+
+
+def _on_family(checked: Checked) -> _Parts:
+    method = checked.settings.method
+    by_time = isinstance(method, PointStrategy) and method.needs_times
+    assert isinstance(checked.loss, StepLoss)  # as `check` has made it
+    found = family.parts(checked.cfg, checked.loss, checked.device, by_time=by_time)
+    return _Parts(found.network, found.data, found.validation, found.test, found.notes)
+
+
+def _on_snapshots(checked: Checked) -> _Parts:
+    cfg, loss, device = checked.cfg, checked.loss, checked.device
+    assert isinstance(loss, PhysicsLoss)  # as `check` has made it
+    network = field_network(cfg, loss).to(device)
+    data = _data(checked, loss)
+    evaluator = Evaluator(loss.system, device, torch.get_default_dtype(), against=checked.against)
+    return _Parts(network, data, evaluator, evaluator, _notes(checked, data))
 
 
 def _notes(checked: Checked, data: GraphData) -> list[str]:
@@ -186,10 +235,10 @@ def _notes(checked: Checked, data: GraphData) -> list[str]:
     return notes
 
 
-def _data(checked: Checked) -> GraphData:
+def _data(checked: Checked, loss: PhysicsLoss) -> GraphData:
     from pinn_ext.dde.data.graph_data import GraphData
 
-    cfg, loss = checked.cfg, checked.loss
+    cfg = checked.cfg
 
     def snapshots(count: int, seed: int) -> SnapshotGraphs:
         return SnapshotGraphs(
@@ -214,7 +263,7 @@ def _data(checked: Checked) -> GraphData:
     )
 
 
-def _weights(checked: Checked, data: GraphData) -> AdaptiveWeights:
+def _weights(checked: Checked, data: MiniBatches) -> AdaptiveWeights:
     from pinn_ext.dde.callback import AdaptiveWeights
 
     return AdaptiveWeights.from_settings(

@@ -71,6 +71,7 @@ def phases_of(cfg: Config, built: Built, shared: GraphModel) -> Phases:
             training.optimizer,
             training.learning_rate,
             training.schedule,
+            training.clip_gradients,
         ),
         LBFGS(shared, training.lbfgs_iterations),
         GaussNewton(

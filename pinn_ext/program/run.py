@@ -322,7 +322,7 @@ class _Run:
         report.write(self.folder, content)
         kept = best if self.cfg.training.keep == "best" else built.network
         rows, gradients = built.log.history.rows, self.tables.all_gradients()
-        shown = slabs.over_all_times(kept)
-        report.draw(self.folder, content["terms"], rows, gradients, shown, slabs.against())
+        fields = built.fields_of(slabs.over_all_times(kept), slabs.against())
+        report.draw(self.folder, content["terms"], rows, gradients, fields)
         say(console.summary(content, self.folder))
         return content

@@ -11,9 +11,7 @@ from typing import Any
 
 from torch import nn
 
-from pinn_ext.datasets import SnapshotBatch
-from pinn_ext.losses.physics_loss import PhysicsLoss
-from pinn_ext.losses.solution_error import Evaluator
+from pinn_ext.losses.terms import ErrorMeasure, LossTerms
 from pinn_ext.measurements.alignment import SCORES
 from pinn_ext.reports import console
 from pinn_ext.reports.history import FILE_NAME, PHASES, History
@@ -30,13 +28,13 @@ class EpochLog:
         initial: weight of each term before the first epoch.
         loss: the loss terms.
         network: the network in training.
-        validation: snapshots at times that are not trained on.
+        validation: a batch of graphs that are not trained on.
         evaluator: gives the errors.
         slab: number and count of the slab of time that the network is of, None for all times.
 
     Attributes:
         history: the rows, of slabs before this one as well.
-        validation: the snapshots in use.
+        validation: the batch in use.
     """
 
     def __init__(
@@ -44,10 +42,10 @@ class EpochLog:
         folder: Path,
         training: Training,
         initial: Mapping[str, float],
-        loss: PhysicsLoss,
+        loss: LossTerms,
         network: nn.Module,
-        validation: SnapshotBatch,
-        evaluator: Evaluator,
+        validation: Any,
+        evaluator: ErrorMeasure,
         slab: tuple[int, int] | None = None,
     ) -> None:
         self.slab = slab
@@ -71,8 +69,8 @@ class EpochLog:
             return rows
         return rows[bisect.bisect_left(rows, self.slab[0], key=operator.itemgetter("slab")) :]
 
-    def measure_with(self, validation: SnapshotBatch, evaluator: Evaluator) -> None:
-        """Measure with other snapshots and points from now on, as of another float type."""
+    def measure_with(self, validation: Any, evaluator: ErrorMeasure) -> None:
+        """Measure with other graphs and points from now on, as of another float type."""
         self.validation, self._evaluator = validation, evaluator
 
     def add(

@@ -8,20 +8,15 @@ import json
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 
 from pinn_ext import schema
-from pinn_ext.datasets import SnapshotBatch
 from pinn_ext.files import VERSIONS, RunError, replace_file
-from pinn_ext.losses.known_solution import KnownSolution
-from pinn_ext.losses.physics_loss import PhysicsLoss
-from pinn_ext.losses.solution_error import Evaluator
-from pinn_ext.networks import FieldNetwork
-from pinn_ext.reports import gradient_plot, plots, sample_plots, term_sizes
+from pinn_ext.losses.terms import ErrorMeasure, LossTerms
+from pinn_ext.reports import gradient_plot, plots, term_sizes
 from pinn_ext.reports.history import PHASES, lengths
-from pinn_ext.slabs import SlabNetworks
 from pinn_ext.systems import FIELDS
 from pinn_ext.version import __version__
 from solvers.devices import on_cpu
@@ -151,13 +146,13 @@ def _validation(row: Mapping[str, Any], names: Sequence[str]) -> dict[str, float
     return {name: row[f"validation_{name}"] for name in names}
 
 
-def of_network(loss: PhysicsLoss, evaluator: Evaluator, exact: SnapshotBatch) -> dict[str, Any]:
+def of_network(loss: LossTerms, evaluator: ErrorMeasure, exact: Any) -> dict[str, Any]:
     """Return what errors and losses of any network are held against.
 
     Args:
         loss: the loss terms.
         evaluator: measures errors.
-        exact: the validation snapshots in float64 on the CPU.
+        exact: the validation graphs in float64 on the CPU, None where the loss asks for none.
 
     Returns:
         Errors of outputs that need no training, and the floor of the RK4 terms.
@@ -171,13 +166,13 @@ def of_network(loss: PhysicsLoss, evaluator: Evaluator, exact: SnapshotBatch) ->
     }
 
 
-def _known(errors: Mapping[str, float], evaluator: Evaluator) -> dict[str, float | None]:
+def _known(errors: Mapping[str, float], evaluator: ErrorMeasure) -> dict[str, float | None]:
     """Return errors, None for each where there is nothing to measure them against."""
     return {field: error if evaluator.label else None for field, error in errors.items()}
 
 
 def of_errors(
-    evaluator: Evaluator,
+    evaluator: ErrorMeasure,
     last: Mapping[str, float],
     best: Mapping[str, float],
     mark: Mapping[str, Any] | None,
@@ -216,8 +211,7 @@ def draw(
     terms: Sequence[str],
     rows: Sequence[Mapping[str, Any]],
     gradients: Sequence[Mapping[str, Any]],
-    network: FieldNetwork | SlabNetworks,
-    against: KnownSolution | None = None,
+    fields: Callable[[BinaryIO], None],
 ) -> None:
     """Draw losses, weights, fields and, where they were measured, gradients into the run's folder.
 
@@ -226,8 +220,7 @@ def draw(
         terms: names of the loss terms.
         rows: history of the run.
         gradients: lengths and angles of the terms' gradients, empty if they were not measured.
-        network: at the end of the run.
-        against: what fields are compared with in place of the system's own solution, if anything.
+        fields: draws the fields of the network, or its roll-out, into an open file.
 
     Raises:
         RunError: if a picture cannot be written.
@@ -238,10 +231,7 @@ def draw(
             picture(folder / "weights.png", plots.weights, rows, terms)
         if gradients:
             picture(folder / "gradients.png", gradient_plot.draw, gradients)
-        if against is None:
-            picture(folder / "fields.png", plots.fields, network.system, network)
-        else:
-            picture(folder / "fields.png", sample_plots.fields, network.system, network, against)
+        picture(folder / "fields.png", fields)
     except OSError as error:
         raise RunError(f"A picture in {folder} cannot be written ({error.strerror}).") from error
 

@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from pinn_ext.adaptive_weights.settings import FOR_TRAINING
 from pinn_ext.choices import FOURIER_FREQUENCIES, FOURIER_SCALE, SINE_W0
+from pinn_ext.schema.family_keys import SNAPSHOT_STEP, Family
 
 FREE_KEYS = (
     "training.loss.adaptive.options.",
@@ -20,6 +21,7 @@ FREE_KEYS = (
     "problem.parameters.",
     "problem.reference_columns.",
     "problem.initial_columns.",
+    "dataset.family.constants.",
 )
 """Mappings whose keys the schema does not know; a wrong one is refused where it is used."""
 WEIGHT_KEYS = {
@@ -107,6 +109,7 @@ class Training:
     weight_decay: float = 0.0
     optimizer: str = "adam"
     schedule: str = "none"
+    clip_gradients: float | None = None
     keep: str = "last"
     slabs: int = 1
     lbfgs_iterations: int = 0
@@ -141,7 +144,7 @@ class Problem:
 
 @dataclass
 class Dataset:
-    """`dataset`: the snapshot graphs."""
+    """`dataset`: the snapshot graphs, or the problems of a family."""
 
     name: str = "grid"
     path: str | None = None
@@ -150,12 +153,14 @@ class Dataset:
     nodes_per_side: int | None = None
     order: int = 2
     batch_size: int = 10
-    step: float = 1e-2
+    step: float = SNAPSHOT_STEP
+    num_test: int = 50
+    family: Family = field(default_factory=Family)
 
 
 @dataclass
 class Network:
-    """`network`: the network from positions and times to the fields."""
+    """`network`: a network of positions and times, or one that steps states on graphs."""
 
     name: str = "mlp"
     hidden: list[int] = field(default_factory=lambda: [32, 32, 32])
@@ -165,6 +170,8 @@ class Network:
     fourier_frequencies: int = FOURIER_FREQUENCIES
     fourier_scale: float = FOURIER_SCALE
     first_layer: str = "trained"
+    width: int = 32
+    layers: int = 4
 
 
 @dataclass

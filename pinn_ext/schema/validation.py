@@ -18,6 +18,7 @@ from pinn_ext.checks import (
     check_number,
     check_numbers_fit,
 )
+from pinn_ext.schema.family_validation import validate_family
 from pinn_ext.schema.keys import (
     WEIGHT_KEYS,
     Adaptive,
@@ -25,12 +26,12 @@ from pinn_ext.schema.keys import (
     Dataset,
     GaussNewton,
     Loss,
-    Network,
     Problem,
     Training,
     adaptive_settings,
     strategy_of,
 )
+from pinn_ext.schema.network_validation import validate_network
 from pinn_ext.strategies import PointStrategy, Strategy
 from pinn_ext.strategies.auto.successive_halving import LEAST
 
@@ -64,10 +65,11 @@ def validate(cfg: Config) -> WeightSettings:
         raise ArgumentError("experiment.name", wanted, len(name.encode()))
     _validate_problem(cfg.problem)
     _validate_dataset(cfg.dataset)
+    validate_family(cfg)
     _validate_geometry(cfg.problem, cfg.dataset)
     _validate_mesh(cfg.problem, cfg.dataset)
     _validate_initial(cfg.problem)
-    _validate_network(cfg.network)
+    validate_network(cfg.network)
     _validate_training(cfg.training)
     settings = _validate_loss(cfg.training.loss, cfg.problem.conditions == "soft")
     _validate_float_type(cfg, settings)
@@ -102,8 +104,9 @@ def _validate_problem(problem: Problem) -> None:
 
 
 def _validate_dataset(dataset: Dataset) -> None:
-    check_choice("dataset.name", dataset.name, choices.ORDERS)
-    orders = choices.ORDERS[dataset.name]
+    check_choice("dataset.name", dataset.name, (*choices.ORDERS, choices.FAMILY))
+    kind = dataset.family.nodes if dataset.name == choices.FAMILY else dataset.name
+    orders = choices.ORDERS[check_choice("dataset.family.nodes", kind, choices.ORDERS)]
     if dataset.order not in orders:
         wanted = f"be one of {', '.join(map(str, orders))} for dataset.name={dataset.name}"
         raise ArgumentError("dataset.order", wanted, dataset.order)
@@ -121,6 +124,11 @@ def _validate_geometry(problem: Problem, dataset: Dataset) -> None:
         return
     check_choice("problem.geometry", geometry, choices.GEOMETRIES)
     if geometry == "square":
+        return
+    if dataset.name == choices.FAMILY:  # its networks hold no conditions of a domain
+        if dataset.family.nodes == "grid":
+            wanted = f"be cloud or triangulation for problem.geometry={geometry}"
+            raise ArgumentError("dataset.family.nodes", wanted, "'grid'")
         return
     if dataset.name == "grid":
         wanted = f"be cloud or triangulation for problem.geometry={geometry}"
@@ -199,37 +207,6 @@ def _validate_initial(problem: Problem) -> None:
         raise ArgumentError("problem.conditions", wanted, "'hard'")
 
 
-def _validate_network(network: Network) -> None:
-    check_choice("network.name", network.name, ("mlp",))
-    check_choice("network.activation", network.activation, choices.ACTIVATIONS)
-    check_choice("network.features", network.features, choices.FEATURES)
-    check_choice("network.first_layer", network.first_layer, choices.FIRST_LAYERS)
-    largest = choices.LARGEST_FREQUENCY
-    check_number("network.w0", network.w0, 0, largest, open_low=True)
-    check_number("network.fourier_frequencies", network.fourier_frequencies, 1, integer=True)
-    check_number("network.fourier_scale", network.fourier_scale, 0, largest, open_low=True)
-    if network.activation != "sine":
-        _check_left_alone("network.w0", network.w0, choices.SINE_W0, "activation=sine")
-    if network.features != "fourier":
-        for key, default in (
-            ("fourier_frequencies", choices.FOURIER_FREQUENCIES),
-            ("fourier_scale", choices.FOURIER_SCALE),
-        ):
-            value = getattr(network, key)
-            _check_left_alone(f"network.{key}", value, default, "features=fourier")
-    if not network.hidden:
-        raise ArgumentError("network.hidden", "hold at least one width", "[]")
-    for width in network.hidden:
-        check_number("network.hidden", width, 1, integer=True)
-
-
-def _check_left_alone(key: str, value: float, default: float, needs: str) -> None:
-    """Refuse a number that was set where nothing reads it."""
-    if value != default:
-        wanted = f"stay {default:g} without network.{needs}, as it has no effect"
-        raise ArgumentError(key, wanted, value)
-
-
 def _validate_training(training: Training) -> None:
     # Gauss-Newton can do without a first-order phase.
     least = 0 if training.loss.use_gn_solver else 1
@@ -239,6 +216,8 @@ def _validate_training(training: Training) -> None:
     check_number("training.weight_decay", training.weight_decay, 0, 1e30)
     check_choice("training.optimizer", training.optimizer, choices.OPTIMIZERS)
     check_choice("training.schedule", training.schedule, choices.SCHEDULES)
+    if training.clip_gradients is not None:
+        check_number("training.clip_gradients", training.clip_gradients, 0, 1e30, open_low=True)
     check_choice("training.keep", training.keep, choices.KEPT)
     if training.optimizer == "adamw" and training.weight_decay == 0:
         raise ArgumentError(

@@ -27,6 +27,7 @@ class Brusselator(System):
     name: ClassVar[str] = "brusselator"
     boundaries: ClassVar[tuple[str, ...]] = ("dirichlet",)
     default_nodes: ClassVar[int] = 17
+    constants: ClassVar[tuple[str, ...]] = ("feed", "decay", "diffusion")
     feed, decay, diffusion = 0.0, 1.0, 0.25
 
     def __init__(self, side: float = 2.0, boundary: str | None = None) -> None:

@@ -59,6 +59,7 @@ class GrayScott(System):
     }
     without_exact: ClassVar[frozenset[str]] = frozenset(_PATTERNS)
     default_nodes: ClassVar[int] = 25
+    constants: ClassVar[tuple[str, ...]] = ("du", "dv", "feed", "loss", "rate")
     lower, upper = (-1.0, -1.0), (1.0, 1.0)
 
     def __init__(

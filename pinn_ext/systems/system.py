@@ -51,9 +51,11 @@ class System(ABC):
         boundary: `"dirichlet"`, `"periodic"`, or `"mixed"` where sides differ or slopes are given.
         case: one of `cases`, None where there are none.
         notes: what a user should know of it, a sentence each.
+        constants: numbers in `rhs` that may be others, see `pinn_ext.systems.constants`.
     """
 
     name: ClassVar[str]
+    constants: ClassVar[tuple[str, ...]] = ()
     boundaries: ClassVar[tuple[str, ...]] = ()
     cases: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     without_exact: ClassVar[frozenset[str]] = frozenset()

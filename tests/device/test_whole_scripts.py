@@ -66,7 +66,7 @@ def test_an_example(default_device, monkeypatch, tmp_path, capsys, name):
 
 def test_examples_that_are_left_out_touch_no_device():
     left_out = {path.stem for path in EXAMPLES.glob("*.py")} - set(SHORTER)
-    assert left_out == {"gray_scott_on_a_graph", "least_squares_and_scipy"}
+    assert left_out == {"gray_scott_on_a_graph", "least_squares_and_scipy", "train_physics_loop"}
     assert "deepxde" in sys.modules and dde.backend.backend_name == "pytorch"
     for name in left_out:
         assert "deepxde" not in (EXAMPLES / f"{name}.py").read_text("utf-8")

@@ -73,7 +73,10 @@ def test_a_checkpoint_without_the_keys_has_the_network_of_its_time(run):
             "`network.fourier_frequencies` must fit this machine's memory",
         ),
         (["network.first_layer=fixed"], "`network.first_layer` must be one of random, trained"),
-        (["network=siren"], "`network` must be one of fourier, mlp, sine, got 'siren'"),
+        (
+            ["network=siren"],
+            "`network` must be one of fourier, gnn, mesh_graph_net, mlp, sine, got 'siren'",
+        ),
     ],
 )
 def test_what_is_refused(run, tmp_path, arguments, message):

@@ -118,10 +118,13 @@ REFUSED = [
         "`dataset.name` must be cloud or grid in another number of dimensions than two",
     ),
     (["problem.geometry=square"], "must be null for a system in 1 dimension, got 'square'."),
-    (["dataset=clod"], "`dataset` must be one of cloud, grid, mesh, triangulation, got 'clod'"),
+    (
+        ["dataset=clod"],
+        "`dataset` must be one of cloud, family, grid, mesh, triangulation, got 'clod'",
+    ),
     (
         ["dataset.name=net"],
-        "`dataset.name` must be one of cloud, grid, mesh, triangulation, got 'net'",
+        "`dataset.name` must be one of cloud, family, grid, mesh, triangulation, got 'net'",
     ),
     (
         ["dataset=cloud", "dataset.order=6"],

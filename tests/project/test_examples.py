@@ -22,6 +22,7 @@ BOUNDS = {
     "plain_torch_loop": 8e-4,
     "pseudo_time": 1.5e-1,
     "slabs": 4e-3,
+    "train_physics_loop": 5e-2,
 }
 PICTURES = {"gray_scott_on_a_graph": ["gray_scott_on_a_graph.png"]}
 

@@ -4,8 +4,9 @@ In come the loss terms (`PhysicsLoss` of `pinn_ext.losses`) and what they are me
 (`pinn_ext.datasets`); out come objects that DeepXDE takes for its data. They serve inputs batch by
 batch, and return the raw loss of each term for the outputs of the network.
 
-`graph_data` serves mini-batches of snapshot graphs, in an order that follows from the number of the
-step, so that a resumed run sees the same ones; open it first. `point_data` serves one set of
+`mini_batches` serves graphs in an order that follows from the number of the step, so that a resumed
+run sees the same ones; open it first. `graph_data` has those of snapshots, `family_data` the
+problems of a family. `point_data` serves one set of
 collocation points, for Gauss-Newton. `network_adapter` gives a plain torch module the attributes
 that DeepXDE asks of its networks, and calls DeepXDE's loss functions on the residuals.
 

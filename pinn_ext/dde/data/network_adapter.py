@@ -8,15 +8,15 @@ import deepxde as dde
 import torch
 from torch import Tensor, nn
 
-from pinn_ext.losses.physics_loss import PhysicsLoss, Points
+from pinn_ext.losses.terms import LossTerms
 
 
 class Batches(Protocol):
     """Data that knows the batches it has served."""
 
-    loss: PhysicsLoss
+    loss: Any
 
-    def batch_at(self, inputs: Tensor) -> Points | None:
+    def batch_at(self, inputs: Tensor) -> Any:
         """Return the batch that these very inputs were served from, if any."""
 
 
@@ -48,7 +48,7 @@ def plain_network(model: Any) -> Any:
 
 
 def term_losses(
-    loss: PhysicsLoss, batch: Points, outputs: Tensor, loss_fn: Any, model: Any
+    loss: LossTerms, batch: Any, outputs: Tensor, loss_fn: Any, model: Any
 ) -> list[Tensor]:
     """Return what DeepXDE's loss function makes of each residual vector.
 

@@ -134,6 +134,31 @@ def forget_curvature(model: Any) -> None:
             state["H_diag"] = 1.0 / max(1.0, state["prev_flat_grad"].abs().sum().item())
 
 
+def clip_gradients(optimizer: torch.optim.Optimizer, largest: float) -> None:
+    """Let an optimiser shorten gradients that are too long, from its next step on.
+
+    DeepXDE gives the optimiser a closure, which makes the gradients inside of its step: the closure
+    is what can be changed.
+
+    Args:
+        optimizer: a first-order one, as DeepXDE has compiled it.
+        largest: Euclidean length of the gradient by all parameters, positive.
+    """
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+
+    def clipping(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        own, closure = args  # torch hands over the optimiser itself, too
+
+        def clipped() -> Any:
+            loss = closure()
+            torch.nn.utils.clip_grad_norm_(parameters, largest)
+            return loss
+
+        return (own, clipped), kwargs
+
+    optimizer.register_step_pre_hook(clipping)
+
+
 def rescale_moments(optimizer: torch.optim.Optimizer, factor: float) -> None:
     """Scale an optimiser's running moments as if all past gradients had been `factor` larger.
 

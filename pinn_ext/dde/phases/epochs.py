@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from pinn_ext.dde.model import optimizers
 from pinn_ext.dde.phases.graph_model import GraphModel
 from pinn_ext.dde.phases.phase import Measured, Phase, Watcher
 
@@ -20,6 +21,8 @@ class Epochs(Phase):
         learning_rate: of the optimiser, at the start.
         schedule: `"none"` keeps it, `"cosine"` lets it fall to 0 over `length` epochs, after each
             step (Loshchilov and Hutter 2017, equation 5, without restarts).
+        clip_gradients: longest gradient of the weighted loss, longer ones are shortened; None
+            leaves them as they are.
     """
 
     name = "epochs"
@@ -32,10 +35,11 @@ class Epochs(Phase):
         optimizer: str,
         learning_rate: float,
         schedule: str = "none",
+        clip_gradients: float | None = None,
     ) -> None:
         super().__init__(shared, length)
         self._optimizer, self._learning_rate = optimizer, learning_rate
-        self._schedule = schedule
+        self._schedule, self._clip = schedule, clip_gradients
 
     @property
     def text(self) -> str:
@@ -52,6 +56,8 @@ class Epochs(Phase):
         shared.model.compile(
             self._optimizer, self._learning_rate, loss_weights=weights, decay=decay, verbose=0
         )
+        if self._clip is not None:
+            optimizers.clip_gradients(shared.model.opt, self._clip)
 
     def train(self, watcher: Watcher) -> None:
         """Make the epochs that are missing, by one `train()` of DeepXDE."""

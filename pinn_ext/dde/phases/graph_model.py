@@ -10,15 +10,14 @@ from typing import Any
 import deepxde as dde
 from torch import nn
 
-from pinn_ext.datasets import SnapshotBatch
 from pinn_ext.dde.callback import AdaptiveWeights
-from pinn_ext.dde.data.graph_data import GraphData
+from pinn_ext.dde.data.mini_batches import MiniBatches
 from pinn_ext.dde.data.network_adapter import NetworkAdapter
 from pinn_ext.dde.model.loss_terms import set_float
 
 
 class GraphModel:
-    """A network on snapshot graphs as a `dde.Model`, with the callback that weighs its losses.
+    """A network on graphs as a `dde.Model`, with the callback that weighs its losses.
 
     Args:
         data: the graphs and their loss terms.
@@ -34,7 +33,7 @@ class GraphModel:
 
     def __init__(
         self,
-        data: GraphData,
+        data: MiniBatches,
         network: nn.Module,
         weights: AdaptiveWeights,
         initial_weights: Mapping[str, float],
@@ -44,7 +43,7 @@ class GraphModel:
         self.initial_weights, self.weight_decay = dict(initial_weights), weight_decay
         self.net = NetworkAdapter(network, data)
         self.model = dde.Model(data, self.net)
-        self._exact: SnapshotBatch | None = None
+        self._exact: Any = None
         self._started: float | None = None
         self._seconds = 0.0
 
@@ -53,8 +52,8 @@ class GraphModel:
         manager = self.weights.manager
         return self.initial_weights if manager is None else manager.get_weights()
 
-    def exact_validation(self) -> SnapshotBatch:
-        """Return the validation snapshots in float64, on the device of the training."""
+    def exact_validation(self) -> Any:
+        """Return the validation batch in float64, on the device of the training."""
         if self._exact is None:
             self._exact = self.data.exact_batch(self.data.device)
         return self._exact

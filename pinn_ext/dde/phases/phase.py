@@ -9,7 +9,6 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 
 import deepxde as dde
 
-from pinn_ext.datasets import SnapshotBatch
 from pinn_ext.dde.phases.graph_model import GraphModel
 from pinn_ext.measurements.alignment import SCORES
 from pinn_ext.reports.history import PHASES, PhaseNames
@@ -119,8 +118,8 @@ class Phase(dde.callbacks.Callback, ABC):
         """Return the line that a run prints when nobody has stopped it; empty for none."""
         return ""
 
-    def validation(self) -> SnapshotBatch:
-        """Return the snapshots that it is measured on."""
+    def validation(self) -> Any:
+        """Return the batch that it is measured on."""
         return self.shared.data.validation
 
     def state_dict(self) -> dict[str, Any]:

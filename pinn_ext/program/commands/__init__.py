@@ -21,6 +21,7 @@ NAMES = (
     "compare-reference",
     "new",
     "predict",
+    "rollout",
 )
 """Every command, in the order of the alphabet."""
 

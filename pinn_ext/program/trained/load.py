@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from pinn_ext.checks import ArgumentError, brief, check_choice, check_mapping
-from pinn_ext.choices import FROM_FILE
+from pinn_ext.choices import FAMILY, FROM_FILE
 from pinn_ext.files import CHECKPOINT, RunError, exists, shortened
 from pinn_ext.losses.from_config import field_network, physics_loss
 from pinn_ext.losses.physics_loss import PhysicsLoss
@@ -26,7 +26,8 @@ from pinn_ext.slabs import SlabNetworks, build_networks, with_state
 from pinn_ext.systems import System
 from solvers.devices import count_of, on_cpu
 
-_FLOATS = {"float32": torch.float32, "float64": torch.float64}
+FLOATS = {"float32": torch.float32, "float64": torch.float64}
+"""Floating-point types by name."""
 
 
 def load(
@@ -64,6 +65,11 @@ def load(
     saved = checkpoints.load(file, ("model_state_dict", "config"))
     values = _with_named_file(file, saved, problem_file)
     cfg = saved_config(file, values)
+    if cfg.dataset.name == FAMILY:
+        raise RunError(
+            f"The run {shortened(file.parent)} has a network that steps states on graphs, which "
+            "has no field of positions and times: `pinn-ext rollout` shows what it does."
+        )
     with torch.inference_mode(False), on_cpu():
         whole = _loss(file, cfg).system
         found = _networks if cfg.training.slabs > 1 else _network
@@ -106,7 +112,7 @@ def _networks(file: Path, cfg: Config, whole: System, saved: Mapping[str, Any]) 
 def _float_type(dtype: str | torch.dtype | None) -> torch.dtype | None:
     if dtype is None:
         return None
-    return _FLOATS[check_choice("dtype", str(dtype).removeprefix("torch."), _FLOATS)]
+    return FLOATS[check_choice("dtype", str(dtype).removeprefix("torch."), FLOATS)]
 
 
 def _device(device: str | torch.device) -> torch.device:

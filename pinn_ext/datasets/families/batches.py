@@ -1,0 +1,155 @@
+"""Batches of the problems of a data set: what they share is built once, not once a step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch_geometric.data import Batch
+
+from pinn_ext.checks import ArgumentError
+from pinn_ext.datasets.families.batch import FamilyBatch
+from pinn_ext.datasets.families.graphs import FamilyGraphs
+from solvers.devices import on_cpu
+from solvers.operators import GraphOperators
+
+_TOGETHER = 32  # graphs whose rates are looked at in one batch
+
+
+class _Nodes(NamedTuple):
+    """What batches of as many graphs share where all have the same nodes."""
+
+    operators: GraphOperators
+    edge_index: Tensor
+    edge_attr: Tensor
+    owner: Tensor
+
+
+class FamilyBatches:
+    """Problems of one data set as batches, in the float type of a training and on its device.
+
+    Where all problems have the same nodes, operators are built once for each number of graphs in a
+    batch; its values are those of `FamilyBatch.from_graphs`, bit for bit on the CPU. Problems with
+    nodes of their own are gathered anew for each batch.
+
+    Args:
+        graphs: the problems.
+        step: length h of the Runge-Kutta step.
+        device: where the batches are to lie.
+        dtype: floating-point type; None takes torch's default.
+
+    Attributes:
+        lowest: smallest value of each field at the start of any problem `[2]`.
+        highest: largest value `[2]`.
+        fastest: largest rate of change of each field at the start, by size `[2]`.
+    """
+
+    def __init__(
+        self,
+        graphs: FamilyGraphs,
+        step: float,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        self.graphs, self.step = graphs, step
+        self.device = torch.device(device)
+        self.dtype = dtype or torch.get_default_dtype()
+        self._nodes: dict[int, _Nodes] = {}
+        with on_cpu():
+            every = [graphs[i] for i in range(len(graphs))]
+            self.lowest = torch.stack([graph.x.amin(dim=0) for graph in every]).amin(dim=0)
+            self.highest = torch.stack([graph.x.amax(dim=0) for graph in every]).amax(dim=0)
+            self._states: Tensor | None = None
+            if graphs.nodes is not None:
+                states = torch.stack([graph.x for graph in every])
+                parameters = torch.cat([graph.parameters for graph in every])
+                self._states = states.to(self.device, self.dtype)
+                self._parameters = parameters.to(self.device, self.dtype)
+
+        self.fastest = self._fastest()
+
+    def _fastest(self) -> Tensor:
+        largest = torch.zeros(2, device=self.device, dtype=self.dtype)
+        for first in range(0, len(self), _TOGETHER):
+            numbers = range(first, min(first + _TOGETHER, len(self)))
+            batch = self.batch(numbers, torch.zeros(len(numbers), device="cpu"))
+            largest = torch.maximum(largest, batch.rates.abs().amax(dim=0))
+        self._nodes.clear()  # no batch of a training has as many graphs
+        return largest
+
+    def __len__(self) -> int:
+        """Return the number of problems."""
+        return len(self.graphs)
+
+    def batch(self, numbers: Sequence[int], times: Tensor) -> FamilyBatch:
+        """Gather problems into a batch.
+
+        Args:
+            numbers: of the problems, in their order in the batch.
+            times: at which states are asked for, one a graph `[G]`.
+
+        Returns:
+            The batch.
+        """
+        if self._states is None:
+            with on_cpu():
+                chosen = [self.graphs[i] for i in numbers]
+            return FamilyBatch.from_graphs(
+                chosen, self.graphs.family, times, self.step, self.device, self.dtype
+            )
+        nodes, places = self._shared(len(numbers)), torch.tensor(list(numbers), device="cpu")
+        places = places.to(self.device)
+        return FamilyBatch.made(
+            self.graphs.family,
+            nodes.operators,
+            nodes.edge_index,
+            nodes.edge_attr,
+            nodes.owner,
+            self._states[places].flatten(0, 1),
+            self._parameters[places],
+            times.to(self.device, self.dtype),
+            self.step,
+            places,
+        )
+
+    def everything(self, times: Tensor) -> FamilyBatch:
+        """Return all problems as one batch."""
+        return self.batch(range(len(self)), times)
+
+    def _shared(self, count: int) -> _Nodes:
+        if count not in self._nodes:
+            with on_cpu():
+                batch = Batch.from_data_list([self.graphs.nodes] * count)
+                operators = GraphOperators.from_graph(batch, check=False)
+            self._nodes[count] = _Nodes(
+                operators.to(self.device, self.dtype),
+                batch.edge_index.to(self.device),
+                batch.edge_attr.to(self.device, self.dtype),
+                batch.batch.to(self.device),
+            )
+        return self._nodes[count]
+
+
+def references(graphs: FamilyGraphs) -> Tensor:
+    """Return the reference trajectories of a data set, node by node.
+
+    Args:
+        graphs: of validation or test.
+
+    Returns:
+        `[N, steps + 1, 2]`, of all problems one after the other.
+
+    Raises:
+        ArgumentError: if there are none, or they have another length than the family says.
+    """
+    every = [graphs[i] for i in range(len(graphs))]
+    if any(getattr(graph, "y", None) is None for graph in every):
+        raise ArgumentError("graphs", "have reference trajectories", f"those of {graphs.split}")
+    wanted = graphs.family.steps + 1
+    lengths = {graph.y.shape[1] for graph in every}
+    if lengths != {wanted}:
+        got = ", ".join(map(str, sorted(lengths)))
+        raise ArgumentError("graphs", f"have trajectories of {wanted} states", got)
+    return torch.cat([graph.y for graph in every])

@@ -1,0 +1,147 @@
+"""The nodes of a family of problems: the same for all, or each problem's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch_geometric.data import Data
+
+from pinn_ext.checks import ArgumentError, check_choice, check_number, check_switch
+from pinn_ext.choices import FAMILY_BOUNDARIES, MESH, ORDERS
+from pinn_ext.datasets.node_graphs import scattered_nodes, triangulate
+from pinn_ext.systems import System
+from solvers.devices import on_cpu
+from solvers.operators import cloud_graph, grid_graph, triangulation_graph
+
+_SEED = 5_000_011  # first of the jitters; far from the one of snapshot graphs
+
+
+@dataclass(frozen=True)
+class NodeSet:
+    """Where the nodes of a family lie and what holds on their boundary.
+
+    Attributes:
+        name: `"grid"`, `"cloud"` or `"triangulation"`, as of `pinn_ext.datasets.node_graphs`.
+        per_side: nodes along the shortest side of the box.
+        order: order of accuracy of the operators, one of `choices.ORDERS[name]`.
+        boundary: `"periodic"`, `"neumann"` (no flux) or `"dirichlet"` (the values of the start).
+        own: whether each problem has nodes of its own, which scattered ones can have.
+    """
+
+    name: str = "grid"
+    per_side: int = 16
+    order: int = 2
+    boundary: str = "periodic"
+    own: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what no nodes can be."""
+        kinds = [kind for kind in ORDERS if kind != MESH]
+        check_choice("nodes", self.name, kinds)
+        check_choice("boundary", self.boundary, FAMILY_BOUNDARIES)
+        check_number("nodes_per_side", self.per_side, 3, integer=True)
+        check_switch("own_nodes", self.own)
+        if self.order not in ORDERS[self.name]:
+            wanted = f"be one of {', '.join(map(str, ORDERS[self.name]))} for a {self.name}"
+            raise ArgumentError("order", wanted, self.order)
+        if self.own and self.name == "grid":
+            raise ArgumentError("own_nodes", "be false for a grid, which has one place", True)
+        if self.boundary == "periodic" and self.name != "grid":
+            wanted = "be neumann or dirichlet for scattered nodes"
+            raise ArgumentError("boundary", wanted, repr(self.boundary))
+
+    def graph(self, system: System, number: int) -> Data:
+        """Return the nodes of a problem with the weights of the operators on their edges.
+
+        Args:
+            system: gives box and domain.
+            number: of the problem; nodes that are the same for all do not depend on it.
+
+        Returns:
+            A graph as `solvers.operators.grid_graph` describes it, with `edge_attr`
+            `[E, dimension + 1]`, see `relative_positions`.
+
+        Raises:
+            ArgumentError: if the domain cannot have these nodes.
+        """
+        with on_cpu():
+            graph = self._grid(system) if self.name == "grid" else self._scattered(system, number)
+            graph.edge_attr = relative_positions(graph, self.spacing(system), self.periods(system))
+        return graph
+
+    def periods(self, system: System) -> Tensor | None:
+        """Return the lengths `[d]` of a periodic box; None of one that is not periodic."""
+        if self.boundary != "periodic":
+            return None
+        ends = (
+            torch.tensor(end, dtype=torch.float64, device="cpu")
+            for end in (system.lower, system.upper)
+        )
+        low, high = ends
+        return high - low
+
+    def spacing(self, system: System) -> float:
+        """Return the distance of neighbours along the shortest side, in units of length."""
+        gaps = self.per_side - (self.boundary != "periodic")
+        return float(system.geometry.side) / gaps
+
+    def _grid(self, system: System) -> Data:
+        if not system.on_box:
+            wanted = "be cloud or triangulation on another domain than the box"
+            raise ArgumentError("nodes", wanted, "'grid'")
+        shape = (self.per_side,) * system.dimension
+        try:
+            return grid_graph(
+                shape, system.lower, system.upper, boundary=self.boundary, order=self.order
+            )
+        except ValueError as error:
+            raise _too_few(self.per_side, error) from None
+
+    def _scattered(self, system: System, number: int) -> Data:
+        if system.dimension != 2:
+            raise ArgumentError(
+                "nodes", "be grid in another number of dimensions than two", self.name
+            )
+        geometry, spacing = system.geometry, self.spacing(system)
+        seed = _SEED + (number if self.own else 0)
+        points, outer = scattered_nodes(geometry, spacing, seed)
+        given = outer if self.boundary == "dirichlet" else torch.zeros_like(outer)
+        try:
+            if self.name == "cloud":
+                normals = torch.zeros_like(points)
+                if self.boundary == "neumann":
+                    normals[outer] = geometry.normals(points[outer])
+                return cloud_graph(points, order=self.order, dirichlet=given, normals=normals)
+            triangles = triangulate(geometry, points, spacing)
+            return triangulation_graph(points, triangles, order=self.order, boundary=given)
+        except ValueError as error:
+            raise _too_few(self.per_side, error) from None
+
+
+def _too_few(per_side: int, error: ValueError) -> ArgumentError:
+    wanted = f"be more for such operators ({str(error).rstrip('.')})"
+    return ArgumentError("nodes_per_side", wanted, per_side)
+
+
+def relative_positions(graph: Data, spacing: float, periods: Tensor | None = None) -> Tensor:
+    """Return where the source of each edge lies as seen from its target, and how far away.
+
+    Args:
+        graph: with `pos` `[n, d]` and `edge_index` `[2, E]`.
+        spacing: unit of length.
+        periods: lengths `[d]` of a periodic box, across whose sides the nearest image counts; None
+            of one that is not periodic.
+
+    Returns:
+        Differences of position and their length `[E, d + 1]`, in units of `spacing`, in the float
+        type of the positions.
+    """
+    source, target = graph.edge_index
+    difference = graph.pos[source] - graph.pos[target]
+    if periods is not None:
+        periods = periods.to(difference)
+        difference = difference - periods * (difference / periods).round()
+    length = difference.square().sum(dim=1, keepdim=True).sqrt()
+    return torch.cat((difference, length), dim=1) / spacing

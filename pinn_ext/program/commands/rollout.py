@@ -1,0 +1,102 @@
+"""`pinn-ext rollout RUN steps=N`: a network that steps, from its own states, on unseen problems."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+from pinn_ext.checks import check_number
+from pinn_ext.files import replace_file, shortened
+from pinn_ext.program.commands.options import Options, check_run
+from pinn_ext.program.composition import Refused, refusals
+from pinn_ext.program.progress import Progress, say, say_loading
+from pinn_ext.program.trained.places import check_targets
+
+_NAME = "rollout.png"
+_MOST = 10_000
+
+
+def rollout(arguments: list[str]) -> int:
+    """Print the errors of a roll-out over time, and write them and a picture into files.
+
+    Args:
+        arguments: of the command line, those after `rollout`.
+
+    Returns:
+        The exit status 0.
+
+    Raises:
+        Refused: if an argument, the run or a file cannot be used, in one sentence.
+    """
+    given = _options().parse_args(arguments)
+    file, steps = check_run(given), _steps(given.settings)
+    out = file.parent / _NAME if given.out is None else Path(given.out)
+    beside = out.with_suffix(".csv")
+    with refusals():
+        check_targets(out, given.overwrite, (".png",))
+        check_targets(beside, given.overwrite, (".csv",))
+    say_loading()
+    from pinn_ext.program.families import stepper
+    from pinn_ext.reports.field_plots import rollouts
+    from pinn_ext.reports.growing_file import csv_line
+
+    with refusals():
+        own = stepper.load_stepper(given.run, best=given.best, dtype=given.dtype)
+        steps = own.family.steps if steps is None else steps
+        with Progress() as progress:
+            progress.count(own.config.dataset.num_test, 0, "reference")
+            problems = own.test_problems(steps, progress.advance)
+        found = stepper.compare(own, problems)
+    rows, picture = stepper.table(found), io.BytesIO()
+    say(f"{len(problems)} unseen problems, steps of {own.family.horizon:g}, network {own.file}:")
+    for line in stepper.lines(found, rows):
+        say(line)
+    rollouts.draw(picture, found.rollout)
+    table = csv_line(list(rows[0])) + "".join(csv_line(list(row.values())) for row in rows)
+    for path, content in ((out, picture.getvalue()), (beside, table)):
+        try:
+            replace_file(path, content)
+        except OSError as error:
+            raise Refused(f"{shortened(path)} cannot be written ({error.strerror}).") from error
+    say(f"Written: {out} and {beside.name}.")
+    return 0
+
+
+def _options() -> Options:
+    options = Options("rollout", "Print errors of a network that steps, from its own states.")
+    options.add_argument("run", metavar="RUN", help="folder of a run, or a checkpoint")
+    options.add_argument(
+        "settings", nargs="*", metavar="steps=N", help="length (default: that of the references)"
+    )
+    options.add_argument(
+        "--best", action="store_true", help="the best network by validation losses"
+    )
+    options.add_argument(
+        "--dtype",
+        choices=("float32", "float64"),
+        help="float type to compute in (default: that of the run)",
+    )
+    options.add_argument(
+        "--out", metavar="FILE", help=f".png (default: {_NAME} in the folder of the run)"
+    )
+    options.add_overwrite()
+    options.set_defaults(problem_file=None)
+    return options
+
+
+def _steps(settings: list[str]) -> int | None:
+    """Return the number in `steps=N`, None if there is none.
+
+    Raises:
+        Refused: if it is none, or something else is set.
+    """
+    steps = None
+    for setting in settings:
+        key, _, value = setting.partition("=")
+        if key != "steps":
+            raise Refused(f"`rollout` has the setting steps=N, got {setting!r}.")
+        if not value.isdecimal():
+            raise Refused(f"`steps` must be a whole number in [1, {_MOST}], got {value!r}.")
+        with refusals():
+            steps = int(check_number("steps", int(value), 1, _MOST, integer=True))
+    return steps

@@ -1,0 +1,151 @@
+"""A run on a family of problems: its data sets, its loss terms and its network that steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import torch
+
+from pinn_ext.checks import ArgumentError
+from pinn_ext.datasets.families.batches import FamilyBatches
+from pinn_ext.datasets.families.family import Family
+from pinn_ext.datasets.families.graphs import FamilyGraphs
+from pinn_ext.files import RunError
+from pinn_ext.losses.families_from_config import (
+    family_of,
+    family_step,
+    keys_named,
+    step_loss,
+    stepping_network,
+)
+from pinn_ext.losses.rollout import RolloutErrors
+from pinn_ext.losses.step_loss import StepLoss
+from pinn_ext.networks.graph_networks import GraphStepper
+from pinn_ext.schema import Config
+
+if TYPE_CHECKING:
+    from pinn_ext.dde.data.family_data import FamilyData
+
+
+@dataclass(frozen=True, eq=False)
+class FamilyParts:
+    """What a run on a family is made of.
+
+    Attributes:
+        loss: the loss terms.
+        network: on its device.
+        data: the problems as DeepXDE data.
+        validation: measures errors of each epoch.
+        test: measures those of the report.
+        notes: what is to be said before the training, a line each.
+    """
+
+    loss: StepLoss
+    network: GraphStepper
+    data: FamilyData
+    validation: RolloutErrors
+    test: RolloutErrors
+    notes: list[str]
+
+
+def checked_loss(cfg: Config) -> StepLoss:
+    """Refuse a family that cannot be run, before a folder is made.
+
+    Args:
+        cfg: the configuration, each of whose values is in range.
+
+    Returns:
+        The loss terms, with the family.
+
+    Raises:
+        ArgumentError: naming the key, what is allowed and what came.
+    """
+    family = family_of(cfg)
+    return step_loss(cfg, family, family_step(cfg, family))
+
+
+def graphs_of(
+    cfg: Config, family: Family, split: str, advance: Callable[[int], None] | None = None
+) -> FamilyGraphs:
+    """Return the problems of a split, from their file or made now.
+
+    Args:
+        cfg: the configuration.
+        family: what the problems are.
+        split: one of `pinn_ext.datasets.families.graphs.SPLITS`.
+        advance: is called after each reference trajectory.
+
+    Returns:
+        As many as `dataset` says.
+
+    Raises:
+        RunError: if one cannot be made, or the file cannot be written.
+    """
+    dataset = cfg.dataset
+    counts = {
+        "train": dataset.num_graphs,
+        "validation": dataset.num_validation,
+        "test": dataset.num_test,
+    }
+    try:
+        with keys_named():
+            root = dataset.family.root
+            return FamilyGraphs(root, family, split, counts[split], advance=advance)
+    except ArgumentError as error:
+        raise RunError(str(error)) from None
+    except OSError as error:
+        raise RunError(f"The folder {root} cannot be written ({error.strerror}).") from None
+
+
+def parts(cfg: Config, loss: StepLoss, device: torch.device, *, by_time: bool) -> FamilyParts:
+    """Build what a run on a family is made of, in torch's default float type.
+
+    Args:
+        cfg: the configuration, checked.
+        loss: of `checked_loss`.
+        device: where the network is to lie.
+        by_time: see `FamilyData`.
+
+    Returns:
+        What is to be trained, nothing trained.
+
+    Raises:
+        RunError: if a problem cannot be made.
+    """
+    from pinn_ext.dde.data.family_data import FamilyData
+
+    family, dtype = loss.family, torch.get_default_dtype()
+    train, validation, test = (graphs_of(cfg, family, s) for s in ("train", "validation", "test"))
+    network = stepping_network(cfg, family).to(device)
+    data = FamilyData(
+        loss,
+        FamilyBatches(train, loss.step, device, dtype),
+        FamilyBatches(validation, loss.step, device, dtype),
+        network,
+        batch_size=cfg.dataset.batch_size,
+        rollout=cfg.dataset.family.rollout,
+        seed=cfg.seed,
+        device=device,
+        by_time=by_time,
+    )
+    notes = [
+        *family.text(),
+        f"Steps of {family.horizon:g}; the Runge-Kutta step of the loss is {loss.step:.3g}, "
+        f"{family.horizon / loss.step:.3g} of which are one. References: scipy's DOP853, "
+        f"rtol 1e-10, from which 1e-8 differs by {test.converged:.1e}.",
+    ]
+    return FamilyParts(
+        loss,
+        network,
+        data,
+        RolloutErrors(validation, loss.step, device, dtype),
+        RolloutErrors(test, loss.step, device, dtype),
+        notes,
+    )
+
+
+def longer(family: Family, steps: int) -> Family:
+    """Return the same family with references of another length."""
+    return replace(family, steps=steps)
