@@ -13,13 +13,13 @@ FOLDER = Path(__file__).resolve().parent.parent / "records"
 HEAD = """# Records
 
 Problems on which others have published errors, each by a DeepXDE script of about a hundred lines in
-`benchmarks/records/`. This page is made by `python docs/write_records.py` from the rows that
-`python benchmarks/records.py --case NAME --out benchmarks/records/results/NAME.json` has written.
+`benchmarks/records/`. `python docs/write_records.py` makes this page from the rows that
+`python benchmarks/records.py --case NAME --out benchmarks/records/results/NAME.json` writes.
 
-Seconds are those of one processor core, for building and training: the machine was shared, and its clock would
-have counted the work of others. A budget of ten minutes on two cores is met by {both} seconds of one.
-Errors are relative L2 norms against a solution that is exact or was computed by another method; each script says
-which. The trivial error is that of a network that returns zero.
+Seconds are those of one processor core, for building and training: the machine was shared, and a
+clock would have counted the work of others. A budget of ten minutes on two cores is {both} of them.
+Errors are relative L2 norms against a solution that is exact or was computed by another method;
+each script says which. The trivial error is that of a network that returns zero.
 """
 
 
