@@ -10,8 +10,8 @@ points that no training has seen, after Adam, after a quarter of the seconds and
 the lowest until then; `trivial` is what a network that returns zero scores. A row with seed
 "median" stands for a case, size and method: medians over the seeds; `ratio_quarter` and `ratio_end`
 are the error of the better of L-BFGS and NNCG over its own, above 1 where it is ahead. An iteration
-that has begun is finished. With `--seconds 1200` the quarter is five minutes. `--core-seconds` counts the
-processor's seconds, on a machine that has other work as well.
+that has begun is finished. With `--seconds 1200` the quarter is five minutes. `--core-seconds`
+counts the seconds of the processor, on a machine that has other work as well.
 """
 
 from __future__ import annotations

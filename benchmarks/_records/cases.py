@@ -105,4 +105,43 @@ CASES = {
             ),
         ),
     ),
+    "gray_scott": Case(
+        "Gray-Scott of jaxpi, t <= 0.5",
+        30,
+        (
+            Goal(
+                "uv", 8e-4, 1e-4, 8.42e-4,
+                "Scale-PINN, the best of 5 seeds, whose mean is 1.4e-3; 678 s of an RTX 3090",
+            ),
+            Goal(
+                "uv_last", 1.6e-3, 1e-4, 1.6e-3,
+                "Scale-PINN, the best of 5 seeds, 1.6e-3 to 5.2e-3; 678 s of an RTX 3090",
+            ),
+            Goal("u", 8e-4, 1e-4),
+            Goal("v", 8e-4, 1e-4),
+        ),
+    ),
+    "cavity": Case(
+        "Lid-driven cavity, Re = 100, lid 4x(1 - x)",
+        20,
+        (
+            Goal(
+                "uvp", 6e-4, 1e-4, 1.13e-4,
+                "DSGNAR, 403 s of an H100; 6.3e-4 in 80 s of it, arXiv:2607.02194; 1.4e-2, "
+                "Scale-PINN",
+            ),
+        ),
+    ),
+    "kovasznay": Case(
+        "Kovasznay's flow, Re = 40",
+        12,
+        (
+            Goal(
+                "uvp", 1e-6, 1e-8, 1.37e-6,
+                "Gauss-Newton natural gradients, 7,953 parameters, 12 min of an RTX 4090, "
+                "kle-hauzenberg/revisiting-gnng",
+            ),
+        ),
+        smooth=True,
+    ),
 }  # fmt: skip

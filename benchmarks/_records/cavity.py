@@ -1,25 +1,33 @@
-"""The lid-driven cavity by Chebyshev collocation of its stream function, as a reference.
+"""A reference for the lid-driven cavity: Chebyshev polynomials for its stream function.
 
-Steady Navier-Stokes on the unit square, at rest on three walls, `u = 4 x (1 - x)` on the lid y = 1. With
-`u = psi_y, v = -psi_x, w = lap psi` it is `u w_x + v w_y = lap w / Re`.
+Steady Navier-Stokes on the unit square, at rest on three walls, `u = 4 x (1 - x)` on the lid y = 1.
+With `u = psi_y, v = -psi_x, w = lap psi` it is `u w_x + v w_y = lap w / Re`.
 
-The lid's speed has a slope of 4 in its corners, where the side walls stand still: there the velocity has no
-gradient, and the pressure a logarithm. Both belong to the solution of Stokes' equations in a corner with these
-walls, homogeneous of degree 2 (as that of Taylor's scraper is of degree 1: Batchelor, An Introduction to Fluid
-Dynamics, section 4.8). With X along the lid and Y down the side wall, from the corner, and `a = atan2(X, Y)`,
+The lid's speed has a slope of 4 in its corners, where the side walls stand still: there the
+velocity has no gradient, and the pressure a logarithm. Both belong to the solution of Stokes'
+equations in a corner with such walls. With X along the lid and Y down the side wall, from the
+corner, and the angle `a = atan2(X, Y)`, it is
 
-    psi = 2 X (Y a - X pi/2 ...)
+    psi = 2 (X^2 + Y^2) a - 2 X Y - pi X^2,    p = +-(8 / Re) log(X^2 + Y^2) / 2,
 
-It is subtracted, and what is left is smooth enough for polynomials.
++ on the left, - on the right. (That of a lid of constant speed, homogeneous of degree 1 in place of
+2, is Taylor's: Batchelor, An Introduction to Fluid Dynamics, section 4.8.) It is subtracted; what
+is left is smooth enough for polynomials. The pressure is integrated from the momentum equations.
+
+`python benchmarks/_records/cavity.py` builds the stored solution, two minutes of a core, and says
+how far it is from one of lower degree.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 Array = np.ndarray
+FILE = Path(__file__).with_name("cavity_re100.npz")
+DEGREE = 64
 
 
 @dataclass(frozen=True)
@@ -126,7 +134,12 @@ def _lift(x: Array, corner: dict[str, Array]) -> Array:
 
 
 def _bubble(
-    x: Array, first: Array, lift: Array, corner: dict[str, Array], viscosity: float, tolerance: float
+    x: Array,
+    first: Array,
+    lift: Array,
+    corner: dict[str, Array],
+    viscosity: float,
+    tolerance: float,
 ) -> Array:
     """Return what is missing from `lift` `[N + 1, N + 1]`, 0 with its slope on all walls."""
     one, two, three, four = _clamped(x, first)
@@ -160,9 +173,10 @@ def _bubble(
 
 
 def _clamped(x: Array, first: Array) -> tuple[Array, Array, Array, Array]:
-    """Return four derivatives at the inner nodes of polynomials that are 0 with their slope at the ends.
+    """Return four derivatives at the inner nodes of polynomials with clamped ends.
 
-    They are `b q`, `b = x (1 - x)`, with a polynomial q that is 0 at the ends.
+    The polynomials and their slopes are 0 at both ends, so they are `b q`, `b = x (1 - x)`, with a
+    polynomial q that is 0 at the ends.
     """
     inner = slice(1, -1)
     powers = [np.eye(len(x)), first]
@@ -227,3 +241,41 @@ def _interpolation(nodes: Array, x: Array) -> Array:
     rows[hit.any(axis=1)] = 0.0
     rows[hit] = 1.0
     return rows / rows.sum(axis=1, keepdims=True)
+
+
+# ---- the stored solution ----------------------------------------------------------------------
+
+
+def middles(cells: int = 200) -> Array:
+    """Return the middles of cells x cells squares, `[cells^2, 2]`."""
+    axis = (np.arange(cells) + 0.5) / cells
+    return np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1).reshape(-1, 2)
+
+
+def stored(path: Path = FILE) -> Cavity:
+    """Return the solution that lies in this folder, of degree 64 at Re = 100."""
+    with np.load(path, allow_pickle=False) as file:
+        return Cavity(float(file["reynolds"]), file["nodes"], file["smooth"], float(file["curl"]))
+
+
+def difference(one: Cavity, other: Cavity) -> Array:
+    """Return the relative L2 difference of u, v and p, the mean of p removed."""
+    found, true = (each.evaluate(middles()) for each in (one, other))
+    miss = found - true
+    miss[:, 2] -= miss[:, 2].mean()
+    true[:, 2] -= true[:, 2].mean()
+    return np.linalg.norm(miss, axis=0) / np.linalg.norm(true, axis=0)
+
+
+def main() -> None:
+    """Build the stored solution, and compare it with one of lower degree."""
+    coarse, fine = solve(DEGREE - 8), solve(DEGREE)
+    u, v, p = difference(coarse, fine)
+    print(f"degree {DEGREE - 8} against {DEGREE}: u {u:.1e}, v {v:.1e}, p {p:.1e}")
+    arrays = {"nodes": fine.nodes, "smooth": fine.smooth}
+    np.savez_compressed(FILE, **arrays, curl=fine.curl, reynolds=fine.reynolds)
+    print(f"written: {FILE}")
+
+
+if __name__ == "__main__":
+    main()
