@@ -258,9 +258,9 @@ def stored(path: Path = FILE) -> Cavity:
         return Cavity(float(file["reynolds"]), file["nodes"], file["smooth"], float(file["curl"]))
 
 
-def difference(one: Cavity, other: Cavity) -> Array:
+def difference(one: Cavity, other: Cavity, cells: int = 200) -> Array:
     """Return the relative L2 difference of u, v and p, the mean of p removed."""
-    found, true = (each.evaluate(middles()) for each in (one, other))
+    found, true = (each.evaluate(middles(cells)) for each in (one, other))
     miss = found - true
     miss[:, 2] -= miss[:, 2].mean()
     true[:, 2] -= true[:, 2].mean()
