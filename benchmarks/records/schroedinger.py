@@ -62,22 +62,20 @@ def errors(found, true):
     return {name: np.linalg.norm(f - r) / np.linalg.norm(r) for name, (f, r) in both.items()}
 
 
-def build(points=4000, width=24, seed=0):
-    dde.config.set_default_float("float64")  # before data and network are built
-    dde.config.set_random_seed(seed)
+def build(slab, points, width, seed):
+    """Return a compiled model on the times of a slab."""
     draw = np.random.default_rng(seed)
-    x = abs(draw.normal(0, 2, points))  # half the line, as all is even
-    anchors = np.column_stack((np.minimum(x, 12), draw.uniform(0, END, points)))
-    line, times = dde.geometry.Interval(0, 12), dde.geometry.TimeDomain(0, END)
+    x = np.minimum(abs(draw.normal(0, 2, points)), 12)  # half the line, as all is even
+    anchors = np.column_stack((x, draw.uniform(slab.lower, slab.upper, points)))
+    line, times = dde.geometry.Interval(0, 12), dde.geometry.TimeDomain(slab.lower, slab.upper)
     domain = dde.geometry.GeometryXTime(line, times)
     data = dde.data.TimePDE(domain, pde, [], num_domain=0, anchors=anchors)
 
     def features(x):
-        return torch.cat((2 / torch.cosh(x[:, :1]) - 1, 4 / np.pi * x[:, 1:] - 1), dim=1)
+        return torch.cat((2 / torch.cosh(x[:, :1]) - 1, 2 * slab.ramp(x) - 1), dim=1)
 
     def start_and_decay(x, y):
-        s = 1 / torch.cosh(x[:, :1])
-        return torch.cat((2 * s, 0 * s), dim=1) + x[:, 1:] * s * y
+        return slab.start(x) + slab.ramp(x) / torch.cosh(x[:, :1]) * y
 
     net = dde.nn.FNN([2, width, width, width, 2], "tanh", "Glorot normal")
     net.apply_feature_transform(features)
@@ -87,20 +85,31 @@ def build(points=4000, width=24, seed=0):
     return model
 
 
-def solve(seconds=SECONDS, seed=0, look=None):
-    """Train; return what gives u and v [N, 2] at points [N, 2], and facts for the table.
+def solve(seconds=SECONDS, seed=0, look=None, slabs=4, points=2500, width=18, every=50, tol=0, gn={}):
+    """Train; return what gives u and v [N, 2] at points [N, 2], and facts for the table."""
+    dde.config.set_default_float("float64")  # before data and network are built
+    dde.config.set_random_seed(seed)
+    whole = CoreSeconds(seconds)
 
-    `look(predict)` may return errors by name, which are printed in the course of it.
-    """
-    model = build(seed=seed)
-    clock = CoreSeconds(seconds, look and (lambda: look(model.predict)))
-    pinn_ext.train_gauss_newton(model, 10**6, tolerance=0, callbacks=[clock], verbose=0)
-    facts = {
-        "parameters": sum(p.numel() for p in model.net.parameters()),
-        "points": len(model.data.train_x_all),
-        "iterations": clock.steps,
-    }
-    return model.predict, facts
+    def initial(x):
+        return torch.cat((2 / torch.cosh(x[:, :1]), 0 * x[:, :1]), dim=1)
+
+    def train(model, slab):
+        x, t = np.meshgrid(np.linspace(0, 12, 241), np.linspace(slab.lower, slab.upper, 20))
+        own = np.column_stack((x.ravel(), t.ravel()))
+        look = lambda: {**errors(model.predict(own), exact(own)), "loss": float(model.train_state.loss_train.sum())}
+        clock = CoreSeconds(whole.left / (slab.count - slab.number), look, every)
+        pinn_ext.train_gauss_newton(model, 10**6, tolerance=tol, callbacks=[clock], verbose=0, **gn)
+        facts["iterations"] += clock.steps
+
+    facts = {"iterations": 0}
+    solution = pinn_ext.march(
+        lambda slab: build(slab, points, width, seed), np.linspace(0, END, slabs + 1), initial, train=train
+    )
+    nets = [model.net for model in solution.models]
+    facts["parameters"] = sum(p.numel() for net in nets for p in net.parameters())
+    facts["points"] = points * slabs
+    return solution.predict, facts
 
 
 if __name__ == "__main__":
