@@ -6,6 +6,7 @@ t, so that ends and start need no rows; the coefficients are found by Newton's m
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any, NamedTuple
 
@@ -94,7 +95,7 @@ def solve(points: np.ndarray, seed: int) -> tuple[np.ndarray, dict[str, Any]]:
             base = base + torch.cat((c.value @ found[k], c.bend @ found[k]), dim=1)
         return base
 
-    for number, (lower, upper) in enumerate(zip(edges, edges[1:], strict=False)):
+    for number, (lower, upper) in enumerate(itertools.pairwise(edges)):
         x = (2 * torch.randn(POINTS, 1)).abs().clamp(max=12)
         t = lower + (upper - lower) * torch.rand(POINTS, 1)
         bases.append(SinusoidalBasis.random(2, WAVES, sigma=SCALE))

@@ -62,7 +62,9 @@ def build(slab, points, width, seed, waves=WAVES):
     line, times = dde.geometry.Interval(-1, 1), dde.geometry.TimeDomain(slab.lower, slab.upper)
     domain = dde.geometry.GeometryXTime(line, times)
     draw = np.random.default_rng(seed)
-    anchors = np.column_stack((draw.uniform(-1, 1, points), draw.uniform(slab.lower, slab.upper, points)))
+    anchors = np.column_stack(
+        (draw.uniform(-1, 1, points), draw.uniform(slab.lower, slab.upper, points))
+    )
     data = dde.data.TimePDE(domain, pde, [], num_domain=0, anchors=anchors)
     net = dde.nn.FNN([2 * waves + 1, width, width, width, 1], "tanh", "Glorot normal")
 
@@ -78,7 +80,18 @@ def build(slab, points, width, seed, waves=WAVES):
     return model
 
 
-def solve(seconds=SECONDS, seed=0, look=None, points=POINTS, width=WIDTH, every=50, edges=EDGES, waves=WAVES, gn={}):
+def solve(
+    seconds=SECONDS,
+    seed=0,
+    look=None,
+    points=POINTS,
+    width=WIDTH,
+    every=50,
+    edges=EDGES,
+    waves=WAVES,
+    gn={},
+    round=10**6,
+):
     """Train; return what gives u [N, 1] at points [N, 2], and facts for the table."""
     dde.config.set_default_float("float64")  # before data and network are built
     dde.config.set_random_seed(seed)
@@ -88,12 +101,20 @@ def solve(seconds=SECONDS, seed=0, look=None, points=POINTS, width=WIDTH, every=
         nonlocal steps
         x, t = np.meshgrid(np.linspace(-1, 1, 200), np.linspace(slab.lower, slab.upper, 6))
         own = np.column_stack((x.ravel(), t.ravel()))
-        lk = lambda: {**errors(model.predict(own), exact(own)), "loss": float(model.train_state.loss_train.sum())}
+        lk = lambda: {
+            **errors(model.predict(own), exact(own)),
+            "loss": float(model.train_state.loss_train.sum()),
+        }
         clock = CoreSeconds(whole.left / (slab.count - slab.number), lk, every)
-        pinn_ext.train_gauss_newton(model, 10**6, tolerance=0, callbacks=[clock], verbose=0, **gn)
+        while clock.left > 0:
+            pinn_ext.train_gauss_newton(
+                model, round, tolerance=0, callbacks=[clock], verbose=0, **gn
+            )
         steps += clock.steps
 
-    solution = pinn_ext.march(lambda slab: build(slab, points, width, seed, waves), edges, initial, train=train, order=3)
+    solution = pinn_ext.march(
+        lambda slab: build(slab, points, width, seed, waves), edges, initial, train=train, order=3
+    )
     nets = [model.net for model in solution.models]
     parameters = sum(p.numel() for net in nets for p in net.parameters())
     facts = {"parameters": parameters, "points": points * len(nets), "iterations": steps}
