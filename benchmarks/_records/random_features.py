@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from _records import feature_breather
+
 MISSING = (
     "Without fastlsq the row of random features is left out: pip install --no-deps fastlsq adds it."
 )
@@ -19,7 +21,7 @@ MISSING = (
 Solver = Callable[[np.ndarray, int], tuple[np.ndarray, dict[str, Any]]]
 """Takes points [N, d] and a seed; returns fields [N, k] and facts for the table."""
 
-SOLVERS: dict[str, Solver] = {}
+SOLVERS: dict[str, Solver] = {"schroedinger": feature_breather.solve}
 
 
 def installed() -> bool:
