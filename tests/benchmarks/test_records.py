@@ -27,7 +27,10 @@ STORED = {
 }
 
 
-@pytest.fixture(params=NAMES)
+SLOW = ["gray_scott"]  # its truth is carried through 26 times
+
+
+@pytest.fixture(params=[pytest.param(n, marks=[pytest.mark.slow] * (n in SLOW)) for n in NAMES])
 def script(request):
     module = importlib.import_module(request.param)
     module.case = CASES[request.param]
