@@ -19,7 +19,7 @@ from _clock import CoreSeconds
 import pinn_ext
 from pinn_ext.networks import Sine, init_sine
 
-SECONDS = 720.0  # of one core
+SECONDS = 120.0  # of one core
 RE = 40.0
 LOW, HIGH = [-0.5, -0.5], [1.0, 1.5]
 
