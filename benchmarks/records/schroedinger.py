@@ -21,7 +21,7 @@ from scipy.stats import norm, qmc
 
 import pinn_ext
 
-SECONDS = 480.0  # of one core
+SECONDS = 360.0  # of one core
 END = np.pi / 2
 SLABS, POINTS, WIDTH = 6, 2048, 18  # points of a slab
 

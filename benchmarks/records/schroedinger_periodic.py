@@ -25,7 +25,7 @@ from scipy.stats import norm, qmc
 import pinn_ext
 from pinn_ext import references
 
-SECONDS = 300.0  # of one core
+SECONDS = 200.0  # of one core
 END = np.pi / 2
 SLABS, POINTS, WIDTH = 4, 4096, 20  # points of a slab
 MODES = 200  # of the waves that the kink is made of
