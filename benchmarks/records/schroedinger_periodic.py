@@ -24,6 +24,7 @@ from scipy.stats import norm, qmc
 
 import pinn_ext
 from pinn_ext import references
+from pinn_ext.dde.slabs.kept_start import KeptStart
 
 SECONDS = 200.0  # of one core
 END = np.pi / 2
@@ -98,9 +99,13 @@ def build(slab, seed):
         bands = torch.cos(np.pi / 5 * p), torch.cos(np.pi / 2.5 * p)
         return torch.cat((*bands, 2 * peak - 1, 2 * slab.ramp(x) - 1), dim=1)
 
+    def since_start(x):
+        return waves(x[:, :1], x[:, 1:]) - waves(x[:, :1], slab.lower + 0 * x[:, 1:])
+
+    kept = KeptStart(since_start, order=2)  # with its derivatives, once for each set of points
+
     def transform(x, y):
-        p, t = x[:, :1], x[:, 1:]
-        return slab.transform(x, y) + waves(p, t) - waves(p, slab.lower + 0 * t)
+        return slab.transform(x, y) + kept(x)
 
     net.apply_feature_transform(features)
     net.apply_output_transform(transform)
