@@ -22,8 +22,8 @@ from scipy.stats import qmc
 import pinn_ext
 from pinn_ext import references
 
-SECONDS = 240.0  # of one core
-POINTS, WIDTH = 8192, 22
+SECONDS = 120.0  # of one core
+POINTS, WIDTH = 4096, 20
 NU = 0.01 / np.pi
 
 

@@ -21,9 +21,9 @@ from scipy.stats import norm, qmc
 
 import pinn_ext
 
-SECONDS = 360.0  # of one core
+SECONDS = 160.0  # of one core
 END = np.pi / 2
-SLABS, POINTS, WIDTH = 6, 2048, 18  # points of a slab
+SLABS, POINTS, WIDTH = 4, 2048, 18  # points of a slab
 
 
 def pde(x, y):
