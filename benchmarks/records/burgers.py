@@ -22,7 +22,7 @@ from scipy.stats import qmc
 import pinn_ext
 from pinn_ext import references
 
-SECONDS = 120.0  # of one core
+SECONDS = 70.0  # of one core
 POINTS, WIDTH = 4096, 20
 NU = 0.01 / np.pi
 
