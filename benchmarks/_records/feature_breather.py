@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 END = math.pi / 2
-SLABS, WAVES, POINTS, SCALE = 4, 300, 2000, 3.0
+SLABS, WAVES, POINTS, SCALE = 4, 300, 2000, 5.0
 LARGEST_STEPS = 20
 
 

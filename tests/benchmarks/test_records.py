@@ -41,6 +41,7 @@ def tensor(values, **options):
     return torch.tensor(values, dtype=torch.float64, **options)
 
 
+@pytest.mark.slow
 def test_a_script_has_the_measures_of_its_goals_and_keeps_its_budget(script):
     points, true = script.truth()
     assert len(points) == len(true) and np.isfinite(true).all()
