@@ -23,7 +23,7 @@ import pinn_ext
 from pinn_ext import references
 from pinn_ext.networks import Sine, init_sine
 
-SECONDS = 1800.0  # of one core
+SECONDS = 560.0  # of one core
 EDGES = (0, 0.004, 0.01, 0.02, 0.035, 0.06, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5)
 
 
