@@ -11,6 +11,12 @@ finished, so it can be more than was asked for. `iterations` are DeepXDE's.
 A row with seed "median" stands for a case and a method: medians over the seeds; `ratio` is the
 `worst` of the best other method over its own, above 1 for the best; `seconds_to_match` is when it
 got to that of the best other method (looked at 40 times a training).
+
+`--compare-to FOLDER` trains by Gauss-Newton alone, each case with this checkout and with the one in
+FOLDER in turns, so that both meet the same machine. Seconds are then those of the process's cores;
+`aim` is twice the error that the other checkout ended with, `seconds_to_aim` when each got there
+(looked at 60 times), `ratio` that of this checkout over it: below 1 in the row "other" where this
+one is faster.
 """
 
 from __future__ import annotations
@@ -94,6 +100,25 @@ def warm_up(methods: list[str], device: str) -> None:
         row_of("coupled_burgers", method, 0, 0.01, device)
 
 
+def beside(
+    other: Path, cases: list[str], seeds: int, seconds: float, threads: int
+) -> list[dict[str, Any]]:
+    """Train every case and seed with this checkout and another; return rows and medians."""
+    from _gauss_newton import side_by_side
+
+    if not (other / "pinn_ext" / "__init__.py").is_file():
+        sys.exit(f"`--compare-to` must be a checkout of this project, got {other}.")
+    rows = []
+    for case in cases:
+        for seed in range(seeds):
+            both = side_by_side.compare(other, case, seed, seconds, threads)
+            rows += side_by_side.rows_of(both, case, seed)
+            told = ", ".join(f"{row['checkout']} {row['worst']:.2e}" for row in rows[-2:])
+            text = f"{case} {seed}: {told}, ratio {_common.cell(rows[-1]['ratio'])}"
+            print(f"{time.perf_counter() - START:6.0f} s  {text}", file=sys.stderr, flush=True)
+    return rows + side_by_side.medians(rows)
+
+
 def main() -> None:
     """Train every case with every method and seed."""
     parser = _common.parser(__doc__.splitlines()[0])
@@ -102,12 +127,15 @@ def main() -> None:
     parser.add_argument("--cases", metavar="NAME[,NAME]")
     parser.add_argument("--methods", metavar="NAME[,NAME]")
     parser.add_argument("--threads", default="2", metavar="N")
+    parser.add_argument("--compare-to", type=Path, metavar="FOLDER", help="another checkout")
     _devices.add_argument(parser)
     args = parser.parse_args()
     (threads,) = _common.numbers("--threads", args.threads, 1)
     (seeds,) = _common.numbers("--seeds", args.seeds, 1)
     if not 0 < args.seconds < math.inf:
         sys.exit(f"`--seconds` must be positive, got {args.seconds}.")
+    if args.compare_to is not None and (args.methods or args.device != "cpu"):
+        sys.exit("`--compare-to` trains by Gauss-Newton on the CPU: no --methods, no --device.")
     restart(threads)
     from _gauss_newton.cases import CASES
     from _gauss_newton.methods import METHODS
@@ -115,6 +143,11 @@ def main() -> None:
     cases = _common.chosen("--cases", args.cases or ",".join(CASES), CASES)
     methods = _common.chosen("--methods", args.methods or ",".join(METHODS), METHODS)
     device = _devices.named(args.device)
+    facts = _common.machine(device, seconds=args.seconds)
+    if args.compare_to is not None:
+        rows = beside(args.compare_to, cases, seeds, args.seconds, threads)
+        _common.report(rows, args.out, facts)
+        return
     warm_up(methods, args.device)
     rows = []
     for case in cases:
@@ -124,7 +157,7 @@ def main() -> None:
                 rows.append(row)
                 text = f"{case} {method} {seed}: {row['worst']:.2e} in {row['seconds']:.1f} s"
                 print(f"{time.perf_counter() - START:6.0f} s  {text}", file=sys.stderr, flush=True)
-    _common.report(with_medians(rows), args.out, _common.machine(device, seconds=args.seconds))
+    _common.report(with_medians(rows), args.out, facts)
 
 
 if __name__ == "__main__":

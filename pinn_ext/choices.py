@@ -54,7 +54,7 @@ SCHEDULES = ("none", "cosine")
 KEPT = ("last", "best")
 """Which network of a run its report and pictures are about."""
 
-DAMPINGS = ("gain_ratio", "nielsen", "target")
+DAMPINGS = ("bold", "gain_ratio", "nielsen", "target")
 """Rules of the damping in the program's Gauss-Newton phase."""
 
 GN_WEIGHTS = ("keep", "balance")

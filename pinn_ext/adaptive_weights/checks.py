@@ -87,6 +87,19 @@ def conditions(given: Any, names: Sequence[str]) -> list[bool]:
     return [name in chosen for name in names]
 
 
+def needed_conditions(
+    strategy: Strategy, names: Sequence[str], held: Sequence[bool], weights: Sequence[float]
+) -> None:
+    """Refuse a strategy of conditions where no term with a weight is one."""
+    in_use = [i for i, weight in enumerate(weights) if weight > 0.0]
+    if strategy.needs_conditions and not any(held[i] for i in in_use):
+        raise ValueError(
+            f"Strategy {strategy.name!r} must have a condition or data among its loss terms, as it "
+            f"moves the weights of these alone, got only equations "
+            f"({', '.join(names[i] for i in in_use)})."
+        )
+
+
 def initial_weights(given: Any, names: Sequence[str], limits: WeightLimits | None) -> list[float]:
     """Return the weight of each term at the start; 0 or within the clamps, None for no clamps."""
     if not isinstance(given, Mapping):

@@ -157,6 +157,7 @@ class AdaptiveLossWeights(HeldWeights):
         self._initial = checked.initial_weights(
             initial_weights, self.loss_names, self.limits if method.limited else None
         )
+        checked.needed_conditions(method, self.loss_names, self._conditions, self._initial)
         # What changes in the course of a training, as it is before the first update.
         self._hold(self._initial)
         self.penalty = 0.0

@@ -93,6 +93,11 @@ class WeightSettings:
         """
         return replace(self, strategy=name, options=options, built=built)
 
+    @property
+    def needs_conditions(self) -> bool:
+        """Whether the strategy can do nothing where all terms are equations."""
+        return bool(getattr(self.method, "needs_conditions", False))
+
     def of_terms(self) -> WeightSettings:
         """Return settings that weigh terms: these, or `fixed` where the strategy weighs points."""
         return self.with_strategy("fixed") if isinstance(self.method, PointStrategy) else self

@@ -5,23 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from pinn_ext.strategies import Method
+
 
 def weights_text(weights: Mapping[str, float]) -> str:
     """Return weights on one line: `pde_1=0.12, ic_1=3.4`."""
     return ", ".join(f"{name}={weight:.3g}" for name, weight in weights.items())
 
 
-def start_text(strategy: str, names: Sequence[str], period: int, of_points: bool) -> str:
+def start_text(strategy: str, names: Sequence[str], period: int, method: Method) -> str:
     """Return what begins a training: `ema on 2 loss terms (pde_1, ic_1), one update each …`.
 
     Args:
-        strategy: its name.
+        strategy: name of the one at work.
         names: of the loss terms.
         period: iterations between two updates.
-        of_points: whether it moves weights of points.
+        method: that was asked for.
     """
     pace = "" if strategy == "fixed" else f", one update each {period} iterations"
-    if of_points:
+    if not method.limited and pace:
+        pace += ", without ratio cap and clamps"
+    if method.moves == "points":
         pace = ", point weights move at each step"
     return f"{strategy} on {len(names)} loss terms ({', '.join(names)}){pace}"
 
@@ -54,12 +58,15 @@ def pilots_table(rows: Iterable[Mapping[str, Any]]) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def closing_table(title: str, rows: Iterable[tuple[str, float, float, float, float]]) -> str:
+def closing_table(
+    title: str, rows: Iterable[tuple[str, float, float, float, float]], closing: str = ""
+) -> str:
     """Return the table that ends a training.
 
     Args:
         title: its first line.
         rows: of each term the name, raw loss first and last, weight first and last.
+        closing: the line below it, if any.
 
     Returns:
         Lines without a final newline.
@@ -69,4 +76,4 @@ def closing_table(title: str, rows: Iterable[tuple[str, float, float, float, flo
     lines = [title, f"  {'term':{width}}  raw loss first       last  weight first       last"]
     for name, first, last, old, new in rows:
         lines.append(f"  {name:{width}}  {first:14.3e}  {last:9.3e}  {old:12.3e}  {new:9.3e}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *([closing] if closing else [])])

@@ -9,6 +9,7 @@ import deepxde as dde
 
 from pinn_ext.dde.callback import AdaptiveWeights
 from pinn_ext.dde.messages import event_text
+from pinn_ext.measurements.alignment import SCORES
 from pinn_ext.reports.event_files import pairs_of
 
 
@@ -95,3 +96,6 @@ class TensorBoardLog(dde.callbacks.Callback):
         for a, b in pairs_of(names):
             tag = f"gradient_cosine/{names[a]}, {names[b]}"
             self._writer.add_scalar(tag, row["cosines"][a][b], row["step"])
+        for key in SCORES:
+            if row.get(key) is not None:
+                self._writer.add_scalar(f"gradients/{key}", row[key], row["step"])

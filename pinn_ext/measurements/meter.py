@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from pinn_ext.adaptive_weights import AdaptiveLossWeights
 from pinn_ext.checks import ArgumentError, check_list
+from pinn_ext.measurements.alignment import SCORES, scores
 from pinn_ext.measurements.gradients import (
     chosen_parameters,
     cosines,
@@ -37,7 +38,8 @@ class Meter:
     Attributes:
         gradients: of the last measurement, None where none was asked for.
         ntk: likewise, the traces per point of the units.
-        diagnosis: likewise, `{"names": [k], "norms": [k], "cosines": [k][k]}` if `diagnose`.
+        diagnosis: likewise, `{"names": [k], "norms": [k], "cosines": [k][k]}` if `diagnose`, and
+            what `alignment.scores` makes of them and the weights in force.
         wants_residuals: whether the step under way has to hand over its residuals.
         needs_of_others: statistics to take at the end of a period beside those of the strategy.
 
@@ -126,7 +128,19 @@ class Meter:
         vectors = self.diagnose or "gradient_vectors" in self._needs
         self.gradients = found = measure_gradients(losses, names, chosen, vectors=vectors)
         if self.diagnose:
-            self.diagnosis = {"names": names, "norms": found.norms, "cosines": cosines(found)}
+            norms, angles, weights = (
+                found.norms,
+                cosines(found),
+                list(manager.get_weights().values()),
+            )
+            own = [unit.weight_in(weights) for unit in manager.units]
+            self.diagnosis = {"names": names, "norms": norms, "cosines": angles}
+            self.diagnosis |= scores(norms, angles, own)
+
+    @property
+    def scores(self) -> dict[str, float | None]:
+        """What `alignment.scores` has said of the last measurement; empty without a diagnosis."""
+        return {} if self.diagnosis is None else {key: self.diagnosis[key] for key in SCORES}
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state of the random signs."""

@@ -45,10 +45,10 @@ class LossAggregator(nn.Module):
     `torch.distributed` the strategy sees the means over the processes, so that all of them hold
     the same weights; each process has to call it at each step.
 
-    Strategies that weigh points (`rba`, `sa_pinn`, `causal`) get residuals in place of losses. The
-    total is `sum_i w_i mean (f r)^2`; the factors f of the points move in each counted step
-    unless a residual is not finite, while the weights w stay, and the manager sees the means of
-    the raw squares. Each term is a block of points by itself; processes do not share factors.
+    Strategies that weigh points (`rba`, `sa_pinn`, `brdr`, `causal`) get residuals in place of
+    losses. The total is `sum_i w_i mean (f r)^2`; the factors f of the points move in each counted
+    step unless a residual is not finite, while the weights w stay, and the manager sees the means
+    of the raw squares. Each term is a block of points by itself; processes do not share factors.
     Only `causal` reads numbers from the device in each step.
 
     The cost of a step is a stack and a sum of `k` numbers; values leave their device once a

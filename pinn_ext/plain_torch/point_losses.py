@@ -16,6 +16,7 @@ from pinn_ext.checks import (
     check_number,
     check_switch,
 )
+from pinn_ext.point_weights.joint_update import moved_together
 from pinn_ext.point_weights.keys import keys_of
 from pinn_ext.point_weights.rows import absolute
 from pinn_ext.point_weights.table import PointTable, load_tables
@@ -193,15 +194,20 @@ class PointLosses:
             Factors `[n]`, None for a term that is not weighed, or not before the first move.
         """
         found: list[Tensor | None] = [None] * len(rows)
-        for table, place in zip(self._tables, places, strict=True):
-            (term,) = table.terms
-            residuals = absolute(rows[term])[:, None]
-            if moves:
+        sizes = [absolute(rows[table.terms[0]])[:, None] for table in self._tables]
+        blocks = list(zip(self._tables, sizes, places, strict=True))
+        if moves:
+            for table, residuals, place in blocks:
                 table.load_keys(residuals, place.keys, place.times, self.span)
-                own = table.factors(residuals, True, usable)
-            else:
-                own = table.factors_of(residuals, place.keys, place.times)
-            found[term] = None if own is None else own[:, 0]
+            later = moved_together(self._tables, sizes)
+            used = [
+                table.factors(residuals, True, usable, state)
+                for table, residuals, state in zip(self._tables, sizes, later, strict=True)
+            ]
+        else:
+            used = [t.factors_of(residuals, p.keys, p.times) for t, residuals, p in blocks]
+        for table, own in zip(self._tables, used, strict=True):
+            found[table.terms[0]] = None if own is None else own[:, 0]
         return found
 
     def last_factors(self) -> dict[str, Tensor]:

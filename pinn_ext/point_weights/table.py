@@ -53,6 +53,11 @@ class PointTable:
         return None if self._state is None else self._keys is not None
 
     @property
+    def present_state(self) -> PointState:
+        """State of the points of the batch."""
+        return self._take(self._rows)
+
+    @property
     def last_factors(self) -> Tensor | None:
         """What `factors` returned last, `[n, m]`."""
         return self._last
@@ -135,7 +140,11 @@ class PointTable:
         self._count += joining
 
     def factors(
-        self, abs_residual: Tensor, moves: bool, usable: Tensor | None = None
+        self,
+        abs_residual: Tensor,
+        moves: bool,
+        usable: Tensor | None = None,
+        later: PointState | None = None,
     ) -> Tensor | None:
         """Return what the present residuals are multiplied by, and update if that is due.
 
@@ -144,6 +153,7 @@ class PointTable:
             moves: whether this is the first evaluation of a step that may move the weights.
             usable: one bool on the device, whether they move indeed; None for yes. Only for
                 strategies with `state_on_device`.
+            later: what the update makes of `present_state`, if it is known, see `moved_together`.
 
         Returns:
             Factors `[n, m]`, None where weights that never began to move are frozen.
@@ -151,9 +161,10 @@ class PointTable:
         if not (moves or self.updated):
             self._last = None
             return None
-        state = self._take(self._rows)
+        state = self.present_state
         if moves:
-            later = self.strategy.update(abs_residual, state, self._times)
+            if later is None:
+                later = self.strategy.update(abs_residual, state, self._times)
             if usable is not None:
                 later = {k: torch.where(usable, new, state[k]) for k, new in later.items()}
             self._put(later)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pinn_ext import random_state, schema
 from pinn_ext.checks import ArgumentError, check_number
 from pinn_ext.files import RunError, refuse_taken
+from pinn_ext.measurements import gradient_verdict
 from pinn_ext.networks import FieldNetwork
 from pinn_ext.program import checkpoints
 from pinn_ext.program.build import Checked, build, check
@@ -228,7 +229,8 @@ class _Run:
         """Log an epoch, or iterations; then the checkpoint may say that they are done."""
         phase, log, write = self.phase, self.built.log, self._progress.write
         measured = phase.measured()
-        log.add(phase.name, number, measured.losses, measured.weights, self._seconds())
+        row = (phase.name, number, measured.losses, measured.weights, self._seconds())
+        log.add(*row, measured.scores)
         events = self.tables.add()
         rows, network = log.history.rows, self.built.network
         self._save(self.best.consider(rows, network, self.config))
@@ -331,6 +333,7 @@ class _Run:
                 weights.pilots, built.data.batches_per_epoch, cfg.training.epochs
             ),
             "penalty": weights.manager.penalty if weights.manager else 0.0,
+            "gradients": gradient_verdict.as_dict(weights.gradient_history),
             "seed": cfg.seed,
             "seconds_training": self._seconds(),
             "seconds_weighting": self._weighting_seconds(),

@@ -142,6 +142,8 @@ def summary(content: Mapping[str, Any], folder: Path) -> str:
         lines.append(
             f"Penalty of {content['strategy']} beside the weighted losses: {content['penalty']:.3e}"
         )
+    if content.get("gradients"):
+        lines.append(content["gradients"]["sentence"])
     lines += term_sizes.lines(content["terms_apart"], content["scaling"])
     seconds, share = content["seconds_training"], content["seconds_weighting"]
     lines.append(f"Training took {seconds:.1f} s, {share:.2f} s of it for the weights.")

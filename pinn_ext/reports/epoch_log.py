@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from torch import nn
 from pinn_ext.datasets import SnapshotBatch
 from pinn_ext.losses.physics_loss import PhysicsLoss
 from pinn_ext.losses.solution_error import Evaluator
+from pinn_ext.measurements.alignment import SCORES
 from pinn_ext.reports import console
 from pinn_ext.reports.history import FILE_NAME, PHASES, History
 from pinn_ext.schema import Training
@@ -52,14 +54,22 @@ class EpochLog:
         columns += [f"weight_{name}" for name in self.names]
         columns += [f"validation_{name}" for name in self.names]
         columns += [f"error_{field}" for field in FIELDS]
-        self.history = History(folder / FILE_NAME, [*columns, "seconds"])
+        self._scores = SCORES if training.loss.adaptive.diagnostics else ()
+        columns += self._scores
+        self.history = History(folder / FILE_NAME, [*columns, "seconds"], added=self._scores)
 
     def measure_with(self, validation: SnapshotBatch, evaluator: Evaluator) -> None:
         """Measure with other snapshots and points from now on, as of another float type."""
         self.validation, self._evaluator = validation, evaluator
 
     def add(
-        self, phase: str, number: int, losses: list[float], weights: list[float], seconds: float
+        self,
+        phase: str,
+        number: int,
+        losses: list[float],
+        weights: list[float],
+        seconds: float,
+        scores: Mapping[str, float | None] | None = None,
     ) -> None:
         """Measure and keep an epoch.
 
@@ -69,6 +79,7 @@ class EpochLog:
             losses: raw losses, in the order of the terms.
             weights: after the epoch.
             seconds: of training so far.
+            scores: what the terms' gradients say, where they were measured.
         """
         errors = self._evaluator.errors(self._network)
         row: dict[str, Any] = {"epoch": number, "phase": phase}
@@ -76,6 +87,9 @@ class EpochLog:
         row |= {f"weight_{name}": w for name, w in zip(self.names, weights, strict=True)}
         row |= {f"validation_{name}": loss for name, loss in self._validation_losses().items()}
         row |= {f"error_{field}": error for field, error in errors.items()}
+        found = scores or {}
+        for key in self._scores:
+            row[key] = math.nan if found.get(key) is None else found[key]
         row["seconds"] = round(seconds, 3)
         self.history.append(row)
 

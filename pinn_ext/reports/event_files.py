@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pinn_ext.files import replace_file
+from pinn_ext.measurements.alignment import SCORES
 from pinn_ext.reports.growing_file import csv_rows
 
 EVENTS_FILE = "events.csv"
@@ -32,19 +33,20 @@ def gradient_columns(names: Sequence[str]) -> list[str]:
         names: of the terms or groups.
 
     Returns:
-        `step`, `norm_<term>` of each, `cos_<a>_<b>` of each two.
+        `step`, `norm_<term>` of each, `cos_<a>_<b>` of each two, and `SCORES`.
 
     >>> gradient_columns(["pde", "bc"])
-    ['step', 'norm_pde', 'norm_bc', 'cos_pde_bc']
+    ['step', 'norm_pde', 'norm_bc', 'cos_pde_bc', 'alignment', 'conflict', 'size_ratio']
     """
     norms = [f"norm_{name}" for name in names]
-    return ["step", *norms, *(f"cos_{names[a]}_{names[b]}" for a, b in pairs_of(names))]
+    angles = [f"cos_{names[a]}_{names[b]}" for a, b in pairs_of(names)]
+    return ["step", *norms, *angles, *SCORES]
 
 
 def gradient_row(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return a row of `gradient_history` by column, see `gradient_columns`."""
     angles = [row["cosines"][a][b] for a, b in pairs_of(row["names"])]
-    values = [row["step"], *row["norms"], *angles]
+    values = [row["step"], *row["norms"], *angles, *(row.get(key) for key in SCORES)]
     return dict(zip(gradient_columns(row["names"]), values, strict=True))
 
 
@@ -78,7 +80,10 @@ def gradient_rows(text: str) -> list[dict[str, Any]]:
         for a, b in pairs_of(names):
             table[a][b] = table[b][a] = float(row[f"cos_{names[a]}_{names[b]}"])
         norms = [float(row[f"norm_{name}"]) for name in names]
-        history.append({"step": int(row["step"]), "names": names, "norms": norms, "cosines": table})
+        # Tables of version 0.1 have no scores.
+        told = {key: float(row[key]) if key in row else None for key in SCORES}
+        own = {"step": int(row["step"]), "names": names, "norms": norms, "cosines": table}
+        history.append(own | told)
     return history
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO
 
@@ -13,6 +14,7 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 
+from pinn_ext.measurements import gradient_verdict
 from pinn_ext.reports.event_files import pairs_of
 
 _NAMED = 8
@@ -23,8 +25,9 @@ _STYLES = ("-", "--", "-.", ":")
 def draw(path: str | os.PathLike[str] | BinaryIO, history: Sequence[Mapping[str, Any]]) -> None:
     """Draw lengths of the terms' gradients (left) and cosines between them (right).
 
-    The pairs with the smallest mean cosines have names, others are grey. Below 0 two terms are in
-    conflict: a step down one of them goes up the other.
+    The pairs with the smallest mean cosines have names, others are grey; the mean of all is the
+    alignment. Below 0 two terms are in conflict: a step down one of them goes up the other. The
+    sentence of the verdict stands above.
 
     Args:
         path: PNG file, or an open one.
@@ -51,6 +54,8 @@ def draw(path: str | os.PathLike[str] | BinaryIO, history: Sequence[Mapping[str,
     for axis in axes if count == 2 else [left]:
         axis.set_xlabel("training step")
         axis.grid(True, which="major", color="0.92")
+    if said := gradient_verdict.sentence(rows):
+        figure.suptitle(textwrap.fill(said, 60 * count), fontsize="medium")
     figure.savefig(path, dpi=120)
     plt.close(figure)
 
@@ -73,6 +78,10 @@ def _draw_cosines(
         conflict = f" (below 0 in {100 * sum(c < 0 for c in cosines) / len(cosines):.0f} %)"
         label = name + (conflict if min(cosines) < 0 else " (never below 0)")
         axis.plot(at, cosines, _STYLES[i // 4 % 4], color=f"C{i}", marker=mark, label=label)
+    if len(lines) > 1:
+        means = [row.get("alignment") for row in rows]
+        line = [math.nan if mean is None else mean for mean in means]
+        axis.plot(at, line, color="black", linewidth=2.0, label="alignment (mean)", zorder=3)
     axis.text(
         0.99, 0.02, "conflict", transform=axis.transAxes, color="C3", ha="right", fontsize="small"
     )

@@ -42,13 +42,14 @@ class History:
     Args:
         path: the CSV file.
         columns: names of the columns; the first, `row`, counts.
+        added: those among them that files from before they were noted lack; nan stands there.
 
     Attributes:
         rows: all rows so far, each a dict of numbers and strings.
     """
 
-    def __init__(self, path: Path, columns: Sequence[str]) -> None:
-        self.path, self.columns = path, list(columns)
+    def __init__(self, path: Path, columns: Sequence[str], added: Sequence[str] = ()) -> None:
+        self.path, self.columns, self._added = path, list(columns), set(added)
         self._file = GrowingFile(path)
         self.rows: list[dict[str, Any]] = []
 
@@ -79,6 +80,12 @@ class History:
         found = GrowingFile(self.path if folder is None else folder / self.path.name)
         content = _first_lines(found.path, count) if mark is None else found.belonging(mark)
         rows = csv_rows(content.decode(errors="replace"))
+        before = [column for column in self.columns if column not in self._added]
+        if self._added and before in rows[:1] and all(len(row) == len(before) for row in rows):
+            named = [dict(zip(before, row, strict=True)) for row in rows[1:]]
+            cells = [[row.get(column, "nan") for column in self.columns] for row in named]
+            rows = [list(self.columns), *cells]
+            content = "".join(map(csv_line, rows)).encode()
         whole = all(len(row) == len(self.columns) for row in rows)
         if not rows or rows[0] != self.columns or len(rows) != count + 1 or not whole:
             got = f"{max(len(rows) - 1, 0)} rows or damaged ones"

@@ -89,7 +89,7 @@ class GaussNewton:
     iterations: int = 60
     tolerance: float = 1e-4
     points: int | None = None
-    damping: str = "nielsen"
+    damping: str = "bold"
     geodesic: bool = True
     weights: str = "keep"
     use_rk4: bool = False

@@ -71,6 +71,9 @@ def validate(cfg: Config) -> WeightSettings:
     _validate_training(cfg.training)
     settings = _validate_loss(cfg.training.loss, cfg.problem.conditions == "soft")
     _validate_float_type(cfg, settings)
+    if settings.needs_conditions and cfg.problem.conditions == "hard":
+        wanted = f"be soft for {ADAPTIVE}.strategy={settings.strategy}, which weighs conditions"
+        raise ArgumentError("problem.conditions", wanted, "'hard'")
     if settings.strategy == "auto" and cfg.training.epochs < LEAST:
         raise ArgumentError(
             "training.epochs",

@@ -8,7 +8,7 @@ a `Proposal` of weights and the next state. Caps, scale, blend and clamps are no
 Open `base/terms` first, then any method: each has a file of its name. There are three kinds.
 
 - `Strategy` weighs loss terms: most of them, and `multi_stage`, which goes through several.
-- `PointStrategy` (`base/points`) weighs the points of a term: `rba`, `sa_pinn`, `causal`.
+- `PointStrategy` (`base/points`) weighs the points of a term: `rba`, `sa_pinn`, `brdr`, `causal`.
 - `Auto` (`auto`) chooses among strategies by short pilots.
 
 This file has the registry: `names`, `option_names`, `create`, and `register` for classes from
@@ -28,11 +28,19 @@ from pinn_ext.strategies.auto import Auto
 from pinn_ext.strategies.base.class_check import check_strategy
 from pinn_ext.strategies.base.gradients import Gradients
 from pinn_ext.strategies.base.method import Method
-from pinn_ext.strategies.base.points import PointBlock, PointState, PointStrategy
+from pinn_ext.strategies.base.points import (
+    JointPointStrategy,
+    PointBlock,
+    PointState,
+    PointStrategy,
+)
 from pinn_ext.strategies.base.terms import STATISTICS, Proposal, State, Statistics, Strategy
+from pinn_ext.strategies.brdr import Brdr, BrdrTerms
+from pinn_ext.strategies.capu import Capu
 from pinn_ext.strategies.causal import Causal
 from pinn_ext.strategies.cov import Cov
 from pinn_ext.strategies.db_mtl import DbMtl
+from pinn_ext.strategies.db_pinn import DbPinn
 from pinn_ext.strategies.dwa import Dwa
 from pinn_ext.strategies.ema import Ema
 from pinn_ext.strategies.equal_init import EqualInit
@@ -46,6 +54,7 @@ from pinn_ext.strategies.inverse_dirichlet import InverseDirichlet
 from pinn_ext.strategies.lr_annealing import LrAnnealing
 from pinn_ext.strategies.multi_stage import MultiStage
 from pinn_ext.strategies.ntk import Ntk
+from pinn_ext.strategies.random import Random
 from pinn_ext.strategies.rba import Rba
 from pinn_ext.strategies.relobralo import ReLoBRaLo
 from pinn_ext.strategies.sa_pinn import SaPinn
@@ -56,6 +65,7 @@ __all__ = [
     "STATISTICS",
     "Auto",
     "Gradients",
+    "JointPointStrategy",
     "Method",
     "PointBlock",
     "PointState",
@@ -77,9 +87,13 @@ _REGISTRY: dict[str, type[Any]] = {
     cls.name: cls
     for cls in (
         Auto,
+        Brdr,
+        BrdrTerms,
+        Capu,
         Causal,
         Cov,
         DbMtl,
+        DbPinn,
         Dwa,
         Ema,
         EqualInit,
@@ -93,6 +107,7 @@ _REGISTRY: dict[str, type[Any]] = {
         LrAnnealing,
         MultiStage,
         Ntk,
+        Random,
         Rba,
         ReLoBRaLo,
         SaPinn,

@@ -86,6 +86,7 @@ class MultiStage(Strategy):
             "needs": frozenset(drops).union(*(method.needs for method in methods)),
             "moves": "terms" if any(method.moves for method in methods) else "",
             "equalizes": methods[0].equalizes,
+            "needs_conditions": any(method.needs_conditions for method in methods),
             "probes": max(method.probes for method in methods),
         }
         for key in ("permutation_equivariant", "equal_treatment", "scale_invariant"):

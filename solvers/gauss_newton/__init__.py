@@ -6,7 +6,7 @@ between, as a training does.
 
 A step is two independent choices. Where to: `direction/` solves the damped linear problem, dense in
 the smaller of both spaces or matrix-free, for any damping at once. How far: `damping/` tries
-dampings until the decrease is what the linear model has promised, by one of four rules. So
+dampings until the decrease is what the linear model has promised, by one of five rules. So
 Levenberg-Marquardt and Gauss-Newton with a line search differ by one object.
 
 Start with `least_squares`, then `stepper` (one step), `linearizer` and `linear_model` (residual,
@@ -16,6 +16,7 @@ function, `robust_loss` changes what is minimised, `variables/` what the paramet
 minimum and what is tried where it is none; `solution` is what comes back.
 """
 
+from .damping.bold_start import BoldStart
 from .damping.gain_ratio import GainRatio, Nielsen
 from .damping.line_search import LineSearch
 from .damping.rule import Rule
@@ -32,6 +33,7 @@ from .variables.bounds import Box
 __all__ = [
     "DAMPINGS",
     "SOLVERS",
+    "BoldStart",
     "Box",
     "GainRatio",
     "GaussNewtonMemoryError",

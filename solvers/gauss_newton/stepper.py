@@ -40,7 +40,7 @@ class Stepper:
         x: [n], float32 or float64, the start; not modified.
         solver: "auto", or one of `direction.memory.SOLVERS`; those by blocks of rows need a
             `BlockProblem`.
-        damping: A rule or its name: "nielsen", "gain_ratio", "target" or "line_search".
+        damping: A rule or its name: "nielsen", "gain_ratio", "target", "bold", "line_search".
         geodesic: Bend steps along the second directional derivative, for one more evaluation of
             the residual each, two more and a gradient where J is not held.
         x_scale: "jac", a number or [n]: see `Scaling`.
@@ -336,13 +336,9 @@ class Stepper:
         x = state["x"].to(self.x)
         if x.shape != self.x.shape:
             raise ValueError(f"`state` must hold {self.x.numel()} parameters, got {x.numel()}.")
-        if set(state["memory"]) != set(self._rule.start()):
-            raise ValueError(
-                f"`state` must hold the memory of {type(self._rule).__name__}, "
-                f"got {', '.join(sorted(state['memory']))}."
-            )
+        memory_of_rule = by_name.saved_memory(self._rule, state["memory"])
         self._install(self.problem, x.clone())
-        self._memory = dict(state["memory"])
+        self._memory = memory_of_rule
         self._linearizer.load_state_dict(state, x)
         self._saved_cost = state["cost"]
         self._standstill.past = list(state.get("standstill", []))

@@ -128,6 +128,7 @@ RETURNING = [
     ("relobralo", {"options": {"alpha": 0.5}}),
     ("relobralo", {"options": {"alpha": 0.5, "rho": 0.2}}),
     ("softadapt", {"options": {"variant": "plain"}}),
+    ("brdr_terms", {"options": {"steps": 300}}),
 ]
 
 

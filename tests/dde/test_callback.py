@@ -183,6 +183,11 @@ def test_a_given_or_derived_name_is_shown(problem, capsys):
     assert "fixed on 3 loss terms (a, b, c)\n" in capsys.readouterr().out
 
 
+def test_weights_without_limits_are_said_to_be_so(problem, capsys):
+    problem.train(problem.heat(), AdaptiveWeights("capu", period=5), iterations=5)
+    assert "one update each 5 iterations, without ratio cap and clamps\n" in capsys.readouterr().out
+
+
 def test_closing_table_holds_raw_losses_and_weights(problem, capsys):
     adaptive = AdaptiveWeights("equal_init", period=5)
     model = problem.train(problem.heat(), adaptive, iterations=20, display_every=20)

@@ -56,7 +56,8 @@ def test_sizes_of_fields_whose_squares_are_beyond(problem, value):
 
 @BEYOND
 @pytest.mark.parametrize(
-    ("strategy", "name"), [("rba", "eta"), ("sa_pinn", "equation_start"), ("causal", "epsilons")]
+    ("strategy", "name"),
+    [("rba", "eta"), ("sa_pinn", "equation_start"), ("brdr", "floor"), ("causal", "epsilons")],
 )
 def test_options_of_point_weights(problem, strategy, name, value):
     options = {name: [value] if name == "epsilons" else value}

@@ -53,7 +53,11 @@ def test_all_that_the_callback_knows_is_written(problem, adaptive, tmp_path):
         assert values == pytest.approx([r["norms"][i] for r in adaptive.gradient_history], rel=1e-6)
     cosines = [value for _, value in scalars.pop("gradient_cosine/pde_1, data")]
     wanted = [row["cosines"][0][1] for row in adaptive.gradient_history]
-    assert cosines == pytest.approx(wanted, rel=1e-6) and not scalars
+    assert cosines == pytest.approx(wanted, rel=1e-6)
+    for key in ("alignment", "conflict", "size_ratio"):
+        values = [value for _, value in scalars.pop(f"gradients/{key}")]
+        assert values == pytest.approx([r[key] for r in adaptive.gradient_history], rel=1e-6)
+    assert not scalars
     assert texts == {"event/frozen/text_summary": [(9, "step 9: weights stay after 2 epochs")]}
 
 

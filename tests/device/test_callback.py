@@ -153,7 +153,7 @@ def everything(model, adaptive):
     return file
 
 
-@pytest.mark.parametrize("strategy", ["ema", "ntk", "gradnorm", "sa_pinn", "rba"])
+@pytest.mark.parametrize("strategy", ["ema", "ntk", "gradnorm", "sa_pinn", "rba", "brdr"])
 @pytest.mark.parametrize(("first", "second"), [("pretend", "cpu"), ("cpu", "pretend:0")])
 def test_a_callbacks_state_goes_over_to_another_device(
     problem, default_device, strategy, first, second

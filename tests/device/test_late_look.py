@@ -86,7 +86,7 @@ def test_the_last_step_of_a_training_is_looked_at_too(device, breaks):
 
 
 @pytest.mark.parametrize("breaks", [None, "loss", "gradient"])
-@pytest.mark.parametrize("strategy", ["ema", "rba", "sa_pinn", "gradient_balance"])
+@pytest.mark.parametrize("strategy", ["ema", "rba", "sa_pinn", "brdr", "gradient_balance"])
 def test_a_training_is_the_same_as_on_the_cpu(device, breaks, strategy):
     model, callback, _ = trained(device, breaks, strategy)
     expected, on_cpu, _ = trained("cpu", breaks, strategy)
@@ -168,7 +168,9 @@ def waits_of_steps(device, callbacks):
     ]  # the first steps make the optimiser's state
 
 
-@pytest.mark.parametrize("strategy", [None, "ema", "gradient_balance", "ntk", "rba", "sa_pinn"])
+@pytest.mark.parametrize(
+    "strategy", [None, "ema", "gradient_balance", "ntk", "rba", "sa_pinn", "brdr"]
+)
 def test_between_updates_nothing_waits_but_deepxde(device, strategy):
     weighted = [pinn_ext.AdaptiveWeights(strategy, period=10, verbose=0)] if strategy else []
     assert waits_of_steps(device, weighted) == [1] * 7

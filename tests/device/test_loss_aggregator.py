@@ -9,7 +9,7 @@ import torch
 from pinn_ext import LossAggregator
 from tests.device import pretend
 
-OF_POINTS = ("rba", "sa_pinn", "causal")
+OF_POINTS = ("rba", "sa_pinn", "brdr", "causal")
 
 
 def trained(strategy, device, *, steps=12, breaks_at=None, count_from=None, period=10):
@@ -56,13 +56,13 @@ def test_it_trains_as_on_the_cpu(device, strategy):
         torch.testing.assert_close(own.cpu(), wanted, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("strategy", ["ema", "gradient_balance", "ntk", "rba", "sa_pinn"])
+@pytest.mark.parametrize("strategy", ["ema", "gradient_balance", "ntk", "rba", "sa_pinn", "brdr"])
 def test_between_updates_nothing_waits(device, strategy):
     *_, (waits,) = trained(strategy, device, count_from=5)
     assert waits.total() == 0
 
 
-@pytest.mark.parametrize("strategy", ["rba", "sa_pinn"])
+@pytest.mark.parametrize("strategy", ["rba", "sa_pinn", "brdr"])
 def test_factors_do_not_follow_residuals_that_are_not_finite(device, strategy):
     _, aggregator, _ = trained(strategy, device, breaks_at=6, steps=7)
     _, before, _ = trained(strategy, device, steps=6)

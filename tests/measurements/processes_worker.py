@@ -151,8 +151,9 @@ def every_strategy_by_both_ways(rank):
             continue
         net = network()
         scales = dict.fromkeys(NAMES, 2.0) if "field_scales" in method.needs else None
+        more = {"conditions": ["bc"]} if method.needs_conditions else {}
         aggregator = LossAggregator(
-            name, NAMES, parameters=net, period=2, total_steps=6, field_scales=scales
+            name, NAMES, parameters=net, period=2, total_steps=6, field_scales=scales, **more
         )
         for step in range(6):
             x = points(rank) + 0.1 * step

@@ -22,7 +22,8 @@ from tests.plain_torch.three_terms import (
 def test_a_saved_aggregator_continues_bit_for_bit(strategy, stop, tmp_path):
     def parts():
         net = network()
-        return net, LossAggregator(strategy, NAMES, parameters=net, period=3, total_steps=12)
+        more = {"period": 3, "total_steps": 12, "conditions": ["bc", "ic"]}
+        return net, LossAggregator(strategy, NAMES, parameters=net, **more)
 
     net, aggregator = parts()
     train(net, aggregator, range(11))

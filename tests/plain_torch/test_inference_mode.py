@@ -34,7 +34,7 @@ def test_an_aggregator_made_under_inference_mode_trains():
     assert torch.isfinite(trained(aggregator))
 
 
-@pytest.mark.parametrize("strategy", ["rba", "sa_pinn"])
+@pytest.mark.parametrize("strategy", ["rba", "sa_pinn", "brdr"])
 def test_factors_of_points_loaded_under_inference_mode_train_on(strategy):
     def total(aggregator, step):
         x = torch.linspace(0.1, 1.0, 5, requires_grad=True)

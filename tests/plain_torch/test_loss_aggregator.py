@@ -30,6 +30,7 @@ SEEN_BY_LOSSES = [name for name in OF_TERMS if strategies.create(name).needs <= 
 @pytest.mark.parametrize("period", [1, 3])
 def test_weights_are_those_of_a_manager_fed_by_hand(strategy, period):
     settings = {"groups": {"walls": ["bc", "ic"]}, "prior": True, "warm_up": 1, "max_change": 3.0}
+    settings["conditions"] = ["bc", "ic"]
     start = {"pde": 1.0, "bc": 10.0, "ic": 5.0}
     aggregator = LossAggregator(
         strategy, NAMES, period=period, initial_weights=start, total_steps=6 * period, **settings

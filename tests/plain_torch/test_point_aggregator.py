@@ -18,6 +18,7 @@ F64 = torch.float64
 FAST = {
     "rba": {"eta": 0.3, "gamma": 0.9},
     "sa_pinn": {"rate": 0.1},
+    "brdr": {"decay": 0.9, "kept": 0.5},
     "causal": {"epsilons": [0.5, 1e9], "chunks": 4},
 }
 every = pytest.mark.parametrize("strategy", list(FAST))
@@ -228,7 +229,7 @@ def test_points_keep_their_factors_from_batch_to_batch():
     assert table["count"] == 9
 
 
-@pytest.mark.parametrize("strategy", ["rba", "sa_pinn"])
+@pytest.mark.parametrize("strategy", ["rba", "sa_pinn", "brdr"])
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32, F64])
 def test_coordinates_name_points_as_numbers_do(strategy, dtype):
     totals = []
@@ -437,7 +438,7 @@ def test_it_compiles_and_gives_the_same(strategy):
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a second device")
-@pytest.mark.parametrize("strategy", ["rba", "sa_pinn"])
+@pytest.mark.parametrize("strategy", ["rba", "sa_pinn", "brdr"])
 def test_tables_follow_the_residuals_to_another_device(strategy):
     aggregator, at_home = make(strategy), make(strategy)
     for step, r in enumerate(recorded(4)):

@@ -47,7 +47,10 @@ def test_nodes_are_weighed_by_the_formula():
 
 
 @pytest.mark.parametrize("conditions", ["hard", "soft"])
-def test_mini_batches_are_weighed_as_by_the_program(conditions):
+@pytest.mark.parametrize(
+    ("strategy", "options"), [("rba", RBA), ("brdr", {"decay": 0.9, "kept": 0.5})], ids=str
+)
+def test_mini_batches_are_weighed_as_by_the_program(strategy, options, conditions):
     """Epochs of shuffled batches through DeepXDE, and by hand: nodes keep their factors."""
     cfg = small_config(conditions=conditions)
     configure("float64", 0)
@@ -60,18 +63,18 @@ def test_mini_batches_are_weighed_as_by_the_program(conditions):
     data = GraphData(loss, graphs, validation, batch_size=3, seed=5)
     network = FieldNetwork(system, [8], conditions=conditions)
     own = copy.deepcopy(network)
-    weights = AdaptiveWeights("rba", names=loss.names, options=RBA, period=3, verbose=0)
+    weights = AdaptiveWeights(strategy, names=loss.names, options=options, period=3, verbose=0)
     session = Session(GraphModel(data, network, weights, start), graphs)
     phase = session.epochs(1e-2)
     phase.compile()
     session.train(phase, 3)
 
     aggregator = LossAggregator(
-        "rba",
+        strategy,
         loss.names,
         initial_weights=start,
         conditions=[name for name in loss.names if name in SOFT],
-        options=RBA,
+        options=options,
         period=3,
     )
     optimizer = torch.optim.Adam(own.parameters(), lr=1e-2)
@@ -82,11 +85,12 @@ def test_mini_batches_are_weighed_as_by_the_program(conditions):
     for mine, theirs in zip(own.parameters(), network.parameters(), strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-9, atol=1e-12)
     last = weights.history[-1]["point_weights"]
-    assert set(last) == set(PI + RK4)
+    weighed = PI + RK4 if strategy == "rba" else loss.names
+    assert set(last) == set(weighed)
     for name, statistics in aggregator.points.statistics().items():
         assert statistics == pytest.approx(last[name], rel=1e-9)
     counts = [table["count"] for table in aggregator.points.state_dict()["tables"]]
-    assert counts[0] == sum(len(graph.pos) for graph in graphs) and len(counts) == 4
+    assert counts[0] == sum(len(graph.pos) for graph in graphs) and len(counts) == len(weighed)
 
 
 def test_an_aggregator_of_terms_moves_their_weights():

@@ -71,6 +71,15 @@ def test_keys_must_not_be_left_out_later():
         aggregator(residuals(), 1)
 
 
+@pytest.mark.parametrize("strategy", ["brdr", "rba", "sa_pinn"])
+def test_a_batch_that_changes_without_keys_is_refused(strategy):
+    aggregator = LossAggregator(strategy, NAMES)
+    aggregator(residuals(), 0)
+    sentence = r"^`losses\['pde'\]` must have the same points in each call \(4\) unless `keys` tell"
+    with pytest.raises(ValueError, match=sentence):
+        aggregator({**residuals(), "pde": torch.ones(3)}, 1)
+
+
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [

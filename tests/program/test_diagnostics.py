@@ -2,6 +2,7 @@
 
 import csv
 import math
+import statistics
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -10,6 +11,7 @@ import pytest
 
 from pinn_ext import strategies
 from pinn_ext.dde.phases import Phase
+from pinn_ext.reports import epoch_log
 from pinn_ext.strategies import Proposal, Strategy
 from tests.program.conftest import SMALL, read_report, read_rows
 
@@ -48,11 +50,44 @@ def test_events_and_gradients_of_a_run(run, rendered):
     assert [row["step"] for row in rows] == ["3", "6", "9", "12", "15", "18"]
     names = read_report(done.folder)["terms"]
     assert [key for key in rows[0] if key.startswith("norm_")] == [f"norm_{n}" for n in names]
-    assert len(rows[0]) == 1 + 4 + 6
+    assert len(rows[0]) == 1 + 4 + 6 + 3
     for row in rows:
         assert all(float(row[f"norm_{name}"]) > 0 for name in names)
         assert all(-1 <= float(v) <= 1 for key, v in row.items() if key.startswith("cos_"))
     assert (done.folder / "gradients.png").read_bytes()[:4] == b"\x89PNG"
+    history, found = table(done.folder, "history.csv"), read_report(done.folder)["gradients"]
+    for key in ("alignment", "conflict", "size_ratio"):
+        assert [row[key] for row in history] == [row[key] for row in rows]
+    angles = [[float(v) for key, v in row.items() if key.startswith("cos_")] for row in rows]
+    assert [float(row["alignment"]) for row in rows] == pytest.approx([sum(a) / 6 for a in angles])
+    assert [float(row["conflict"]) for row in rows] == list(map(min, angles))
+    assert found["periods"] == 3 and set(found["pair"]) <= set(names)
+    assert found["alignment"] == statistics.median(float(r["alignment"]) for r in rows[3:])
+    assert found["size_ratio"] == statistics.median(float(r["size_ratio"]) for r in rows[3:])
+    assert done.out.count(found["sentence"] + "\n") == 1
+
+
+def test_the_scores_are_of_the_weights_in_force(run):
+    """The first epoch has the initial weights, whatever the strategy makes of them after it."""
+    heavy = ["training.loss.w1_PI=1000", "training.loss.w2_PI=1000"]
+    done = run(*SMALL, "training=adaptive_ema", f"{WHERE}.diagnostics=true", *heavy)
+    row = table(done.folder, "gradients.csv")[0]
+    sizes = [
+        float(row[f"norm_{name}"]) * (1000 if name.startswith("PI") else 1)
+        for name in read_report(done.folder)["terms"]
+    ]
+    assert float(row["size_ratio"]) == pytest.approx(max(sizes) / min(sizes), rel=1e-12)
+
+
+def test_scores_where_nothing_is_measured_are_nan_or_left_out(run):
+    plain = run(*SMALL)
+    assert "alignment" not in table(plain.folder, "history.csv")[0]
+    assert read_report(plain.folder)["gradients"] is None
+    more = ("training.loss.use_gn_solver=true", "training.gauss_newton.iterations=1")
+    own = [*SMALL, *more, "training.gauss_newton.points=60", f"{WHERE}.diagnostics=true"]
+    rows = table(run(*own).folder, "history.csv")
+    measured = {row["phase"]: row["alignment"] != "nan" for row in rows}
+    assert measured == {"epochs": True, "gauss_newton": False}
 
 
 def test_a_run_without_events_has_no_tables(run):
@@ -145,3 +180,18 @@ def test_a_run_that_breaks_says_that_its_weights_went_back(run, monkeypatch):
     event = table(done.folder, "events.csv")[-1]
     assert event["what"] == "rolled_back" and event["why"] == report["message"]
     assert f"Weights, epoch 001: rolled back: {report['message']}\n" in done.out
+
+
+def test_a_history_from_before_the_scores_goes_on_with_them(run, monkeypatch):
+    """A checkpoint with its tables as a version without them has left it."""
+    arguments = [*SMALL, f"{WHERE}.diagnostics=true"]
+    with monkeypatch.context() as before:
+        before.setattr(epoch_log, "SCORES", ())
+        first = run(*arguments, "hydra.run.dir=old")
+    assert first.status == 0 and "alignment" not in table("old", "history.csv")[0]
+    assert run("training.resume=old", "training.epochs=5").status == 0
+    rows = table("old", "history.csv")
+    assert [row["alignment"] == "nan" for row in rows] == [True] * 3 + [False] * 2
+    assert all(float(row["seconds"]) >= 0 for row in rows)
+    again = run("training.resume=old", "training.epochs=6")
+    assert again.status == 0 and table("old", "history.csv")[:5] == rows

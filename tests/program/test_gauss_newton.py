@@ -110,7 +110,7 @@ def test_runge_kutta_rows_share_nodes_within_a_graph():
         return collocation_points(loss.system, 9, "hard", draws, "cpu", torch.float64)
 
     settings = {
-        "tolerance": 0.0, "damping": "nielsen", "geodesic": False, "weights": "keep",
+        "tolerance": 0.0, "damping": "bold", "geodesic": False, "weights": "keep",
         "resample_every": 0, "memory_limit_gb": None,
     }  # fmt: skip
     session.epochs(1e-3).compile()

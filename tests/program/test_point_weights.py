@@ -29,7 +29,7 @@ def test_each_row_has_its_point(name, conditions):
     assert blocks == [[0, 1], [2, 3]] and data.time_span() == (0.0, data.loss.system.final_time)
 
 
-@pytest.mark.parametrize("strategy", ["causal", "rba", "sa_pinn"])
+@pytest.mark.parametrize("strategy", ["brdr", "causal", "rba", "sa_pinn"])
 def test_the_table_holds_every_node_of_every_graph_once(run, strategy):
     done = run(*SMALL, f"training=adaptive_{strategy}", "problem.conditions=soft")
     assert done.status == 0, done.err
@@ -45,7 +45,7 @@ def test_the_table_holds_every_node_of_every_graph_once(run, strategy):
     assert len(lambdas) == 6 * 8 == len(tables[0, 1]["keys"].unique())
     assert lambdas.shape[1] == 2
     assert len(tables) == (2 if strategy == "rba" else 6)
-    if strategy == "sa_pinn":  # three epochs: each node has been seen three times
+    if strategy in ("brdr", "sa_pinn"):  # three epochs: each node has been seen three times
         assert tables[0, 1]["state"]["updates"].unique().tolist() == [3]
         initial = tables[(4,)]  # the same nodes in each of three batches
         assert len(initial["state"]["lambdas"]) == 8

@@ -47,12 +47,14 @@ def same_end(one, other):
 @pytest.mark.parametrize(
     ("strategy", "step", "more"),
     [(name, 5, BLOCK) for name in strategies.term_names()]
-    + [("ema", 1, BLOCKS), ("equal_init_ema", 12, BLOCKS)]
+    + [("ema", 1, BLOCKS), ("equal_init_ema", 12, BLOCKS), ("brdr", 5, BLOCK)]
     + [("equal_init", 14, BLOCKS), ("ema", 14, BLOCKS)],
 )
 def test_resumed_equals_undisturbed(run, run_killed, strategy, step, more):
     """Killed in the first epoch, in a later one, at their end, and within L-BFGS."""
     arguments = [*SMALL, recipe(strategy), *EPOCHS, more]
+    if getattr(strategies.class_of(strategy), "needs_conditions", False):
+        arguments.append("problem.conditions=soft")
     whole = run(*arguments)
     run_killed(step, *arguments, "hydra.run.dir=broken")
     resumed = run("training.resume=broken")

@@ -1,5 +1,6 @@
 """Every example runs as a script elsewhere and ends with one number that is good enough."""
 
+import importlib.util
 import re
 from pathlib import Path
 
@@ -12,6 +13,7 @@ BOUNDS = {
     "adam_then_lbfgs": 4e-3,
     "burgers_adaptive": 9e-2,
     "gauss_newton": 1e-4,
+    "gradient_directions": 2e-1,
     "gray_scott_on_a_graph": 1e-6,
     "inverse_gauss_newton": 3e-6,
     "lbfgs_that_ends_early": 2e-3,
@@ -24,12 +26,16 @@ BOUNDS = {
 PICTURES = {"gray_scott_on_a_graph": ["gray_scott_on_a_graph.png"]}
 
 
+EXTRAS = {"gradient_directions": ("torchjd", "conflict")}
+"""What an example needs beside the package: the module, and the extra that brings it."""
+
+
 def test_every_example_has_a_bound():
     assert sorted(path.stem for path in (ROOT / "examples").glob("*.py")) == sorted(BOUNDS)
 
 
-LONG = ("slabs",)
-"""More than half a minute of a core."""
+LONG = ("gradient_directions", "slabs")
+"""A quarter of a minute of a core, or more."""
 
 
 @pytest.mark.parametrize(
@@ -37,6 +43,9 @@ LONG = ("slabs",)
     [pytest.param(n, marks=pytest.mark.slow if n in LONG else ()) for n in sorted(BOUNDS)],
 )
 def test_example(run_script, name, tmp_path):
+    module, extra = EXTRAS.get(name, ("pinn_ext", ""))
+    if importlib.util.find_spec(module) is None:
+        pytest.skip(f"{module} is not installed (pip install 'pinn-ext[{extra}]')")
     done = run_script(ROOT / "examples" / f"{name}.py", folder=tmp_path)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     output = done.stdout
@@ -48,6 +57,9 @@ def test_example(run_script, name, tmp_path):
     assert left == PICTURES.get(name, []), "an example leaves no files but its picture"
     for picture in left:
         assert (tmp_path / picture).stat().st_size > 50_000
+    if name == "gradient_directions":
+        share = re.search(r"the terms were in conflict: (\d+) %", output)
+        assert share and int(share[1]) > 40
     if name == "adam_then_lbfgs":
         assert "weights that compile() dropped are back" in output
         assert "frozen for L-BFGS" in output

@@ -24,7 +24,7 @@ PATHS = {
     "pinn_ext.schema": ["Config", "as_dict", "from_dict", "select", "to_yaml", "validate"],
     "pinn_ext.strategies": [
         *("STATISTICS", "Auto", "Gradients", "PointBlock", "PointState", "PointStrategy"),
-        *("Proposal", "State", "Statistics", "Strategy"),
+        *("JointPointStrategy", "Proposal", "State", "Statistics", "Strategy"),
         *("create", "names", "option_names", "term_names"),
     ],
     "pinn_ext.systems": ["FIELDS", "Derivatives", "System", "create", "names"],

@@ -25,6 +25,7 @@ def test_the_picture_of_any_number_of_terms(tmp_path, terms):
 def test_a_table_whose_terms_change_keeps_all_columns():
     text = gradient_table([*gradient_rows(["a", "b"], 1), *gradient_rows(["a", "c"], 1)])
     lines = text.splitlines()
-    assert lines[0] == "step,norm_a,norm_b,cos_a_b,norm_c,cos_a_c"
-    assert lines[1:] == ["5,0.0,1.0,-0.3,,", "5,0.0,,,1.0,-0.3"]
+    scores = "alignment,conflict,size_ratio"
+    assert lines[0] == f"step,norm_a,norm_b,cos_a_b,{scores},norm_c,cos_a_c"
+    assert lines[1:] == ["5,0.0,1.0,-0.3,,,,,", "5,0.0,,,,,,1.0,-0.3"]
     assert gradient_table([]) == "step\n"

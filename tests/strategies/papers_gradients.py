@@ -49,10 +49,12 @@ def slow_lr_annealing(recording, start, settings):
 
 def slow_gradient_balance(recording, start, settings):
     """Return the blend of mean_j |g_j| / (|g_i| + floor mean) of jaxpi, or with the sum."""
-    floor = settings.get("floor", 1e-5)
-    hats = []
-    for seen in recording.epochs:
-        lengths = [np.sqrt(g @ g) for g in seen.gradients]
+    floor, keep = settings.get("floor", 1e-5), settings.get("average", 0.0)
+    hats, norms = [], []
+    for t, seen in enumerate(recording.epochs):
+        norms.append([np.sqrt(g @ g) for g in seen.gradients])
+        shares = keep ** np.arange(t, -1, -1.0)
+        lengths = shares @ np.array(norms) / sum(shares)
         mean = sum(lengths) / len(lengths)
         top = sum(lengths) if settings.get("numerator") == "sum" else mean
         hats.append([top / (length + floor * mean) for length in lengths])
@@ -143,3 +145,37 @@ def slow_ntk(recording, start, settings):
         mean = shares @ traces[: t + 1] / sum(shares)
         hats.append(sum(mean) / mean)
     return slow_blend(hats, start, settings["weight_beta"])
+
+
+def slow_db_pinn(recording, start, settings):
+    """Return DB-PINN (Zhou et al. 2025) as its authors' program has it, in one pass.
+
+    Without an equation, or without a condition, every term is a condition and the largest gradient
+    of all the reference.
+    """
+    measure, k = settings.get("measure", "mean"), len(start)
+    held = np.array(recording.conditions)
+    apart = 0 < held.sum() < k
+    held = held if apart else np.ones(k, dtype=bool)
+
+    def spread(g):
+        deviation = np.std(g, ddof=1)
+        kurtosis = np.mean(((g - g.mean()) / deviation) ** 4)
+        return deviation if measure == "std" else deviation / kurtosis
+
+    lam, running, answer = np.ones(k), np.zeros(k), []
+    for n, seen in enumerate(recording.epochs, start=1):
+        of_equations = sum(seen.gradients[~held])
+        if measure == "mean":
+            top = np.max(np.abs(of_equations if apart else seen.gradients))
+            ratio = top / np.mean(np.abs(lam[:, None] * seen.gradients), axis=1)
+        else:
+            sizes = np.array([spread(g) for g in seen.gradients])
+            ratio = (spread(of_equations) if apart else max(sizes)) / sizes
+        running = (1 - 1 / n) * running + 1 / n * seen.losses
+        hard = seen.losses / running
+        hat = ratio[held].sum() * hard / hard[held].sum()
+        average = lam if n > 1 else np.zeros(k)
+        lam = average + (hat - average) / n
+        answer.append(np.where(held, lam, 1.0).tolist())
+    return answer

@@ -155,3 +155,58 @@ def slow_imtl_l(recording, start, settings):
     """Return exp(s), s minimising exp(s) L - s (Liu et al. 2021, section 3.2)."""
     s = slow_scales(recording, settings, lambda s, loss: np.exp(s) * loss - 1, lambda x: -np.log(x))
     return np.exp(s).tolist()
+
+
+def slow_brdr_terms(recording, start, settings):
+    """Return BRDR (Chen et al. 2024) of terms, both averages summed out over the whole past.
+
+    The weights begin in the ratios of the initial ones, with the mean 1.
+    """
+    losses, k = recording.losses, len(start)
+    steps, floor = settings.get("steps", 100), settings.get("floor", 1e-14)
+    decay = settings.get("decay", 0.999) ** steps
+    kept = settings.get("kept", 0.999) ** steps
+    references, answer = [], []
+    for t in range(len(losses)):
+        shares = decay ** np.arange(t, -1, -1.0)
+        mean_square = (1 - decay) * shares @ losses[: t + 1] ** 2
+        rates = losses[t] / (np.sqrt(mean_square / (1 - decay ** (t + 1))) + floor)
+        references.append(rates / rates.mean())
+        weights = kept ** (t + 1) * np.array(start) * k / sum(start)
+        for s, reference in enumerate(references):
+            weights = weights + (1 - kept) * kept ** (t - s) * reference
+        answer.append(weights.tolist())
+    return answer
+
+
+def slow_capu(recording, start, settings):
+    """Return lam + mu C of PECANN with CAPU (Hu et al. 2025) step by step, equations 1."""
+    eta, omega = settings.get("eta", 0.01), settings.get("omega", 0.999)
+    zeta, held = settings.get("zeta", 0.99) ** settings.get("steps", 100), recording.conditions
+    lam, mu, v = np.ones(held.sum()), np.ones(held.sum()), np.zeros(held.sum())
+    previous, answer = np.inf, []
+    for losses in recording.losses:
+        c = losses[held]
+        loss = losses[~held].sum() + (lam * c).sum() + 0.5 * (mu * c**2).sum()
+        v = zeta * v + (1 - zeta) * c**2
+        if loss >= omega * previous:
+            lam = lam + mu * c
+            mu = np.maximum(eta / np.sqrt(v + 1e-16), mu)
+        previous = loss
+        weights = np.ones(len(losses))
+        weights[held] = lam + mu * c
+        answer.append(weights.tolist())
+    return answer
+
+
+def slow_random(recording, start, settings):
+    """Return k times samples of the Dirichlet distribution (1, ..., 1): exponentials, normalized.
+
+    Number n of the splitmix sequence makes draw n, all terms of an update after one another.
+    """
+    k, answer = len(start), []
+    for t in range(len(recording.epochs)):
+        draws = [slow_splitmix(settings.get("seed", 0), t * k + i + 1) for i in range(k)]
+        sizes = -np.log1p(-(np.array(draws) // 2**11 / 2**53))
+        answer.append((k * sizes / sizes.sum()).tolist())
+    return answer

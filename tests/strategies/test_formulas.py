@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from pinn_ext import strategies
 from tests.strategies.papers import (
     EPS,
     Paper,
@@ -17,6 +18,7 @@ from tests.strategies.papers import (
 )
 from tests.strategies.papers_gradients import (
     slow_db_mtl,
+    slow_db_pinn,
     slow_gradient_balance,
     slow_gradnorm,
     slow_inverse_dirichlet,
@@ -24,9 +26,12 @@ from tests.strategies.papers_gradients import (
     slow_ntk,
 )
 from tests.strategies.papers_losses import (
+    slow_brdr_terms,
+    slow_capu,
     slow_cov,
     slow_dwa,
     slow_imtl_l,
+    slow_random,
     slow_relobralo,
     slow_softadapt,
     slow_uncertainty,
@@ -70,7 +75,16 @@ PAPERS = {
         ({}, {"temperature": 0.3, "alpha": 0.9, "rho": 0.6, "seed": 5}, {"rho": 0.0}),
     ),
     "cov": Paper(slow_cov, ({}, {"decay": 0.8})),
+    "brdr_terms": Paper(
+        slow_brdr_terms,
+        ({}, {"steps": 1}, {"decay": 0.5, "kept": 0.9, "steps": 3, "floor": 1e-3}),
+    ),
+    "capu": Paper(
+        slow_capu,
+        ({}, {"steps": 1}, {"eta": 3.0, "omega": 0.5, "zeta": 0.9, "steps": 2}),
+    ),
     "dwa": Paper(slow_dwa, ({}, {"temperature": 0.5, "window": 4})),
+    "random": Paper(slow_random, ({}, {"seed": 12345})),
     "uncertainty": Paper(slow_uncertainty, SCALES),
     "imtl_l": Paper(slow_imtl_l, SCALES),
     "lr_annealing": Paper(
@@ -83,7 +97,8 @@ PAPERS = {
         ),
     ),
     "gradient_balance": Paper(
-        slow_gradient_balance, ({}, {"floor": 0.0}, {"numerator": "sum", "floor": 0.0})
+        slow_gradient_balance,
+        ({}, {"floor": 0.0}, {"numerator": "sum", "floor": 0.0}, {"average": 0.9}),
     ),
     "gradnorm": Paper(
         slow_gradnorm,
@@ -91,6 +106,7 @@ PAPERS = {
     ),
     "inverse_dirichlet": Paper(slow_inverse_dirichlet, ({}, {"variant": "code"})),
     "db_mtl": Paper(slow_db_mtl, ({}, {"beta": 0.9})),
+    "db_pinn": Paper(slow_db_pinn, ({}, {"measure": "std"}, {"measure": "kurtosis"})),
     "ntk": Paper(slow_ntk, ({}, {"average": 0.0})),
     "multi_stage": Paper(slow_multi_stage, ({}, EPOCHS, DROP)),
 }
@@ -109,6 +125,8 @@ def test_formula(name, options, seed):
     alpha, beta = rng.uniform(0, 0.99, 2)
     start = (10.0 ** rng.uniform(-1, 2, terms)).tolist()
     recording = record(seed, 25, terms)
+    if strategies.class_of(name).needs_conditions:
+        recording.conditions[0] = True
     settings = {"ema_alpha": alpha, "weight_beta": beta}
     expected = PAPERS[name].slow(recording, start, settings | options)
     got = play(

@@ -85,6 +85,32 @@ def test_db_mtl_has_the_scale_of_the_largest_logarithmic_gradient():
     assert np.array(found) * [length, 2 * length] == pytest.approx(2 * length / 0.01, rel=1e-5)
 
 
+def test_db_pinn_shares_the_ratios_by_difficulty():
+    """Ratios are summed over conditions, then shared out by losses over their means."""
+    strategy = strategies.create("db_pinn")
+    gradients = [4.0 * np.array(ONES), ONES, 4.0 * np.array(ONES)]
+    state = strategy.init([1.0] * 3)
+    for losses in ([1.0, 1.0, 1.0], [1.0, 4.0, 0.25]):
+        rows = zip(losses, gradients, [False, True, True], strict=True)
+        proposal, state = strategy.update(statistics(terms(*rows)), state)
+    assert state["losses"] == [1.0, 2.5, 0.625]
+    # At first 5/2 each; then ratios 4/2.5 and 1/2.5 of the weighted gradients, shares 0.8 and 0.2.
+    hard = np.array([4.0 / 2.5, 0.25 / 0.625])
+    hats = (1.6 + 0.4) * hard / hard.sum()
+    assert proposal.targets == pytest.approx([1.0, *(0.5 * (2.5 + hats))])
+    assert not proposal.blend
+
+
+def test_averaged_lengths_have_no_favourite_start():
+    strategy = strategies.create("gradient_balance", {"average": 0.9})
+    state = strategy.init([1.0, 1.0])
+    for length in (4.0, 1.0, 2.0):
+        rows = [(1.0, [length, *[0.0] * 11], False), (1.0, [1.0, *[0.0] * 11], True)]
+        _, state = strategy.update(statistics(terms(*rows)), state)
+    assert state["lengths"][0] == pytest.approx((0.81 * 4 + 0.9 * 1 + 2) / (0.81 + 0.9 + 1))
+    assert strategies.create("gradient_balance").init([1.0, 1.0]) == {}  # as it was saved before
+
+
 def test_inner_gradnorm_ends_at_the_closed_form():
     """With alpha = 1, where the targets of all terms can be met at once (their mean is G's)."""
     first = terms((1.0, ONES, False), (1.0, 5 * np.array(ONES), True), (2.0, ONES, True))
@@ -106,7 +132,16 @@ def test_gradnorm_starts_from_the_ratios_of_the_weights():
 
 
 @pytest.mark.parametrize(
-    "name", ["lr_annealing", "gradient_balance", "gradnorm", "inverse_dirichlet", "db_mtl", "ntk"]
+    "name",
+    [
+        "lr_annealing",
+        "gradient_balance",
+        "gradnorm",
+        "inverse_dirichlet",
+        "db_mtl",
+        "db_pinn",
+        "ntk",
+    ],
 )
 def test_no_gradient_at_all_keeps_the_weights(name):
     assert answer(name, {}, [(1.0, [0.0] * 12, False), (2.0, [0.0] * 12, True)]) is None
@@ -137,12 +172,14 @@ def test_averaged_traces_have_no_favourite_start():
         ("lr_annealing", {"denominator": 1}, r"`options.denominator` must be one of unweighted"),
         ("gradient_balance", {"floor": 1}, r"`options.floor` must be a finite number in \[0, 1\)"),
         ("gradient_balance", {"numerator": "max"}, r"`options.numerator` must be one of mean, sum"),
+        ("gradient_balance", {"average": 1}, r"`options.average` must be a finite number in"),
         ("gradnorm", {"alpha": -1}, r"`options.alpha` must be .* in \[0, 10\]"),
         ("gradnorm", {"lr": 0}, r"`options.lr` must be a finite number > 0"),
         ("gradnorm", {"steps": 1.5}, r"`options.steps` must be a whole number >= 1"),
         ("gradnorm", {"solver": "open"}, r"`options.solver` must be one of closed, inner"),
         ("inverse_dirichlet", {"variant": ""}, r"`options.variant` must be one of code, paper"),
         ("db_mtl", {"beta": 1.0}, r"`options.beta` must be a finite number in \[0, 1\)"),
+        ("db_pinn", {"measure": "max"}, r"`options.measure` must be one of kurtosis, mean, std"),
         ("ntk", {"estimator": "full"}, r"`options.estimator` must be one of exact, hutchinson"),
         ("ntk", {"probes": 0}, r"`options.probes` must be a whole number >= 1"),
         ("ntk", {"average": 1}, r"`options.average` must be a finite number in \[0, 1\)"),

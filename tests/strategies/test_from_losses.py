@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -203,6 +204,9 @@ REFUSED = [
     ("dwa", {"window": 1.5}, "options.window` must be a whole number"),
     ("uncertainty", {"optimizer": "lbfgs"}, "optimizer` must be one of adam, exact, sgd, got 'lb"),
     ("uncertainty", {"inner_steps": 0}, "options.inner_steps`"),
+    ("random", {"seed": -1}, r"options.seed` must be a whole number in \[0, "),
+    ("brdr_terms", {"steps": 0}, "options.steps` must be a whole number >= 1"),
+    ("brdr_terms", {"decay": 1}, r"options.decay` must be a finite number in \[0, 1\)"),
     ("imtl_l", {"learning_rate": 0}, "options.learning_rate`"),
     ("imtl_l", {"start": 1e4}, r"options.start` must be a finite number in \[-700, 700\]"),
     ("imtl_l", {"temperature": 1}, r"among optimizer, .*'temperature' \(an option of dwa, rel"),
@@ -213,3 +217,20 @@ REFUSED = [
 def test_options_out_of_range_are_refused(name, options, message):
     with pytest.raises(ValueError, match=message):
         strategies.create(name, options)
+
+
+def test_random_weights_have_their_sum_and_the_moments_of_the_distribution():
+    rows = np.array([one.targets for one in answers("random", [[1.0, 1e-9, 1e9]] * 4000, seed=3)])
+    assert rows.sum(axis=1) == pytest.approx(3.0, rel=1e-12) and (rows > 0).all()
+    # Of a Dirichlet (1, 1, 1) sample times 3: mean 1, variance 9 * 2 / (9 * 4).
+    assert rows.mean(axis=0) == pytest.approx(1.0, abs=0.04)
+    assert rows.var(axis=0) == pytest.approx(0.5, abs=0.03)
+    assert np.corrcoef(rows[:-1, 0], rows[1:, 0])[0, 1] == pytest.approx(0.0, abs=0.05)
+
+
+def test_a_saved_state_of_random_weights_goes_on_with_its_own_seed():
+    strategy, other = (strategies.create("random", {"seed": seed}) for seed in (1, 2))
+    seen = Statistics([1.0, 2.0])
+    _, state = strategy.update(seen, strategy.init([1.0, 1.0]))
+    assert other.update(seen, state) == strategy.update(seen, state)
+    assert other.update(seen, other.init([1.0, 1.0])) != strategy.update(seen, state)

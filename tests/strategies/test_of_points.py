@@ -10,6 +10,8 @@ import pytest
 import torch
 
 from pinn_ext import AdaptiveLossWeights, strategies
+from pinn_ext.point_weights.joint_update import moved_together
+from pinn_ext.point_weights.table import PointTable
 from pinn_ext.strategies import PointBlock, PointStrategy
 
 STEPS, N, M = 30, 40, 3
@@ -74,6 +76,27 @@ def slow_sa(residuals, start, rate, beta1, beta2):
     return answer
 
 
+def slow_brdr(blocks, decay, kept, floor):
+    """Chen et al. 2024: weights of points [T, n, m] of some blocks, averages summed out."""
+    steps, count = len(blocks[0]), sum(block[0].size for block in blocks)
+    weights = [np.ones_like(block) for block in blocks]
+    references = []
+    for t in range(steps):
+        rates = []
+        for block in blocks:
+            average = sum((1 - decay) * decay ** (t - s) * block[s] ** 4 for s in range(t + 1)) / (
+                1 - decay ** (t + 1)
+            )
+            rates.append(block[t] ** 2 / (np.sqrt(average) + floor))
+        mean = sum(math.fsum(rate.ravel()) for rate in rates) / count
+        references.append([rate / mean for rate in rates])
+        for b, weight in enumerate(weights):
+            weight[t] = kept ** (t + 1)
+            for s in range(t + 1):
+                weight[t] += (1 - kept) * kept ** (t - s) * references[s][b]
+    return weights
+
+
 def slow_causal(residuals, times, epsilons, chunks, threshold):
     """Wang et al., Algorithm 1, with the smallest weight over the equations as in jaxpi."""
     answer, stage = np.zeros_like(residuals), 0
@@ -122,6 +145,59 @@ def test_sa_pinn(options, condition):
     got, _ = play(strategy, residuals, times, start)
     slow = slow_sa(residuals, first, strategy.rate, strategy.beta1, strategy.beta2)
     np.testing.assert_allclose(got, slow, rtol=1e-12)
+
+
+BRDR = [{}, {"decay": 0.9, "kept": 0.8}, {"decay": 0.5, "kept": 0.0, "floor": 1e-3}]
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("options", BRDR, ids=str)
+def test_brdr_of_one_block(options, seed):
+    strategy = strategies.create("brdr", options)
+    residuals, times = recorded(seed)
+    got, state = play(strategy, residuals, times, strategy.init(N, M, block()))
+    (weights,) = slow_brdr([residuals], strategy.decay, strategy.kept, strategy.floor)
+    np.testing.assert_allclose(got, np.sqrt(weights), rtol=1e-12)
+    assert state["lambdas"].mean().item() == pytest.approx(1.0, rel=1e-12)
+
+
+@pytest.mark.parametrize("options", BRDR, ids=str)
+def test_brdr_of_two_blocks_has_one_mean(options):
+    """Blocks of other numbers of points and terms: the mean is that of all their points."""
+    strategy = strategies.create("brdr", options)
+    rows = [recorded(1, n=30, m=2)[0], 7.0 * recorded(2, n=5, m=1)[0][::-1]]
+    tables = [PointTable(strategy, [0, 1], False, True), PointTable(strategy, [2], True, True)]
+    expected = slow_brdr(rows, strategy.decay, strategy.kept, strategy.floor)
+    apart = 0.0
+    for t in range(STEPS):
+        present = [torch.tensor(row[t]) for row in rows]
+        for table, own in zip(tables, present, strict=True):
+            table.load_keys(own, None, None, None)
+        later = moved_together(tables, present)
+        moves = zip(tables, present, later, expected, strict=True)
+        weights = []
+        for table, own, state, wanted in moves:
+            factors = table.factors(own, True, None, state).numpy()
+            np.testing.assert_allclose(factors, np.sqrt(wanted[t]), rtol=1e-12)
+            weights.append(factors.ravel() ** 2)
+        assert np.concatenate(weights).mean() == pytest.approx(1.0, rel=1e-12)
+        apart = max(apart, abs(weights[1].mean() - 1.0))
+    assert apart > 0.01  # weight has gone from block to block
+
+
+def test_brdr_is_bounded_whatever_comes():
+    """Rates by those of a residual that was 0 so far, weights by the number of points."""
+    strategy = strategies.create("brdr", {"decay": 0.99, "kept": 0.0})
+    rows = np.full((300, 6, 2), 1e-3)
+    rows[200, 2, 1] = 1e30
+    got, state = play(strategy, rows, np.zeros(6), strategy.init(6, 2, block()))
+    assert (got**2).max() <= 12.0
+    assert got[199] == pytest.approx(np.ones((6, 2)), rel=1e-9)
+    begun, totals = strategy.begin(torch.tensor(1e9 * rows[200]), state)
+    assert begun["rates"].max() <= (1 - 0.99) ** -0.5
+    assert begun["rates"].max() > 0.9 * (1 - 0.99) ** -0.5 and totals[1] == 12
+    still = strategy.update(torch.zeros(6, 2, dtype=torch.float64), state)
+    assert torch.equal(still["lambdas"], state["lambdas"])
 
 
 def test_sa_pinn_climbs_along_the_gradient_of_autograd():
@@ -248,6 +324,11 @@ def test_declarations_and_refusal_by_the_class_of_terms(name):
         ("sa_pinn", {"beta1": 1}, "`options.beta1` must be"),
         ("sa_pinn", {"seed": 0.5}, "`options.seed` must be a whole number"),
         ("sa_pinn", {"gamma": 0.9}, r"got 'gamma' \(an option of rba\)"),
+        ("brdr", {"decay": 1.0}, r"`options.decay` must be a finite number in \[0, 1\), got 1"),
+        ("brdr", {"kept": -0.1}, r"`options.kept` must be a finite number in \[0, 1\), got -0.1"),
+        ("brdr", {"floor": 0}, "`options.floor` must be a finite number > 0"),
+        ("brdr", {"conditions": "no"}, "`options.conditions` must be true or false"),
+        ("brdr", {"steps": 5}, r"got 'steps' \(an option of brdr_terms, capu, gradnorm"),
         ("causal", {"epsilons": [1, 1]}, "`options.epsilons` must be a list of positive numbers"),
         ("causal", {"epsilons": []}, "`options.epsilons` must be a list"),
         ("causal", {"epsilons": 1.0}, "`options.epsilons` must be a list"),

@@ -18,6 +18,7 @@ from pinn_ext.dde.callback.hooks import WeightingHooks
 from pinn_ext.dde.callback.saved_state import check_state
 from pinn_ext.dde.model.loss_terms import trained_tensors
 from pinn_ext.dde.weighting.kernel_meter import KernelMeter
+from pinn_ext.measurements import gradient_verdict
 from pinn_ext.point_weights.table import check_saved
 from pinn_ext.reports import event_files
 from pinn_ext.strategies import PointStrategy
@@ -72,7 +73,8 @@ class AdaptiveWeights(WeightingHooks):
             layer. External variables always count, but in tangent kernels, which are of the whole
             network.
         diagnostics: whether lengths and angles of the terms' gradients are kept in
-            `gradient_history`, once a period, at the cost of a backward pass a term.
+            `gradient_history`, once a period, at the cost of a backward pass a term; the closing
+            table then says what they mean.
 
     Attributes:
         manager: the `AdaptiveLossWeights` at work, None before the first losses.
@@ -81,8 +83,9 @@ class AdaptiveWeights(WeightingHooks):
             a strategy that weighs points also `point_weights`, least, mean and largest by term.
         best: the best parameters by raw losses, see `restore_best`.
         events: what happened to the weights: step, epoch (period), term, what, why.
-        gradient_history: one row a period: step, `names` of the terms or groups, `norms` `[k]`
-            and `cosines` `[k][k]`.
+        gradient_history: one row a period: step, `names` of the terms or groups, `norms` `[k]`,
+            `cosines` `[k][k]`, and `alignment`, `conflict` and `size_ratio`, see
+            `pinn_ext.measurements.alignment.scores`; `history` has these three too.
         stopped: why the callback stopped the training, or None.
         seconds: time that all it does in the steps has taken so far, the recorder included.
 
@@ -210,6 +213,11 @@ class AdaptiveWeights(WeightingHooks):
         return self._state.events
 
     @property
+    def verdict(self) -> gradient_verdict.Verdict | None:
+        """What `gradient_history` says: can weights help? None where nothing was measured."""
+        return gradient_verdict.verdict(self.gradient_history)
+
+    @property
     def pilots(self) -> list[dict[str, Any]]:
         """Of the strategy `auto`, one row a pilot.
 
@@ -266,7 +274,10 @@ class AdaptiveWeights(WeightingHooks):
         event_files.write_events(path, self.events)
 
     def write_gradients(self, path: str | os.PathLike[str]) -> None:
-        """Write `gradient_history` as CSV: step, `norm_<term>` and `cos_<a>_<b>` of each pair.
+        """Write `gradient_history` as CSV.
+
+        The columns are step, `norm_<term>`, `cos_<a>_<b>` of each pair, alignment, conflict and
+        size_ratio.
 
         Args:
             path: of the file; one that exists is replaced.

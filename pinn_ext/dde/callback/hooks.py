@@ -22,7 +22,7 @@ from pinn_ext.dde.weighting.loss_recorder import Listeners, LossRecorder
 from pinn_ext.dde.weighting.model_weights import ModelWeights
 from pinn_ext.dde.weighting.point_weights import PointWeights
 from pinn_ext.dde.weighting.training_state import TrainingState
-from pinn_ext.measurements import processes
+from pinn_ext.measurements import gradient_verdict, processes
 from pinn_ext.networks.normalization import warn_of_graph
 from pinn_ext.strategies import PointStrategy
 
@@ -71,9 +71,8 @@ class WeightingHooks(dde.callbacks.Callback):
         self.stopped: str | None = None
         self._first: list[float] | None = None
         self._last: list[float] | None = None
-        self._said_frozen = self._looked_ahead = False
+        self._said_frozen = self._looked_ahead = self._pending = False
         self._recorder: LossRecorder | None = None
-        self._pending = False
 
     @property
     def manager(self) -> AdaptiveLossWeights | None:
@@ -227,7 +226,8 @@ class WeightingHooks(dde.callbacks.Callback):
             title = f"\nAdaptiveWeights ({self.strategy}) at step {self.model.train_state.step}:"
             weights = self._state.weights
             columns = (weights.names, self._first, self._last, weights.first, weights.values())
-            self._say(closing_table(title, zip(*columns, strict=True)), prefix="")
+            said = gradient_verdict.sentence(self.gradient_history)
+            self._say(closing_table(title, zip(*columns, strict=True), said), prefix="")
 
     def _release(self) -> None:
         """Take everything off the model that was put on it for a `train()`."""
@@ -270,7 +270,7 @@ class WeightingHooks(dde.callbacks.Callback):
             names = weights.names
             if self._first is not None and len(self._first) != len(names):
                 self.best, self._first = BestModel(), None
-            self._say(start_text(self.strategy, names, self.period, self._points is not None))
+            self._say(start_text(self.strategy, names, self.period, self.settings.method))
             if weights.taken_up:
                 self._say(f"weights of the last training are taken up: {weights.text()}")
             if weights.left_behind:
@@ -315,7 +315,7 @@ class WeightingHooks(dde.callbacks.Callback):
             seen = self._last if state.in_blocks and self._last else losses
             state.update(seen, self._pilots.progress() if self._pilots else state.progress())
         row = {"step": step, "losses": losses, "weights": state.weights.values()}
-        row["penalty"] = self.manager.penalty if self.manager else 0.0
+        row |= {"penalty": self.manager.penalty if self.manager else 0.0, **self._meter.scores}
         if self._points is not None:
             names = state.weights.names
             row["point_weights"] = self._points.statistics(names)

@@ -14,7 +14,7 @@ def train_gauss_newton(
     iterations: int = 100,
     *,
     tolerance: float = 1e-4,
-    damping: str = "nielsen",
+    damping: str = "bold",
     geodesic: bool = True,
     solver: str = "auto",
     weights: str = "keep",

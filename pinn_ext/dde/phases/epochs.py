@@ -97,9 +97,9 @@ class Epochs(Phase):
         """Return the means of the losses over the epoch, as the weights callback has seen them."""
         entry, manager = self.shared.weights.history[-1], self.shared.weights.manager
         equalized = manager is not None and manager.equalizes and manager.updates > 0
-        return Measured(
+        return Measured.of_period(
+            entry,
             entry["losses"],
-            entry["weights"],
-            entry.get("weights_before"),
+            in_force=entry.get("weights_before"),
             equalized=self.done == 1 and equalized,
         )

@@ -103,7 +103,7 @@ class LBFGS(Phase):
         """Return the losses of the present parameters on all graphs."""
         shared = self.shared
         losses = shared.data.loss.values(shared.network, shared.data.present_batch)
-        return Measured(losses, shared.weights.history[-1]["weights"])
+        return Measured.of_period(shared.weights.history[-1], losses)
 
     def state_dict(self) -> dict[str, Any]:
         """Return whether it has ended."""

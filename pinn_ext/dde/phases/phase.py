@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 import deepxde as dde
 
 from pinn_ext.datasets import SnapshotBatch
 from pinn_ext.dde.phases.graph_model import GraphModel
+from pinn_ext.measurements.alignment import SCORES
 from pinn_ext.reports.history import PHASES, PhaseNames
 
 
@@ -31,12 +33,21 @@ class Measured(NamedTuple):
         weights: after it; 0 for terms that the phase leaves out.
         in_force: weights during it; None where they are those after the one before.
         equalized: whether it has just made the weighted losses equal.
+        scores: what the terms' gradients say, by the names `SCORES` of
+            `pinn_ext.measurements.alignment`; empty where they were not measured.
     """
 
     losses: list[float]
     weights: list[float]
     in_force: list[float] | None = None
     equalized: bool = False
+    scores: Mapping[str, float | None] = MappingProxyType({})
+
+    @classmethod
+    def of_period(cls, row: Mapping[str, Any], losses: list[float], **others: Any) -> Measured:
+        """Return what a row of the weights callback's history says of the period it is of."""
+        scores = {key: row[key] for key in SCORES if key in row}
+        return cls(losses, row["weights"], scores=scores, **others)
 
 
 class Phase(dde.callbacks.Callback, ABC):

@@ -14,6 +14,7 @@ from pinn_ext.dde.model.data_protocol import described
 from pinn_ext.dde.model.loss_terms import derive_names, float_type
 from pinn_ext.dde.model.notes import follows_first_order, note, notes_of
 from pinn_ext.dde.model.row_points import blocks_of, row_points, time_span
+from pinn_ext.point_weights.joint_update import moved_together
 from pinn_ext.point_weights.keys import same_inputs
 from pinn_ext.point_weights.rows import absolute, of_rows
 from pinn_ext.point_weights.table import PointTable, load_tables
@@ -144,10 +145,12 @@ class PointWeights:
         with torch.no_grad():
             sizes = [absolute(call.value - call.target) for call in heard]
         self._load_batch(sizes, inputs, model)
-        weighed = list(losses)
-        for table in self._tables or []:
-            residuals = torch.stack([sizes[term] for term in table.terms], dim=1)
-            factors = table.factors(residuals, moves and not self.frozen, usable)
+        weighed, tables = list(losses), self._tables or []
+        moves = moves and not self.frozen
+        rows = [torch.stack([sizes[term] for term in table.terms], dim=1) for table in tables]
+        later = moved_together(tables, rows) if moves else [None] * len(rows)
+        for table, residuals, state in zip(tables, rows, later, strict=True):
+            factors = table.factors(residuals, moves, usable, state)
             if factors is not None:
                 for term, own in zip(table.terms, factors.unbind(dim=1), strict=True):
                     weighed[term] = _apply((trained or heard)[term], own)

@@ -112,6 +112,11 @@ class Auto:
             raise ArgumentError(what, wanted, repr(name))
         return Candidate(method.name, dict(options), method)
 
+    @property
+    def needs_conditions(self) -> bool:
+        """Whether a candidate can do nothing without conditions."""
+        return any(candidate.method.needs_conditions for candidate in self.field)
+
     @cached_property
     def labels(self) -> list[str]:
         """What the candidates are called: their names, with the options where names repeat."""

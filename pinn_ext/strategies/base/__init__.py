@@ -14,12 +14,18 @@ Users import these names from `pinn_ext.strategies`.
 """
 
 from pinn_ext.strategies.base.gradients import Gradients
-from pinn_ext.strategies.base.points import PointBlock, PointState, PointStrategy
+from pinn_ext.strategies.base.points import (
+    JointPointStrategy,
+    PointBlock,
+    PointState,
+    PointStrategy,
+)
 from pinn_ext.strategies.base.terms import STATISTICS, Proposal, State, Statistics, Strategy
 
 __all__ = [
     "STATISTICS",
     "Gradients",
+    "JointPointStrategy",
     "PointBlock",
     "PointState",
     "PointStrategy",

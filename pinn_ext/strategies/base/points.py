@@ -126,6 +126,33 @@ class PointStrategy(ABC):
         return joined
 
 
+class JointPointStrategy(PointStrategy):
+    """A method whose update looks at the points of all blocks of a step at once.
+
+    `begin` sees one block; the numbers that it returns are added up over the blocks, and `finish`
+    ends the update of each block with the sums. A block that stands alone has its own for them.
+    """
+
+    @abstractmethod
+    def begin(self, abs_residual: Tensor, state: PointState) -> tuple[PointState, Tensor]:
+        """Return what `finish` goes on from, and numbers `[c]` that are added up over blocks.
+
+        Args:
+            abs_residual: `[n, m]`.
+            state: of the block.
+        """
+
+    @abstractmethod
+    def finish(self, begun: PointState, totals: Tensor) -> PointState:
+        """Return the next state of a block from what `begin` has returned, and all sums `[c]`."""
+
+    def update(
+        self, abs_residual: Tensor, state: PointState, times: Tensor | None = None
+    ) -> PointState:
+        """Return the next state of a block that stands alone."""
+        return self.finish(*self.begin(abs_residual, state))
+
+
 def _check_tensor(name: str, value: Any, model: Tensor) -> None:
     fits = (
         hasattr(value, "is_floating_point")

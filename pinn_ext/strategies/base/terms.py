@@ -119,6 +119,7 @@ class Strategy(ABC):
         exact: whether the tangent kernel is to be measured without an estimate.
         probes: random vectors that an estimate of the tangent kernel takes.
         needs_length: whether the length of the training must be known.
+        needs_conditions: whether some terms must be conditions or data rather than equations.
     """
 
     name: ClassVar[str]
@@ -130,6 +131,7 @@ class Strategy(ABC):
     equal_treatment: ClassVar[bool] = True
     limited: ClassVar[bool] = True
     scale_invariant: ClassVar[bool] = False
+    needs_conditions: ClassVar[bool] = False
     probes: int = 1
 
     def __init_subclass__(cls, **options: Any) -> None:

@@ -8,5 +8,6 @@ saved. It never sees the Jacobian.
 `rule` has the protocol `Rule`, what an `Attempt` is, and the loop of trials; open it first.
 `gain_ratio` has the classical rules, which follow the gain ratio: the fall of the cost over the one
 that the linear model promised. `target_ratio` sweeps dampings for a wanted gain ratio,
-`line_search` shortens an undamped Gauss-Newton step. `by_name` finds a rule by its name.
+`bold_start` begins by that and goes on by the classical rule where it has led
+nowhere, `line_search` shortens an undamped Gauss-Newton step. `by_name` finds a rule by its name.
 """

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from .bold_start import BoldStart
 from .gain_ratio import GainRatio, Nielsen
 from .line_search import LineSearch
-from .rule import Rule
+from .rule import Memory, Rule
 from .target_ratio import TargetRatio
 
 _ALL: dict[str, type] = {
+    "bold": BoldStart,
     "gain_ratio": GainRatio,
     "line_search": LineSearch,
     "nielsen": Nielsen,
@@ -23,7 +25,7 @@ def names() -> list[str]:
 
     Example:
         >>> names()
-        ['gain_ratio', 'line_search', 'nielsen', 'target']
+        ['bold', 'gain_ratio', 'line_search', 'nielsen', 'target']
     """
     return sorted(_ALL)
 
@@ -45,3 +47,26 @@ def find(rule: str | Rule) -> Rule:
     if not isinstance(rule, Rule):
         raise ValueError(f"`damping` must be a rule or one of {', '.join(names())}, got {rule!r}.")
     return rule
+
+
+def saved_memory(rule: Rule, memory: Memory) -> Memory:
+    """Return what a rule goes on with after a memory that was saved.
+
+    Args:
+        rule: The rule in force.
+        memory: Of the rule that was in force when it was saved.
+
+    Returns:
+        A memory of the rule.
+
+    Raises:
+        ValueError: If it is that of a rule that this one cannot follow.
+    """
+    if isinstance(rule, BoldStart) and set(memory) == set(rule.calm.start()):
+        return rule.after_nielsen(memory)
+    if set(memory) != set(rule.start()):
+        raise ValueError(
+            f"`state` must hold the memory of {type(rule).__name__}, "
+            f"got {', '.join(sorted(memory))}."
+        )
+    return dict(memory)

@@ -44,7 +44,7 @@ def test_a_bound_that_does_not_bind():
 
 
 @pytest.mark.parametrize("solver", ["primal", "dual", "matrix_free"])
-@pytest.mark.parametrize("damping", ["nielsen", "target"])
+@pytest.mark.parametrize("damping", ["nielsen", "target", "bold"])
 def test_a_bound_that_binds_is_met_exactly_and_never_crossed(solver, damping):
     model, k, values = watched()
     train(model, 25, bounds=[(k, 0.0, 1.25)], solver=solver, damping=damping)

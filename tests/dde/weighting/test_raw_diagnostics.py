@@ -14,7 +14,7 @@ def first_row(problem, strategy):
     return callback.gradient_history[0], callback.history[0]["losses"]
 
 
-@pytest.mark.parametrize("strategy", ["rba", "sa_pinn"])
+@pytest.mark.parametrize("strategy", ["rba", "sa_pinn", "brdr"])
 def test_points_that_are_weighted_leave_the_diagnostics_raw(problem, strategy):
     wanted, losses = first_row(problem, "fixed")
     dde.config.set_random_seed(0)  # the same network and points

@@ -14,6 +14,7 @@ import torch
 
 from pinn_ext import AdaptiveWeights, strategies
 from pinn_ext.dde.model import optimizers
+from pinn_ext.measurements.alignment import SCORES
 from pinn_ext.strategies import Proposal, Strategy
 
 
@@ -348,6 +349,9 @@ def test_lengths_and_angles_are_those_of_the_raw_losses(problem):
     vectors = torch.stack(vectors)
     lengths = vectors.norm(dim=1)
     row = adaptive.gradient_history[0]
+    assert {key: adaptive.history[0][key] for key in SCORES} == {key: row[key] for key in SCORES}
+    assert row["size_ratio"] == pytest.approx((max(lengths) / min(lengths)).item())
+    assert adaptive.verdict.periods == 1 and adaptive.verdict.size_ratio == row["size_ratio"]
     assert row["names"] == ["pde_1", "dirichlet_1", "ic_1"]
     assert row["norms"] == pytest.approx(lengths.tolist(), rel=1e-9)
     cosines = vectors @ vectors.T / lengths[:, None] / lengths
@@ -393,7 +397,8 @@ def test_tables_for_users_of_the_callback(problem, tmp_path):
     assert [e["term"] for e in events] == ["pde_1", "data", ""]
     with open(tmp_path / "gradients.csv", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == ["step", "norm_pde_1", "norm_data", "cos_pde_1_data"]
+    own = ["step", "norm_pde_1", "norm_data", "cos_pde_1_data"]
+    assert list(rows[0]) == [*own, "alignment", "conflict", "size_ratio"]
     row = adaptive.gradient_history[1]
     assert float(rows[1]["norm_data"]) == row["norms"][1]  # all digits
     assert float(rows[1]["cos_pde_1_data"]) == row["cosines"][0][1]

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from solvers.gauss_newton import (
+    BoldStart,
     GainRatio,
     LineSearch,
     Nielsen,
@@ -73,6 +74,55 @@ def test_target_ratio_raises_its_target_once_the_damping_has_settled():
     assert memory["settled"] and memory["past"] == []
     attempts, _ = rule.search(bowl(lambda d: 0.3 if d < 2 * held else 0.6), memory, 0.0)
     assert attempts[-1].gain_ratio == 0.6
+
+
+def sweeps(rule, memory, gains, least=1e-14):
+    """Return the memory after one search, and whether it was a sweep."""
+    attempts, memory = rule.search(bowl(gains), memory, least)
+    return memory, len(attempts) > 1
+
+
+def test_a_bold_start_goes_on_where_the_damping_fell():
+    rule = BoldStart(steps=4)
+    memory = rule.start()
+    for _ in range(12):
+        memory, sweep = sweeps(rule, memory, lambda _: 0.9)
+    assert not memory["calm"] and memory["damping"] == pytest.approx(1e-14, rel=1e-6)
+    memory, sweep = sweeps(rule, memory, lambda damping: 0.9 if damping > 0.5 else 0.0)
+    assert sweep and not memory["calm"], "decided for good"
+
+
+def test_a_bold_start_calms_down_where_the_damping_stayed():
+    rule = BoldStart(steps=4)
+    memory = rule.start()
+    for step in range(4):
+        assert not memory["calm"] and memory["steps"] == step
+        memory, _ = sweeps(rule, memory, lambda damping: 0.9 if damping >= 1e-4 else 0.0)
+    assert memory["calm"] and 1e-4 <= memory["damping"] < 4e-4
+    before = memory["damping"]
+    memory, sweep = sweeps(rule, memory, lambda _: 0.9)
+    assert not sweep, "Nielsen's rule tries one step where it is accepted"
+    assert memory["damping"] == pytest.approx(before * (1 - 0.8**3))
+
+
+def test_a_bold_start_calms_down_at_once_where_much_damping_is_needed():
+    rule = BoldStart()
+    memory, _ = sweeps(rule, rule.start(), lambda damping: 0.9 if damping > 50 else -1.0)
+    assert memory["calm"] and memory["damping"] > 50
+    memory, _ = sweeps(rule, rule.start(), lambda damping: 0.9 if damping > 0.2 else -1.0)
+    assert not memory["calm"], "a damping below 1 decides nothing yet"
+    with pytest.raises(ValueError, match="`steps` must be at least 1, got 0"):
+        BoldStart(steps=0)
+
+
+def test_a_bold_start_goes_on_from_the_memory_of_nielsens_rule():
+    rule, gains = BoldStart(), lambda damping: 0.8 if damping > 3e-3 else -0.1
+    memory, former = rule.after_nielsen({"damping": 1e-3}), {"damping": 1e-3}
+    for _ in range(5):
+        attempts, memory = rule.search(bowl(gains), memory, 1e-15)
+        wanted, former = Nielsen().search(bowl(gains), former, 1e-15)
+        assert [a.damping for a in attempts] == [a.damping for a in wanted]
+        assert memory["damping"] == former["damping"]
 
 
 def test_line_search_goes_to_the_minimum_of_the_parabola():
