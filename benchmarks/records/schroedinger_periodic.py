@@ -26,7 +26,7 @@ import pinn_ext
 from pinn_ext import references
 from pinn_ext.dde.slabs.kept_start import KeptStart
 
-SECONDS = 72.0  # of one core
+SECONDS = 88.0  # of one core
 END = np.pi / 2
 SLABS, POINTS, WIDTH = 4, 2048, 18  # points of a slab
 MODES = 200  # of the waves that the kink is made of
