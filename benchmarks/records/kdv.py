@@ -21,7 +21,7 @@ from scipy.stats import qmc
 import pinn_ext
 from pinn_ext import references
 
-SECONDS = 210.0  # of one core
+SECONDS = 150.0  # of one core
 EDGES = (0.0, 0.2, 0.3, *np.linspace(0.37, 1.0, 10))
 POINTS, WIDTH, WAVES = 3000, 18, 4  # points of a slab
 MU = 0.022
