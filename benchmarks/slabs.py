@@ -29,7 +29,7 @@ import torch
 
 import pinn_ext
 from pinn_ext import references
-from pinn_ext.dde.slabs.kept_start import KeptStart
+from pinn_ext.slabs.kept_start import KeptStart
 
 REFERENCE = "allen_cahn/jaxpi"
 ARMS = ("kept", "chained")

@@ -51,6 +51,7 @@ BOXES = {
     "pinn_ext.reports": (284, "program", "files and pictures"),
     "pinn_ext.losses": (124, "problem", "PI, RK4, IC, BC"),
     "pinn_ext.datasets": (124, "problem", "graphs and points"),
+    "pinn_ext.slabs": (290, "problem", "slabs of time"),
     "pinn_ext.networks": (124, "problem", "from (x, t) to u, v"),
     "pinn_ext.schema": (310, "program", "keys and checks"),
     "pinn_ext.measurements": (500, "weights", "gradients, kernel"),

@@ -34,7 +34,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("pinn_ext.dde.model", "pinn_ext.dde.messages"),
     ("pinn_ext.plain_torch", "pinn_ext.reports"),
     ("pinn_ext.losses",),
-    ("pinn_ext.datasets",),
+    ("pinn_ext.datasets", "pinn_ext.slabs"),
     ("pinn_ext.networks", "pinn_ext.schema", "pinn_ext.measurements"),
     ("pinn_ext.derivatives", "pinn_ext.adaptive_weights", "pinn_ext.point_weights"),
     ("pinn_ext.systems", "pinn_ext.strategies"),

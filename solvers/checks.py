@@ -1,9 +1,12 @@
-"""What is wrong with an option that a user gave, as a sentence. Loads without torch."""
+"""What is wrong with an option, or a saved state, as a sentence. Loads without torch."""
 
 from __future__ import annotations
 
 import math
 from numbers import Real
+from typing import Any
+
+_LONGEST = 80  # characters that are shown of what came
 
 
 def switch_problem(name: str, value: object, *, optional: bool = False) -> str | None:
@@ -57,3 +60,39 @@ def require(*problems: str | None) -> None:
     for problem in problems:
         if problem:
             raise ValueError(problem)
+
+
+class SavedStateError(ValueError):
+    """A part of a saved state is not what it can have been; the message is one sentence.
+
+    Args:
+        name: Of the part.
+        wanted: What it must be or hold, the words after "must".
+        got: What came; of a tensor its shape and type are said.
+    """
+
+    def __init__(self, name: str, wanted: str, got: Any) -> None:
+        """See the class."""
+        shape = getattr(got, "shape", None)
+        text = repr(got) if shape is None else f"{list(shape)} of {got.dtype}"
+        short = text if len(text) <= _LONGEST else f"{text[:_LONGEST]} …"
+        super().__init__(f"`{name}` of the saved state must {wanted}, got {short}.")
+
+
+def check_saved_number(name: str, value: Any, least: float, *, whole: bool = False) -> None:
+    """Refuse a part of a saved state that is no finite number.
+
+    Args:
+        name: Of the part.
+        value: What came.
+        least: Smallest legal value.
+        whole: Whether it is one of Python's whole numbers.
+
+    Raises:
+        SavedStateError: If it is none.
+    """
+    kinds = (int,) if whole else (int, float)
+    plain = isinstance(value, kinds) and not isinstance(value, bool)
+    if not plain or not math.isfinite(value) or value < least:
+        noun = "whole" if whole else "finite"
+        raise SavedStateError(name, f"be a {noun} number >= {least:g}", value)

@@ -11,8 +11,9 @@ import deepxde as dde
 import numpy as np
 
 from pinn_ext.checks import check_number
-from pinn_ext.dde.model.notes import tell_end
+from pinn_ext.dde.model.notes import take_broken_off, tell_end
 from pinn_ext.dde.model.row_points import FIXED_POINTS, draw_points
+from pinn_ext.files import RunError
 from pinn_ext.point_weights.keys import same_inputs
 
 
@@ -91,6 +92,14 @@ class OwnLoop(ABC):
     def _put(self) -> None:
         """Give the model the parameters of the last accepted step."""
 
+    @abstractmethod
+    def state_dict(self) -> dict[str, Any]:
+        """Return what an exact continuation needs beside the model's parameters and points."""
+
+    @abstractmethod
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from what `state_dict` returned; the model must hold its parameters."""
+
     def _testing(self) -> contextlib.AbstractContextManager[Any]:
         """Return a context in which DeepXDE tests."""
         return contextlib.nullcontext()
@@ -126,7 +135,8 @@ class OwnLoop(ABC):
         """Go on until `iterations` have been made in all, or there is nothing to gain.
 
         Args:
-            iterations: their number, those of earlier calls included.
+            iterations: their number, those of earlier calls included, also those before a march
+                was broken off in this training.
             display_every: iterations between two tests.
             disregard_previous_best: as in `model.train`.
             callbacks: DeepXDE's and ours.
@@ -135,9 +145,11 @@ class OwnLoop(ABC):
             ValueError: if an argument is out of range, or the model cannot be trained in this way.
             MemoryError: if there is no room, or memory runs out all the same; the model then has
                 the parameters of the last accepted step.
+            RunError: if the state that a training was broken off with does not fit.
         """
         check_number("iterations", iterations, 0, integer=True)
         check_number("display_every", display_every, 1, integer=True)
+        self._go_on_if_broken_off()
         if not self.converged:
             self.message = None
         with self._at_work():
@@ -150,6 +162,17 @@ class OwnLoop(ABC):
                 self._put()
             self.model.callbacks.on_train_end()
         self._say_end()
+
+    def _go_on_if_broken_off(self) -> None:
+        """Take up the state of a training like this one that a resumed march has left."""
+        saved = take_broken_off(self.model, self.name) if self.done == 0 else None
+        if saved is None:
+            return
+        try:
+            self.load_state_dict(saved.state)
+        except ValueError as error:
+            text = f"{saved.source} does not fit the {self.name} training of it: {error}"
+            raise RunError(text) from error
 
     def _begin(self, callbacks: Sequence[Any] | None, disregard_previous_best: bool) -> None:
         """Do what `model.train` does before its first step."""

@@ -81,6 +81,24 @@ def within(data: ReferenceData, system: System) -> KnownSolution:
     return KnownSolution(inputs[kept], torch.from_numpy(fields)[kept], data.source, tuple(notes))
 
 
+def between(known: KnownSolution, begin: float, end: float) -> KnownSolution:
+    """Return the part of a solution that lies in a slab of time.
+
+    Args:
+        known: over all times.
+        begin: time at which the slab starts; what is known there belongs to the former one.
+        end: time at which it ends.
+
+    Returns:
+        Samples, perhaps none, with times from the start of the slab on.
+    """
+    times, slack = known.inputs[:, -1], _SLACK * end
+    inside = (times <= end + slack) & ((times > begin + slack) | (begin == 0))
+    inputs = known.inputs[inside]
+    inputs[:, -1] -= begin
+    return KnownSolution(inputs, known.fields[inside], known.label, known.notes)
+
+
 def lie_in(system: System, x: np.ndarray, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return which samples lie in the time interval of a system, and which in its domain.
 

@@ -190,7 +190,7 @@ class PhysicsLoss:
         x = batch.initial
         t = torch.zeros_like(x[:, 0])
         start = network(torch.cat((x, t[:, None]), dim=1))
-        return (start - self.system.data(x, t)).unbind(dim=1)
+        return (start - self.system.at_start(x)).unbind(dim=1)
 
     def _boundary(self, network: Network, batch: Points, outputs: Tensor) -> Fields:
         parts = [part(network, batch, outputs) for part in self._boundary_parts]

@@ -31,7 +31,8 @@ class Evaluator:
         system: gives the domain and the exact solution, or a reference.
         device: where the points lie.
         dtype: floating-point type of the points.
-        against: what to compare with instead of the system's own solution.
+        against: what to compare with instead of the system's own solution; without samples, as a
+            file may have none in a slab of time, nothing is known.
 
     Attributes:
         reference: u and v at the points `[M, 2]`, float64 on the CPU; None where not known.
@@ -48,16 +49,17 @@ class Evaluator:
         self.system = system
         self.reference: Tensor | None = None
         self.label = ""
-        if against is not None:
+        if against is not None and len(against.inputs):
             chosen = _chosen(len(against.inputs))
             points, self.reference = against.inputs[chosen], against.fields[chosen]
             self.label = against.label
         else:
             points = sobol_points(system, NUM_POINTS, _SEED)
-            if system.has_solution and not system.has_exact:
+            known = against is None and system.has_solution
+            if known and not system.has_exact:
                 length = system.final_time / _REFERENCE_TIMES
                 points[:, -1] = (points[:, -1] / length).ceil() * length
-            if system.has_solution:
+            if known:
                 self.reference = system.solution(points[:, :-1], points[:, -1])
                 self.label = "exact solution" if system.has_exact else "stored reference"
         self._points = points

@@ -163,10 +163,21 @@ class HardConditions(nn.Module):
             fixed_axes = sum(side is not None for side in corner)
             points.append(torch.stack(moved, dim=1))
             weights.append(weight if fixed_axes % 2 else -weight)
-        stacked = torch.cat(points)
-        data = self.system.data(stacked[:, :-1], stacked[:, -1])
-        data = data.reshape(len(points), len(inputs), 2)
+        data = self._data(points).reshape(len(points), len(inputs), 2)
         return torch.stack(weights)[..., None] * data
+
+    def _data(self, points: list[Tensor]) -> Tensor:
+        """Return the data `[K N, 2]` at the points of all projections, the initial slice first."""
+        if not self.system.starts_anew:
+            stacked = torch.cat(points)
+            return self.system.data(stacked[:, :-1], stacked[:, -1])
+        # The start is asked for once at each position: what it costs grows with the slabs before,
+        # and on the boundary it is the data.
+        start = self.system.at_start(points[0][:, :-1])
+        if len(points) == 1:
+            return start
+        rest = torch.cat(points[1:])
+        return torch.cat((start, self.system.data(rest[:, :-1], rest[:, -1])))
 
     def _box(self, inputs: Tensor) -> list[Tensor]:
         """Return the positions in units of the box, for each axis `[N]` in [0, 1]."""

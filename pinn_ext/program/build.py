@@ -46,6 +46,8 @@ class Checked:
         device: where the network is to lie.
         settings: of the loss weights, with the strategy.
         against: what errors are measured against instead of the system's own solution, if anything.
+        slab: number and count of the slab of time that `loss` and `against` are of, None for all
+            times.
     """
 
     cfg: Config
@@ -54,6 +56,7 @@ class Checked:
     device: torch.device
     settings: WeightSettings
     against: KnownSolution | None = None
+    slab: tuple[int, int] | None = None
 
 
 @dataclass
@@ -103,13 +106,21 @@ def check(cfg: Config, settings: WeightSettings | None = None) -> Checked:
     settings = schema.validate(cfg) if settings is None else settings
     check_sizes(cfg)
     loss = physics_loss(cfg)
-    end = loss.system.final_time
-    check_number("dataset.step", cfg.dataset.step, 0, end, open_low=True, open_high=True)
+    _check_step(cfg, loss.system.final_time)
     if cfg.problem.conditions == "hard" and (why := loss.system.needs_soft):
         raise ArgumentError("problem.conditions", f"be soft {why}", "'hard'")
     nodes = _node_graph(cfg.dataset, loss.system)
     against = reference_of(cfg, loss.system, nodes)
     return Checked(cfg, loss, nodes, device_of(cfg), settings, against)
+
+
+def _check_step(cfg: Config, end: float) -> None:
+    """Refuse a Runge-Kutta step that leaves no room in the time interval, or in a slab of it."""
+    slabs = cfg.training.slabs
+    check_number("dataset.step", cfg.dataset.step, 0, end, open_low=True, open_high=True)
+    if slabs > 1 and cfg.dataset.step >= end / slabs:
+        wanted = f"be below {end / slabs:g}, the length of a slab with training.slabs={slabs}"
+        raise ArgumentError("dataset.step", wanted, cfg.dataset.step)
 
 
 def _node_graph(dataset: schema.Dataset, system: System) -> NodeGraph:
@@ -144,7 +155,9 @@ def build(checked: Checked, folder: Path) -> Built:
             loss.system, device, torch.get_default_dtype(), against=checked.against
         )
     initial = initial_weights(cfg, loss.names)
-    log = EpochLog(folder, cfg.training, initial, loss, network, data.validation, evaluator)
+    log = EpochLog(
+        folder, cfg.training, initial, loss, network, data.validation, evaluator, checked.slab
+    )
     weights, notes = _weights(checked, data), _notes(checked, data)
     return Built(loss, network, data, weights, initial, evaluator, log, notes)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from pinn_ext.checks import ArgumentError
 from pinn_ext.program import checkpoints
 from pinn_ext.program.checkpoints import parts
 from pinn_ext.program.machine.devices import is_here
+from pinn_ext.program.slabs.chain import SLAB
 from pinn_ext.reports.event_files import EVENTS_FILE, GRADIENTS_FILE
 from pinn_ext.reports.growing_file import GrowingFile
 from pinn_ext.reports.history import FILE_NAME as HISTORY_FILE
@@ -91,7 +92,7 @@ def prepare(path: Path, cfg: Config, overrides: Sequence[str], choices: dict[str
         raise ArgumentError("problem.file", wanted, "none")
     if old.problem.file is None and cfg.problem.file is not None:
         raise ArgumentError("problem.file", "be left out, as the run has none", cfg.problem.file)
-    changed = _changed(old, cfg, given, saved["phase"])
+    changed = _changed(old, cfg, given, saved)
     return Plan(
         changed,
         dict(saved["choices"]),
@@ -132,12 +133,13 @@ def _check_same(key: str, old: Config, cfg: Config, old_choices: dict, choices: 
         )
 
 
-def _changed(old: Config, cfg: Config, given: Sequence[str], phase: str) -> Config:
+def _changed(old: Config, cfg: Config, given: Sequence[str], saved: Mapping[str, Any]) -> Config:
     """Return the saved configuration with what may be said anew and was given."""
     values = schema.as_dict(old)
     training = values["training"]
     if "training.epochs" in given:
-        _check_epochs(old.training, cfg.training.epochs, phase)
+        _check_epochs(old.training, cfg.training.epochs, saved["phase"])
+        _check_same_length("training.epochs", old, old.training.epochs, cfg.training.epochs, saved)
         training["epochs"] = cfg.training.epochs
     if _ITERATIONS in given:
         before, now = old.training.gauss_newton.iterations, cfg.training.gauss_newton.iterations
@@ -145,6 +147,7 @@ def _changed(old: Config, cfg: Config, given: Sequence[str], phase: str) -> Conf
             raise ArgumentError(
                 _ITERATIONS, f"be at least {before}, which the run was made for", now
             )
+        _check_same_length(_ITERATIONS, old, before, now, saved)
         training["gauss_newton"]["iterations"] = now
     if "training.keep" in given:
         training["keep"] = cfg.training.keep
@@ -161,6 +164,15 @@ def _changed(old: Config, cfg: Config, given: Sequence[str], phase: str) -> Conf
     if "experiment.name" in given:
         values["experiment"]["name"] = cfg.experiment.name
     return schema.from_dict(values)
+
+
+def _check_same_length(
+    key: str, old: Config, before: int, now: int, saved: Mapping[str, Any]
+) -> None:
+    """Refuse another length once a slab of time has ended that had the former one."""
+    if now != before and saved.get(SLAB, 1) != 1:
+        wanted = f"stay {before}, as {old.training.slabs} slabs are trained alike and one is over"
+        raise ArgumentError(key, wanted, now)
 
 
 def _check_epochs(old: Training, now: int, phase: str) -> None:

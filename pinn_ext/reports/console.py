@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +115,37 @@ def short_or_same(name: str) -> str:
     return short(name) if "_loss" in name else name
 
 
+def slab_ended(row: Mapping[str, Any], count: int) -> str:
+    """Return the line at the end of a slab of time, before the next one begins.
+
+    Args:
+        row: of the report, see `pinn_ext.program.slabs.report.row`.
+        count: how many slabs there are.
+    """
+    errors = _listed(row["relative_l2"])
+    known = f" ({errors})" if errors else ""
+    return (
+        f"Slab {row['slab']} of {count}, t = {row['lower']:g} to {row['upper']:g}, is trained"
+        f"{known}: the next one starts where it ends."
+    )
+
+
+def _listed(errors: Mapping[str, float] | None) -> str:
+    return ", ".join(f"{field} {errors[field]:.2e}" for field in FIELDS) if errors else ""
+
+
+def _slabs(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the table of slabs."""
+    lines = ["Relative L2 error in each slab of time:"]
+    lines.append(f"  {'slab':6}{'times':22}{FIELDS[0]:>10}{FIELDS[1]:>10}{'seconds':>10}")
+    for row in rows:
+        errors = row["relative_l2"] or {}
+        cells = "".join(f"{errors[f]:10.2e}" if f in errors else f"{'-':>10}" for f in FIELDS)
+        times = f"{row['lower']:g} to {row['upper']:g}"
+        lines.append(f"  {row['slab']:<6}{times:22}{cells}{row['seconds']:10.1f}")
+    return lines
+
+
 def summary(content: Mapping[str, Any], folder: Path) -> str:
     """Return the closing lines of a run.
 
@@ -130,6 +161,8 @@ def summary(content: Mapping[str, Any], folder: Path) -> str:
         of_what = f"of the best network, {_best(content)}"
     known = content["reference"] is not None
     lines = ["", *(_errors(content, of_what) if known else _held_out(content))]
+    if "slabs" in content:
+        lines += _slabs(content["slabs"])
     last = (content["raw_losses_last"] or {}) if content["rk4_floor"] else {}
     floors = [
         f"{field} {content['rk4_floor'][field]:.1e} (network {last[name]:.1e})"
@@ -150,7 +183,8 @@ def summary(content: Mapping[str, Any], folder: Path) -> str:
     if content.get("choice"):
         lines += _choice(content)
     if content.get("gauss_newton_ended"):
-        lines.append(f"Gauss-Newton ended: {content['gauss_newton_ended']}.")
+        where = " in the last slab" if "slabs" in content else ""
+        lines.append(f"Gauss-Newton ended{where}: {content['gauss_newton_ended']}.")
     if content["message"]:
         lines.append(f"Training failed: {content['message']}")
     elif content["status"] != "ok":
@@ -204,7 +238,10 @@ def _best(content: Mapping[str, Any]) -> str:
 def _choice(content: Mapping[str, Any]) -> list[str]:
     """Return what was chosen, and what fixed weights would have cost."""
     seconds = sum(row["seconds"] for row in content["pilots"])
-    lines = [f"Chosen: {content['choice']}.", f"The pilots took {seconds:.1f} s of the training."]
+    chosen = content["choice"]
+    if "slabs" in content:
+        chosen = ", ".join(str(row["choice"]) for row in content["slabs"]) + ", slab after slab"
+    lines = [f"Chosen: {chosen}.", f"The pilots took {seconds:.1f} s of the training."]
     if content["seconds_fixed"]:
         lines[-1] += (
             f" With fixed weights the {content['epochs']} epochs would take about "
@@ -216,4 +253,6 @@ def _choice(content: Mapping[str, Any]) -> list[str]:
 def _length(content: Mapping[str, Any]) -> str:
     counts = {phase.counted: content[phase.total] for phase in PHASES.values()}
     parts = [f"{n} {unit}{'s' * (n != 1)}" for unit, n in counts.items() if n]
-    return " and ".join(parts) or "0 epochs"
+    each = " and ".join(parts) or "0 epochs"
+    count = len(content.get("slabs", ()))
+    return f"{each} in each of {count} slab{'s' * (count != 1)}" if count else each

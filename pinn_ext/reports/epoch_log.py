@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import bisect
 import math
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,9 +32,10 @@ class EpochLog:
         network: the network in training.
         validation: snapshots at times that are not trained on.
         evaluator: gives the errors.
+        slab: number and count of the slab of time that the network is of, None for all times.
 
     Attributes:
-        history: the rows.
+        history: the rows, of slabs before this one as well.
         validation: the snapshots in use.
     """
 
@@ -45,18 +48,28 @@ class EpochLog:
         network: nn.Module,
         validation: SnapshotBatch,
         evaluator: Evaluator,
+        slab: tuple[int, int] | None = None,
     ) -> None:
+        self.slab = slab
         self._training, self._initial = training, dict(initial)
         self._loss, self._network = loss, network
         self.validation, self._evaluator = validation, evaluator
         self.names = list(initial)
-        columns = ["epoch", "phase", *self.names]
+        columns = [*(["slab"] if slab else []), "epoch", "phase", *self.names]
         columns += [f"weight_{name}" for name in self.names]
         columns += [f"validation_{name}" for name in self.names]
         columns += [f"error_{field}" for field in FIELDS]
         self._scores = SCORES if training.loss.adaptive.diagnostics else ()
         columns += self._scores
         self.history = History(folder / FILE_NAME, [*columns, "seconds"], added=self._scores)
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows of this network."""
+        rows = self.history.rows
+        if self.slab is None:
+            return rows
+        return rows[bisect.bisect_left(rows, self.slab[0], key=operator.itemgetter("slab")) :]
 
     def measure_with(self, validation: SnapshotBatch, evaluator: Evaluator) -> None:
         """Measure with other snapshots and points from now on, as of another float type."""
@@ -82,7 +95,8 @@ class EpochLog:
             scores: what the terms' gradients say, where they were measured.
         """
         errors = self._evaluator.errors(self._network)
-        row: dict[str, Any] = {"epoch": number, "phase": phase}
+        row: dict[str, Any] = {} if self.slab is None else {"slab": self.slab[0]}
+        row |= {"epoch": number, "phase": phase}
         row |= dict(zip(self.names, losses, strict=True))
         row |= {f"weight_{name}": w for name, w in zip(self.names, weights, strict=True)}
         row |= {f"validation_{name}": loss for name, loss in self._validation_losses().items()}
@@ -124,6 +138,8 @@ class EpochLog:
             known = FIELDS if self._evaluator.label else ()
             errors = {field: row[f"error_{field}"] for field in known}
             label = PHASES[row["phase"]].label
+            if self.slab is not None:
+                label = f"Slab {self.slab[0]} of {self.slab[1]} | {label}"
             write(console.epoch_line(number, total, losses, errors, phase=label))
         if due or (not in_blocks and number % training.log_weights_every == 0):
             write(console.weights_line(weights))
@@ -131,7 +147,7 @@ class EpochLog:
     def _weights_in_force(self) -> list[float]:
         """Return the weights during the last epoch: those after the one before."""
         rows = self.history.rows
-        if len(rows) == 1:
+        if len(rows) == 1 or rows[-2].get("slab") != rows[-1].get("slab"):
             return list(self._initial.values())
         return [rows[-2][f"weight_{name}"] for name in self.names]
 

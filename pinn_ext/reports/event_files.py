@@ -47,12 +47,14 @@ def gradient_row(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return a row of `gradient_history` by column, see `gradient_columns`."""
     angles = [row["cosines"][a][b] for a, b in pairs_of(row["names"])]
     values = [row["step"], *row["norms"], *angles, *(row.get(key) for key in SCORES)]
-    return dict(zip(gradient_columns(row["names"]), values, strict=True))
+    slab = {"slab": row["slab"]} if "slab" in row else {}
+    return slab | dict(zip(gradient_columns(row["names"]), values, strict=True))
 
 
 def event_table(events: Rows) -> str:
-    """Return events as CSV text, with a header."""
-    return _table(list(EVENT_COLUMNS), events)
+    """Return events as CSV text, with a header; those of slabs of time say which in front."""
+    slab = ["slab"] if events and "slab" in events[0] else []
+    return _table([*slab, *EVENT_COLUMNS], events)
 
 
 def gradient_table(history: Rows) -> str:
@@ -64,9 +66,10 @@ def gradient_table(history: Rows) -> str:
 
 def event_rows(text: str) -> list[dict[str, Any]]:
     """Return the events of an `event_table`."""
-    _, *rows = csv_rows(text)
-    events = [dict(zip(EVENT_COLUMNS, row, strict=True)) for row in rows]
-    return [event | {"step": int(event["step"]), "epoch": int(event["epoch"])} for event in events]
+    columns, *rows = csv_rows(text)
+    events = [dict(zip(columns, row, strict=True)) for row in rows]
+    counts = [key for key in ("slab", "step", "epoch") if key in columns]
+    return [event | {key: int(event[key]) for key in counts} for event in events]
 
 
 def gradient_rows(text: str) -> list[dict[str, Any]]:
@@ -82,8 +85,9 @@ def gradient_rows(text: str) -> list[dict[str, Any]]:
         norms = [float(row[f"norm_{name}"]) for name in names]
         # Tables of version 0.1 have no scores.
         told = {key: float(row[key]) if key in row else None for key in SCORES}
+        slab = {"slab": int(row["slab"])} if "slab" in row else {}
         own = {"step": int(row["step"]), "names": names, "norms": norms, "cosines": table}
-        history.append(own | told)
+        history.append(slab | own | told)
     return history
 
 

@@ -36,7 +36,7 @@ def draw(path: str | os.PathLike[str] | BinaryIO, history: Sequence[Mapping[str,
     """
     names = history[-1]["names"]
     rows = [row for row in history if row["names"] == names]
-    at = [row["step"] for row in rows]
+    at = _positions(rows)
     mark = "." if len(rows) < 30 else ""
     count = 2 if len(names) > 1 else 1
     figure, axes = plt.subplots(
@@ -58,6 +58,17 @@ def draw(path: str | os.PathLike[str] | BinaryIO, history: Sequence[Mapping[str,
         figure.suptitle(textwrap.fill(said, 60 * count), fontsize="medium")
     figure.savefig(path, dpi=120)
     plt.close(figure)
+
+
+def _positions(rows: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Return the step of each row; each slab of time goes on after the one before."""
+    found, start, slab, last = [], 0, None, 0
+    for row in rows:
+        if row.get("slab") != slab:
+            start, slab = start + last, row.get("slab")
+        last = row["step"]
+        found.append(start + last)
+    return found
 
 
 def _draw_cosines(

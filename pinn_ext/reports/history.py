@@ -123,24 +123,43 @@ def _first_lines(path: Path, count: int) -> bytes:
     return b"".join(line for line in lines[: count + 1] if line.endswith(b"\n"))
 
 
-def check_last_row(history: History, phase: str, number: int) -> None:
+def check_last_row(
+    history: History, phase: str, number: int, slab: tuple[int, int] | None = None
+) -> None:
     """Refuse a history that does not end where its checkpoint does.
 
     Args:
         history: with the rows of the checkpoint.
         phase: that the checkpoint was made in.
         number: of its last epoch, or iteration.
+        slab: number and count of the slab of time that it was made in, None for all times.
 
     Raises:
         RunError: if the rows of the phase end elsewhere.
     """
-    last = next((row for row in reversed(history.rows) if row["phase"] == phase), None)
+    own = [row for row in history.rows if slab is None or row["slab"] == slab[0]]
+    last = next((row for row in reversed(own) if row["phase"] == phase), None)
     found = 0 if last is None else last["epoch"]
     if found != number:
         counted = PHASES[phase].counted
         raise RunError(
             f"{history.path} must end with {counted} {number} of the checkpoint, got {found}."
         )
+
+
+def stretches(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, int]]:
+    """Return the phases that a run has gone through, in each of its slabs of time if it has slabs.
+
+    Args:
+        rows: history of the run.
+
+    Returns:
+        Name and length of each in their order; those without rows left out.
+    """
+    made: dict[tuple[Any, str], int] = {}
+    for row in rows:
+        made[row.get("slab"), row["phase"]] = row["epoch"]
+    return [(phase, length) for (_, phase), length in made.items()]
 
 
 def lengths(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
@@ -151,6 +170,7 @@ def lengths(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
 
     Returns:
         The largest number of each phase by its name, in their order; those without rows left out.
+        Of a run in slabs of time these are the lengths in one slab.
     """
     made = {name: [row["epoch"] for row in rows if row["phase"] == name] for name in PHASES}
     return {name: max(numbers) for name, numbers in made.items() if numbers}

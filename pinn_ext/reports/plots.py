@@ -15,7 +15,7 @@ import matplotlib.pyplot as plt
 import torch
 from torch import Tensor, nn
 
-from pinn_ext.reports.history import PHASES, lengths
+from pinn_ext.reports.history import PHASES, lengths, stretches
 from pinn_ext.systems import FIELDS, System
 
 Rows = Sequence[Mapping[str, Any]]
@@ -80,21 +80,25 @@ def positions(rows: Rows) -> list[float]:
         rows: history of a run.
 
     Returns:
-        One position a row; each phase goes on after the one before.
+        One position a row; each phase, and each slab of time, goes on after the one before.
     """
-    start, starts = 0, {}
-    for phase, length in lengths(rows).items():
-        starts[phase] = start
-        start += length
-    return [starts[r["phase"]] + r["epoch"] for r in rows]
+    found, start, present, last = [], 0, None, 0
+    for row in rows:
+        stretch = (row.get("slab"), row["phase"])
+        if stretch != present:
+            start, present = start + last, stretch
+        last = row["epoch"]
+        found.append(start + last)
+    return found
 
 
 def _finish(figure: Any, axes: Sequence[Any], rows: Rows, path: Path | BinaryIO) -> None:
-    made = lengths(rows)
+    made = stretches(rows)
+    label = ", then ".join(PHASES[phase].counted for phase in lengths(rows))
     for axis in axes:
-        axis.set_xlabel(", then ".join(PHASES[phase].counted for phase in made))
+        axis.set_xlabel(label if "slab" not in rows[0] else f"{label}, slab after slab")
         start = 0
-        for length in list(made.values())[:-1]:
+        for _, length in made[:-1]:
             start += length
             axis.axvline(start, color="0.6", linewidth=0.8)
         axis.grid(True, which="major", color="0.92")

@@ -21,6 +21,7 @@ from pinn_ext.losses.solution_error import Evaluator
 from pinn_ext.networks import FieldNetwork
 from pinn_ext.reports import gradient_plot, plots, sample_plots, term_sizes
 from pinn_ext.reports.history import PHASES, lengths
+from pinn_ext.slabs import SlabNetworks
 from pinn_ext.systems import FIELDS
 from pinn_ext.version import __version__
 from solvers.devices import on_cpu
@@ -194,7 +195,7 @@ def of_errors(
     Returns:
         Part of the report.
     """
-    where = None if mark is None else {"phase": mark["phase"], "epoch": mark["epoch"]}
+    where = place_of(mark)
     return {
         "relative_l2": _known(best if keep == "best" else last, evaluator),
         "relative_l2_last": _known(last, evaluator),
@@ -205,12 +206,17 @@ def of_errors(
     }
 
 
+def place_of(mark: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Return phase and epoch of the best network, None before the first epoch."""
+    return None if mark is None else {"phase": mark["phase"], "epoch": mark["epoch"]}
+
+
 def draw(
     folder: Path,
     terms: Sequence[str],
     rows: Sequence[Mapping[str, Any]],
     gradients: Sequence[Mapping[str, Any]],
-    network: FieldNetwork,
+    network: FieldNetwork | SlabNetworks,
     against: KnownSolution | None = None,
 ) -> None:
     """Draw losses, weights, fields and, where they were measured, gradients into the run's folder.

@@ -69,6 +69,34 @@ class _Table:
         return new
 
 
+class _SlabRows:
+    """Rows of callbacks that come one after the other, each in its slab of time.
+
+    Attributes:
+        all: the rows so far, which say their slab.
+        before: how many of them are of slabs before the present one.
+    """
+
+    def __init__(self) -> None:
+        self.all: list[dict[str, Any]] = []
+        self.before = 0
+
+    def with_new(self, rows: _Rows, slab: int | None) -> _Rows:
+        """Return all rows, once those of the present callback are among them."""
+        if slab is None:  # there is one callback
+            return rows
+        new = rows[len(self.all) - self.before :]
+        self.all += [{"slab": slab, **row} for row in new]
+        return self.all
+
+    def take_up(self, rows: list[dict[str, Any]], slab: int | None) -> list[dict[str, Any]]:
+        """Take up all rows; return those of the present callback, as it has them."""
+        if slab is None:
+            return rows
+        self.all, self.before = rows, sum(row["slab"] < slab for row in rows)
+        return [{k: v for k, v in row.items() if k != "slab"} for row in rows[self.before :]]
+
+
 class RunTables:
     """Writes `events.csv` and `gradients.csv` into the folder of a run as it goes.
 
@@ -78,12 +106,29 @@ class RunTables:
     Args:
         folder: of the run.
         weights: the callback, with `events` and `gradient_history`.
+        slab: number of the slab of time that it is of, None for all times.
     """
 
-    def __init__(self, folder: Path, weights: Any) -> None:
-        self._folder, self._weights = folder, weights
+    def __init__(self, folder: Path, weights: Any, slab: int | None = None) -> None:
+        self._folder, self._weights, self._slab = folder, weights, slab
+        self._of_events, self._of_gradients = _SlabRows(), _SlabRows()
         self._events = _Table(folder / EVENTS_FILE, event_table, event_rows)
         self._gradients = _Table(folder / GRADIENTS_FILE, gradient_table, gradient_rows)
+
+    def follow(self, weights: Any, slab: int) -> None:
+        """Go on with the callback of the next slab of time, whose rows come after all others.
+
+        Args:
+            weights: the callback, which is new.
+            slab: its number.
+        """
+        for rows in (self._of_events, self._of_gradients):
+            rows.before = len(rows.all)
+        self._weights, self._slab = weights, slab
+
+    def all_gradients(self) -> _Rows:
+        """Return the rows of `gradients.csv`, of slabs before this one as well."""
+        return self._of_gradients.with_new(self._weights.gradient_history, self._slab)
 
     def start(self) -> None:
         """Begin a run: no file is there before its first row.
@@ -124,7 +169,9 @@ class RunTables:
         else:
             events, rows = self._events.take_up(marks["events"], folder)
             gradients, history = self._gradients.take_up(marks["gradients"], folder)
-            state = {**state, "events": rows, "gradient_history": history}
+            own = self._of_events.take_up(rows, self._slab)
+            other = self._of_gradients.take_up(history, self._slab)
+            state = {**state, "events": own, "gradient_history": other}
         return dict(state), {self._events.path: events, self._gradients.path: gradients}
 
     def add(self) -> _Rows:
@@ -137,8 +184,8 @@ class RunTables:
             RunError: if a file cannot be written.
         """
         try:
-            self._gradients.add(self._weights.gradient_history)
-            return self._events.add(self._weights.events)
+            self._gradients.add(self.all_gradients())
+            return self._events.add(self._of_events.with_new(self._weights.events, self._slab))
         except OSError as error:
             raise self._failed(error) from error
 

@@ -108,6 +108,7 @@ class Training:
     optimizer: str = "adam"
     schedule: str = "none"
     keep: str = "last"
+    slabs: int = 1
     lbfgs_iterations: int = 0
     log_every: int = 5
     log_weights_every: int = 10

@@ -246,6 +246,7 @@ def _validate_training(training: Training) -> None:
             "be > 0 for training.optimizer=adamw (DeepXDE refuses adamw without it)",
             "0.0",
         )
+    check_number("training.slabs", training.slabs, 1, integer=True)
     check_number("training.lbfgs_iterations", training.lbfgs_iterations, 0, integer=True)
     check_number("training.log_every", training.log_every, 1, integer=True)
     check_number("training.log_weights_every", training.log_weights_every, 1, integer=True)

@@ -65,6 +65,7 @@ class System(ABC):
     boundary: str
     case: str | None = None
     notes: tuple[str, ...] = ()
+    starts_anew: bool = False  # whether `at_start` has other fields, inside, than `data` at t = 0
     _geometry: domains.Geometry | None = None
     _groups: Sequence[str] | None = None  # of the boundary, where values are given
 
@@ -249,6 +250,10 @@ class System(ABC):
         """Return the initial and boundary data `[N, 2]`; asked only at t = 0 or on the boundary."""
         return self.exact(x, t)
 
+    def at_start(self, x: Tensor) -> Tensor:
+        """Return the fields `[N, 2]` at t = 0 at positions `[N, dimension]`."""
+        return self.data(x, torch.zeros_like(x[:, 0]))
+
     def field_scales(self, per_axis: int = 33) -> tuple[float, float]:
         """Return the size of each field, from its initial and boundary data.
 
@@ -258,8 +263,7 @@ class System(ABC):
         Returns:
             Root mean square of u and of v over the initial slice and the Dirichlet boundary.
         """
-        x, t = self._data_points(per_axis)
-        u, v = (self.data(x, t) ** 2).mean(dim=0).sqrt().tolist()
+        u, v = (self.data(*self._data_points(per_axis)) ** 2).mean(dim=0).sqrt().tolist()
         return u, v
 
     def _data_points(self, per_axis: int) -> tuple[Tensor, Tensor]:

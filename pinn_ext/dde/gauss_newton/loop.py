@@ -95,7 +95,7 @@ class GaussNewtonTraining(OwnLoop):
     @contextlib.contextmanager
     def _at_work(self) -> Iterator[None]:
         frozen = self.weights != "adapt"
-        at_work = optimizers.own_steps(self.model, self.name, frozen=frozen)
+        at_work = optimizers.own_steps(self.model, self.name, frozen=frozen, loop=self)
         with at_work, memory.told(self._sizes):
             yield
 

@@ -28,11 +28,27 @@ class OwnSteps(NamedTuple):
         frozen: whether the loss weights must stay.
         searches: whether a step may evaluate the loss often; where a trial of it is not finite,
             that is a matter of the search.
+        loop: the loop itself, whose `state_dict` can be saved between two steps.
     """
 
     name: str
     frozen: bool
     searches: bool
+    loop: Any = None
+
+
+class SavedTraining(NamedTuple):
+    """What a training was broken off with, for the next one of its kind to go on from.
+
+    Attributes:
+        name: of the loop, as in `OwnSteps`, or of the class of an optimiser.
+        state: what its `state_dict` had returned.
+        source: where it comes from, for messages.
+    """
+
+    name: str
+    state: Any
+    source: str
 
 
 @dataclass(frozen=True)
@@ -48,6 +64,7 @@ class ModelNotes:
         point_weights: what the last point weights were: strategy, tables, number of loss terms.
         own_steps: what makes the steps while one of our own loops does, instead of the compiled
             optimiser; None otherwise.
+        broken_off: state of a loop of ours, or of an optimiser that is not compiled yet.
     """
 
     loss_weights: list[float] | None = None
@@ -55,6 +72,7 @@ class ModelNotes:
     last_training: LastTraining | None = None
     point_weights: tuple[Any, Any, int] | None = None
     own_steps: OwnSteps | None = None
+    broken_off: SavedTraining | None = None
 
 
 def notes_of(model: Any) -> ModelNotes:
@@ -109,6 +127,23 @@ def tell_end(model: Any, why: str | None) -> None:
     """
     if why is not None and notes_of(model).ended is not None:
         note(model, ended=(why, model.train_state.step))
+
+
+def take_broken_off(model: Any, name: str) -> SavedTraining | None:
+    """Return what a training of a kind was broken off with, once.
+
+    Args:
+        model: a DeepXDE model.
+        name: of the loop, or of the class of the optimiser, that would go on.
+
+    Returns:
+        None if there is nothing, or that of another kind, which stays.
+    """
+    saved = notes_of(model).broken_off
+    if saved is None or saved.name != name:
+        return None
+    note(model, broken_off=None)
+    return saved
 
 
 def take_end(model: Any) -> str | None:

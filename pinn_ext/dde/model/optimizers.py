@@ -19,7 +19,7 @@ _QUADRATIC = ("exp_avg_sq", "max_exp_avg_sq", "square_avg", "sum")
 
 @contextlib.contextmanager
 def own_steps(
-    model: Any, name: str, *, frozen: bool = True, searches: bool = False
+    model: Any, name: str, *, frozen: bool = True, searches: bool = False, loop: Any = None
 ) -> Iterator[None]:
     """Let callbacks know that a loop of ours, not the compiled optimiser, makes the steps.
 
@@ -28,11 +28,12 @@ def own_steps(
         name: that users read.
         frozen: whether adaptive weights must not move.
         searches: whether a step may evaluate the losses often.
+        loop: the loop itself, for whoever saves its state.
 
     Yields:
         Nothing.
     """
-    note(model, own_steps=OwnSteps(name, frozen, searches))
+    note(model, own_steps=OwnSteps(name, frozen, searches, loop))
     try:
         yield
     finally:

@@ -51,7 +51,7 @@ def put_back(model: Any, state: dict[str, Any]) -> None:
         ):
             variable.copy_(value)
     model.opt.load_state_dict(_copied(state["optimizer"]))
-    if model.lr_scheduler is not None:
+    if model.lr_scheduler is not None and state["scheduler"] is not None:
         model.lr_scheduler.load_state_dict(_copied(state["scheduler"]))
     random_state.set_state(state["random"])
     put_data_back(model.data, state["data"])

@@ -101,6 +101,8 @@ class GaussNewton(Phase):
                 # One line of DeepXDE's history at the start and at the end is enough.
                 training.run(self.length, display_every=2**62, callbacks=[self])
         self.message = training.message
+        if self.message is None and training.done >= self.length:  # made before the run was resumed
+            self.message = f"all {self.length} iterations are made"
 
     def made(self) -> int:
         """Return the number of accepted iterations."""

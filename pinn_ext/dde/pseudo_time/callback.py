@@ -23,6 +23,7 @@ from pinn_ext.dde.pseudo_time.arguments import (
     tau_of,
 )
 from pinn_ext.dde.pseudo_time.correction import CorrectedLosses, Correction, Settings
+from pinn_ext.dde.pseudo_time.saved_state import check_state
 from pinn_ext.dde.weighting.loss_recorder import LossRecorder
 from pinn_ext.dde.weighting.point_weights import Heard
 
@@ -99,7 +100,7 @@ class PseudoTime(dde.callbacks.Callback):
         self._correction: Correction | None = None
         self._stand_in: CorrectedLosses | None = None
         self._recorder: LossRecorder | None = None
-        self._at_work = self._in_step = False
+        self._at_work = self._in_step = self._goes_on = False
 
     @property
     def tau(self) -> list[float | None]:
@@ -110,6 +111,41 @@ class PseudoTime(dde.callbacks.Callback):
         damped = {pair.equation for pair in correction.pairs}
         inverse = enumerate(correction.rule.inverse)
         return [1.0 / own if i in damped else None for i, own in inverse]
+
+    # ---- saving -------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what an exact continuation needs, as plain numbers, lists and tensors.
+
+        Call it between two steps, in `on_epoch_end` of a callback behind this one or after `train`.
+        Parameters, optimiser, points and random numbers are not in it.
+        """
+        correction = self._correction
+        return {
+            "steps": self._steps,
+            "next_look": self._next_look,
+            "history": [dict(row) for row in self.history],
+            "correction": {} if correction is None else correction.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any], model: Any) -> None:
+        """Continue from what `state_dict` returned, bit for bit where all else is as it was.
+
+        Args:
+            state: the saved state.
+            model: the compiled model that will be trained next, with the parameters of then.
+
+        Raises:
+            ArgumentError: naming the part that no such callback can have returned.
+        """
+        check_state(state, model)
+        self.model = model  # so that set_model() does not start afresh
+        self.init()
+        self._steps, self._next_look = state["steps"], state["next_look"]
+        self.history = [dict(row) for row in state["history"]]
+        self._correction = Correction(self.settings, model)
+        self._correction.load_state_dict(state["correction"])
+        self._goes_on = True
 
     # ---- what DeepXDE calls -------------------------------------------------------------------
 
@@ -130,7 +166,9 @@ class PseudoTime(dde.callbacks.Callback):
             name = optimizers.name_of(self.model)
             self._say(f"left out under {name}, whose line searches need one objective")
             return
-        self._correction.forget()
+        if not self._goes_on:
+            self._correction.forget()
+        self._goes_on = False
         data = self.model.data
         there = vars(data).get("losses_train")
         if isinstance(there, LossRecorder):

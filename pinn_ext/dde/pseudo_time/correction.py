@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from pinn_ext.dde.model.loss_terms import as_list, difference
 from pinn_ext.dde.model.row_points import time_span
 from pinn_ext.dde.pseudo_time.step_rule import Change, StepRule
 from pinn_ext.dde.weighting.point_weights import Heard, listening
+from pinn_ext.dde.weighting.stand_in import StandIn
 from solvers.devices import read
 
 
@@ -71,8 +72,29 @@ class Correction:
         self._before: dict[str, Tensor] | None = None
         self._present: dict[str, Tensor] | None = None
         self._first: list[Tensor] | None = None
+        self._saved: dict[str, Any] = {}  # of a rule that is not there yet
 
     # ---- the parameters of one step ago -------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what an exact continuation needs between two steps; empty before the first."""
+        if self.rule is None or self._first is None:
+            return {}
+        return {
+            "rule": self.rule.state_dict(),
+            "first": [value.detach().cpu().clone() for value in self._first],
+            "before": {name: value.cpu() for name, value in (self._before or {}).items()},
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from what `state_dict` returned, once it was checked, with the same model."""
+        self._saved = dict(state)
+        if not state:
+            return
+        like = dict(self.model.net.named_parameters())
+        self._first = list(state["first"])
+        before = {name: value.to(like[name]) for name, value in state["before"].items()}
+        self._before = before or None
 
     def forget(self) -> None:
         """Have no step ago: the coming step is the first of a training."""
@@ -110,6 +132,8 @@ class Correction:
             self._pair(heard, outputs, len(losses))
         if self._first is None:
             self._first = [call.value.detach().square().mean() for call in heard]
+        elif self._first[0].device != outputs.device:  # out of a saved state
+            self._first = [value.to(outputs.device) for value in self._first]
         new, calls = list(losses), list(heard)
         if self._before is None or self.rule is None:
             return new, calls
@@ -214,6 +238,9 @@ class Correction:
             if field is not None
         ]
         self.rule = StepRule(spread("tau", settings.tau, count))
+        if self._saved:
+            self.rule.load_state_dict(self._saved["rule"])
+            self._saved = {}
 
 
 def spread(name: str, value: Any, count: int) -> list[Any]:
@@ -242,7 +269,7 @@ def _check_length(name: str, values: Sequence[Any], count: int) -> None:
         raise ArgumentError(name, f"hold one entry for each of {equations}", len(values))
 
 
-class CorrectedLosses:
+class CorrectedLosses(StandIn):
     """Stands in for `data.losses_train` where no recorder of `AdaptiveWeights` does.
 
     Tests, whose parameters require no gradient, and residual vectors are handed through.
@@ -261,22 +288,9 @@ class CorrectedLosses:
         parameters: Sequence[Tensor],
         present: Callable[[], bool],
     ) -> None:
-        self._correct, self._data, self._present = correct, data, present
+        self._correct, self._present = correct, present
         self._parameters = list(parameters)
-        previous = vars(data).get("losses_train")
-        if isinstance(previous, CorrectedLosses):  # left behind by an exception
-            previous.remove()
-        self._shadowed = vars(data).get("losses_train")
-        self._original: Callable[..., Any] = data.losses_train
-        data.losses_train = self
-
-    def remove(self) -> None:
-        """Put the data's own method back; harmless if that was done before."""
-        if vars(self._data).get("losses_train") is self:
-            if self._shadowed is None:
-                del self._data.losses_train
-            else:
-                self._data.losses_train = self._shadowed
+        super().__init__(data)
 
     def __call__(
         self, targets: Any, outputs: Any, loss_fn: Any, inputs: Any, model: Any, aux: Any = None

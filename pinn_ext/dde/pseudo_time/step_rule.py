@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 LEAST, LARGEST = 1e-2, 100.0
 """Limits of `1 / tau`."""
@@ -86,6 +86,27 @@ class StepRule:
         self.inverse = [1.0 if own is None else 1.0 / own for own in tau]
         self._found = [own is None for own in tau]
         self._against = [0] * len(tau)
+
+    def state_dict(self) -> dict[str, list[float]]:
+        """Return the steps and how often each sign has looked wrong, as plain numbers."""
+        return {"inverse": list(self.inverse), "against": list(self._against)}
+
+    def load_state_dict(self, state: Mapping[str, list[Any]]) -> None:
+        """Continue from what `state_dict` returned.
+
+        Args:
+            state: of as many equations.
+
+        Raises:
+            ValueError: if it is of another number of equations.
+        """
+        count = len(self.inverse)
+        for key in ("inverse", "against"):
+            if len(state[key]) != count:
+                raise ValueError(
+                    f"The saved {key} must hold {count} numbers, got {len(state[key])}."
+                )
+        self.inverse, self._against = list(state["inverse"]), list(state["against"])
 
     def look(self, changes: Sequence[Change | None]) -> list[int]:
         """Take in what a step has changed.

@@ -77,7 +77,8 @@ class QuasiNewtonTraining(OwnLoop):
     @contextlib.contextmanager
     def _at_work(self) -> Iterator[None]:
         wide = in_float64(self.model) if self._widens else contextlib.nullcontext()
-        with wide, optimizers.own_steps(self.model, self.name, frozen=True, searches=True):
+        steps = optimizers.own_steps(self.model, self.name, frozen=True, searches=True, loop=self)
+        with wide, steps:
             yield
 
     @property

@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import deepxde as dde
 import numpy as np
 import torch
 
 from pinn_ext import random_state
 from pinn_ext.checks import ArgumentError
 from pinn_ext.dde.model import state as model_state
+from pinn_ext.dde.model.notes import SavedTraining, note, notes_of
 from pinn_ext.dde.model.saved_state import check_model_state, check_tensor
 from pinn_ext.files import RunError, replace_file
 from pinn_ext.point_weights.keys import same_inputs
@@ -102,6 +104,8 @@ class Checkpoints:
                 "counters": {"step": counters.step, "iteration": counters.iteration},
                 "loss_weights": weights,
                 "state": state,
+                "optimizer": type(model.opt).__name__,
+                "loop": _loop(model),
             },
         )
 
@@ -121,11 +125,18 @@ class Checkpoints:
         content = self._load(path, _STARTED)
         if content["number"] != slab.number:
             return  # of a slab that was trained to its end since
-        state = content["model"]
+        state, optimizer = content["model"], type(model.opt).__name__
         try:
             check_model_state("model", state, model)
         except ArgumentError as error:
             raise RunError(f"{path} does not fit the model that was built: {error}") from error
+        name, loop = content.get("optimizer", optimizer), content.get("loop")
+        if loop is not None:
+            note(model, broken_off=SavedTraining(loop["name"], loop["state"], str(path)))
+        elif name != optimizer:  # the training function compiles again before it goes on
+            note(model, broken_off=SavedTraining(name, state["optimizer"], str(path)))
+        if name != optimizer:
+            state = {**state, "optimizer": model.opt.state_dict(), "scheduler": None}
         if content["points"] is not None:
             state = {**state, "data": _changed(model.data, content["points"])}
         model_state.put_back(model, state)
@@ -198,6 +209,14 @@ def fill(model: Any, saved: dict[str, Any], path: str) -> None:
             variable.copy_(value)
 
 
+def _loop(model: Any) -> dict[str, Any] | None:
+    """Return name and state of the loop of ours that makes the steps of a model, if one does."""
+    own = notes_of(model).own_steps
+    if own is None or own.loop is None:
+        return None
+    return {"name": own.name, "state": own.loop.state_dict()}
+
+
 def _points(data: Any) -> dict[str, Any] | None:
     """Return the points of DeepXDE's data as tensors; None where a number says which they are."""
     if isinstance(data, int):
@@ -214,11 +233,17 @@ def _changed(data: Any, points: dict[str, Any]) -> dict[str, Any]:
     Arrays with the same numbers stay, as DeepXDE knows values of conditions by their address.
     """
     arrays = {
-        key: value.numpy() if isinstance(value, torch.Tensor) else value
+        key: _in_float_type(value.numpy()) if isinstance(value, torch.Tensor) else value
         for key, value in points.items()
     }
     own = vars(data)
     return {key: value for key, value in arrays.items() if not _same(own.get(key), value)}
+
+
+def _in_float_type(values: np.ndarray) -> np.ndarray:
+    """Return points in DeepXDE's float type, which a training may have computed beyond."""
+    floating = np.issubdtype(values.dtype, np.floating)
+    return values.astype(dde.config.real(np), copy=False) if floating else values
 
 
 def _same(old: Any, new: Any) -> bool:

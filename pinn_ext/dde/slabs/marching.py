@@ -15,9 +15,10 @@ import torch
 from pinn_ext import random_state
 from pinn_ext.checks import ArgumentError, check_number, check_switch
 from pinn_ext.dde.model.loss_terms import trained_tensors
-from pinn_ext.dde.model.notes import ask_for_end, take_end
+from pinn_ext.dde.model.notes import ask_for_end, note, take_end
 from pinn_ext.dde.slabs import building
 from pinn_ext.dde.slabs.checkpoints import Checkpoints, fill
+from pinn_ext.dde.slabs.saver import STEPS_MADE
 from pinn_ext.dde.slabs.slab import Function, Slab
 from pinn_ext.dde.slabs.solution import SlabSolution, evaluate
 
@@ -147,6 +148,7 @@ class _March:
         ask_for_end(model)
         begun = time.perf_counter()
         reason = _reason(self._train(model, slab), model)
+        note(model, broken_off=None)  # of a training that was not gone on with
         row = self._row(slab, model, time.perf_counter() - begun, reason)
         if not _is_finite(model):
             self._fail(slab, row)
@@ -241,7 +243,7 @@ def _reason(returned: Any, model: Any) -> str:
         return returned.rstrip(".")
     if why is not None:
         return why
-    return "stopped by a callback" if model.stop_training else "all steps made"
+    return "stopped by a callback" if model.stop_training else STEPS_MADE
 
 
 def _errors(model: Any, exact: np.ndarray) -> list[float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,8 +11,8 @@ import torch
 from torch import Tensor
 
 from pinn_ext.checks import ArgumentError, check_number
-from pinn_ext.dde.slabs.kept_start import KeptStart, Levels
 from pinn_ext.dde.slabs.saver import Saver
+from pinn_ext.slabs.kept_start import KeptStart, Levels
 
 Function = Callable[[Tensor], Tensor]
 """Of points and times `[N, D]`, the time last, to values `[N, F]`."""
@@ -45,15 +46,24 @@ class Slab:
         self.done = 0
         self.saved: Any = None
         self._net: Any = None
+        self._converted: Any = None
         self._keep: Callable[[Slab, Any, Any], None] | None = None
         if former is None:
             start = self._given("initial", initial)
             rate = initial_rate and self._given("initial_rate", initial_rate)
         else:
             start, rate = former._end, initial_rate and former._end_rate
-        self.kept = KeptStart(start, order)
-        self.kept_rate = None if rate is None else KeptStart(rate, order)
+        beyond = (
+            f"The start of a slab has derivatives up to order={order} only, and the equation takes "
+            "a higher one: say so by the argument `order` of pinn_ext.march."
+        )
+        self.kept = KeptStart(start, order, beyond)
+        self.kept_rate = None if rate is None else KeptStart(rate, order, beyond)
         self.fields: int | None = None if former is None else former.fields
+
+    def __deepcopy__(self, memo: Any) -> Slab:
+        """Return the slab itself, which copies of a network share."""
+        return self
 
     def start(self, x: Tensor) -> Tensor:
         """Return the fields at the start of the slab, where the former slab ends.
@@ -185,7 +195,16 @@ class Slab:
 
     def _end(self, positions: Tensor) -> Tensor:
         """Return the fields `[N, F]` at the end of the slab, at positions `[N, d]`."""
-        return self._net(_with_time(positions, self.upper))[:, : self.fields]
+        net = self._net_in(positions.dtype)
+        return net(_with_time(positions, self.upper))[:, : self.fields]
+
+    def _net_in(self, dtype: torch.dtype) -> Any:
+        """Return the network in a float type: a later slab may be trained in another one."""
+        if next(self._net.parameters()).dtype == dtype:
+            return self._net
+        if self._converted is None or next(self._converted.parameters()).dtype != dtype:
+            self._converted = copy.deepcopy(self._net).to(dtype)
+        return self._converted
 
     def _end_rate(self, positions: Tensor) -> Tensor:
         """Return the time derivatives `[N, F]` at the end of the slab."""
@@ -193,7 +212,8 @@ class Slab:
             for kept in self.all_kept:
                 stack.enter_context(kept.seen_from(positions))
             times = positions.new_full((len(positions), 1), self.upper).requires_grad_()
-            fields = self._net(torch.cat((positions, times), dim=1))[:, : self.fields]
+            net = self._net_in(positions.dtype)
+            fields = net(torch.cat((positions, times), dim=1))[:, : self.fields]
             rates = [
                 torch.autograd.grad(field.sum(), times, create_graph=True, materialize_grads=True)[
                     0

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from pinn_ext.checks import ArgumentError
-from pinn_ext.dde.slabs.kept_start import Levels
 from pinn_ext.dde.slabs.slab import Slab
+from pinn_ext.slabs.kept_start import Levels
 
 Operator = Callable[[Tensor, Tensor], Tensor]
 """Of points and times `[M, D]` and the fields there, as the function of an equation."""

@@ -14,6 +14,7 @@ from torch import Tensor
 from pinn_ext.dde.model import optimizers
 from pinn_ext.dde.model.loss_terms import as_list, difference
 from pinn_ext.dde.weighting.point_weights import Heard, PointWeights, listening
+from pinn_ext.dde.weighting.stand_in import StandIn
 from pinn_ext.measurements import processes
 from solvers.devices import read
 
@@ -43,12 +44,11 @@ Correction = Callable[[Sequence[Any], Sequence[Heard], Any, Any], tuple[list[Any
 """From loss terms, the calls they came from, outputs and inputs of the network: those to train."""
 
 
-class LossRecorder:
+class LossRecorder(StandIn):
     """Stands in for `data.losses_train` and keeps the raw losses of each training step.
 
-    DeepXDE looks `losses_train` up at every call, so the stand-in survives resampling and
-    compiling again. Its calls from DeepXDE's tests are told apart by parameters that require no
-    gradient. Where an optimiser evaluates the loss several times in a step, the first counts.
+    Its calls from DeepXDE's tests are told apart by parameters that require no gradient. Where an
+    optimiser evaluates the loss several times in a step, the first counts.
 
     Args:
         listeners: functions that are called with what it sees. Once their callback is not among
@@ -81,17 +81,10 @@ class LossRecorder:
         point_weights: PointWeights | None = None,
     ) -> None:
         self._listeners = listeners
-        self.data = data
         self.point_weights = point_weights
         self.correction: Correction | None = None
         self._parameters = list(parameters)
-        previous = vars(data).get("losses_train")
-        if isinstance(previous, LossRecorder):  # left behind by an exception
-            previous.remove()
-        self._shadowed = vars(data).get("losses_train")
-        self._original: Callable[..., Any] = data.losses_train
-        data.losses_train = self
-
+        super().__init__(data)
         self.values: list[float] | None = None
         self.latest: list[float] | None = None
         self.unread: Tensor | None = None
@@ -106,11 +99,7 @@ class LossRecorder:
     def remove(self) -> None:
         """Put the data's own method back; harmless if that was done before."""
         self._at_work = self._expecting = False  # even where another stand-in still calls this
-        if vars(self.data).get("losses_train") is self:
-            if self._shadowed is None:
-                del self.data.losses_train
-            else:
-                self.data.losses_train = self._shadowed
+        super().remove()
 
     def expect_step(
         self, with_residuals: bool = False, reads_late: bool = False, measures: bool = False

@@ -31,21 +31,25 @@ class BestNetwork:
         folder: of the run.
         names: of the loss terms that are trained in every phase: what nobody trains, or a phase
             leaves out, would decide by chance.
+        others: what the file holds beside it, such as the networks of former slabs of time, whose
+            `slab` it says then.
 
     Attributes:
         path: the file.
         mark: phase, epoch and score of the network in it, None before the first epoch.
     """
 
-    def __init__(self, folder: Path, names: Sequence[str]) -> None:
-        self.path, self._names = folder / FILE_NAME, list(names)
+    def __init__(
+        self, folder: Path, names: Sequence[str], others: Mapping[str, Any] | None = None
+    ) -> None:
+        self.path, self._names, self._others = folder / FILE_NAME, list(names), dict(others or {})
         self.mark: dict[str, Any] | None = None
 
     def score(self, rows: Sequence[Row]) -> float:
         """Return the sum of the last validation losses, each over its first one.
 
         Args:
-            rows: history of the run.
+            rows: history of the training.
 
         Returns:
             A dimensionless number; a loss that was 0 at first is taken as it is.
@@ -59,7 +63,7 @@ class BestNetwork:
         """Take a network if it is the best one so far.
 
         Args:
-            rows: history of the run, up to this network.
+            rows: history of its training, up to this network.
             network: at the end of an epoch, or an iteration.
             config: of the run, plain.
 
@@ -72,6 +76,7 @@ class BestNetwork:
             return {}
         self.mark = {"phase": rows[-1]["phase"], "epoch": rows[-1]["epoch"], "score": score}
         content = {**self.mark, "model_state_dict": network.state_dict(), "config": config}
+        content |= self._others
         return {self.path: checkpoint_file.to_bytes(content)}
 
     def take_up(
@@ -94,7 +99,8 @@ class BestNetwork:
         if mark is not None:
             check_mark("best", mark)
         if mark is None or not file.exists():
-            return {}, _NONE if saved["rows"] else ""
+            begun = saved["epoch"] > 0 or saved["phase"] != next(iter(PHASES))
+            return {}, _NONE if begun else ""
         own = checkpoint_file.load(file, (*_MARK, "model_state_dict"))
         check_mark(FILE_NAME, own)
         # Killed between the two files, a run has left a network that its next epoch makes again.

@@ -12,14 +12,17 @@ from pinn_ext.checks import ArgumentError, brief, check_choice, check_mapping
 from pinn_ext.choices import FROM_FILE
 from pinn_ext.files import CHECKPOINT, RunError, exists, shortened
 from pinn_ext.losses.from_config import field_network, physics_loss
+from pinn_ext.losses.physics_loss import PhysicsLoss
 from pinn_ext.networks import FieldNetwork
 from pinn_ext.program import checkpoints
 from pinn_ext.program.checkpoints.parts import damaged, saved_config
 from pinn_ext.program.machine.devices import devices_of_machine, is_here
 from pinn_ext.program.problem import check_same_files, files_of
+from pinn_ext.program.slabs.chain import former_states, network_of
 from pinn_ext.program.trained.places import checkpoint_of
 from pinn_ext.program.trained.trained_run import TrainedRun
 from pinn_ext.schema import Config
+from pinn_ext.slabs import SlabNetworks, build_networks, with_state
 from pinn_ext.systems import System
 from solvers.devices import count_of, on_cpu
 
@@ -62,24 +65,42 @@ def load(
     values = _with_named_file(file, saved, problem_file)
     cfg = saved_config(file, values)
     with torch.inference_mode(False), on_cpu():
-        network = _network(file, cfg, saved["model_state_dict"], wanted).to(place)
-    _check_files(file, saved, network.system)
+        whole = _loss(file, cfg).system
+        found = _networks if cfg.training.slabs > 1 else _network
+        network = found(file, cfg, whole, saved)
+        # Gauss-Newton leaves float64, whatever the configuration says.
+        network.to(network.centre.dtype if wanted is None else wanted).to(place)
+    _check_files(file, saved, whole)
     return TrainedRun(network, network.system, cfg, file)
 
 
-def _network(
-    file: Path, cfg: Config, state: Mapping[str, Any], wanted: torch.dtype | None
-) -> FieldNetwork:
+def _loss(file: Path, cfg: Config) -> PhysicsLoss:
     try:
-        network = field_network(cfg, physics_loss(cfg, rk4=False))
+        return physics_loss(cfg, rk4=False)
     except ValueError as error:  # of a system or a parameter that this version does not have
-        raise RunError(f"The checkpoint {file} cannot be built again: {error}") from None
+        raise _not_again(file, error) from None
+
+
+def _not_again(file: Path, error: Exception) -> RunError:
+    return RunError(f"The checkpoint {file} cannot be built again: {error}")
+
+
+def _network(file: Path, cfg: Config, whole: System, saved: Mapping[str, Any]) -> FieldNetwork:
+    try:
+        network = field_network(cfg, physics_loss(cfg, rk4=False, system=whole))
+    except ValueError as error:
+        raise _not_again(file, error) from None
     with damaged(file, "model_state_dict"):
-        check_mapping("model_state_dict", state)
-        # Gauss-Newton leaves float64, whatever the configuration says.
-        saved_type = state["centre"].dtype
-        network.to(saved_type).load_state_dict(state)
-    return network.to(saved_type if wanted is None else wanted).eval().requires_grad_(False)
+        check_mapping("model_state_dict", saved["model_state_dict"])
+        return with_state(network, saved["model_state_dict"])
+
+
+def _networks(file: Path, cfg: Config, whole: System, saved: Mapping[str, Any]) -> SlabNetworks:
+    """Return the networks of all slabs of time so far, as one."""
+    with damaged(file):
+        check_mapping("model_state_dict", saved["model_state_dict"])
+        states = [*former_states(saved, cfg.training.slabs), saved["model_state_dict"]]
+        return build_networks(whole, cfg.training.slabs, states, lambda slab: network_of(cfg, slab))
 
 
 def _float_type(dtype: str | torch.dtype | None) -> torch.dtype | None:

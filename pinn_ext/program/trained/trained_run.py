@@ -17,6 +17,7 @@ from pinn_ext.derivatives.autograd import fields_and_derivatives
 from pinn_ext.derivatives.taylor import attach
 from pinn_ext.networks import FieldNetwork
 from pinn_ext.schema import Config
+from pinn_ext.slabs import SlabNetworks
 from pinn_ext.systems import System
 
 PIECE = 1 << 15
@@ -43,13 +44,14 @@ class TrainedRun:
 
     Attributes:
         network: `[N, d + 1]`, positions and time, to u and v `[N, 2]`; in evaluation mode, its
-            parameters without gradients.
+            parameters without gradients. Of a run in slabs of time the networks of all slabs as
+            one.
         system: equation, domain, data and, where there is one, the exact solution.
         config: of the run.
         file: the checkpoint that was read.
     """
 
-    network: FieldNetwork
+    network: FieldNetwork | SlabNetworks
     system: System
     config: Config
     file: Path
@@ -113,7 +115,10 @@ class TrainedRun:
         """Return the derivatives `[N, d + 2, 2]`: by time, along each axis, the Laplacian."""
         inputs = inputs.clone().requires_grad_()
         network = self.network
-        outputs = attach(network.jet(inputs)) if network.has_jet else network(inputs)
+        if isinstance(network, FieldNetwork) and network.has_jet:
+            outputs = attach(network.jet(inputs))
+        else:
+            outputs = network(inputs)
         u, v, d = fields_and_derivatives(outputs, inputs)
         columns = [
             torch.stack([d.time(field), *d.gradient(field), d.laplacian(field)], dim=1)

@@ -11,8 +11,6 @@ from torch import Tensor
 
 from pinn_ext.derivatives.precomputed import from_levels, levels_of
 
-_MOST_SETS = 4  # of points: training, test, and two of callbacks
-
 Levels = tuple[Tensor, ...]
 """Value `[N, F]`, first derivatives `[N, F, d]` with respect to positions, second ones, …"""
 
@@ -27,6 +25,8 @@ class KeptStart:
     Args:
         function: `[N, d]` to `[N, F]`, each row from the same row only.
         order: of the highest derivatives that are kept.
+        beyond: the sentence of the error where a derivative of a higher order is asked for.
+        most: sets that are kept at a time: training, test, and two of callbacks.
 
     Attributes:
         order: as given.
@@ -34,13 +34,11 @@ class KeptStart:
         seconds: what that took.
     """
 
-    def __init__(self, function: Callable[[Tensor], Tensor], order: int) -> None:
-        self._function, self.order = function, order
+    def __init__(
+        self, function: Callable[[Tensor], Tensor], order: int, beyond: str, most: int = 4
+    ) -> None:
+        self._function, self.order, self._beyond, self._most = function, order, beyond, most
         self._sets: list[tuple[Tensor, Levels]] = []
-        self._beyond = (
-            f"The start of a slab has derivatives up to order={order} only, and the equation takes "
-            "a higher one: say so by the argument `order` of pinn_ext.march."
-        )
         self._open = True
         self._source: Tensor | None = None
         self.computed, self.seconds = 0, 0.0
@@ -54,6 +52,11 @@ class KeptStart:
         if not differentiable or positions.shape[1] == 0:
             return self.levels(positions, 0)[0]
         return from_levels(positions, self.levels(positions, self.order), self._beyond)
+
+    def has(self, positions: Tensor, order: int) -> bool:
+        """Return whether values and derivatives up to an order are kept at positions `[N, d]`."""
+        number = self._find(positions.detach())
+        return number is not None and len(self._sets[number][1]) > order
 
     def levels(self, positions: Tensor, order: int) -> Levels:
         """Return the values and their derivatives up to an order, kept or computed.
@@ -80,7 +83,7 @@ class KeptStart:
             if number is not None:
                 del self._sets[number]
             # A copy, as arrays that share their memory with DeepXDE's may be written to.
-            self._sets = [(positions.clone(), levels), *self._sets][:_MOST_SETS]
+            self._sets = [(positions.clone(), levels), *self._sets][: self._most]
         return levels
 
     @contextlib.contextmanager
