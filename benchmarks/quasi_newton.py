@@ -10,7 +10,8 @@ points that no training has seen, after Adam, after a quarter of the seconds and
 the lowest until then; `trivial` is what a network that returns zero scores. A row with seed
 "median" stands for a case, size and method: medians over the seeds; `ratio_quarter` and `ratio_end`
 are the error of the better of L-BFGS and NNCG over its own, above 1 where it is ahead. An iteration
-that has begun is finished. With `--seconds 1200` the quarter is five minutes.
+that has begun is finished. With `--seconds 1200` the quarter is five minutes. `--core-seconds`
+counts the seconds of the processor, on a machine that has other work as well.
 """
 
 from __future__ import annotations
@@ -80,12 +81,12 @@ def problem_of(case: str, parameters: int, seed: int, device: str) -> Problem:
     return build(CASES[case], seed, width_of(parameters), parameters, device)
 
 
-def start_of(problem: Problem, seconds: float) -> dict[str, Any]:
+def start_of(problem: Problem, seconds: float, of_cores: bool = False) -> dict[str, Any]:
     """Return the network that Adam has trained for some seconds."""
     from _gauss_newton.methods import Run, adam
 
     if seconds > 0:
-        adam(Run(problem, seconds), 1.0, 5e-3)
+        adam(Run(problem, seconds, of_cores), 1.0, 5e-3)
     return copy.deepcopy(problem.model.net.state_dict())
 
 
@@ -97,6 +98,7 @@ def row_of(
     seconds: float,
     start: dict[str, Any],
     device: str,
+    of_cores: bool = False,
 ) -> dict[str, Any]:
     """Train once from a start."""
     from _gauss_newton.methods import Run
@@ -106,7 +108,7 @@ def row_of(
     problem.model.net.load_state_dict(start)
     count = sum(parameter.numel() for parameter in problem.model.net.parameters())
     begun = max(problem.errors())
-    run = Run(problem, seconds)
+    run = Run(problem, seconds, of_cores)
     methods()[method](run)
     taken = run.elapsed
     run.look()
@@ -152,6 +154,7 @@ def main() -> None:
     parser.add_argument("--cases", default=",".join(CASES), metavar="NAME[,NAME]")
     parser.add_argument("--methods", default="ssbroyden,lbfgs,nncg", metavar="NAME[,NAME]")
     parser.add_argument("--threads", default="2", metavar="N")
+    parser.add_argument("--core-seconds", action="store_true", help="not those of the wall clock")
     _devices.add_argument(parser)
     args = parser.parse_args()
     (threads,) = _common.numbers("--threads", args.threads, 1)
@@ -166,19 +169,19 @@ def main() -> None:
     names = _common.chosen("--methods", args.methods, (*OURS, *THEIRS))
     restart(threads)
     device = _devices.named(args.device)
-    rows = []
+    rows, of_cores = [], args.core_seconds
     for case in cases:
         for size in sizes:
             for seed in range(seeds):
-                start = start_of(problem_of(case, size, seed, args.device), before)
+                start = start_of(problem_of(case, size, seed, args.device), before, of_cores)
                 for name in names:
-                    row = row_of(case, size, name, seed, args.seconds, start, args.device)
+                    row = row_of(case, size, name, seed, args.seconds, start, args.device, of_cores)
                     rows.append(row)
                     errors = " ".join(f"{row[key]:.2e}" for key in ERRORS[:3])
                     text = f"{case} {row['parameters']} {name} {seed}: {errors}"
                     now = time.perf_counter() - START
                     print(f"{now:6.0f} s  {text}", file=sys.stderr, flush=True)
-    facts = _common.machine(device, seconds=args.seconds, adam_seconds=before)
+    facts = _common.machine(device, seconds=args.seconds, adam_seconds=before, of_cores=of_cores)
     _common.report(with_medians(rows), args.out, facts)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import math
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -31,19 +32,21 @@ class Run(dde.callbacks.Callback):
     Args:
         problem: what is trained.
         seconds: for all phases of the training together.
+        of_cores: whether seconds are those of all cores that this process has used, which other
+            work on the machine does not add to.
     """
 
-    def __init__(self, problem: Problem, seconds: float) -> None:
+    def __init__(self, problem: Problem, seconds: float, of_cores: bool = False) -> None:
         super().__init__()
-        self.problem, self.seconds = problem, seconds
+        self.problem, self.seconds, self._of_cores = problem, seconds, of_cores
         self.course: list[tuple[float, float]] = []  # seconds, error of the worse field
         self._until = seconds
-        self._start = _devices.clock(problem.device)
+        self._start = self._now()
 
     @property
     def elapsed(self) -> float:
         """Seconds of training so far."""
-        return _devices.clock(self.problem.device) - self._start
+        return self._now() - self._start
 
     def train(self, share: float, **options: Any) -> None:
         """Train with the compiled optimiser until a share of the seconds has passed."""
@@ -62,6 +65,9 @@ class Run(dde.callbacks.Callback):
         now = self.elapsed
         self.course.append((now, max(self.problem.errors())))
         self._start += self.elapsed - now
+
+    def _now(self) -> float:
+        return time.process_time() if self._of_cores else _devices.clock(self.problem.device)
 
 
 def gauss_newton(run: Run) -> None:

@@ -204,6 +204,7 @@ REFUSED = [
     (["network.hidden=[8]"], "`network.hidden` must be left out for network.name=gnn"),
     (["problem.conditions=soft"], "`problem.conditions` must be hard for dataset.name=family"),
     (["training.loss.use_gn_solver=true"], "`training.loss.use_gn_solver` must be false for"),
+    (["training.slabs=2"], "`training.slabs` must be 1 for dataset.name=family, whose networks"),
     (["problem.reference=rk4"], "`problem.reference` must be left out for dataset.name=family"),
     (["dataset.step=0.1"], "`dataset.step` must be left out for dataset.name=family"),
     (["dataset.family.step=9.0"], "`dataset.family.step` must be at most "),

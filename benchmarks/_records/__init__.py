@@ -1,0 +1,1 @@
+"""What `benchmarks/records.py` and its page share: cases, rows, text."""
