@@ -19,8 +19,8 @@ class Goal:
         measure: a key of the script's `errors`.
         floor: what has to be reached.
         aim: what is hoped for.
-        published: the best published figure, None where there is none by this measure.
-        by: method, hardware and source of it.
+        published: the figure to compare with, None where there is none by this measure.
+        by: method, hardware and source of it, and what others have reached.
     """
 
     measure: str

@@ -63,7 +63,9 @@ def table(found: Mapping[str, Mapping[str, Any]]) -> str:
 def verdict(error: float, goal: float, ours: Mapping[str, Any], case: Case) -> str:
     """Say whether a goal is met within the budget."""
     if error > goal:
-        return f"{figure(goal)}: missed by {error / goal:.2g} times"
+        times = error / goal
+        much = f"{times:.2g}" if times < 100 else f"{times:,.0f}"
+        return f"{figure(goal)}: missed by {much} times"
     late = "" if ours["core_seconds"] <= case.core_seconds else ", but late"
     return f"{figure(goal)}: met{late}"
 
