@@ -115,7 +115,9 @@ def solve(seconds=SECONDS, seed=0, look=None):
         share = 2 / (slab.count + 1) if slab.number == 0 else 1 / (slab.count - slab.number)
         clock = CoreSeconds(share * whole.left)
         while clock.left > 0:  # a new call forgets the largest columns of the Jacobian
-            pinn_ext.train_gauss_newton(model, 100, tolerance=0, callbacks=[clock], verbose=0)
+            pinn_ext.train_gauss_newton(
+                model, 100, tolerance=0, damping="nielsen", callbacks=[clock], verbose=0
+            )
         facts["parameters"] += sum(p.numel() for p in model.net.parameters())
         facts["points"] += POINTS
         facts["iterations"] += clock.steps

@@ -89,7 +89,9 @@ def solve(seconds=SECONDS, seed=0, look=None):
     """
     model = build(seed)
     clock = CoreSeconds(seconds, look and (lambda: look(model.predict)))
-    pinn_ext.train_gauss_newton(model, 10**6, tolerance=0, callbacks=[clock], verbose=0)
+    pinn_ext.train_gauss_newton(
+        model, 10**6, tolerance=0, damping="nielsen", callbacks=[clock], verbose=0
+    )
     parameters = sum(p.numel() for p in model.net.parameters())
     return model.predict, {
         "parameters": parameters, "points": POINTS, "iterations": clock.steps

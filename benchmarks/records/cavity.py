@@ -112,7 +112,9 @@ def solve(seconds=SECONDS, seed=0, look=None, width=22, count=6000):
         return model.predict(points, operator=velocity)
 
     clock = CoreSeconds(seconds, look and (lambda: look(predict)))
-    pinn_ext.train_gauss_newton(model, 10**6, tolerance=0, callbacks=[clock], verbose=0)
+    pinn_ext.train_gauss_newton(
+        model, 10**6, tolerance=0, damping="nielsen", callbacks=[clock], verbose=0
+    )
     parameters = sum(p.numel() for p in net.parameters())
     return predict, {"parameters": parameters, "points": count, "iterations": clock.steps}
 

@@ -87,7 +87,9 @@ def solve(seconds=SECONDS, seed=0, look=None):
     def train(model, slab):
         clock = CoreSeconds(whole.left / (slab.count - slab.number))
         while clock.left > 0:  # a new call forgets the largest columns of the Jacobian
-            pinn_ext.train_gauss_newton(model, 100, tolerance=0, callbacks=[clock], verbose=0)
+            pinn_ext.train_gauss_newton(
+                model, 100, tolerance=0, damping="nielsen", callbacks=[clock], verbose=0
+            )
         facts["parameters"] += sum(p.numel() for p in model.net.parameters())
         facts["points"] += POINTS
         facts["iterations"] += clock.steps

@@ -83,7 +83,9 @@ def solve(seconds=SECONDS, seed=0, look=None, width=30, count=2000):
     model = dde.Model(data, net)
     model.compile("adam", lr=1e-3, verbose=0)  # makes no step here
     clock = CoreSeconds(seconds, look and (lambda: look(model.predict)))
-    pinn_ext.train_gauss_newton(model, 10**6, tolerance=0, callbacks=[clock], verbose=0)
+    pinn_ext.train_gauss_newton(
+        model, 10**6, tolerance=0, damping="nielsen", callbacks=[clock], verbose=0
+    )
     parameters = sum(p.numel() for p in net.parameters())
     return model.predict, {
         "parameters": parameters,

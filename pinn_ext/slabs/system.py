@@ -42,6 +42,7 @@ class SlabSystem(System):
         self.boundaries = whole.boundaries  # type: ignore[misc]
         self.without_exact = whole.without_exact  # type: ignore[misc]
         self.default_nodes = whole.default_nodes  # type: ignore[misc]
+        self.constants = whole.constants  # type: ignore[misc]
         self.lower, self.upper = whole.lower, whole.upper
         self.boundary, self.case, self.notes = whole.boundary, whole.case, whole.notes
         self._geometry, self._groups = whole._geometry, whole._groups

@@ -39,14 +39,12 @@ class System(ABC):
 
     Attributes:
         name: the name users write.
-        boundaries: the kinds of boundary that the system can have, the default first; of a system
-            with several cases they are in `cases`.
+        boundaries: kinds of boundary it can have, the default first; see `cases` for several cases.
         cases: kinds of boundary by name of each problem that is posed with the equation, the
             default first; empty where there is one problem.
         without_exact: those of the cases whose solution is known by a reference only.
         default_nodes: nodes along each side of a snapshot graph, unless the user says otherwise.
-        lower: smallest coordinate along each axis.
-        upper: largest coordinate along each axis.
+        lower, upper: smallest and largest coordinate along each axis.
         final_time: end of the time interval.
         boundary: `"dirichlet"`, `"periodic"`, or `"mixed"` where sides differ or slopes are given.
         case: one of `cases`, None where there are none.
