@@ -24,7 +24,7 @@ from scipy.stats import norm, qmc
 
 import pinn_ext
 from pinn_ext import references
-from pinn_ext.dde.slabs.kept_start import KeptStart
+from pinn_ext.slabs import KeptStart
 
 SECONDS = 88.0  # of one core
 END = np.pi / 2

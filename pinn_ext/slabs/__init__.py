@@ -10,11 +10,13 @@ sets of points. `networks` are those of all slabs as one network over all times,
 The trainings themselves are those of the program (`training.slabs`), or of `pinn_ext.dde.slabs`.
 """
 
+from pinn_ext.slabs.kept_start import KeptStart
 from pinn_ext.slabs.networks import SlabNetworks, build_networks, stacked, unstacked, with_state
 from pinn_ext.slabs.start import SlabStart
 from pinn_ext.slabs.system import SlabSystem, slab_of, until
 
 __all__ = [
+    "KeptStart",
     "SlabNetworks",
     "SlabStart",
     "SlabSystem",

@@ -35,7 +35,11 @@ class KeptStart:
     """
 
     def __init__(
-        self, function: Callable[[Tensor], Tensor], order: int, beyond: str, most: int = 4
+        self,
+        function: Callable[[Tensor], Tensor],
+        order: int,
+        beyond: str = "A derivative beyond `order` was asked for: keep more of them.",
+        most: int = 4,
     ) -> None:
         self._function, self.order, self._beyond, self._most = function, order, beyond, most
         self._sets: list[tuple[Tensor, Levels]] = []
