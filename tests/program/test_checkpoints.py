@@ -38,7 +38,7 @@ def test_a_run_on_a_full_disk_ends_in_one_line(run_script, tmp_path):
     script = tmp_path / "on_a_full_disk.py"
     script.write_text(
         "import resource, sys; from pinn_ext.cli import main;"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000));"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (8000, 8000));"
         "sys.exit(main(sys.argv[1:]))"
     )
     done = run_script(script, *SMALL, folder=tmp_path)

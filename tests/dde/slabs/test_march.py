@@ -177,7 +177,7 @@ def test_ordinary_differential_equations():
         return model
 
     def train(model, slab):
-        pinn_ext.train_gauss_newton(model, 15, verbose=0)
+        pinn_ext.train_gauss_newton(model, 25, verbose=0)
 
     with pytest.warns(RuntimeWarning, match="residual rows"):
         solution = small.march(

@@ -330,7 +330,7 @@ def test_gauss_newton_sees_the_weighted_rows(problem, name, monkeypatch):
 
     monkeypatch.setattr(ModelRows, "residual", spy)
     with pytest.warns(RuntimeWarning, match="residual rows"):
-        pinn_ext.train_gauss_newton(model, 4, callbacks=[adaptive], verbose=0)
+        pinn_ext.train_gauss_newton(model, 4, damping="nielsen", callbacks=[adaptive], verbose=0)
     assert any(cost == pytest.approx(by_hand, rel=1e-10) for cost in costs[:2])
     assert costs[-1] < 0.9 * by_hand
     assert costs[-1] >= 0.999 * expected_total(model, adaptive)  # of the last trial or the end

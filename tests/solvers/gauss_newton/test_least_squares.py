@@ -340,7 +340,7 @@ def test_units_do_not_matter():
     ("change", "message"),
     [
         ({"method": "trf"}, r"`method` must be one of lm, gauss_newton, got 'trf'"),
-        ({"damping": "strong"}, "`damping` must be a rule or one of gain_ratio, line_search"),
+        ({"damping": "strong"}, "`damping` must be a rule or one of bold, gain_ratio, line_search"),
         ({"damping": 0.1}, "`damping` must be a rule"),
         ({"damping": "target", "method": "gauss_newton"}, "`damping` must be None"),
         ({"solver": "qr"}, "`solver` must be one of auto, primal, dual, accumulated, .*, got 'qr'"),
