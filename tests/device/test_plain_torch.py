@@ -24,7 +24,8 @@ def test_the_aggregator_has_the_weights_of_the_cpu(device, strategy, default):
         net = network().to(place)
         reads = strategies.create(strategy).needs & {"gradients", "gradient_vectors"}
         more = {"parameters": net} if reads else {}
-        aggregator = LossAggregator(strategy, NAMES, period=3, total_steps=12, **more).to(place)
+        more |= {"conditions": ["bc", "ic"], "period": 3, "total_steps": 12}
+        aggregator = LossAggregator(strategy, NAMES, **more).to(place)
         with place:
             train(net, aggregator, range(10))
         assert aggregator.weights.device == place
