@@ -45,9 +45,11 @@ def content(
     kept = best if cfg.training.keep == "best" else network
     of_slabs = [*slabs.rows, row(slabs, part, kept, seconds)] if slabs.divided else []
     pilots = [{"slab": own["slab"], **pilot} for own in of_slabs for pilot in own["pilots"]]
-    fixed = report.seconds_of_fixed(
-        weights.pilots, built.data.batches_per_epoch, cfg.training.epochs
-    )
+    fixed = None
+    if not slabs.divided:
+        fixed = report.seconds_of_fixed(
+            weights.pilots, built.data.batches_per_epoch, cfg.training.epochs
+        )
     return {
         **report.of_history(built.log.history.rows, built.initial, cfg.dtype),
         **report.of_network(built.loss, evaluator, built.data.exact_batch()),
@@ -66,7 +68,7 @@ def content(
         "strategy": schema.strategy_of(cfg.training.loss.adaptive),
         "pilots": pilots if slabs.divided else weights.pilots,
         "choice": weights.choice,
-        "seconds_fixed": None if slabs.divided else fixed,
+        "seconds_fixed": fixed,
         "penalty": weights.manager.penalty if weights.manager else 0.0,
         "gradients": gradient_verdict.as_dict(weights.gradient_history),
         "seed": cfg.seed,
