@@ -93,7 +93,7 @@ def places(slab, seed):
     middle = where[draw.choice(len(where), POINTS, replace=False, p=rate / rate.sum())]
     middle = (middle + draw.normal(0, SPREAD, middle.shape) + 1) % 2 - 1
     anywhere = np.arange(POINTS) % 2 == 0
-    middle[anywhere] = where[: POINTS][anywhere]
+    middle[anywhere] = where[:POINTS][anywhere]
     return np.column_stack((middle, draw.uniform(slab.lower, slab.upper, POINTS)))
 
 
