@@ -12,7 +12,7 @@ from pinn_ext.adaptive_weights import WeightSettings
 from pinn_ext.checks import check_names
 from pinn_ext.dde.auto.diagnosis import why_needless
 from pinn_ext.dde.auto.entrants import entrants
-from pinn_ext.dde.auto.saved_pilots import check_pilots
+from pinn_ext.dde.auto.saved_pilots import check_pilots, plain
 from pinn_ext.dde.auto.score import HeldOutScore
 from pinn_ext.dde.messages import pilot_text, pilots_table, plan_text
 from pinn_ext.dde.model import state as model_state
@@ -314,8 +314,8 @@ class Pilots:
         return {
             "tournament": self.race.state_dict(),
             "judge": self._score.state_dict(),
-            "waiting": {c: _plain(state) for c, state in self._waiting.items()},
-            "start": None if self._start is None else _plain(self._start),
+            "waiting": {c: plain(state) for c, state in self._waiting.items()},
+            "start": None if self._start is None else plain(self._start),
             "common": self._common,
             "first": list(self._first),
             "begun": self._begun,
@@ -344,8 +344,3 @@ class Pilots:
         self._begun, self._offset = state["begun"], state["offset"]
         if state["position"] is not None:
             model_state.put_data_back(model.data, state["position"])
-
-
-def _plain(state: dict[str, Any]) -> dict[str, Any]:
-    """Return a candidate's state in a form that `torch.load(weights_only=True)` reads."""
-    return {**state, "model": model_state.without_points(state["model"])}
