@@ -25,7 +25,7 @@ class Race:
             least 1.
 
     Attributes:
-        incumbent: the candidate that wins unless another is clearly better.
+        incumbent: the candidate that wins unless another is clearly better; None for none.
         rounds: the plan, empty before `begin`.
         running: candidates of the present round, as indices of `labels`.
         round: index of the present round.
@@ -46,7 +46,7 @@ class Race:
 
     def __init__(self, labels: Sequence[str], period: int, margin: float = 1.0) -> None:
         self.labels, self.period, self.margin = list(labels), period, margin
-        self.incumbent = 0
+        self.incumbent: int | None = 0
         self.rounds: list[successive_halving.Round] = []
         self.running: list[int] = []
         self.round = self.turn = self.done = self.live = 0
@@ -174,16 +174,15 @@ class Race:
         """Return who goes on, of candidates with a finite score, the best first."""
         more = self.round + 1 < len(self.rounds)
         count = self.rounds[self.round + 1].candidates if more else 1
-        if self.incumbent not in order:  # it has broken down
+        if self.incumbent is None or self.incumbent not in order:  # it has broken down
             return list(order[:count])
         before = list(order[: order.index(self.incumbent)])
         if more:
             return [*before[: count - 1], self.incumbent]
-        return before[:1] if before and self._clearly_better(before[0]) else [self.incumbent]
-
-    def _clearly_better(self, candidate: int) -> bool:
-        own, others = self.courses[candidate], self.courses[self.incumbent]
-        return successive_halving.takes_over(own, others, self.margin)
+        courses = [self.courses[candidate] for candidate in (*before[:1], self.incumbent)]
+        if before and successive_halving.takes_over(courses[0], courses[1], self.margin):
+            return before[:1]
+        return [self.incumbent]
 
     def _reason(self, order: Sequence[int], winner: int) -> str:
         score = f"{self.scores[winner]:.3e} after {self.own[winner] * self.period} iterations"
@@ -229,9 +228,8 @@ class Race:
         Raises:
             ValueError: if it is incomplete or of other candidates.
         """
-        if "courses" not in state:  # written before there was an incumbent
-            scores = {c: [score] for c, score in state["scores"].items()}
-            state = {"incumbent": (state["running"] or [0])[0], "courses": scores, **state}
+        if "courses" not in state:  # written before there was an incumbent: it goes on without
+            state = {"incumbent": None, "courses": {}, **state}
         check_names("The saved state of the pilots", self.state_dict(), state)
         if list(state["labels"]) != self.labels:
             raise ValueError(

@@ -24,9 +24,8 @@ def check_race(state: Mapping[str, Any], candidates: int) -> None:
     last = candidates - 1
     for key in ("round", "turn", "done"):
         check_number(f"{_WHERE}.{key}", state[key], 0, integer=True)
-    for key in ("live", "incumbent"):
-        check_number(f"{_WHERE}.{key}", state[key], 0, last, integer=True)
-    for key in ("next", "chosen"):
+    check_number(f"{_WHERE}.live", state["live"], 0, last, integer=True)
+    for key in ("next", "chosen", "incumbent"):
         if state[key] is not None:
             check_number(f"{_WHERE}.{key}", state[key], 0, last, integer=True)
     if not isinstance(state["reason"], str):
