@@ -50,7 +50,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     (
         "solvers.checks",
         "solvers.devices",
-        *(f"pinn_ext.{name}" for name in ("checks", "choices", "files", "version")),
+        *(f"pinn_ext.{name}" for name in ("checks", "choices", "files", "lazy_names", "version")),
     ),
 )
 """Units by floor, the highest floor first."""

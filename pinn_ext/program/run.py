@@ -17,11 +17,11 @@ from pinn_ext.program.machine import out_of_memory
 from pinn_ext.program.machine.devices import describe
 from pinn_ext.program.phases import warnings_of
 from pinn_ext.program.problem import check_same_files, files_of
-from pinn_ext.program.progress import Progress, say
 from pinn_ext.program.run_info import Info
 from pinn_ext.program.slabs import report as slab_report
 from pinn_ext.program.slabs.chain import SLAB, Slabs
 from pinn_ext.program.slabs.part import Part
+from pinn_ext.program.terminal.progress import Progress, say
 from pinn_ext.reports import console, report
 from pinn_ext.reports.history import check_last_row
 from pinn_ext.reports.weight_tables import RunTables

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as RichProgress
+from pinn_ext.version import __version__
+
+if TYPE_CHECKING:  # loaded where there is a bar
+    from rich.progress import Progress as RichProgress
 
 
 def say(text: str) -> None:
@@ -23,9 +26,10 @@ def say(text: str) -> None:
 
 
 def say_loading() -> None:
-    """Say on a terminal, once, that the libraries are being loaded, which takes seconds."""
-    if "torch" not in sys.modules and sys.stderr is not None and sys.stderr.isatty():
-        print("loading …", file=sys.stderr, flush=True)
+    """Say once, beside the results, that the libraries are being loaded, which takes seconds."""
+    if "torch" not in sys.modules and sys.stderr is not None:
+        with contextlib.suppress(OSError, ValueError):  # as for `say`
+            print(f"pinn-ext {__version__}: loading PyTorch …", file=sys.stderr, flush=True)
 
 
 class Progress:
@@ -50,6 +54,10 @@ class Progress:
         """
         self._stop()
         if sys.stdout is not None and sys.stdout.isatty() and done < total:
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+            from rich.progress import Progress as RichProgress
+
             columns = (TextColumn(unit), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
             self._bar = RichProgress(*columns, console=Console(), transient=True)
             self._task = self._bar.add_task("", total=total, completed=done)
