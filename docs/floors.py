@@ -50,6 +50,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     (
         "solvers.checks",
         "solvers.devices",
+        "solvers.html_table",
         *(f"pinn_ext.{name}" for name in ("checks", "choices", "files", "lazy_names", "version")),
     ),
 )

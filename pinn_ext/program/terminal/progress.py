@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pinn_ext.files import open_own
 from pinn_ext.version import __version__
 
 if TYPE_CHECKING:  # loaded where there is a bar
@@ -33,9 +35,14 @@ def say_loading() -> None:
 
 
 class Progress:
-    """Counts epochs, or iterations, and lets lines through above the bar."""
+    """Counts epochs, or iterations, and lets lines through above the bar.
 
-    def __init__(self) -> None:
+    Args:
+        log: file that gets the lines too, at its end; None for none.
+    """
+
+    def __init__(self, log: Path | None = None) -> None:
+        self._log = log
         self._bar: RichProgress | None = None
 
     def __enter__(self) -> Progress:
@@ -74,6 +81,9 @@ class Progress:
             self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
         else:
             say(text)
+        if self._log is not None:
+            with contextlib.suppress(OSError), open_own(self._log, "ab") as file:  # a full disk
+                file.write(f"{text}\n".encode())
 
     def advance(self, done: int) -> None:
         """Move the bar to `done`."""
