@@ -18,7 +18,7 @@ def test_cells_are_text_and_numbers_are_short():
     "solution",
     [
         gauss_newton.least_squares(lambda x: x - 1.0, torch.zeros(3, dtype=torch.float64)),
-        quasi_newton.minimize(lambda x: (x**2).sum(), torch.ones(3, dtype=torch.float64)),
+        quasi_newton.minimize(lambda x: ((x**2).sum(), 2 * x), torch.ones(3, dtype=torch.float64)),
     ],
 )
 def test_a_solution_says_how_it_has_ended(solution):
