@@ -92,3 +92,7 @@ def test_without_pandas_a_sentence_says_what_to_install(trained, monkeypatch):
     sentence = "`to_dataframe` must have pandas, which is not installed: pip install pandas."
     with pytest.raises(ImportError, match=sentence):
         trained.to_dataframe()
+
+
+def test_a_notebook_shows_the_figure_without_pyplot(trained):
+    assert trained.plot()._repr_png_().startswith(b"\x89PNG")

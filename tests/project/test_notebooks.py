@@ -57,7 +57,7 @@ def test_a_script_is_made_adaptive_then_second_order(executed, tmp_path):
     )
     assert last < 1e-4 < min(fixed, adapted)
     assert "text/html" in kinds(adaptive) and "step 600, 30 periods" in str(adaptive)
-    assert "image/png" in kinds(figure) and len(figure) == 1  # shown once
+    assert "image/png" in kinds(figure) and len(figure) == 1, figure  # shown once
     assert "text/html" in kinds(table) and "conflict" in text_of(table)
     assert not any("\r" in text_of(outputs) for outputs in (plain, adaptive, second))
     assert list(tmp_path.iterdir()) == []
