@@ -11,8 +11,8 @@ holds on the sides of a box, `domains` the shapes in space that a system can be 
 a disk, an L or an annulus in it; `placement` puts a system on any other (`on_domain`), or lets it
 start elsewhere (`starting_from`). `problem_files` makes a system of a user's Python file
 (`from_file`), `templates` has such files to begin with. This file has the registry; a new system is
-one more file and one more name here (CONTRIBUTING.md), and `register` is for systems from outside,
-which `class_check` looks at.
+one more file, one more name here and one in `pinn_ext.choices` (CONTRIBUTING.md), and `register` is
+for systems from outside, which `class_check` looks at.
 """
 
 from __future__ import annotations
