@@ -199,7 +199,7 @@ def _cost(content: Mapping[str, Any]) -> str:
     """Return what to ask a cluster for."""
     own, on_device = content["peak_memory_mib"], content["peak_device_memory_mib"]
     more = f" and {on_device:.0f} MiB on the device" if on_device else ""
-    return f"The process took {content['seconds_run']:.1f} s and {own:.0f} MiB of memory{more}."
+    return f"The run took {content['seconds_run']:.1f} s in all, and {own:.0f} MiB of memory{more}."
 
 
 def _errors(content: Mapping[str, Any], of_what: str) -> list[str]:

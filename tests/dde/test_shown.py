@@ -51,9 +51,7 @@ def test_a_notebook_shows_first_and_last_losses_and_weights(trained):
 def test_nothing_to_show_before_the_first_period(problem):
     adaptive = AdaptiveWeights("ema", period=7, verbose=0)
     assert "no period of 7 steps has ended yet" in adaptive._repr_html_()
-    with pytest.raises(
-        ValueError, match=r"have a row to draw, got none.*7 steps"
-    ):
+    with pytest.raises(ValueError, match=r"have a row to draw, got none.*7 steps"):
         adaptive.plot()
     problem.train(problem.heat(), adaptive, iterations=6)
     with pytest.raises(ValueError, match="must have a row to make a table of, got none"):

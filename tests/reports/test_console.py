@@ -39,6 +39,6 @@ def test_a_run_that_loses_to_the_trivial_answer_says_so(errors, lost):
 
 def test_cost_is_said_as_a_cluster_asks_for_it():
     cost = {"seconds_run": 12.34, "peak_memory_mib": 812.4, "peak_device_memory_mib": None}
-    assert console._cost(cost) == "The process took 12.3 s and 812 MiB of memory."
+    assert console._cost(cost) == "The run took 12.3 s in all, and 812 MiB of memory."
     on_device = console._cost({**cost, "peak_device_memory_mib": 99.6})
     assert on_device.endswith("812 MiB of memory and 100 MiB on the device.")
