@@ -35,7 +35,7 @@ from torch_geometric.loader import DataLoader
 from pinn_ext.datasets.families import FamilyBatch
 from pinn_ext.dde.data.family_data import FamilyData
 from pinn_ext.dde.phases import Epochs, GraphModel, configure
-from pinn_ext.plain_torch.train_physics import weighted_total
+from pinn_ext.plain_torch.physics_step import weighted_total
 from pinn_ext.program import build
 from pinn_ext.schema import Config
 

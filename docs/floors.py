@@ -51,7 +51,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     (
         "solvers.checks",
         "solvers.devices",
-        *(f"pinn_ext.{name}" for name in ("checks", "choices", "files", "version")),
+        "solvers.html_table",
+        *(f"pinn_ext.{name}" for name in ("checks", "choices", "files", "lazy_names", "version")),
     ),
 )
 """Units by floor, the highest floor first."""

@@ -5,16 +5,13 @@ classical Runge-Kutta method. Draws `gray_scott_on_a_graph.png` and compares the
 scipy's DOP853 on the same matrix.
 """
 
-import matplotlib
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 from scipy.integrate import solve_ivp
 
 from solvers.operators import GraphOperators, cloud_graph, reorder
 from solvers.rk4 import SemiDiscrete, integrate
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
 
 RADIUS, SPACING = 50.0, 1.0
 FEED, KILL = 0.035, 0.06
@@ -73,7 +70,8 @@ def main():
     print(f"{d.num_nodes} nodes, {d.num_edges} edges, order {d.order}, {times[-1]:g} units of time")
     states = integrate(system, start, 0.0, times[-1], 1.0, save_at=times)
 
-    figure, axes = plt.subplots(1, 3, figsize=(12, 4), layout="constrained")
+    figure = Figure(figsize=(12, 4), layout="constrained")
+    axes = figure.subplots(1, 3)
     for axis, time, state in zip(axes, times[1:], states[1:], strict=True):
         picture = axis.tripcolor(x, y, state[:, 1], shading="gouraud", cmap="magma")
         axis.set(title=f"v at t = {time:g}", aspect="equal")

@@ -25,6 +25,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 import solvers
+from pinn_ext.lazy_names import loader
 from pinn_ext.version import __version__ as __version__
 
 if getattr(solvers, "MARKER", None) != "pinn_ext.solvers":
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from pinn_ext.dde.tensorboard import TensorBoardLog
     from pinn_ext.networks.normalization import BatchNorm, LayerNorm
     from pinn_ext.plain_torch.loss_aggregator import LossAggregator
-    from pinn_ext.plain_torch.train_physics import train_physics
+    from pinn_ext.plain_torch.physics_step import train_physics
     from pinn_ext.program.trained.load import load
 
 __all__ = [
@@ -72,24 +73,25 @@ _HOMES = {
     "AdaptiveWeights": "pinn_ext.dde.callback",
     "BatchNorm": "pinn_ext.networks.normalization",
     "LayerNorm": "pinn_ext.networks.normalization",
-    "LossAggregator": "pinn_ext.plain_torch",
+    "LossAggregator": "pinn_ext.plain_torch.loss_aggregator",
     "PseudoTime": "pinn_ext.dde.pseudo_time",
     "TensorBoardLog": "pinn_ext.dde.tensorboard",
     "load": "pinn_ext.program.trained.load",
     "march": "pinn_ext.dde.slabs",
     "scale_outputs": "pinn_ext.dde.scale_outputs",
     "train_gauss_newton": "pinn_ext.dde.gauss_newton",
-    "train_physics": "pinn_ext.plain_torch.train_physics",
+    "train_physics": "pinn_ext.plain_torch.physics_step",
     "train_quasi_newton": "pinn_ext.dde.quasi_newton",
     "why_lbfgs_ended": "pinn_ext.dde.quasi_newton",
 }
 _PACKAGES = ("strategies", "systems")
 
 
+_load = loader(__name__, _HOMES)
+
+
 def __getattr__(name: str) -> Any:
     """Load a public name when it is first used, so that `import pinn_ext` stays light."""
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
     if name in _PACKAGES:
         return importlib.import_module(f"pinn_ext.{name}")
-    raise AttributeError(f"module 'pinn_ext' has no attribute {name!r}")
+    return _load(name)

@@ -1,10 +1,12 @@
 """Legal names, and a few numbers, that several packages share, stated once and taken from here.
 
-A name that only one package knows stays there: strategies, systems, normalisations. `solvers` knows
+A name that only one package knows stays there: strategies, normalisations. `solvers` knows
 nothing of this package and states its own; a test compares them.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 DTYPES = ("float32", "float64")
 """Floating-point types of a run."""
@@ -77,3 +79,39 @@ SECOND_PHASES = ("freeze", "blocks")
 
 GRADIENTS_OF = ("all", "last_layer")
 """Parameters that gradients are measured on, beside a random part of them."""
+
+
+class SystemNames(NamedTuple):
+    """What can be said of a system without its class, which needs torch.
+
+    Attributes:
+        parameters: that its constructor takes, in their order.
+        cases: problems that are posed with it, the default first; none for a single one.
+    """
+
+    parameters: tuple[str, ...]
+    cases: tuple[str, ...] = ()
+
+
+SYSTEMS = {
+    "belousov_zhabotinsky": SystemNames(("ratio", "boundary")),
+    "brusselator": SystemNames(("side", "boundary")),
+    "burgers_2d": SystemNames(
+        ("case", "viscosity", "boundary"), ("fletcher", "cole_hopf", "periodic")
+    ),
+    "coupled_burgers": SystemNames(("amplitude", "boundary")),
+    "fitzhugh_nagumo": SystemNames(("rate", "damping", "threshold", "boundary")),
+    "ginzburg_landau": SystemNames(("case", "m", "n", "boundary"), ("plane_wave", "jaxpi")),
+    "gray_scott": SystemNames(
+        ("case", "diffusion", "loss", "ratio", "boundary"),
+        ("front", "pulse", "jaxpi", "pinnacle"),
+    ),
+    "lambda_omega": SystemNames(("wave_number", "frequency", "slope", "boundary")),
+    "linear_reaction_diffusion": SystemNames(("a", "b", "diffusion", "boundary")),
+    "predator_prey": SystemNames(("saturation", "conversion", "mortality", "boundary")),
+    "schnakenberg": SystemNames(("a", "b", "rate", "boundary")),
+    "schroedinger": SystemNames(
+        ("case", "amplitude", "speed", "boundary"), ("soliton", "satsuma_yajima", "raissi")
+    ),
+}
+"""The coupled systems by name; `pinn_ext.systems` has their classes, a test compares the two."""

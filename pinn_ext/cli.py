@@ -9,27 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from pinn_ext import schema
 from pinn_ext.files import RunError, exists, shortened
-from pinn_ext.program import commands
-from pinn_ext.program.composition import (
-    Refused,
-    by_hydra,
-    chosen_folder,
-    compose,
-    new_folder,
-    refusals,
-    register_schema,
-)
-from pinn_ext.program.hydra_errors import one_line
-from pinn_ext.program.machine.sizes import check_sizes
-from pinn_ext.program.problem import check_files, refuse_unnamed
-from pinn_ext.program.progress import say_loading
-from pinn_ext.program.run_info import Info
-from pinn_ext.program.sweep import job, sweep
+from pinn_ext.program.terminal.refusals import Refused, refusals
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # each is loaded where a command needs it, as its first word should come at once
+    from pinn_ext import schema
     from pinn_ext.program.build import Checked
+    from pinn_ext.program.run_info import Info
 
 _REFUSED = 2
 _LONGEST = 1500  # characters of a refusal: some list all keys
@@ -50,9 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # that do not spin at all make it twice as slow on idle ones. Read when torch is loaded.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     try:
-        if commands.is_meant(arguments):
-            return commands.run(arguments[0], arguments[1:])
-        return _hydra(arguments)
+        return _carry_out(arguments)
     except Refused as refusal:
         text = str(refusal)  # a user's text in it may be of any length
         short = text if len(text) <= _LONGEST else f"{text[:_LONGEST]} … ({len(text)} characters)"
@@ -62,8 +46,40 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
 
 
+def _carry_out(arguments: list[str]) -> int:
+    if "--version" in arguments or arguments in (["-h"], ["--help"]):
+        from pinn_ext.program.terminal import own_help
+        from pinn_ext.program.terminal.progress import say
+
+        is_version = "--version" in arguments
+        say(own_help.version_line() if is_version else own_help.help_text())
+        return 0
+    if arguments and not arguments[0].startswith("-") and "=" not in arguments[0]:
+        from pinn_ext.program import commands
+
+        if commands.is_meant(arguments):
+            return commands.run(arguments[0], arguments[1:])
+    _refuse_unknown_key(arguments)
+    return _hydra(arguments)
+
+
+def _refuse_unknown_key(arguments: list[str]) -> None:
+    """Refuse a misspelt key before Hydra is loaded, which takes longer than all else here."""
+    options = [own for own in arguments if own.startswith("-")]
+    if any(own not in ("-m", "--multirun") for own in options):
+        return  # a recipe of the user's may have groups of its own
+    from pinn_ext.program.hydra_errors import unknown_override
+
+    for argument in arguments:
+        if sentence := unknown_override(argument):
+            raise Refused(sentence)
+
+
 def _hydra(arguments: list[str]) -> int:
     from hydra._internal.utils import get_args_parser
+
+    from pinn_ext.program.composition import by_hydra, register_schema
+    from pinn_ext.program.hydra_errors import one_line
 
     if "OMPI_COMM_WORLD_SIZE" in os.environ:
         raise Refused(
@@ -87,11 +103,17 @@ def _hydra(arguments: list[str]) -> int:
     if not options.cfg and (options.package or options.resolve):
         raise Refused("`--package` and `--resolve` say how --cfg prints the configuration.")
     if any(informs) or options.shell_completion:
+        from pinn_ext.program.sweep import job
+
         try:
             return by_hydra(arguments, job)
         except Exception as error:
             raise Refused(one_line(error)) from None
-    return sweep(options, arguments) if options.multirun else _single(options)
+    if not options.multirun:
+        return _single(options)
+    from pinn_ext.program.sweep import sweep
+
+    return sweep(options, arguments)
 
 
 def _refuse(message: str) -> NoReturn:
@@ -100,11 +122,17 @@ def _refuse(message: str) -> NoReturn:
 
 def _with_own_keys(argument: str) -> str:
     """Let an override give a key to a mapping whose keys are not the schema's but, say, names."""
+    from pinn_ext import schema
+
     key = argument.partition("=")[0] + "."
     return f"++{argument}" if key.startswith(schema.FREE_KEYS) else argument
 
 
 def _single(options: Namespace) -> int:
+    from pinn_ext.program.composition import chosen_folder, compose, new_folder
+    from pinn_ext.program.problem import refuse_unnamed
+    from pinn_ext.program.run_info import Info
+
     cfg, hydra_part = compose(
         options.overrides, search=options.config_dir, name=options.config_name or "config"
     )
@@ -128,11 +156,15 @@ def _resume(
     cfg: schema.Config, overrides: list[str], choices: dict[str, str], chosen: Path | None
 ) -> int:
     """Go on with the run of a checkpoint, in its own folder or in the one that was asked for."""
+    from pinn_ext.program.terminal.progress import say_loading
+
     path = Path(str(cfg.training.resume))
     if str(path).strip() and not exists(path):  # told before torch is loaded
         raise Refused(f"There is no checkpoint at {shortened(path)}.")
     say_loading()
     from pinn_ext.program import resume
+    from pinn_ext.program.composition import new_folder
+    from pinn_ext.program.run_info import Info
 
     with refusals():
         plan = resume.prepare(path, cfg, overrides, choices)
@@ -167,6 +199,12 @@ def _run(
 
 
 def _check(cfg: schema.Config) -> Checked:
+    from pinn_ext import schema
+    from pinn_ext.program.hydra_errors import one_line
+    from pinn_ext.program.machine.sizes import check_sizes
+    from pinn_ext.program.problem import check_files
+    from pinn_ext.program.terminal.progress import say_loading
+
     with refusals():
         settings = schema.validate(cfg)  # without torch, so that a typo is answered at once
         check_sizes(cfg)

@@ -21,7 +21,9 @@ VERSIONS = "versions.json"
 
 _TABLES = ("history.csv", "events.csv", "gradients.csv")
 _PICTURES = ("losses.png", "weights.png", "fields.png", "gradients.png", "comparison.png")
-_TEXTS = ("config.yaml", VERSIONS, "error.log", "comparison.csv", "comparison.json")
+LOG = "log.txt"
+"""What a run has printed, without progress bars."""
+_TEXTS = ("config.yaml", VERSIONS, LOG, "error.log", "comparison.csv", "comparison.json")
 _RUN_MARKS = (CHECKPOINT, "report.json", "multirun.yaml")
 OWN_FILES = (*_RUN_MARKS, BEST, *_TEXTS, *_TABLES, *_PICTURES)
 """Every file that a run or a sweep writes, its lock apart, which is never emptied."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from pinn_ext.checks import ArgumentError, brief, check_choice
@@ -258,3 +258,37 @@ def check_class(cls: Any, *kinds: type[Any]) -> None:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         wanted = "be text of letters, digits and _ that begins with a letter"
         raise ArgumentError("name", wanted, brief(name), of=cls.__name__)
+
+
+def check_parameters(name: str, legal: Iterable[str], given: Iterable[str]) -> None:
+    """Refuse parameters that a system does not have.
+
+    Args:
+        name: of the system.
+        legal: its parameters.
+        given: names of those that it is to be built with.
+
+    Raises:
+        ArgumentError: naming the first; the message lists the legal ones.
+    """
+    legal = list(legal)
+    for key in given:
+        if not legal:
+            raise ArgumentError(f"parameters of {name}", "be left out, as it has none", repr(key))
+        check_choice(f"parameter of {name}", key, legal)
+
+
+def check_case(name: str, cases: Collection[str], case: str) -> None:
+    """Refuse a case that a system does not have.
+
+    Args:
+        name: of the system.
+        cases: problems that are posed with it.
+        case: that is asked for.
+
+    Raises:
+        ArgumentError: the message lists the legal ones.
+    """
+    if not cases:
+        raise ArgumentError("case", f"be left out for {name}, which has one", repr(case))
+    check_choice("case", case, cases)

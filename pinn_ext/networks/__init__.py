@@ -15,12 +15,19 @@ Networks that step a state on a graph are in the package `graph_networks`.
 These are plain torch modules: nothing here needs DeepXDE. Start with `field_network`.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from pinn_ext.choices import CONDITIONS, SCALINGS
-from pinn_ext.derivatives.layers import Sine
-from pinn_ext.networks.field_network import FieldNetwork, term_scales
-from pinn_ext.networks.hidden_layers import ACTIVATIONS
-from pinn_ext.networks.initial_parameters import init_sine
-from pinn_ext.networks.normalization import BatchNorm, LayerNorm
+from pinn_ext.lazy_names import loader
+
+if TYPE_CHECKING:
+    from pinn_ext.derivatives.layers import Sine
+    from pinn_ext.networks.field_network import FieldNetwork, term_scales
+    from pinn_ext.networks.hidden_layers import ACTIVATIONS
+    from pinn_ext.networks.initial_parameters import init_sine
+    from pinn_ext.networks.normalization import BatchNorm, LayerNorm
 
 __all__ = [
     "ACTIVATIONS",
@@ -33,3 +40,16 @@ __all__ = [
     "init_sine",
     "term_scales",
 ]
+
+__getattr__ = loader(  # the layers of `normalization` are used without any system
+    __name__,
+    {
+        "ACTIVATIONS": "pinn_ext.networks.hidden_layers",
+        "BatchNorm": "pinn_ext.networks.normalization",
+        "FieldNetwork": "pinn_ext.networks.field_network",
+        "LayerNorm": "pinn_ext.networks.normalization",
+        "Sine": "pinn_ext.derivatives.layers",
+        "init_sine": "pinn_ext.networks.initial_parameters",
+        "term_scales": "pinn_ext.networks.field_network",
+    },
+)

@@ -28,6 +28,7 @@ from pinn_ext.plain_torch.arguments import (
 from pinn_ext.plain_torch.device_period import DevicePeriod
 from pinn_ext.plain_torch.point_losses import PointLosses, points_of
 from pinn_ext.plain_torch.saved_state import check_state
+from pinn_ext.plain_torch.uncompiled import uncompiled
 from pinn_ext.point_weights.rows import mean_square
 
 
@@ -264,7 +265,7 @@ class LossAggregator(nn.Module):
 
     # ---- what a step does -----------------------------------------------------------------------
 
-    @torch.compiler.disable
+    @uncompiled
     def _observe(
         self,
         losses: Mapping[str, Tensor],
@@ -281,7 +282,7 @@ class LossAggregator(nn.Module):
             self._measure(losses, residuals)
         self._count(values, step)
 
-    @torch.compiler.disable
+    @uncompiled
     def _factors(
         self, points: PointLosses, rows: Sequence[Tensor], step: int, keys: Any, times: Any
     ) -> list[Tensor | None]:

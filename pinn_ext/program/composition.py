@@ -6,30 +6,18 @@ import contextlib
 import copy
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
 from pinn_ext import schema
-from pinn_ext.files import LONGEST_NAME, RunError, exists, refuse_taken, shortened
+from pinn_ext.files import LONGEST_NAME, exists, refuse_taken, shortened
 from pinn_ext.program.hydra_errors import one_line, unknown_key
+from pinn_ext.program.terminal.refusals import Refused, refusals
 
 # Hydra's own defaults: seconds are too coarse for runs that start together.
 _HYDRA_FOLDER = "/${now:%Y-%m-%d}/${now:%H-%M-%S}"
-
-
-class Refused(Exception):
-    """The command cannot be carried out; the message is one sentence."""
-
-
-@contextlib.contextmanager
-def refusals() -> Iterator[None]:
-    """Turn what a user can cause into one sentence; anything else is ours and keeps its trace."""
-    try:
-        yield
-    except (ValueError, RunError) as error:
-        raise Refused(str(error)) from None
 
 
 def register_schema() -> None:

@@ -81,6 +81,38 @@ def unknown_key(values: Mapping[str, Any], node: Any = schema.Config, prefix: st
     return ""
 
 
+def unknown_override(argument: str) -> str:
+    """Return a sentence on an override of the command line whose key the schema does not have.
+
+    Args:
+        argument: of the command line. Only a plain `key=value` is looked at: what adds, removes or
+            chooses files is for Hydra to say, as are places in a list.
+
+    Returns:
+        The sentence, empty if the key may be one.
+
+    >>> unknown_override("training.epoch=3")
+    '`training.epoch` is no key of the configuration (did you mean `training.epochs`?).'
+    >>> unknown_override("network.hidden.0=8"), unknown_override("hydra.run.dir=here")
+    ('', '')
+    """
+    key, found, _ = argument.partition("=")
+    if not found or not re.fullmatch(r"[A-Za-z_]\w*(\.\w+)*", key, re.ASCII):
+        return ""
+    node: Any = schema.Config
+    names = key.split(".")
+    if names[0] == "hydra":
+        return ""
+    for name in names:
+        hints = get_type_hints(node)
+        if name not in hints:
+            return no_such_key(key)
+        node = hints[name]
+        if not is_dataclass(node):
+            break
+    return ""
+
+
 def no_such_key(key: str) -> str:
     """Return the sentence that refuses a key, with the nearest legal ones."""
     home, _, name = key.rpartition(".")

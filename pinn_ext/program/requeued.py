@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pinn_ext import schema
-from pinn_ext.files import OWN_FILES, PART, VERSIONS
+from pinn_ext.files import LOG, OWN_FILES, PART, VERSIONS
 from pinn_ext.program import checkpoints
 from pinn_ext.program.checkpoints import parts
 from pinn_ext.program.run_info import Info
@@ -20,7 +20,7 @@ from pinn_ext.reports import report
 from pinn_ext.reports.history import FILE_NAME as HISTORY_FILE
 from pinn_ext.schema import Config
 
-_BEGINNING = (report.CONFIG_NAME, VERSIONS, HISTORY_FILE)
+_BEGINNING = (report.CONFIG_NAME, VERSIONS, HISTORY_FILE, LOG)
 
 
 def may_be_again(environment: Mapping[str, str] = os.environ) -> bool:
@@ -64,7 +64,7 @@ def own_checkpoint(folder: Path, cfg: Config, info: Info) -> Path | None:
 def _remove_beginning(folder: Path, cfg: Config) -> None:
     """Remove what a run of this configuration writes before its first checkpoint, if it is that."""
     left = {name for name in OWN_FILES if os.path.lexists(folder / name)}
-    config = report.config_files(folder, schema.as_dict(cfg))[folder / report.CONFIG_NAME]
+    config = report.config_files(folder, schema.as_dict(cfg), "")[folder / report.CONFIG_NAME]
     history = folder / HISTORY_FILE
     with contextlib.suppress(OSError):
         if not left <= set(_BEGINNING) or (folder / report.CONFIG_NAME).read_bytes() != config:

@@ -117,7 +117,9 @@ def check_tables(plan: Plan) -> None:
             GrowingFile(plan.file.parent / name).belonging(plan.marks[key])
 
 
-def _check_same(key: str, old: Config, cfg: Config, old_choices: dict, choices: dict) -> None:
+def _check_same(
+    key: str, old: Config, cfg: Config, old_choices: dict[str, str], choices: dict[str, str]
+) -> None:
     if key in _FREE:
         return
     if key in choices or key in old_choices:

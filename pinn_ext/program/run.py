@@ -7,21 +7,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pinn_ext import random_state, schema
-from pinn_ext.files import RunError, refuse_taken
+from pinn_ext.files import LOG, RunError, refuse_taken
 from pinn_ext.program import checkpoints
 from pinn_ext.program.build import Built, Checked, build, check
 from pinn_ext.program.checkpoints import parts
 from pinn_ext.program.checkpoints.parts import damaged
 from pinn_ext.program.interrupts import Interrupts
 from pinn_ext.program.machine import out_of_memory
+from pinn_ext.program.machine.cost import Cost
 from pinn_ext.program.machine.devices import describe
 from pinn_ext.program.phases import warnings_of
 from pinn_ext.program.problem import check_same_files, files_of
-from pinn_ext.program.progress import Progress, say
 from pinn_ext.program.run_info import Info
 from pinn_ext.program.slabs import report as slab_report
 from pinn_ext.program.slabs.chain import SLAB, Slabs
 from pinn_ext.program.slabs.part import Part
+from pinn_ext.program.terminal.progress import Progress
 from pinn_ext.reports import console, report
 from pinn_ext.reports.history import check_last_row
 from pinn_ext.reports.weight_tables import RunTables
@@ -97,7 +98,7 @@ class _Run:
         self.system = checked.loss.system
         self.files = files_of(self.system)
         self.slabs = Slabs(checked)
-        self._lost = ""
+        self._lost, self.cost = "", Cost(checked.device)
         self.seconds_before = self.weighting_before = 0.0
 
     def execute(self, saved: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -108,7 +109,7 @@ class _Run:
         self._build()
         self.tables = RunTables(self.folder, self.built.weights, self.slabs.number_if_divided)
         self._start(saved)
-        with Progress() as self._progress:
+        with Progress(self.folder / LOG) as self._progress:
             strategy = schema.strategy_of(self.cfg.training.loss.adaptive)
             self._progress.write(console.banner(strategy, self.built.initial))
             for line in (*([] if saved is None else self._resumed(saved)), *self.built.notes):
@@ -129,7 +130,7 @@ class _Run:
 
     def _start(self, saved: Mapping[str, Any] | None) -> None:
         if saved is None:
-            report.write_config(self.folder, self.config)
+            report.write_config(self.folder, self.config, describe(self.device))
             self.part.compile(self.part.phase)
             self.built.log.history.start()
             self.tables.start()
@@ -138,7 +139,11 @@ class _Run:
             tables = self._take_up(saved)
             # The report of before would be read as that of the new configuration.
             former: dict[Path, bytes | None] = {self.folder / report.FILE_NAME: None}
-            self._save(report.config_files(self.folder, self.config) | tables | former)
+            self._save(
+                report.config_files(self.folder, self.config, describe(self.device))
+                | tables
+                | former
+            )
 
     def _take_up(self, saved: Mapping[str, Any]) -> dict[Path, bytes | None]:
         """Go on from a checkpoint; return what the tables beside it are to hold from now on."""
@@ -317,6 +322,7 @@ class _Run:
             seconds_weighting=self._weighting_seconds(),
             status=status,
             message=message,
+            **self.cost.so_far(),
             gauss_newton_ended=self.part.phases.gauss_newton.message if status == "ok" else None,
         )
         report.write(self.folder, content)
@@ -324,5 +330,5 @@ class _Run:
         rows, gradients = built.log.history.rows, self.tables.all_gradients()
         fields = built.fields_of(slabs.over_all_times(kept), slabs.against())
         report.draw(self.folder, content["terms"], rows, gradients, fields)
-        say(console.summary(content, self.folder))
+        self._progress.write(console.summary(content, self.folder))
         return content

@@ -14,20 +14,19 @@ from typing import Any
 from pinn_ext import schema
 from pinn_ext.files import FolderTaken, RunError, refuse_taken, replace_file
 from pinn_ext.program.composition import (
-    Refused,
     by_hydra,
     chosen_folder,
     compose,
     config_loader,
     job_folder,
     new_folder,
-    refusals,
 )
 from pinn_ext.program.hydra_errors import one_line
 from pinn_ext.program.interrupts import Interrupts, SweepEnd
 from pinn_ext.program.problem import refuse_unnamed
-from pinn_ext.program.progress import say, say_loading
 from pinn_ext.program.run_info import Info
+from pinn_ext.program.terminal.progress import say, say_loading
+from pinn_ext.program.terminal.refusals import Refused, refusals
 from pinn_ext.program.workers import ended_with_parent
 from pinn_ext.schema import Config
 

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from matplotlib import colormaps
@@ -18,6 +17,7 @@ from matplotlib.colors import to_rgb
 from PIL import Image
 
 from pinn_ext.files import RunError, replace_file, shortened
+from pinn_ext.reports.figures import new_figure
 from pinn_ext.reports.plots import centres
 from pinn_ext.systems import FIELDS, System
 
@@ -75,8 +75,6 @@ def animate(
     except subprocess.CalledProcessError as error:
         said = str(error.stderr or "").strip().splitlines() or ["no more is said"]
         raise RunError(f"ffmpeg cannot write {shortened(path)} ({said[-1]}).") from error
-    finally:
-        plt.close(figure)
 
 
 def _gif(figure: Any, drawn: Iterator[None], fps: int) -> bytes:
@@ -136,7 +134,8 @@ def _figure(
     system: System, sides: list[int], values: np.ndarray
 ) -> tuple[Any, Callable[[int], None]]:
     """Return a figure of the first frame, and what shows another one in it."""
-    figure, axes = plt.subplots(1, 2, figsize=(9, 4), dpi=_DPI, layout="constrained")
+    figure = new_figure(figsize=(9, 4), dpi=_DPI, layout="constrained")
+    axes = figure.subplots(1, 2)
     draw = _line if len(sides) == 1 else _picture
     parts = [
         draw(axis, system, sides, values[..., i], name)

@@ -180,6 +180,8 @@ def summary(content: Mapping[str, Any], folder: Path) -> str:
     lines += term_sizes.lines(content["terms_apart"], content["scaling"])
     seconds, share = content["seconds_training"], content["seconds_weighting"]
     lines.append(f"Training took {seconds:.1f} s, {share:.2f} s of it for the weights.")
+    if content.get("peak_memory_mib"):
+        lines.append(_cost(content))
     if content.get("choice"):
         lines += _choice(content)
     if content.get("gauss_newton_ended"):
@@ -193,6 +195,13 @@ def summary(content: Mapping[str, Any], folder: Path) -> str:
     return "\n".join(lines)
 
 
+def _cost(content: Mapping[str, Any]) -> str:
+    """Return what to ask a cluster for."""
+    own, on_device = content["peak_memory_mib"], content["peak_device_memory_mib"]
+    more = f" and {on_device:.0f} MiB on the device" if on_device else ""
+    return f"The run took {content['seconds_run']:.1f} s in all, and {own:.0f} MiB of memory{more}."
+
+
 def _errors(content: Mapping[str, Any], of_what: str) -> list[str]:
     """Return the table of errors against what is known of the solution."""
     against = content["reference"]
@@ -204,7 +213,15 @@ def _errors(content: Mapping[str, Any], of_what: str) -> list[str]:
     for field in FIELDS:
         error, trivial = content["relative_l2"][field], content["relative_l2_trivial"][field]
         lines.append(f"  {field:8}{error:11.2e}{trivial:17.2e}")
-    return lines + _other_network(content)
+    return lines + _lost_to_trivial(content) + _other_network(content)
+
+
+def _lost_to_trivial(content: Mapping[str, Any]) -> list[str]:
+    """Return a sentence where the network is no better than what needs no training."""
+    errors, trivial = content["relative_l2"], content["relative_l2_trivial"]
+    lost = [field for field in FIELDS if not errors[field] < trivial[field]]
+    where = " and ".join(lost)
+    return [f"In {where} the network is no better than the trivial answer."] if lost else []
 
 
 def _held_out(content: Mapping[str, Any]) -> list[str]:

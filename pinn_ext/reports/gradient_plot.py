@@ -8,14 +8,9 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO
 
-import matplotlib
-
-matplotlib.use("Agg")
-
-import matplotlib.pyplot as plt
-
 from pinn_ext.measurements import gradient_verdict
 from pinn_ext.reports.event_files import pairs_of
+from pinn_ext.reports.figures import new_figure
 
 _NAMED = 8
 """Pairs of terms with a separate line and a name; more could not be told apart."""
@@ -39,25 +34,23 @@ def draw(path: str | os.PathLike[str] | BinaryIO, history: Sequence[Mapping[str,
     at = _positions(rows)
     mark = "." if len(rows) < 30 else ""
     count = 2 if len(names) > 1 else 1
-    figure, axes = plt.subplots(
-        1, count, figsize=(6 if count == 1 else 13, 4), layout="constrained"
-    )
-    left = axes[0] if count == 2 else axes
+    figure = new_figure(figsize=(6 if count == 1 else 13, 4), layout="constrained")
+    axes = figure.subplots(1, count, squeeze=False)[0]
+    left = axes[0]
     for i, name in enumerate(names):
         norms = [row["norms"][i] or math.nan for row in rows]  # 0 has no place on the axis
         left.semilogy(at, norms, _STYLES[i // 2 % 4], color=f"C{i}", marker=mark, label=name)
     left.set(ylabel="norm of the raw loss's gradient", title="Gradients")
     left.legend(fontsize="small", ncols=2)
     if count == 2:
-        _draw_cosines(axes[1], at, rows, mark)
+        draw_cosines(axes[1], at, rows, mark)
         axes[1].set(ylabel="cosine", title="Angles between gradients", ylim=(-1.05, 1.05))
-    for axis in axes if count == 2 else [left]:
+    for axis in axes:
         axis.set_xlabel("training step")
         axis.grid(True, which="major", color="0.92")
     if said := gradient_verdict.sentence(rows):
         figure.suptitle(textwrap.fill(said, 60 * count), fontsize="medium")
     figure.savefig(path, dpi=120)
-    plt.close(figure)
 
 
 def _positions(rows: Sequence[Mapping[str, Any]]) -> list[int]:
@@ -71,9 +64,17 @@ def _positions(rows: Sequence[Mapping[str, Any]]) -> list[int]:
     return found
 
 
-def _draw_cosines(
+def draw_cosines(
     axis: Any, at: Sequence[int], rows: Sequence[Mapping[str, Any]], mark: str
 ) -> None:
+    """Draw the cosines between the gradients of each pair of terms, and their mean.
+
+    Args:
+        axis: of matplotlib.
+        at: position of each row.
+        rows: of a `gradient_history`, all of the same two terms or more.
+        mark: of each row, `""` for none.
+    """
     names = rows[-1]["names"]
     lines = [
         (f"{names[a]}, {names[b]}", [row["cosines"][a][b] for row in rows])

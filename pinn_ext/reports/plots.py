@@ -7,14 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import matplotlib
-
-matplotlib.use("Agg")
-
-import matplotlib.pyplot as plt
 import torch
 from torch import Tensor, nn
 
+from pinn_ext.reports.figures import new_figure
 from pinn_ext.reports.history import PHASES, lengths, stretches
 from pinn_ext.systems import FIELDS, System
 
@@ -34,7 +30,8 @@ def losses(path: Path | BinaryIO, rows: Rows, names: Sequence[str]) -> None:
         rows: history of a run.
         names: of the loss terms.
     """
-    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
+    figure = new_figure(figsize=(11, 4), layout="constrained")
+    left, right = figure.subplots(1, 2)
     at = positions(rows)
     for i, name in enumerate(names):
         left.semilogy(at, [r[name] for r in rows], _STYLES[i // 2 % 4], color=f"C{i}", label=name)
@@ -59,7 +56,8 @@ def weights(path: Path | BinaryIO, rows: Rows, names: Sequence[str]) -> None:
         rows: history of a run.
         names: of the loss terms.
     """
-    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
+    figure = new_figure(figsize=(11, 4), layout="constrained")
+    left, right = figure.subplots(1, 2)
     at = positions(rows)
     for i, name in enumerate(names):
         style = _STYLES[i // 2 % 4]
@@ -104,7 +102,6 @@ def _finish(figure: Any, axes: Sequence[Any], rows: Rows, path: Path | BinaryIO)
         axis.grid(True, which="major", color="0.92")
         axis.legend(fontsize="small", ncols=2)
     figure.savefig(path, dpi=DPI)
-    plt.close(figure)
 
 
 def fields(path: Path | BinaryIO, system: System, network: nn.Module, per_axis: int = 201) -> None:
@@ -127,10 +124,8 @@ def fields(path: Path | BinaryIO, system: System, network: nn.Module, per_axis: 
     outputs = outputs.where(inside, math.nan)
     exact = None if exact is None else exact.where(inside, math.nan)
     columns_of = [panels(f, i, outputs, exact) for i, f in enumerate(FIELDS)]
-    figure, axes = plt.subplots(
-        2, len(columns_of[0]), figsize=(11 if exact is not None else 5, 6),
-        layout="constrained", squeeze=False,
-    )  # fmt: skip
+    figure = new_figure(figsize=(11 if exact is not None else 5, 6), layout="constrained")
+    axes = figure.subplots(2, len(columns_of[0]), squeeze=False)
     aspect = "auto" if system.dimension == 1 else "equal"  # time is no length
     for row, columns in zip(axes, columns_of, strict=True):
         for axis, (name, values, options) in zip(row, columns, strict=True):
@@ -142,7 +137,6 @@ def fields(path: Path | BinaryIO, system: System, network: nn.Module, per_axis: 
             figure.colorbar(picture, ax=axis, shrink=0.9)
     figure.suptitle(title)
     figure.savefig(path, dpi=DPI)
-    plt.close(figure)
 
 
 def panels(

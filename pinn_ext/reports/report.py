@@ -26,39 +26,53 @@ CONFIG_NAME = "config.yaml"
 _PACKAGES = ("torch", "deepxde", "torch-geometric", "hydra-core", "scipy", "numpy")
 
 
-def versions() -> dict[str, str]:
-    """Return the versions that a run depended on, by name."""
-    found = {"pinn-ext": __version__, "python": platform.python_version()}
+def versions(device: str) -> dict[str, Any]:
+    """Return what a run depended on beside its configuration.
+
+    Args:
+        device: that it is trained on, in words.
+
+    Returns:
+        Versions by name; `platform`, `device`, and `threads` of torch on the CPU.
+    """
+    found: dict[str, Any] = {"pinn-ext": __version__, "python": platform.python_version()}
     for package in _PACKAGES:
         found[package] = importlib.metadata.version(package)
-    return found
+    return {
+        **found,
+        "platform": platform.platform(),
+        "device": device,
+        "threads": torch.get_num_threads(),
+    }
 
 
-def config_files(folder: Path, config: Mapping[str, Any]) -> dict[Path, bytes]:
+def config_files(folder: Path, config: Mapping[str, Any], device: str) -> dict[Path, bytes]:
     """Return the files of the resolved configuration and the versions, and what they hold.
 
     Args:
         folder: of the run.
         config: plain dicts, lists, numbers and strings.
+        device: that the run is trained on, in words.
     """
     return {
         folder / CONFIG_NAME: schema.to_yaml(dict(config)).encode(),
-        folder / VERSIONS: _json(versions()).encode(),
+        folder / VERSIONS: _json(versions(device)).encode(),
     }
 
 
-def write_config(folder: Path, config: Mapping[str, Any]) -> None:
+def write_config(folder: Path, config: Mapping[str, Any], device: str) -> None:
     """Write the resolved configuration and the versions, before anything is trained.
 
     Args:
         folder: of the run.
         config: plain dicts, lists, numbers and strings.
+        device: that the run is trained on, in words.
 
     Raises:
         RunError: if the folder cannot be written.
     """
     try:
-        for path, content in config_files(folder, config).items():
+        for path, content in config_files(folder, config, device).items():
             replace_file(path, content)
     except OSError as error:
         raise RunError(f"The folder {folder} cannot be written ({error.strerror}).") from error
@@ -191,8 +205,9 @@ def of_errors(
         Part of the report.
     """
     where = place_of(mark)
+    kept = best if keep == "best" else last
     return {
-        "relative_l2": _known(best if keep == "best" else last, evaluator),
+        "relative_l2": _known(kept, evaluator),
         "relative_l2_last": _known(last, evaluator),
         "relative_l2_best": _known(best, evaluator),
         "best": where,

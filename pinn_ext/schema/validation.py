@@ -32,6 +32,7 @@ from pinn_ext.schema.keys import (
     strategy_of,
 )
 from pinn_ext.schema.network_validation import validate_network
+from pinn_ext.schema.problem_validation import validate_names
 from pinn_ext.strategies import PointStrategy, Strategy
 from pinn_ext.strategies.auto.successive_halving import LEAST
 
@@ -63,6 +64,7 @@ def validate(cfg: Config) -> WeightSettings:
     if len(name.encode()) > LONGEST_RUN:
         wanted = f"have at most {LONGEST_RUN} bytes, as it begins a folder's name"
         raise ArgumentError("experiment.name", wanted, len(name.encode()))
+    validate_names(cfg.problem)
     _validate_problem(cfg.problem)
     _validate_dataset(cfg.dataset)
     validate_family(cfg)

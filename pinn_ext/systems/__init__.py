@@ -11,8 +11,8 @@ holds on the sides of a box, `domains` the shapes in space that a system can be 
 a disk, an L or an annulus in it; `placement` puts a system on any other (`on_domain`), or lets it
 start elsewhere (`starting_from`). `problem_files` makes a system of a user's Python file
 (`from_file`), `templates` has such files to begin with. This file has the registry; a new system is
-one more file and one more name here (CONTRIBUTING.md), and `register` is for systems from outside,
-which `class_check` looks at.
+one more file, one more name here and one in `pinn_ext.choices` (CONTRIBUTING.md), and `register` is
+for systems from outside, which `class_check` looks at.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ from __future__ import annotations
 import inspect
 from typing import Any, TypeVar
 
-from pinn_ext.checks import ArgumentError, check_choice
-from pinn_ext.registry import SYSTEMS, Registry
+from pinn_ext.checks import ArgumentError
+from pinn_ext.registry import SYSTEMS, Registry, check_parameters
+from pinn_ext.registry import check_case as refuse_case
 from pinn_ext.systems.belousov_zhabotinsky import BelousovZhabotinsky
 from pinn_ext.systems.boundary import dirichlet, neumann
 from pinn_ext.systems.brusselator import Brusselator
 from pinn_ext.systems.burgers_2d import Burgers2d
-from pinn_ext.systems.class_check import build, check_parameters, check_system
+from pinn_ext.systems.class_check import build, check_system
 from pinn_ext.systems.coupled_burgers import CoupledBurgers
 from pinn_ext.systems.fitzhugh_nagumo import FitzHughNagumo
 from pinn_ext.systems.ginzburg_landau import GinzburgLandau
@@ -188,11 +189,10 @@ def create(
     """
     cls = _class_of(name)
     if case is not None:
-        if not cls.cases:
-            raise ArgumentError("case", f"be left out for {name}, which has one", repr(case))
-        parameters = {"case": check_choice("case", case, tuple(cls.cases)), **parameters}
+        refuse_case(name, tuple(cls.cases), case)
+        parameters = {"case": case, **parameters}
     if name in _REGISTRY:
-        check_parameters(cls, parameters)
+        check_parameters(name, inspect.signature(cls).parameters, parameters)
         system = cls(**parameters)
     else:
         system = build(cls, parameters)

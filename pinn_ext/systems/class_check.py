@@ -6,9 +6,9 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from pinn_ext.checks import ArgumentError, brief, check_choice, check_number
+from pinn_ext.checks import ArgumentError, brief, check_number
 from pinn_ext.choices import FROM_FILE
-from pinn_ext.registry import check_class
+from pinn_ext.registry import check_class, check_parameters
 from pinn_ext.systems.system import System
 
 _LEAST_NODES = 3
@@ -49,24 +49,6 @@ def check_system(cls: Any) -> None:
         raise ArgumentError(name, wanted, "a class without")
 
 
-def check_parameters(cls: type[System], parameters: Mapping[str, Any]) -> None:
-    """Refuse parameters that a system does not have.
-
-    Args:
-        cls: the class.
-        parameters: that it is to be built with.
-
-    Raises:
-        ArgumentError: naming the first; the message lists the legal ones.
-    """
-    legal = inspect.signature(cls).parameters
-    for key in parameters:
-        if not legal:
-            wanted = "be left out, as it has none"
-            raise ArgumentError(f"parameters of {cls.name}", wanted, repr(key))
-        check_choice(f"parameter of {cls.name}", key, legal)
-
-
 def build(cls: type[System], parameters: Mapping[str, Any]) -> System:
     """Build a system of a class from outside.
 
@@ -88,7 +70,7 @@ def build(cls: type[System], parameters: Mapping[str, Any]) -> System:
         for key, value in parameters.items()
         if key in signature.parameters or key not in chosen or value is not None
     }
-    check_parameters(cls, given)
+    check_parameters(cls.name, signature.parameters, given)
     try:
         signature.bind(**given)
     except TypeError as error:

@@ -8,6 +8,8 @@ from typing import Any
 
 from torch import Tensor
 
+from ..html_table import html_table
+
 
 class Status(enum.Enum):
     """Why an iteration ended; the value is the sentence that users read."""
@@ -78,6 +80,18 @@ class Solution:
     def success(self) -> bool:
         """Whether x is a minimum as far as the tolerances can tell."""
         return self.status.success
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: how it ended, without the parameters themselves."""
+        rows = [
+            ("ended", self.message),
+            ("cost", self.cost),
+            ("optimality", self.optimality),
+            ("parameters", self.x.numel()),
+            ("evaluations of the residual", self.nfev),
+            ("evaluations of the Jacobian", self.njev),
+        ]
+        return html_table(f"Solution, {'a minimum' if self.success else 'no minimum'}", (), rows)
 
     def ended(self, status: Status) -> Solution:
         """Return the same parameters with another end.

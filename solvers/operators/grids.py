@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -153,7 +154,7 @@ def grid_tensors(
     }
 
 
-def _edges_along(axis: int, ids: np.ndarray, along: Line, spacing: float) -> tuple:
+def _edges_along(axis: int, ids: np.ndarray, along: Line, spacing: float) -> tuple[Any, ...]:
     """Source [E], target [E], Laplacian [E] and gradient [E, d] of one axis, on all its lines."""
     across = np.moveaxis(ids, axis, 0).reshape(ids.shape[axis], -1)
     lines, direction = across.shape[1], np.eye(ids.ndim)[axis]
@@ -165,7 +166,7 @@ def _edges_along(axis: int, ids: np.ndarray, along: Line, spacing: float) -> tup
     )
 
 
-def _slopes_along(axis: int, ids: np.ndarray, along: Line, spacing: float) -> tuple:
+def _slopes_along(axis: int, ids: np.ndarray, along: Line, spacing: float) -> tuple[Any, ...]:
     """Where slopes are given [B], what they act on [B], by how much, and the outward normals."""
     n = ids.shape[axis]
     across = np.moveaxis(ids, axis, 0).reshape(n, -1)

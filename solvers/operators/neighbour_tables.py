@@ -66,7 +66,9 @@ class Entries:
     num_nodes: int
 
     @classmethod
-    def sort(cls, source: Tensor, target: Tensor, num_nodes: int, *values: Tensor) -> tuple:
+    def sort(
+        cls, source: Tensor, target: Tensor, num_nodes: int, *values: Tensor
+    ) -> tuple[Any, ...]:
         """Sort edges by target, keeping the order of each node's edges, and values [E, …] along."""
         if bool((target[1:] < target[:-1]).any()):
             target, by_target = torch.sort(target, stable=True)
@@ -243,7 +245,7 @@ class _Linear(torch.autograd.Function):
         return apply(field, *_unflat(tensors[:count]))
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         ctx.count = inputs[1]
         ctx.save_for_backward(*inputs[2:])
 
@@ -259,7 +261,7 @@ class _LinearAnyTimes(_Linear):
     generate_vmap_rule = True
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         _Linear.setup_context(ctx, inputs, output)
         ctx.save_for_forward(*inputs[2:])
 

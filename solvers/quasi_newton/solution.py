@@ -8,6 +8,8 @@ from typing import Any
 
 from torch import Tensor
 
+from ..html_table import html_table
+
 
 class Status(enum.Enum):
     """Why an iteration ended; the value is the sentence that users read."""
@@ -91,3 +93,15 @@ class Solution:
     def optimality(self) -> float:
         """Largest entry of the gradient by size."""
         return float(self.gradient.abs().max())
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: how it ended, without the parameters themselves."""
+        rows = [
+            ("ended", self.message),
+            ("cost", self.cost),
+            ("optimality", self.optimality),
+            ("parameters", self.x.numel()),
+            ("accepted steps", self.iterations),
+            ("evaluations", self.nfev),
+        ]
+        return html_table(f"Solution, {'a minimum' if self.success else 'no minimum'}", (), rows)

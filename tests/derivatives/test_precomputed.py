@@ -10,7 +10,7 @@ from pinn_ext.derivatives.autograd import AutogradDerivatives
 from pinn_ext.derivatives.precomputed import differentiate
 from pinn_ext.networks import FieldNetwork
 from pinn_ext.networks.hard_conditions import HardConditions
-from pinn_ext.plain_torch.train_physics import train_physics
+from pinn_ext.plain_torch.physics_step import train_physics
 from pinn_ext.schema import Config
 
 

@@ -20,7 +20,7 @@ from pinn_ext.dde.data.graph_data import GraphData
 from pinn_ext.dde.phases import LBFGS, Epochs, GraphModel, configure
 from pinn_ext.losses.from_config import initial_weights, physics_loss
 from pinn_ext.networks import FieldNetwork
-from pinn_ext.plain_torch.train_physics import train_physics
+from pinn_ext.plain_torch.physics_step import train_physics
 from pinn_ext.schema import Config
 from tests.pairs import pairwise
 

@@ -88,6 +88,7 @@ def test_a_run_leaves_its_files(run, rendered):
         "config.yaml",
         "fields.png",
         "history.csv",
+        "log.txt",
         "losses.png",
         "report.json",
         "run.lock",
@@ -107,7 +108,13 @@ def test_a_run_leaves_its_files(run, rendered):
     assert report["seconds_weighting"] < report["seconds_training"]
     assert report["best_epoch"] in (1, 2, 3)
     assert "seed: 3" in (done.folder / "config.yaml").read_text()
-    assert json.loads((done.folder / "versions.json").read_text())["torch"] == torch.__version__
+    versions = json.loads((done.folder / "versions.json").read_text())
+    assert versions["torch"] == torch.__version__ and versions["device"] == "cpu"
+    assert versions["threads"] == torch.get_num_threads() and versions["platform"]
+    assert (done.folder / "log.txt").read_text() == done.out
+    assert report["seconds_run"] > report["seconds_training"] and report["seconds_cpu"] > 0
+    assert report["peak_memory_mib"] > 50 and report["peak_device_memory_mib"] is None
+    assert f"{report['peak_memory_mib']:.0f} MiB of memory.\n" in done.out
     header = read_rows(done.folder)[0]
     assert header[:3] == ["epoch", "phase", "PI_loss1"] and "validation_RK4_loss2" in header
     saved = checkpoints.load(done.folder / "checkpoint.pt")

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from pinn_ext import version
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:
@@ -109,6 +111,25 @@ def test_version_is_a_literal_that_setuptools_can_read():
         and "__version__" in [getattr(target, "id", None) for target in node.targets]
     ]
     assert len(values) == 1 and re.fullmatch(r"\d+\.\d+\.\d+(\.?\w+)?", values[0])
+
+
+def test_type_hints_are_shipped():
+    for package in ("pinn_ext", "solvers"):
+        assert (ROOT / package / "py.typed").read_bytes() == b""
+        assert "py.typed" in SETUPTOOLS["package-data"][package]
+
+
+def test_the_citation_is_of_this_version():
+    lines = (ROOT / "CITATION.cff").read_text("utf-8").splitlines()
+    entries = dict(line.split(": ", 1) for line in lines if ": " in line)
+    assert entries["version"] == version.__version__ and entries["license"] == PROJECT["license"]
+    assert entries["title"] == f'"pinn_ext: {lowered(PROJECT["description"])}"'
+    assert [line[4:] for line in lines if line.startswith("  - ")][1:] == PROJECT["keywords"]
+    assert f"  - name: {PROJECT['authors'][0]['name']}" in lines
+
+
+def lowered(text):
+    return text[0].lower() + text[1:]
 
 
 def test_third_party_imports_are_declared():

@@ -14,8 +14,8 @@ from pinn_ext.adaptive_weights.groups import check_groups
 from pinn_ext.adaptive_weights.settings import FOR_TRAINING
 from pinn_ext.checks import check_choice, check_names, check_number, check_switch
 from pinn_ext.choices import SECOND_PHASES
-from pinn_ext.dde.callback.hooks import WeightingHooks
 from pinn_ext.dde.callback.saved_state import check_state
+from pinn_ext.dde.callback.shown import ShownWeighting
 from pinn_ext.dde.model.loss_terms import trained_tensors
 from pinn_ext.dde.weighting.kernel_meter import KernelMeter
 from pinn_ext.measurements import gradient_verdict
@@ -24,7 +24,7 @@ from pinn_ext.reports import event_files
 from pinn_ext.strategies import PointStrategy
 
 
-class AdaptiveWeights(WeightingHooks):
+class AdaptiveWeights(ShownWeighting):
     """Moves `model.loss_weights` while DeepXDE trains.
 
     `model.train(iterations=10000, callbacks=[pinn_ext.AdaptiveWeights("ema")])` is all a script

@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from pinn_ext.checks import check_choice
-from pinn_ext.program.composition import refusals
+from pinn_ext.program.terminal.refusals import refusals
 
 NAMES = (
     "animate",

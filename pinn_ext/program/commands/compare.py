@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pinn_ext.program.commands.options import Options, existing_folder
-from pinn_ext.program.composition import Refused, refusals
-from pinn_ext.program.progress import say, say_loading
+from pinn_ext.program.terminal.progress import say, say_loading
+from pinn_ext.program.terminal.refusals import Refused, refusals
 
 
 def compare(arguments: list[str]) -> int:

@@ -14,8 +14,8 @@ from pinn_ext.program.commands.options import (
     load_run,
     refusing,
 )
-from pinn_ext.program.composition import Refused, refusals
-from pinn_ext.program.progress import say
+from pinn_ext.program.terminal.progress import say
+from pinn_ext.program.terminal.refusals import Refused, refusals
 from pinn_ext.program.trained.places import check_targets
 
 _NAMES = {"path": "FILE", "columns": "--columns", "time": "--time"}

@@ -11,8 +11,8 @@ from pathlib import Path
 from pinn_ext.checks import ArgumentError, check_choice
 from pinn_ext.files import exists, make_file, shortened
 from pinn_ext.program.commands.options import Options
-from pinn_ext.program.composition import Refused, refusals
-from pinn_ext.program.progress import say
+from pinn_ext.program.terminal.progress import say
+from pinn_ext.program.terminal.refusals import Refused, refusals
 
 _FOLDER = "systems/templates"  # in pinn_ext, read as text only
 _DEFAULT = "turing_pattern"

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 from pinn_ext.checks import ArgumentError
 from pinn_ext.files import exists, shortened
-from pinn_ext.program.composition import Refused, refusals
-from pinn_ext.program.progress import say_loading
+from pinn_ext.program.terminal.progress import say_loading
+from pinn_ext.program.terminal.refusals import Refused, refusals
 from pinn_ext.program.trained.places import checkpoint_of
 
 if TYPE_CHECKING:

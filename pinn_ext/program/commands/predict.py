@@ -13,8 +13,8 @@ from pinn_ext.program.commands.options import (
     load_run,
     refusing,
 )
-from pinn_ext.program.composition import refusals
-from pinn_ext.program.progress import say
+from pinn_ext.program.terminal.progress import say
+from pinn_ext.program.terminal.refusals import refusals
 from pinn_ext.program.trained.places import check_targets
 
 

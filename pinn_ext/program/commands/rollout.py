@@ -8,8 +8,8 @@ from pathlib import Path
 from pinn_ext.checks import check_number
 from pinn_ext.files import replace_file, shortened
 from pinn_ext.program.commands.options import Options, check_run
-from pinn_ext.program.composition import Refused, refusals
-from pinn_ext.program.progress import Progress, say, say_loading
+from pinn_ext.program.terminal.progress import Progress, say, say_loading
+from pinn_ext.program.terminal.refusals import Refused, refusals
 from pinn_ext.program.trained.places import check_targets
 
 _NAME = "rollout.png"

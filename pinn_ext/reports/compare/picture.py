@@ -8,14 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import matplotlib
-
-matplotlib.use("Agg")
-
-import matplotlib.pyplot as plt
 from matplotlib.ticker import LogFormatterSciNotation, LogLocator
 
 from pinn_ext.reports.compare.sections import Section, is_number
+from pinn_ext.reports.figures import new_figure
 from pinn_ext.reports.plots import positions
 from pinn_ext.systems import FIELDS
 
@@ -40,21 +36,14 @@ def draw(
     """
     shown = [section for section in sections if section.groups]
     heights = [max(3.6, 0.24 * len(section.groups) + 1.2) for section in shown]
-    figure, axes = plt.subplots(
-        len(shown),
-        2,
-        figsize=(12.5, sum(heights)),
-        height_ratios=heights,
-        layout="constrained",
-        squeeze=False,
-    )
+    figure = new_figure(figsize=(12.5, sum(heights)), layout="constrained")
+    axes = figure.subplots(len(shown), 2, gridspec_kw={"height_ratios": heights}, squeeze=False)
     for section, (left, right) in zip(shown, axes, strict=True):
         _over_the_runs(left, section, histories)
         _at_the_end(right, section)
         left.set_title(f"{_plain(section.title)}\nOver the runs", fontsize="medium")
         right.set_title("At the end, smallest median on top", fontsize="medium")
     figure.savefig(path, dpi=_DPI)
-    plt.close(figure)
 
 
 def _over_the_runs(

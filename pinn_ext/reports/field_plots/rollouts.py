@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import matplotlib.pyplot as plt
 import torch
 from torch import Tensor
 
 from pinn_ext.losses.rollout import Rollout
+from pinn_ext.reports.figures import new_figure
 from pinn_ext.reports.plots import DPI
 from pinn_ext.systems import FIELDS
 
@@ -21,7 +21,7 @@ def draw(path: Path | BinaryIO, rollout: Rollout) -> None:
         path: PNG file, or an open one.
         rollout: of one problem at least; the fields are those of the first.
     """
-    figure = plt.figure(figsize=(11, 10), layout="constrained")
+    figure = new_figure(figsize=(11, 10), layout="constrained")
     parts: Any = figure.subfigures(2, 1, height_ratios=(2, 3))
     upper, lower = parts
     left, right = upper.subplots(1, 2)
@@ -45,7 +45,6 @@ def draw(path: Path | BinaryIO, rollout: Rollout) -> None:
         axis.legend(fontsize="small", ncols=2)
     _draw_fields(lower, rollout)
     figure.savefig(path, dpi=DPI)
-    plt.close(figure)
 
 
 def _draw_fields(figure: Any, rollout: Rollout) -> None:

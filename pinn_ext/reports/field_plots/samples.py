@@ -6,12 +6,12 @@ import math
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import matplotlib.pyplot as plt
 import torch
 from matplotlib.tri import Triangulation
 from torch import Tensor, nn
 
 from pinn_ext.losses.known_solution import KnownSolution
+from pinn_ext.reports.figures import new_figure
 from pinn_ext.reports.plots import DPI, panels
 from pinn_ext.systems import FIELDS, System
 
@@ -37,7 +37,8 @@ def fields(
     with torch.no_grad():
         outputs = network(inputs.to(parameter.device, parameter.dtype)).cpu().double()
     mesh = _triangulation(system, inputs) if len(inputs) > 3 else None
-    figure, axes = plt.subplots(2, 3, figsize=(11, 6), layout="constrained")
+    figure = new_figure(figsize=(11, 6), layout="constrained")
+    axes = figure.subplots(2, 3)
     for i, field in enumerate(FIELDS):
         for axis, panel in zip(axes[i], panels(field, i, outputs, known), strict=True):
             picture = _draw(axis, inputs, mesh, *panel[1:])
@@ -47,7 +48,6 @@ def fields(
     time = "" if flat else f" at t = {inputs[:, -1].max():g}"
     figure.suptitle(f"{system.title}{time}, reference: {against.label}")
     figure.savefig(path, dpi=DPI)
-    plt.close(figure)
 
 
 def _draw(

@@ -10,7 +10,7 @@ from torch_geometric.loader import DataLoader
 
 from pinn_ext import AdaptiveLossWeights, train_physics
 from pinn_ext.losses.from_config import WEIGHT_KEYS
-from pinn_ext.plain_torch.train_physics import weighted_total
+from pinn_ext.plain_torch.physics_step import weighted_total
 from tests.losses.snapshot_losses import PI, RK4, SOFT, config, parts, step
 
 pytestmark = pytest.mark.usefixtures("double")

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as RichProgress
+from pinn_ext.files import open_own
+from pinn_ext.version import __version__
+
+if TYPE_CHECKING:  # loaded where there is a bar
+    from rich.progress import Progress as RichProgress
 
 
 def say(text: str) -> None:
@@ -23,15 +28,21 @@ def say(text: str) -> None:
 
 
 def say_loading() -> None:
-    """Say on a terminal, once, that the libraries are being loaded, which takes seconds."""
-    if "torch" not in sys.modules and sys.stderr is not None and sys.stderr.isatty():
-        print("loading …", file=sys.stderr, flush=True)
+    """Say once, beside the results, that the libraries are being loaded, which takes seconds."""
+    if "torch" not in sys.modules and sys.stderr is not None:
+        with contextlib.suppress(OSError, ValueError):  # as for `say`
+            print(f"pinn-ext {__version__}: loading PyTorch …", file=sys.stderr, flush=True)
 
 
 class Progress:
-    """Counts epochs, or iterations, and lets lines through above the bar."""
+    """Counts epochs, or iterations, and lets lines through above the bar.
 
-    def __init__(self) -> None:
+    Args:
+        log: file that gets the lines too, at its end; None for none.
+    """
+
+    def __init__(self, log: Path | None = None) -> None:
+        self._log = log
         self._bar: RichProgress | None = None
 
     def __enter__(self) -> Progress:
@@ -50,6 +61,10 @@ class Progress:
         """
         self._stop()
         if sys.stdout is not None and sys.stdout.isatty() and done < total:
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+            from rich.progress import Progress as RichProgress
+
             columns = (TextColumn(unit), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
             self._bar = RichProgress(*columns, console=Console(), transient=True)
             self._task = self._bar.add_task("", total=total, completed=done)
@@ -66,6 +81,9 @@ class Progress:
             self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
         else:
             say(text)
+        if self._log is not None:
+            with contextlib.suppress(OSError), open_own(self._log, "ab") as file:  # a full disk
+                file.write(f"{text}\n".encode())
 
     def advance(self, done: int) -> None:
         """Move the bar to `done`."""
