@@ -25,6 +25,7 @@ from pinn_ext.program.hydra_errors import one_line
 from pinn_ext.program.machine.sizes import check_sizes
 from pinn_ext.program.problem import check_files, refuse_unnamed
 from pinn_ext.program.progress import say_loading
+from pinn_ext.program.ranks import environment as ranks
 from pinn_ext.program.run_info import Info
 from pinn_ext.program.sweep import job, sweep
 
@@ -51,11 +52,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     try:
         if commands.is_meant(arguments):
+            _refuse_job(f"The command {arguments[0]}")
             return commands.run(arguments[0], arguments[1:])
         return _hydra(arguments)
     except Refused as refusal:
         text = str(refusal)  # a user's text in it may be of any length
         short = text if len(text) <= _LONGEST else f"{text[:_LONGEST]} … ({len(text)} characters)"
+        ranks.leave_it_to_rank_0()
         print(f"pinn-ext: {short}", file=sys.stderr)
         return _REFUSED
     except KeyboardInterrupt:  # before a run has begun to catch it
@@ -91,7 +94,15 @@ def _hydra(arguments: list[str]) -> int:
             return by_hydra(arguments, job)
         except Exception as error:
             raise Refused(one_line(error)) from None
-    return sweep(options, arguments) if options.multirun else _single(options)
+    if options.multirun:
+        _refuse_job("A sweep")
+        return sweep(options, arguments)
+    return _single(options)
+
+
+def _refuse_job(what: str) -> None:
+    if (count := ranks.count()) > 1:
+        raise Refused(f"{what} cannot be shared by processes: start one instead of {count}.")
 
 
 def _refuse(message: str) -> NoReturn:
@@ -120,6 +131,8 @@ def _single(options: Namespace) -> int:
     if cfg.training.resume is not None:
         return _resume(cfg, overrides, choices, chosen)
     checked = _check(cfg)
+    if ranks.is_follower():
+        return _follow(checked)
     folder = new_folder("outputs", cfg.experiment.name, chosen)
     return _run(checked, folder, Info(overrides, choices))
 
@@ -138,11 +151,19 @@ def _resume(
         plan = resume.prepare(path, cfg, overrides, choices)
     folder = plan.file.parent
     checked = _check(plan.cfg)
+    if ranks.is_follower():
+        return _follow(checked)
     if chosen is not None and chosen.resolve() != folder.resolve():
         with refusals():
             resume.check_tables(plan)
         folder = new_folder("outputs", plan.cfg.experiment.name, chosen)
     return _run(checked, folder, Info(plan.overrides, plan.choices, plan.job), plan.file)
+
+
+def _follow(checked: Checked) -> int:
+    from pinn_ext.program.ranks.follower import follow
+
+    return follow(checked)
 
 
 def _run(
@@ -151,11 +172,12 @@ def _run(
     info: Info,
     source: Path | None = None,
 ) -> int:
-    from pinn_ext.program.interrupts import Interrupts
+    from pinn_ext.program.ranks import group
     from pinn_ext.program.run import run
 
+    job = group.joined(checked.cfg, checked.device)
     try:
-        with Interrupts().caught() as interrupts:
+        with group.interrupts().caught() as interrupts, job:
             content = run(checked, folder, info=info, source=source, interrupts=interrupts)
     except RunError as error:
         print(f"pinn-ext: {error}", file=sys.stderr)
@@ -169,6 +191,7 @@ def _run(
 def _check(cfg: schema.Config) -> Checked:
     with refusals():
         settings = schema.validate(cfg)  # without torch, so that a typo is answered at once
+        ranks.check(cfg, settings)
         check_sizes(cfg)
         check_files(cfg)
         say_loading()
