@@ -176,12 +176,7 @@ class _Run:
                 f"The run goes on on {now}, it was on {before} before: last bits, and what a "
                 "device's own generator draws, may differ."
             )
-        before, now = saved.get("processes", 1), ranks.count()
-        if before != now:
-            lines.append(
-                f"The run goes on in {now} process{'es' * (now > 1)}, it was in {before} before: "
-                "last bits may differ."
-            )
+        lines += ranks.other_number(saved.get("processes", 1))
         return [*lines, *([] if "tables" in saved else [_NO_DIGEST]), *filter(None, [self._lost])]
 
     # ---- slabs and phases ---------------------------------------------------------------------
@@ -336,6 +331,7 @@ class _Run:
             best,
             self._seconds(),
             seconds_weighting=self._weighting_seconds(),
+            **({} if ranks.count() == 1 else {"processes": ranks.count()}),
             status=status,
             message=message,
             gauss_newton_ended=self.part.phases.gauss_newton.message if status == "ok" else None,

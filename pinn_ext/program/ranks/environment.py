@@ -49,6 +49,19 @@ def turn(environment: Mapping[str, str] = os.environ) -> int:
     return 1 if environment.get("LOCAL_RANK", "0") == "0" else 2
 
 
+def other_number(before: int) -> list[str]:
+    """Return what is to be said of a run that goes on in another number of processes.
+
+    Args:
+        before: in how many it was.
+    """
+    now = count()
+    if now == before:
+        return []
+    noun = "process" if now == 1 else "processes"
+    return [f"The run goes on in {now} {noun}, it was in {before} before: last bits may differ."]
+
+
 def leave_it_to_rank_0() -> None:
     """Wait a little for the first process to say in one sentence what ends them all.
 
