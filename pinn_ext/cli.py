@@ -177,7 +177,7 @@ def _run(
 
     job = group.joined(checked.cfg, checked.device)
     try:
-        with group.interrupts().caught() as interrupts, job:
+        with job, group.interrupts().caught() as interrupts:
             content = run(checked, folder, info=info, source=source, interrupts=interrupts)
     except RunError as error:
         print(f"pinn-ext: {error}", file=sys.stderr)

@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 
+from pinn_ext.program.ranks import environment
+
 
 def say(text: str) -> None:
     """Print lines; a reader that has gone away does not end the work.
@@ -24,6 +26,8 @@ def say(text: str) -> None:
 
 def say_loading() -> None:
     """Say on a terminal, once, that the libraries are being loaded, which takes seconds."""
+    if environment.is_follower():
+        return
     if "torch" not in sys.modules and sys.stderr is not None and sys.stderr.isatty():
         print("loading …", file=sys.stderr, flush=True)
 

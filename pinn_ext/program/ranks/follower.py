@@ -29,10 +29,14 @@ def follow(checked: Checked) -> int:
     """
     follower = _Follower(checked)
     try:
-        with group.interrupts().caught() as interrupts, warnings.catch_warnings():
+        with (
+            group.joined(checked.cfg, checked.device),
+            group.interrupts().caught() as interrupts,  # before, a signal ends a process at once
+            out_of_memory.said(checked.device),
+            warnings.catch_warnings(),
+        ):
             warnings.simplefilter("ignore")  # the first process gives the same ones
-            with out_of_memory.said(checked.device), group.joined(checked.cfg, checked.device):
-                follower.train(interrupts)
+            follower.train(interrupts)
         return 0
     except RunError as error:
         message = f"pinn-ext: rank {environment.rank()} of {environment.count()}: {error}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import io
 from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any, TypeVar
@@ -117,9 +118,12 @@ def hand_out(state: Callable[[], dict[str, Any]]) -> None:
         state: returns it, as a checkpoint has it.
     """
     if processes.is_running():
-        processes.from_first(state())
+        buffer = io.BytesIO()
+        torch.save(state(), buffer)
+        processes.from_first(buffer.getvalue())
 
 
 def handed_out() -> dict[str, Any]:
-    """Return the state of the first process, on one that follows it."""
-    return processes.from_first(None)
+    """Return the state of the first process, on one that follows it; its tensors are on the CPU."""
+    content = io.BytesIO(processes.from_first(None))
+    return torch.load(content, map_location="cpu", weights_only=True)

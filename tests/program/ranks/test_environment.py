@@ -57,12 +57,8 @@ def check(cfg):
 
 def test_shares_that_each_process_can_have(job):
     job(3)
-    for size in (3, 4, 7, 100):  # last mini-batches of 1 apart
-        if 7 % size in (0, 3) or size > 7:
-            check(stepping(batch_size=size))
-    cfg = stepping()
-    cfg.training.epochs = 0
-    check(cfg)
+    for size in (4, 7, 100):
+        check(stepping(batch_size=size))
 
 
 @pytest.mark.parametrize(
@@ -82,7 +78,7 @@ def test_shares_that_some_process_cannot_have(job, changes, sentence):
     check(stepping(**changes))
 
 
-@pytest.mark.parametrize("name", ["sa_pinn", "rba", "brdr", "causal", "capu"])
+@pytest.mark.parametrize("name", ["sa_pinn", "rba", "brdr", "causal"])
 def test_points_are_not_weighed_together(job, name):
     job(2)
     cfg = stepping()
