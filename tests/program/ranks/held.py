@@ -1,13 +1,16 @@
 """The program, whose processes write down what they hold once they have trained."""
 
+import contextlib
+import io
 import json
 import os
 from pathlib import Path
 
 os.environ["DDE_BACKEND"] = "pytorch"
 
-from pinn_ext.cli import main
-from pinn_ext.dde.phases import Epochs
+with contextlib.redirect_stderr(io.StringIO()):  # DeepXDE advertises its backends
+    from pinn_ext.cli import main
+    from pinn_ext.dde.phases import Epochs
 
 
 def held_by(phase):
