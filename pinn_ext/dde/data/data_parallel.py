@@ -48,7 +48,7 @@ class _Replaced(torch.autograd.Function):
         return values.clone()
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         (factor,) = ctx.saved_tensors
         return gradient * factor, None, None
 
