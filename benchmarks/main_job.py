@@ -20,7 +20,6 @@ device is done. `commit` is what git says of the checkout.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
 import subprocess
@@ -35,6 +34,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import _common
 import _devices
+from _turns import Worker
 
 ROOT = Path(__file__).resolve().parents[1]
 WORKER = ROOT / "benchmarks" / "_main_job" / "worker.py"
@@ -50,7 +50,7 @@ class Runner:
         name: of the checkout.
         root: where it lies.
         device: where it trains.
-        process: that was started.
+        worker: the process.
         steps: seconds of a step, one a block.
         with_ends: the same with a step's share of the end of an epoch.
     """
@@ -58,27 +58,14 @@ class Runner:
     name: str
     root: Path
     device: str
-    process: subprocess.Popen[str]
+    worker: Worker
     steps: list[float] = field(default_factory=list)
     with_ends: list[float] = field(default_factory=list)
 
-    def answer(self) -> dict[str, Any]:
-        """Wait until it halts; return what it says."""
-        line = self.process.stdout.readline()
-        if not line:
-            self.process.wait()
-            told = Path(self.process.args[-1]).read_text("utf-8").strip().splitlines()
-            sys.exit(f"{self.name} in {self.root} ended early: {told[-1] if told else 'no word'}")
-        return json.loads(line)
-
-    def go_on(self) -> None:
-        """Let it work until it halts again."""
-        print(file=self.process.stdin, flush=True)
-
     def measure(self) -> None:
         """Let it work for a block and keep what it took."""
-        self.go_on()
-        found = self.answer()
+        self.worker.go_on()
+        found = self.worker.answer()
         self.steps.append(found["step"])
         self.with_ends.append(found["with_ends"])
 
@@ -99,33 +86,14 @@ def start(name: str, root: Path, device: str, args: argparse.Namespace, folder: 
             f"hydra.run.dir={folder}/run",
         ],
     }
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(root),
-        "DDE_BACKEND": "pytorch",
-        "MPLBACKEND": "Agg",
-        "OMP_NUM_THREADS": str(args.threads),
-    }
-    errors = Path(folder, "stderr")
-    with errors.open("w", encoding="utf-8") as to:
-        process = subprocess.Popen(
-            [sys.executable, str(WORKER), json.dumps(task), str(errors)],
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=to,
-            text=True,
-        )
-    return Runner(name, root, device, process)
+    environment = {**os.environ, "MPLBACKEND": "Agg", "OMP_NUM_THREADS": str(args.threads)}
+    return Runner(name, root, device, Worker(WORKER, root, task, environment, folder))
 
 
 def measure(runners: list[Runner], blocks: int) -> None:
     """Let all work in turns, the order turned round each time."""
     for runner in runners:
-        loaded = Path(runner.answer()["package"]).resolve().parents[1]
-        if loaded != runner.root:
-            sys.exit(f"The package must be loaded from {runner.root}, got {loaded}.")
+        runner.worker.first_answer()
     for block in range(blocks):
         for runner in runners if block % 2 == 0 else reversed(runners):
             runner.measure()
@@ -207,8 +175,7 @@ def main() -> None:
             measure(runners, args.blocks)
         finally:
             for runner in runners:
-                runner.process.kill()
-                runner.process.wait()
+                runner.worker.end()
     rows = [{**row_of(runner, runners[0]), "epochs": args.epochs} for runner in runners]
     facts = _common.machine(cards[0] if cards else None)
     steps = {"graphs": args.graphs, "batch": args.batch, "arguments": " ".join(args.more)}

@@ -61,6 +61,7 @@ BOXES = {
     "pinn_ext.systems": (124, "problem", "equations, domains"),
     "pinn_ext.strategies": (500, "weights", "one file a method"),
     "solvers.rk4": (96, "solvers", "Runge-Kutta steps"),
+    "solvers.paired_sums": (96, "solvers", "u and v at once"),
     "solvers.operators": (96, "solvers", "Laplacian, gradient"),
     "pinn_ext.references": (260, "problem", "solutions to compare"),
     "pinn_ext.registry": (420, "small", "classes by name"),

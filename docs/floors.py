@@ -39,6 +39,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("pinn_ext.derivatives", "pinn_ext.adaptive_weights", "pinn_ext.point_weights"),
     ("pinn_ext.systems", "pinn_ext.strategies"),
     ("solvers.rk4", "solvers.quasi_newton"),
+    ("solvers.paired_sums",),
     (
         "solvers.operators",
         "pinn_ext.references",

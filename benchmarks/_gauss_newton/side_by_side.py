@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import math
 import statistics
-import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from _turns import Worker
 
 from _gauss_newton.process import environment
 
@@ -24,13 +24,12 @@ class Training:
 
     Attributes:
         name: "this" or "other".
-        root: Checkout that it trains with.
+        worker: The process.
         course: What it has said at each halt.
     """
 
     name: str
-    root: Path
-    process: subprocess.Popen[str]
+    worker: Worker
     course: list[dict[str, Any]] = field(default_factory=list)
 
     @property
@@ -38,19 +37,10 @@ class Training:
         """Whether it is over."""
         return bool(self.course) and bool(self.course[-1]["ended"])
 
-    def listen(self) -> None:
-        """Wait until it halts."""
-        line = self.process.stdout.readline() if self.process.stdout is not None else ""
-        if not line:
-            _, told = self.process.communicate()
-            last = told.strip().splitlines()[-1] if told.strip() else "no word"
-            sys.exit(f"The training of {self.root} ended early: {last}")
-        self.course.append(json.loads(line))
-
     def go_on(self) -> None:
         """Let it train until it halts again."""
-        print(file=self.process.stdin, flush=True)
-        self.listen()
+        self.worker.go_on()
+        self.course.append(self.worker.answer())
 
     def seconds_to(self, error: float) -> float:
         """Return the seconds after which its error was that small; infinite if it never was."""
@@ -60,21 +50,8 @@ class Training:
 
 def start(name: str, root: Path, threads: int, task: dict[str, Any]) -> Training:
     """Start a training, which halts before its first step."""
-    process = subprocess.Popen(
-        [sys.executable, str(TURN), json.dumps({**task, "root": str(root)})],
-        cwd=TURN.parent,
-        env={**environment(threads), "PYTHONPATH": str(root), "DDE_BACKEND": "pytorch"},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    training = Training(name, root, process)
-    training.listen()
-    loaded = Path(training.course[0]["package"]).resolve().parents[1]
-    if loaded != root:
-        sys.exit(f"The package must be loaded from {root}, got {loaded}.")
-    return training
+    worker = Worker(TURN, root, {**task, "root": str(root)}, environment(threads), TURN.parent)
+    return Training(name, worker)
 
 
 def compare(other: Path, case: str, seed: int, seconds: float, threads: int) -> list[Training]:
@@ -95,6 +72,7 @@ def compare(other: Path, case: str, seed: int, seconds: float, threads: int) -> 
     try:
         for name, root in (("this", ROOT), ("other", other.resolve())):
             both.append(start(name, root, threads, task))
+            both[-1].course.append(both[-1].worker.first_answer())
         ours, theirs = (training.course[0]["loss"] for training in both)
         if not math.isclose(ours, theirs, rel_tol=1e-9):
             sys.exit(f"Both must start with the same loss, got {ours:.9g} and {theirs:.9g}.")
@@ -106,8 +84,7 @@ def compare(other: Path, case: str, seed: int, seconds: float, threads: int) -> 
             turn += 1
     finally:
         for training in both:
-            training.process.kill()
-            training.process.wait()
+            training.worker.end()
     return both
 
 

@@ -1,9 +1,11 @@
-"""Ends a training after some seconds of the processor, which other work does not lengthen."""
+"""Trainings that end after some seconds of the processor, which other work does not lengthen."""
 
 import sys
 import time
 
 import deepxde as dde
+
+import pinn_ext
 
 
 class CoreSeconds(dde.callbacks.Callback):
@@ -35,3 +37,32 @@ class CoreSeconds(dde.callbacks.Callback):
             self.end += left - self.left
             text = f"{self.steps:6d} iterations {self.seconds - left:7.1f} s  {errors}"
             print(text, file=sys.stderr, flush=True)
+
+
+class SlabTraining:
+    """Gauss-Newton in the slabs of a march, each for its share of the seconds that are left.
+
+    Args:
+        seconds: of the processor, for all slabs.
+        points: in a slab.
+        first: share of the first slab, as a multiple of that of another.
+        block: iterations in a call; a new one forgets the largest columns of the Jacobian.
+
+    Attributes:
+        facts: for the table; complete after the last slab.
+    """
+
+    def __init__(self, seconds, points, first=1, block=10**6):
+        self.whole, self.points, self.first, self.block = CoreSeconds(seconds), points, first, block
+        self.facts = {"parameters": 0, "points": 0, "iterations": 0}
+
+    def __call__(self, model, slab):
+        own = self.first if slab.number == 0 else 1
+        clock = CoreSeconds(self.whole.left * own / (slab.count - slab.number - 1 + own))
+        while clock.left > 0:
+            pinn_ext.train_gauss_newton(
+                model, self.block, tolerance=0, callbacks=[clock], verbose=0
+            )
+        self.facts["parameters"] += sum(p.numel() for p in model.net.parameters())
+        self.facts["points"] += self.points
+        self.facts["iterations"] += clock.steps

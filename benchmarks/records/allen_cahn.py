@@ -19,7 +19,7 @@ os.environ.setdefault("DDE_BACKEND", "pytorch")  # before the first import of de
 import deepxde as dde
 import numpy as np
 import torch
-from _clock import CoreSeconds
+from _clock import SlabTraining
 from scipy.stats import qmc
 
 import pinn_ext
@@ -108,22 +108,10 @@ def solve(seconds=SECONDS, seed=0, look=None):
     """
     dde.config.set_default_float("float64")  # before data and network are built
     dde.config.set_random_seed(seed)
-    whole, facts = CoreSeconds(seconds), {"parameters": 0, "points": 0, "iterations": 0}
-
-    def train(model, slab):
-        # Near fronts an error grows with exp(5 t): the first slab takes twice the time.
-        share = 2 / (slab.count + 1) if slab.number == 0 else 1 / (slab.count - slab.number)
-        clock = CoreSeconds(share * whole.left)
-        while clock.left > 0:  # a new call forgets the largest columns of the Jacobian
-            pinn_ext.train_gauss_newton(
-                model, 100, tolerance=0, damping="nielsen", callbacks=[clock], verbose=0
-            )
-        facts["parameters"] += sum(p.numel() for p in model.net.parameters())
-        facts["points"] += POINTS
-        facts["iterations"] += clock.steps
-
+    # Near fronts an error grows with exp(5 t): the first slab takes twice the time.
+    train = SlabTraining(seconds, POINTS, first=2, block=100)
     solution = pinn_ext.march(lambda slab: build(slab, seed), EDGES, initial, train=train)
-    return solution.predict, facts
+    return solution.predict, train.facts
 
 
 if __name__ == "__main__":

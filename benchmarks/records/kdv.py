@@ -15,7 +15,7 @@ os.environ.setdefault("DDE_BACKEND", "pytorch")  # before the first import of de
 import deepxde as dde
 import numpy as np
 import torch
-from _clock import CoreSeconds
+from _clock import SlabTraining
 from scipy.stats import qmc
 
 import pinn_ext
@@ -82,20 +82,9 @@ def solve(seconds=SECONDS, seed=0, look=None):
     """
     dde.config.set_default_float("float64")  # before data and network are built
     dde.config.set_random_seed(seed)
-    whole, facts = CoreSeconds(seconds), {"parameters": 0, "points": 0, "iterations": 0}
-
-    def train(model, slab):
-        clock = CoreSeconds(whole.left / (slab.count - slab.number))
-        while clock.left > 0:  # a new call forgets the largest columns of the Jacobian
-            pinn_ext.train_gauss_newton(
-                model, 100, tolerance=0, damping="nielsen", callbacks=[clock], verbose=0
-            )
-        facts["parameters"] += sum(p.numel() for p in model.net.parameters())
-        facts["points"] += POINTS
-        facts["iterations"] += clock.steps
-
+    train = SlabTraining(seconds, POINTS, block=100)
     solution = pinn_ext.march(lambda slab: build(slab, seed), EDGES, initial, train=train, order=3)
-    return solution.predict, facts
+    return solution.predict, train.facts
 
 
 if __name__ == "__main__":

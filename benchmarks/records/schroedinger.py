@@ -16,7 +16,7 @@ os.environ.setdefault("DDE_BACKEND", "pytorch")  # before the first import of de
 import deepxde as dde
 import numpy as np
 import torch
-from _clock import CoreSeconds
+from _clock import SlabTraining
 from scipy.stats import norm, qmc
 
 import pinn_ext
@@ -99,23 +99,12 @@ def solve(seconds=SECONDS, seed=0, look=None):
     """
     dde.config.set_default_float("float64")  # before data and network are built
     dde.config.set_random_seed(seed)
-    whole, facts = CoreSeconds(seconds), {"parameters": 0, "points": 0, "iterations": 0}
-
-    def train(model, slab):
-        clock = CoreSeconds(whole.left / (slab.count - slab.number))
-        pinn_ext.train_gauss_newton(
-            model, 10**6, tolerance=0, damping="nielsen", callbacks=[clock], verbose=0
-        )
-        facts["parameters"] += sum(p.numel() for p in model.net.parameters())
-        facts["points"] += POINTS
-        facts["iterations"] += clock.steps
-
-    edges = np.linspace(0, END, SLABS + 1)
+    train, edges = SlabTraining(seconds, POINTS), np.linspace(0, END, SLABS + 1)
     # A network that has learnt one slab is a bad start for the next, where h turns on.
     solution = pinn_ext.march(
         lambda slab: build(slab, seed), edges, initial, train=train, warm_start=False
     )
-    return solution.predict, facts
+    return solution.predict, train.facts
 
 
 if __name__ == "__main__":

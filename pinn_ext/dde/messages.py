@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pinn_ext.strategies import Method
+from pinn_ext.strategies.auto.successive_halving import LEAST_OF_PILOTS
 
 
 def weights_text(weights: Mapping[str, float]) -> str:
@@ -35,6 +36,37 @@ def event_text(event: Mapping[str, Any]) -> str:
     term = f"{event['term']} " if event["term"] else ""
     verb = "weights rolled back: " if event["what"] == "rolled_back" else ""
     return f"step {event['step']}: {term}{verb}{event['why']}"
+
+
+def plan_text(pilots: int, candidates: int, taken: int, given: int, part: float) -> str:
+    """Return what announces pilots: `6 pilots of 4 candidates take 10 of 50 iterations`.
+
+    Args:
+        pilots: how many there are going to be.
+        candidates: how many take part in the first round.
+        taken: iterations that they take.
+        given: iterations of the training.
+        part: of the training that they were allowed.
+    """
+    text = f"{pilots} pilots of {candidates} candidates take {taken} of {given}"
+    if taken <= part * given:
+        return f"{text} iterations"
+    why = f"more than budget_part={part:g} of them, as {LEAST_OF_PILOTS} periods are the least"
+    return f"{text} iterations, {why}"
+
+
+def pilot_text(row: Mapping[str, Any], number: int, pilots: int, broken: str | None) -> str:
+    """Return what ends a pilot: `Pilot 2 of 6 (ema): score 3.1e-02 after 30 iterations`.
+
+    Args:
+        row: of the pilot, see `AdaptiveWeights.pilots`.
+        number: of the pilot, from 1.
+        pilots: how many there are going to be at most.
+        broken: why it has broken down, None if it has not.
+    """
+    score = "no score" if row["score"] is None else f"score {row['score']:.3e}"
+    text = f"Pilot {number} of {pilots} ({row['candidate']}): {score} after {row['iterations']}"
+    return f"{text} iterations" + (f" ({broken})" if broken else "")
 
 
 def pilots_table(rows: Iterable[Mapping[str, Any]]) -> str:

@@ -23,6 +23,10 @@ from pinn_ext.strategies import Gradients
 GRADIENTS = frozenset({"gradients", "gradient_vectors"})
 """Statistics that take a backward pass a term."""
 
+DIRECTIONS = "directions"
+"""The gradients with their vectors, for one who can do without: a term that no parameter moves has
+gradient 0 instead of being refused."""
+
 
 class Meter:
     """Takes gradients and tangent kernels from the graph that a step has built.
@@ -76,7 +80,7 @@ class Meter:
             return
         self._needs = (manager.needs if acts else frozenset()) | self.needs_of_others
         self.wants_residuals = "ntk" in self._needs
-        self._due = bool(self._needs & (GRADIENTS | {"ntk"})) or self.diagnose
+        self._due = bool(self._needs & (GRADIENTS | {"ntk", DIRECTIONS})) or self.diagnose
 
     def take(
         self,
@@ -104,7 +108,7 @@ class Meter:
         """
         if not self._due or manager is None:
             return
-        if self.diagnose or self._needs & GRADIENTS:
+        if self.diagnose or self._needs & (GRADIENTS | {DIRECTIONS}):
             others = [tensor for tensor in beside if tensor.requires_grad]
             chosen = [parameters[i] for i in chosen_parameters(parameters, self.where, last=last)]
             self._take_gradients(manager, terms, [*chosen, *others])
@@ -123,9 +127,9 @@ class Meter:
         names = [unit.name for unit in manager.units]
         losses = unit_losses(terms, manager.units)
         if not self._needs & GRADIENTS:
-            # Nobody but the reader asks: a term that no parameter moves has gradient 0.
+            # No strategy asks: a term that no parameter moves has gradient 0.
             losses = [t if t.requires_grad else t + 0.0 * chosen[0].sum() for t in losses]
-        vectors = self.diagnose or "gradient_vectors" in self._needs
+        vectors = self.diagnose or bool(self._needs & {"gradient_vectors", DIRECTIONS})
         self.gradients = found = measure_gradients(losses, names, chosen, vectors=vectors)
         if self.diagnose:
             norms, angles, weights = (

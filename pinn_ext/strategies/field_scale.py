@@ -44,8 +44,19 @@ class FieldScale(Strategy):
             return None, state
         scales = statistics.field_scales or [1.0] * len(statistics.losses)
         conditions = statistics.conditions or [False] * len(statistics.losses)
-        targets = [
+        return Proposal(self.targets(scales, conditions), blend=False), {"weighed": True}
+
+    def targets(self, scales: Sequence[float], conditions: Sequence[bool]) -> list[float]:
+        """Return the weights of the dimensionless problem, up to a common factor.
+
+        Args:
+            scales: size of the field that each term is about `[k]`, in the field's units.
+            conditions: whether each term is a condition `[k]`.
+
+        Returns:
+            `c_i / s_i^2` `[k]`.
+        """
+        return [
             (self.condition_factor if condition else 1.0) / scale**2
             for scale, condition in zip(scales, conditions, strict=True)
         ]
-        return Proposal(targets, blend=False), {"weighed": True}

@@ -102,7 +102,7 @@ class Layout:
             slots = {
                 "slot": place.to(torch.int32),
                 "rows": rows.to(torch.int32),
-                "long_neighbours": own.view(self._long_shape),
+                "long_neighbours": self._arrange_long(own.view(self._long_shape)),
             }
         table = nodes.expand(self.width, n).reshape(-1).clone()
         table[self._cell] = self._main(source).to(torch.int32)
@@ -123,8 +123,13 @@ class Layout:
         if self._in_main is not None:
             long = values.new_zeros(self._long_shape).view(-1)
             long[self._long_cell] = values[self._of_long]
-            long = long.view(self._long_shape)
+            long = self._arrange_long(long.view(self._long_shape))
         return Weights(arrange(main), long, centre)
+
+    def _arrange_long(self, table: Tensor) -> Tensor:
+        """Lay a table of long rows out like the main one."""
+        large = self.width * self.edges.num_nodes > SMALL
+        return node_major(table) if large else table
 
 
 def _width(degree: Tensor, longest: int) -> int:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..devices import is_out_of_memory
+from ..paired_sums.operators import prepare_gradients, suits
 from .explicit_step import advance
 from .semidiscrete import Fields, SemiDiscrete
 from .state import Time
@@ -31,8 +32,9 @@ class CompiledStep:
 
     def __init__(self, system: SemiDiscrete, tableau: Tableau) -> None:
         self.usable = True
-        own = system.on(system.operators.node_major())
-        self._operators = own.operators
+        operators = system.operators.node_major()
+        own = system.on(operators, paired=suits(operators))
+        self._operators = operators
 
         def step(u: Tensor, v: Tensor, time: Tensor, h: Tensor) -> Fields:
             return advance(tableau, own.rates, own.impose, (u, v), time, h)
@@ -47,7 +49,7 @@ class CompiledStep:
         u, v = fields
         try:
             if torch.is_grad_enabled() and (u.requires_grad or v.requires_grad):
-                _ = self._operators.adjoint  # made before torch follows the step
+                prepare_gradients(self._operators)
             # As tensors, so that other times and steps are no reason to compile again.
             return self._step(u, v, _number(time, u.device), _number(step, u.device))
         except Exception as error:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from ..paired_sums.operators import PairedOperators
 from .state import Time, kind_of, require_shape, state_problem, time_problem
 
 if TYPE_CHECKING:
@@ -68,6 +69,8 @@ class SemiDiscrete:
         self._nodes = operators.boundary_nodes
         self._points = operators.pos[self._nodes]
         self._free = (~operators.boundary_mask).to(operators.pos.dtype)
+        # Whether the derivatives of u and v are computed at once, see `solvers.paired_sums`.
+        self.paired = False
         # Of the time-stepping functions: a compiled step for each method.
         self.compiled_steps: dict[Any, Any] = {}
 
@@ -108,9 +111,11 @@ class SemiDiscrete:
         imposed = self.impose(time, fields)
         return state if imposed is fields else torch.stack(imposed, 1)
 
-    def on(self, operators: GraphOperators) -> SemiDiscrete:
-        """The same system with other operators."""
-        return SemiDiscrete(self.rhs, operators, self.boundary, self.flux)
+    def on(self, operators: GraphOperators, paired: bool = False) -> SemiDiscrete:
+        """The same system with other operators, which differentiate both fields at once or not."""
+        other = SemiDiscrete(self.rhs, operators, self.boundary, self.flux)
+        other.paired = paired
+        return other
 
     def rates(self, time: Time, fields: Fields) -> Fields:
         """As the call, on the columns (u, v), each [N], kept apart; `time` is not checked."""
@@ -133,9 +138,10 @@ class SemiDiscrete:
 
     def derivatives(self, time: Time, fields: Fields) -> GraphOperators:
         """What `rhs` gets as d: the operators, with the given slopes of u and v at a time."""
-        if self.flux is None:
-            return self.operators
-        return _WithFlux(self, time, fields)  # type: ignore[return-value]
+        operators: Any = PairedOperators(self.operators, fields) if self.paired else self.operators
+        if self.flux is not None:
+            operators = _WithFlux(self, operators, time, fields)
+        return operators
 
     def impose(self, time: Time, fields: Fields) -> Fields:
         """As `constrain`, on the columns (u, v), each [N], kept apart."""
@@ -203,20 +209,22 @@ def two_rates(values: Any, like: Tensor) -> Fields:
 class _WithFlux:
     """The operators of a graph together with the slopes of u and v at one time."""
 
-    def __init__(self, system: SemiDiscrete, time: Time, fields: Fields) -> None:
-        self._operators = system.operators
+    def __init__(
+        self, system: SemiDiscrete, operators: GraphOperators, time: Time, fields: Fields
+    ) -> None:
+        self._operators, self._fluxes = operators, system.operators.fluxes
         self._fields = fields
         self._slopes = system.slopes(time, fields[0]).unbind(1)
 
     def laplacian(self, field: Tensor) -> Tensor:
         """Laplacian [N] of u or v."""
-        return self._operators.fluxes.to_laplacian(  # type: ignore[union-attr]
+        return self._fluxes.to_laplacian(  # type: ignore[union-attr]
             self._operators.laplacian(field), self._slope_of(field)
         )
 
     def gradient(self, field: Tensor) -> tuple[Tensor, ...]:
         """Gradient of u or v, d components [N]."""
-        return self._operators.fluxes.to_gradient(  # type: ignore[union-attr]
+        return self._fluxes.to_gradient(  # type: ignore[union-attr]
             self._operators.gradient(field), self._slope_of(field)
         )
 

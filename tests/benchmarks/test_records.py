@@ -173,7 +173,9 @@ def test_rows_of_a_short_run(run_script, tmp_path, name):
     ours, trivial = content["rows"][:2]
     assert (ours["method"], trivial["method"]) == ("pinn_ext", "trivial")
     assert content["machine"]["threads"] == 1
-    assert ours["parameters"] > 0 and ours["points"] > ours["iterations"] > 0
+    # With more than 5000 parameters the first step takes longer than this whole run.
+    assert ours["points"] > ours["iterations"] >= (ours["parameters"] < 5000)
+    assert ours["parameters"] > 0
     assert ours["core_seconds"] > 0 and set(ours) == set(trivial)
 
 

@@ -4,7 +4,6 @@
 the parameters that the version named in `made_with.json` has resumed it to, in float64.
 """
 
-import json
 import shutil
 from pathlib import Path
 
@@ -12,7 +11,6 @@ import pytest
 import torch
 
 DATA = Path(__file__).resolve().parent / "data" / "checkpoints"
-MADE_WITH = json.loads((DATA / "made_with.json").read_text())
 MORE = {
     "ema": ["training.epochs=6"],
     "rba": ["training.epochs=6"],
@@ -30,10 +28,6 @@ def test_an_old_checkpoint_goes_on(run, tmp_path, name):
     assert result.status == 0, result.err
     found = torch.load(folder / "checkpoint.pt", weights_only=True)["model_state_dict"]
     wanted = torch.load(DATA / "final_parameters.pt", weights_only=True)[name]
-    own = torch.__version__, torch.backends.cpu.get_cpu_capability()
-    same = own == (MADE_WITH["torch"], MADE_WITH["cpu_capability"])
+    # Not to the last bit: other processors, even of the same capability, round products otherwise.
     for key, value in wanted.items():
-        if same:
-            assert torch.equal(found[key], value), key
-        else:
-            assert torch.allclose(found[key], value, rtol=1e-6, atol=1e-9), key
+        assert torch.allclose(found[key], value, rtol=1e-6, atol=1e-9), key

@@ -2,34 +2,39 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from pinn_ext.adaptive_weights import WeightSettings
 from pinn_ext.checks import check_names
-from pinn_ext.dde.auto.saved_pilots import check_pilots
+from pinn_ext.dde.auto.diagnosis import why_needless
+from pinn_ext.dde.auto.entrants import entrants
+from pinn_ext.dde.auto.saved_pilots import check_pilots, plain
 from pinn_ext.dde.auto.score import HeldOutScore
-from pinn_ext.dde.messages import pilots_table
+from pinn_ext.dde.messages import pilot_text, pilots_table, plan_text
 from pinn_ext.dde.model import state as model_state
 from pinn_ext.dde.weighting.model_weights import ModelWeights
 from pinn_ext.dde.weighting.training_state import TrainingState
+from pinn_ext.measurements.meter import DIRECTIONS, GRADIENTS
 from pinn_ext.strategies import Gradients
 from pinn_ext.strategies.auto import Auto
 from pinn_ext.strategies.auto.race import Race
-from pinn_ext.strategies.auto.successive_halving import LEAST, LEAST_OF_PILOTS
+from pinn_ext.strategies.auto.successive_halving import LEAST
 
 
 class Pilots:
     """Lets candidates train in turns, each from the same start, and goes on with the best.
 
-    The first period is common to all, as no strategy has moved the weights yet. Each candidate then
-    makes its first update from what was measured in it. A block belongs to one candidate. Between
-    two blocks everything that the training has changed is swapped: network, optimiser, scheduler,
-    external variables, random numbers, points or batches, weights with the state of their strategy.
-    After the last round the winner goes on from the state that its own blocks have left, as if it
-    had trained alone from the start.
+    The first period is common to all, as no strategy has moved the weights yet. Where its gradients
+    say that weights have nothing to put right, the incumbent is chosen there and then. Else each
+    candidate makes its first update from what was measured in it. A block belongs to one candidate.
+    Between two blocks everything that the training has changed is swapped: network, optimiser,
+    scheduler, external variables, random numbers, points or batches, weights with the state of
+    their strategy. After the last round the winner goes on from the state that its own blocks have
+    left, as if it had trained alone from the start.
 
     Args:
         settings: of the weights, with the strategy `auto`; candidates have the same but for their
@@ -59,7 +64,7 @@ class Pilots:
         assert isinstance(settings.method, Auto)  # whoever makes pilots has looked
         self.method = method = settings.method
         self.period = period
-        self.race = Race(method.labels, period)
+        self.race = Race(method.labels, period, method.margin)
         self.lines: list[str] = []
         self._names, self._scales, self._tell = names, scales, say
         self._settings = [settings.with_strategy(*candidate) for candidate in method.field]
@@ -132,27 +137,35 @@ class Pilots:
         Args:
             losses: mean raw losses of the period.
         """
-        race, meter = self.race, self.state.meter
+        race = self.race
         if race.under_way and self._common is None:
-            gradients = None if meter.gradients is None else asdict(meter.gradients)
-            self._common = {"losses": list(losses), "gradients": gradients}
-            meter.needs_of_others = frozenset()
-            race.common_period_over()
-        elif race.under_way and race.period_over():
-            broken = race.broken.get(race.live)
-            race.record_score(
-                float("inf") if broken else self._score.of(self.state.model),
-                round(time.perf_counter() - self._since, 3),
-            )
-            row = race.rows[-1]
+            self._end_common_period(losses)
+        elif race.under_way and race.period_over(self._score_of_period()):
+            race.end_block(round(time.perf_counter() - self._since, 3))
             number = sum(row["round"] > 0 for row in race.rows)
-            score = "no score" if row["score"] is None else f"score {row['score']:.3e}"
-            self._say(
-                f"Pilot {number} of {race.pilots} ({race.present}): {score} after "
-                f"{row['iterations']} iterations" + (f" ({broken})" if broken else "")
-            )
+            self._say(pilot_text(race.rows[-1], number, race.pilots, race.broken.get(race.live)))
             if race.chosen is not None:
                 self._say_choice()
+
+    def _end_common_period(self, losses: Sequence[float]) -> None:
+        """Keep what candidates begin with, or end the pilots where they would be lost."""
+        race, meter, wanted = self.race, self.state.meter, self.state.meter.needs_of_others
+        meter.needs_of_others, found = frozenset(), meter.gradients
+        race.common_period_over()
+        why = why_needless(found, self.state.weights.manager) if DIRECTIONS in wanted else None
+        if why is not None:
+            race.choose_current(race.live, why)
+            self._score.give_back()
+            return self._say_choice()
+        if found is not None and "gradient_vectors" not in wanted:
+            found = replace(found, vectors=None) if wanted & GRADIENTS else None
+        self._common = {
+            "losses": list(losses),
+            "gradients": None if found is None else asdict(found),
+        }
+
+    def _score_of_period(self) -> float:
+        return math.inf if self.race.live in self.race.broken else self._score.of(self.state.model)
 
     def drop_candidate(self, why: str) -> list[float] | None:
         """Take the present candidate out of the race, as its training has broken down.
@@ -193,23 +206,28 @@ class Pilots:
         model = state.model
         self._begun = step = model.train_state.step
         self._total, self._first = self._length(), list(state.weights.first)
-        usable = self._usable()
-        race.begin(usable, (self._total - step) // self.period, method.budget_part, method.factor)
+        self._score.start_on(model, state.weights.names, self._first, self._scales)
+        taking_part, why = entrants(method, self.weights, model, self._first, self._score)
+        for candidate, reason in why.items():
+            race.leave_out(candidate, reason)
+        periods = (self._total - step) // self.period
+        race.begin(taking_part, periods, method.budget_part, method.factor)
+        state.weights = self.weights()
+        state.weights.start_from(model, self._first)
         if race.chosen is not None:
             self._score.give_back()
             return self._say_choice()
-        self._score.start_on(model, state.weights.names, self._first, self._scales)
         needs = [method.field[candidate].method.needs for candidate in race.running]
-        state.meter.needs_of_others = frozenset().union(*needs)
-        return self._say(self._plan_text(race.periods * self.period, self._total - step))
-
-    def _plan_text(self, taken: int, given: int) -> str:
-        race, part = self.race, self.method.budget_part
-        text = f"{race.pilots} pilots of {len(race.running)} candidates take {taken} of {given}"
-        if taken <= part * given:
-            return f"{text} iterations"
-        why = f"more than budget_part={part:g} of them, as {LEAST_OF_PILOTS} periods are the least"
-        return f"{text} iterations, {why}"
+        looks = {DIRECTIONS} if method.diagnosis else set()
+        state.meter.needs_of_others = frozenset().union(looks, *needs)
+        text = plan_text(
+            race.pilots,
+            len(race.running),
+            race.periods * self.period,
+            self._total - step,
+            method.budget_part,
+        )
+        return self._say(text)
 
     def _length(self) -> int:
         """Return at which step the training will end."""
@@ -223,19 +241,6 @@ class Pilots:
                 f"got {'none' if total is None else left}."
             )
         return total
-
-    def _usable(self) -> list[int]:
-        """Return the candidates that fit the model; note of the others why they do not."""
-        model, usable = self.state.model, []
-        for candidate in range(len(self.method.labels)):
-            try:
-                self.weights(candidate).start_from(model, self._first)
-                usable.append(candidate)
-            except ValueError as error:
-                why = f"it cannot be used here: {str(error).rstrip('.')}"
-                self.race.leave_out(candidate, why)
-        self.state.weights.assign_to(model)
-        return usable
 
     def _swap(self) -> None:
         """Put the next candidate's state into the model, if it is its turn.
@@ -286,7 +291,8 @@ class Pilots:
         winner = race.chosen or 0
         own = self._begun + race.own[winner] * self.period
         self._offset = self.state.model.train_state.step - own
-        self._say(pilots_table(race.rows))
+        if race.rows:
+            self._say(pilots_table(race.rows))
         self._say(f"chosen: {race.labels[winner]}, as {race.reason}")
         self._note("chosen", f"{race.labels[winner]}, as {race.reason}")
 
@@ -308,8 +314,8 @@ class Pilots:
         return {
             "tournament": self.race.state_dict(),
             "judge": self._score.state_dict(),
-            "waiting": {c: _plain(state) for c, state in self._waiting.items()},
-            "start": None if self._start is None else _plain(self._start),
+            "waiting": {c: plain(state) for c, state in self._waiting.items()},
+            "start": None if self._start is None else plain(self._start),
             "common": self._common,
             "first": list(self._first),
             "begun": self._begun,
@@ -338,8 +344,3 @@ class Pilots:
         self._begun, self._offset = state["begun"], state["offset"]
         if state["position"] is not None:
             model_state.put_data_back(model.data, state["position"])
-
-
-def _plain(state: dict[str, Any]) -> dict[str, Any]:
-    """Return a candidate's state in a form that `torch.load(weights_only=True)` reads."""
-    return {**state, "model": model_state.without_points(state["model"])}

@@ -13,10 +13,16 @@ from pinn_ext.checks import (
     check_sequence,
     check_switch,
 )
+from pinn_ext.dde.model import state as model_state
 from pinn_ext.dde.model.saved_state import check_model_state
 from pinn_ext.measurements.meter import check_generator
 
 _JUDGE = ("start", "active", "scales", "conditions")
+
+
+def plain(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a candidate's state in a form that `torch.load(weights_only=True)` reads."""
+    return {**state, "model": model_state.without_points(state["model"])}
 
 
 def check_pilots(state: Mapping[str, Any], candidates: int, model: Any) -> None:

@@ -25,14 +25,16 @@ class HeldOutScore:
 
     Attributes:
         start: raw losses before the first step `[k]`, None before `start_on`.
+        scales: size of the field that each term is about `[k]`, in the field's units.
+        conditions: whether each term is a condition `[k]`.
     """
 
     def __init__(self, method: Auto) -> None:
         self.method = method
         self.start: list[float] | None = None
         self._active: list[int] = []
-        self._scales: list[float] = []
-        self._conditions: list[bool] = []
+        self.scales: list[float] = []
+        self.conditions: list[bool] = []
         self._points: HeldOutPoints | None = None
 
     def hold_out(self, model: Any) -> None:
@@ -64,9 +66,9 @@ class HeldOutScore:
         """
         conditions = condition_names(model.data, names)
         self._active = [i for i, weight in enumerate(weights) if weight > 0]
-        self._conditions = [name in conditions for name in names]
+        self.conditions = [name in conditions for name in names]
         given = _scales(model, names) if scales is None else check_field_scales(scales, names)
-        self._scales = shared(given)
+        self.scales = shared(given)
         self.start = self._losses(model)
 
     def of(self, model: Any) -> float:
@@ -77,8 +79,8 @@ class HeldOutScore:
         return successive_halving.scaled_score(
             losses,
             start,
-            self._of_active(self._scales),
-            self._of_active(self._conditions),
+            self._of_active(self.scales),
+            self._of_active(self.conditions),
             self.method.condition_factor,
         )
 
@@ -95,14 +97,14 @@ class HeldOutScore:
         return {
             "start": self.start,
             "active": list(self._active),
-            "scales": list(self._scales),
-            "conditions": list(self._conditions),
+            "scales": list(self.scales),
+            "conditions": list(self.conditions),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from what `state_dict` returned."""
         self.start, self._active = state["start"], list(state["active"])
-        self._scales, self._conditions = list(state["scales"]), list(state["conditions"])
+        self.scales, self.conditions = list(state["scales"]), list(state["conditions"])
 
 
 def _scales(model: Any, names: Sequence[str]) -> list[float]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
 
-from pinn_ext.checks import ArgumentError, check_choice, check_number
+from pinn_ext.checks import ArgumentError, check_choice, check_number, check_switch
 from pinn_ext.strategies.base.members import member
 from pinn_ext.strategies.base.terms import EMA_ALPHA, EPS, Strategy
 
@@ -34,7 +34,10 @@ class Candidate(NamedTuple):
 
 @dataclass(frozen=True)
 class Auto:
-    """A controller: it lets candidates train for a while and goes on with the best of them.
+    """A controller: it keeps to an incumbent unless short pilots show one clearly better.
+
+    The incumbent is `field_scale`, or `fixed` where the sizes of the fields are not known or change
+    nothing. There are no pilots where the gradients say that weights have nothing to put right.
 
     It holds the settings; `pinn_ext.dde.auto` carries the pilots out, so it works in the callback
     `pinn_ext.AdaptiveWeights` and in the program. Successive halving: Jamieson and Talwalkar 2016,
@@ -44,6 +47,10 @@ class Auto:
         candidates: names of strategies, or mappings of `strategy` and `options`. `fixed` and
             `field_scale` are always among them.
         budget_part: part of the iterations that pilots may take, in (0, 0.5].
+        margin: by which factor the score of one that takes over has to be smaller than the
+            incumbent's, at least 1; and by more than the spread of that factor over its periods.
+        diagnosis: whether pilots are left out where the weighted gradients of the terms are of like
+            size after the first period.
         factor: of which one candidate goes on from each round.
         score: what decides, smaller is better. `"scaled"`: the sum of the raw losses over the
             squared sizes of their fields, conditions times `condition_factor`. `"geometric"`: the
@@ -57,7 +64,9 @@ class Auto:
     """
 
     candidates: Sequence[str | Mapping[str, Any]] = DEFAULT
-    budget_part: float = 0.3
+    budget_part: float = 0.2
+    margin: float = 2.0
+    diagnosis: bool = True
     factor: int = 2
     score: str = "scaled"
     condition_factor: float = 10.0
@@ -74,6 +83,8 @@ class Auto:
     def __post_init__(self) -> None:
         """Refuse values out of range and candidates that are none."""
         check_number("options.budget_part", self.budget_part, 0, 0.5, open_low=True)
+        check_number("options.margin", self.margin, 1)
+        check_switch("options.diagnosis", self.diagnosis)
         check_number("options.factor", self.factor, 2, integer=True)
         check_choice("options.score", self.score, SCORES)
         check_number("options.condition_factor", self.condition_factor, 0, open_low=True)

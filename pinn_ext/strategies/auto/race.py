@@ -12,13 +12,20 @@ from pinn_ext.strategies.auto.saved_race import check_race
 
 
 class Race:
-    """Rounds of pilots by successive halving: blocks, scores, and the choice at the end.
+    """Rounds of pilots by successive halving around an incumbent, who keeps his place in doubt.
+
+    The incumbent takes part in every round; of the others those go on that are before it, the
+    better part of them. One of them takes its place after the last round, if it is clearly
+    better (`takes_over`); where none is before the incumbent, the race is over at once.
 
     Args:
         labels: what the candidates are called, distinct.
         period: iterations in a period; blocks are made of whole periods.
+        margin: factor by which the score of whoever takes over is smaller than the incumbent's, at
+            least 1.
 
     Attributes:
+        incumbent: the candidate that wins unless another is clearly better; None for none.
         rounds: the plan, empty before `begin`.
         running: candidates of the present round, as indices of `labels`.
         round: index of the present round.
@@ -27,17 +34,19 @@ class Race:
         chosen: the winner, None before the choice.
         reason: of the choice, a sentence without its full stop.
         own: how many periods each candidate has trained `[n]`.
+        courses: scores at the ends of each candidate's own periods, by index.
         broken: why a candidate has dropped out, by index.
         rows: one a pilot, and one a candidate that takes no part.
     """
 
     _KEYS = (
         *("running", "round", "turn", "done", "live", "next", "chosen", "reason", "own"),
-        *("scores", "broken", "rows"),
+        *("scores", "broken", "rows", "incumbent", "courses"),
     )
 
-    def __init__(self, labels: Sequence[str], period: int) -> None:
-        self.labels, self.period = list(labels), period
+    def __init__(self, labels: Sequence[str], period: int, margin: float = 1.0) -> None:
+        self.labels, self.period, self.margin = list(labels), period, margin
+        self.incumbent: int | None = 0
         self.rounds: list[successive_halving.Round] = []
         self.running: list[int] = []
         self.round = self.turn = self.done = self.live = 0
@@ -46,6 +55,7 @@ class Race:
         self.reason = ""
         self.own = [0] * len(labels)
         self.scores: dict[int, float] = {}
+        self.courses: dict[int, list[float]] = {}
         self.broken: dict[int, str] = {}
         self.rows: list[dict[str, Any]] = []
 
@@ -78,11 +88,13 @@ class Race:
         """Plan the rounds.
 
         Args:
-            usable: candidates that may take part, the most important first; the first is live.
+            usable: candidates that may take part, the most important first; the first is live, and
+                the incumbent.
             periods: of the whole training.
             part: see `successive_halving.plan`.
             factor: likewise.
         """
+        self.incumbent = self.live = usable[0]
         self.rounds = successive_halving.plan(len(usable), periods, part, factor)
         if not self.rounds:
             self.choose_current(usable[0], "there is no other candidate")
@@ -101,21 +113,28 @@ class Race:
         self.own = [1] * len(self.labels)
         self.next = self.live
 
-    def period_over(self) -> bool:
-        """Count a period of the present candidate; return whether its block is over."""
+    def period_over(self, score: float) -> bool:
+        """Count a period of the present candidate.
+
+        Args:
+            score: at its end, smaller is better; not finite for one that has no chance.
+
+        Returns:
+            Whether its block is over.
+        """
         self.own[self.live] += 1
         self.done += 1
+        self.courses.setdefault(self.live, []).append(score)
         return self.done >= self.rounds[self.round].periods or self.live in self.broken
 
-    def record_score(self, score: float, seconds: float = 0.0) -> None:
+    def end_block(self, seconds: float = 0.0) -> None:
         """End the present candidate's block; see to it whose turn comes next.
 
         Args:
-            score: smaller is better; not finite for one that has no chance.
             seconds: that the block took.
         """
         why = self.broken.get(self.live, "")
-        self.scores[self.live] = score = math.inf if why else score
+        self.scores[self.live] = score = math.inf if why else self.courses[self.live][-1]
         self._add_row(self.live, self.round + 1, score, why, seconds)
         self.done = 0
         if self.turn + 1 < len(self.running):
@@ -136,28 +155,44 @@ class Race:
     def _end_round(self) -> None:
         scores = [self.scores[c] for c in self.running]
         order = [self.running[i] for i in successive_halving.ranking(scores)]
-        more = self.round + 1 < len(self.rounds)
-        kept = order[: self.rounds[self.round + 1].candidates if more else 1]
+        kept = self._kept(order)
         places = {self.labels[c]: place for place, c in enumerate(order, start=1)}
         for row in self.rows:
             if row["round"] == self.round + 1 and row["candidate"] in places:
-                row["kept"] = places[row["candidate"]] <= len(kept)
+                row["kept"] = row["candidate"] in [self.labels[c] for c in kept]
                 row["why"] = f"place {places[row['candidate']]} of {len(self.running)}"
         if not kept:  # none has a finite score: the first is as good as any
             self.choose_current(self.running[0], "no pilot ended with finite losses")
         elif len(kept) == 1:
-            self.choose_current(kept[0], self._reason(order))
+            self.choose_current(kept[0], self._reason(order, kept[0]))
         else:
             self.round, self.turn = self.round + 1, 0
-            self.running = sorted(kept)
+            self.running = [c for c in self.running if c in kept]
             self.next = self.running[0]
 
-    def _reason(self, order: Sequence[int]) -> str:
-        iterations = self.own[order[0]] * self.period
-        text = f"its score {self.scores[order[0]]:.3e} after {iterations} iterations is the best"
-        if len(order) == 1:
-            return f"{text} (no other pilot ended with finite losses)"
-        return f"{text}, before {self.labels[order[1]]} with {self.scores[order[1]]:.3e}"
+    def _kept(self, order: Sequence[int]) -> list[int]:
+        """Return who goes on, of candidates with a finite score, the best first."""
+        more = self.round + 1 < len(self.rounds)
+        count = self.rounds[self.round + 1].candidates if more else 1
+        if self.incumbent is None or self.incumbent not in order:  # it has broken down
+            return list(order[:count])
+        before = list(order[: order.index(self.incumbent)])
+        if more:
+            return [*before[: count - 1], self.incumbent]
+        courses = [self.courses[candidate] for candidate in (*before[:1], self.incumbent)]
+        if before and successive_halving.takes_over(courses[0], courses[1], self.margin):
+            return before[:1]
+        return [self.incumbent]
+
+    def _reason(self, order: Sequence[int], winner: int) -> str:
+        score = f"{self.scores[winner]:.3e} after {self.own[winner] * self.period} iterations"
+        others = [c for c in order if c != winner]
+        if not others:
+            return f"its score {score} is the best (no other pilot ended with finite losses)"
+        other = f"{self.labels[others[0]]} with {self.scores[others[0]]:.3e}"
+        if winner == order[0]:
+            return f"its score {score} is the best, before {other}"
+        return f"{other} is not clearly better than its score {score}"
 
     def _add_row(
         self, candidate: int, number: int, score: float | None, why: str, seconds: float
@@ -181,6 +216,7 @@ class Race:
         state = {key: getattr(self, key) for key in self._KEYS}
         state = {key: copies.get(type(v), lambda same: same)(v) for key, v in state.items()}
         state["rows"] = [dict(row) for row in self.rows]
+        state["courses"] = {c: list(course) for c, course in self.courses.items()}
         return {"labels": list(self.labels), "rounds": [list(one) for one in self.rounds], **state}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -192,6 +228,8 @@ class Race:
         Raises:
             ValueError: if it is incomplete or of other candidates.
         """
+        if "courses" not in state:  # written before there was an incumbent: it goes on without
+            state = {"incumbent": None, "courses": {}, **state}
         check_names("The saved state of the pilots", self.state_dict(), state)
         if list(state["labels"]) != self.labels:
             raise ValueError(
@@ -204,3 +242,4 @@ class Race:
         self.rounds = [successive_halving.Round(*one) for one in state["rounds"]]
         self.own, self.rows = list(state["own"]), [dict(row) for row in state["rows"]]
         self.scores, self.broken = dict(state["scores"]), dict(state["broken"])
+        self.courses = {c: list(course) for c, course in state["courses"].items()}

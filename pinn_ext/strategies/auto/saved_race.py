@@ -25,7 +25,7 @@ def check_race(state: Mapping[str, Any], candidates: int) -> None:
     for key in ("round", "turn", "done"):
         check_number(f"{_WHERE}.{key}", state[key], 0, integer=True)
     check_number(f"{_WHERE}.live", state["live"], 0, last, integer=True)
-    for key in ("next", "chosen"):
+    for key in ("next", "chosen", "incumbent"):
         if state[key] is not None:
             check_number(f"{_WHERE}.{key}", state[key], 0, last, integer=True)
     if not isinstance(state["reason"], str):
@@ -37,8 +37,12 @@ def check_race(state: Mapping[str, Any], candidates: int) -> None:
     for one in _list("rounds", state["rounds"]):
         for number in _list("rounds", one, 2):
             check_number(f"{_WHERE}.rounds", number, 0, integer=True)
-    for key, kind in (("scores", (int, float)), ("broken", str)):
+    for key, kind in (("scores", (int, float)), ("broken", str), ("courses", (list, tuple))):
         _check_by_candidate(key, state[key], kind, last)
+    for course in state["courses"].values():
+        for score in course:  # that of a pilot that broke may be infinite
+            if not isinstance(score, (int, float)) or isinstance(score, bool):
+                raise ArgumentError(f"{_WHERE}.courses", "hold numbers", brief(score))
     for row in _list("rows", state["rows"]):
         if not isinstance(row, Mapping) or not set(row) >= _ROW:
             raise ArgumentError(f"{_WHERE}.rows", "hold mappings of a pilot's columns", brief(row))

@@ -78,6 +78,33 @@ def ranking(scores: Sequence[float]) -> list[int]:
     return sorted(finite, key=scores.__getitem__)
 
 
+def takes_over(own: Sequence[float], incumbent: Sequence[float], margin: float) -> bool:
+    """Return whether a candidate is so much better than the incumbent that it takes its place.
+
+    Its advantage is the mean over periods of `log(incumbent / own)`. It has to be larger than the
+    logarithm of the margin, and than the spread of the advantage: its largest less its smallest.
+
+    Args:
+        own: scores at the ends of the same periods `[n]`, smaller is better.
+        incumbent: those of the incumbent `[n]`; of two lengths the last ones in common count.
+        margin: factor between the scores, at least 1, dimensionless.
+
+    Returns:
+        Whether it takes over; a score that is not finite never does, and always loses.
+
+    >>> takes_over([0.1, 0.05], [0.4, 0.2], 2.0), takes_over([0.1, 0.19], [0.4, 0.2], 2.0)
+    (True, False)
+    """
+    pairs = list(zip(reversed(own), reversed(incumbent), strict=False))
+    if not pairs or not all(math.isfinite(score) for score, _ in pairs):
+        return False
+    if not all(math.isfinite(other) for _, other in pairs):
+        return True
+    ahead = [math.log(max(other, 1e-300)) - math.log(max(score, 1e-300)) for score, other in pairs]
+    spread = max(ahead) - min(ahead)
+    return math.fsum(ahead) / len(ahead) > max(math.log(margin), spread)
+
+
 def scaled_score(
     losses: Sequence[float],
     start: Sequence[float],

@@ -17,7 +17,8 @@ NAMES = ["fixed", "field_scale", "equal_init", "ema"]
 
 
 def auto(**settings):
-    options = settings.pop("options", {})
+    """Return a callback whose pilots run whatever the gradients say, unless told otherwise."""
+    options = {"diagnosis": False, "budget_part": 0.3, "margin": 1} | settings.pop("options", {})
     return AdaptiveWeights("auto", options=options, **{"period": 2, "verbose": 0} | settings)
 
 
@@ -88,7 +89,7 @@ class Drawing(dde.callbacks.Callback):
     [*((name, "adam") for name in NAMES), ("equal_init", "rmsprop"), ("ema", "sgd")],
 )
 def test_the_winner_is_as_if_it_had_trained_alone(problem, monkeypatch, winner, optimizer):
-    """100 iterations, 30 of them in pilots, 12 of these the winner's: 82 of its own."""
+    """100 iterations, 30 of them in pilots: 82 of its own, 88 of an incumbent ahead of all."""
     favour(monkeypatch, winner)
     model = fresh(problem, optimizer=optimizer, decay=("step", 7, 0.8))
     chooser = auto()
@@ -100,13 +101,15 @@ def test_the_winner_is_as_if_it_had_trained_alone(problem, monkeypatch, winner, 
     alone = fresh(problem, optimizer=optimizer, decay=("step", 7, 0.8))
     single = AdaptiveWeights(winner, period=2, verbose=0)
     resampler = dde.callbacks.PDEPointResampler(period=11)
-    problem.train(alone, single, resampler, Drawing(), iterations=82)
+    own = 88 if winner == "field_scale" else 82
+    problem.train(alone, single, resampler, Drawing(), iterations=own)
     same(found, everything(alone))
     assert chooser.manager.state_dict() == single.manager.state_dict()
     own = [row for row in chooser.history if row["candidate"] == winner]
     for key in ("losses", "weights"):
-        # The first period, in which nobody has moved the weights yet, is that of `fixed`.
-        assert [row[key] for row in own][-40:] == [row[key] for row in single.history][1:]
+        # The first period, in which nobody has moved the weights yet, is that of the incumbent.
+        wanted = [row[key] for row in single.history][1:]
+        assert [row[key] for row in own][-len(wanted) :] == wanted
 
 
 def test_external_variables_and_progress_are_the_candidate_s_own(problem, monkeypatch):
@@ -166,7 +169,8 @@ def test_a_candidate_may_read_gradients(problem, monkeypatch):
     assert chooser.manager.state_dict() == single.manager.state_dict()
 
 
-def test_pilots_take_their_part_of_the_iterations(problem):
+def test_pilots_take_their_part_of_the_iterations(problem, monkeypatch):
+    favour(monkeypatch, "ema")
     chooser = auto()
     model = problem.train(fresh(problem), chooser, iterations=100)
     assert model.train_state.step == 100
@@ -180,8 +184,8 @@ def test_pilots_take_their_part_of_the_iterations(problem):
     assert all(0 < row["score"] < 10 for row in blocks)
 
 
-def test_the_clearly_better_candidate_is_chosen(problem):
-    """The user's weights leave out the conditions, and equal losses start from there."""
+def test_the_incumbent_makes_good_poor_weights_of_the_user(problem):
+    """They leave out the conditions, and equal losses start from there."""
     poor = [1.0, 1e-3, 1e-3]
     errors = {}
     for strategy in ("auto", "fixed", "field_scale"):
@@ -193,9 +197,6 @@ def test_the_clearly_better_candidate_is_chosen(problem):
         errors[strategy] = np.abs(model.predict(x) - exact).mean()
         if strategy == "auto":
             assert chooser.strategy == "field_scale"
-            *_, fixed, best = chooser.pilots
-            assert (fixed["candidate"], best["candidate"]) == ("fixed", "field_scale")
-            assert fixed["score"] > best["score"]
     assert errors["auto"] < 0.5 * errors["fixed"]
 
 
@@ -315,7 +316,8 @@ def test_where_all_break_down_the_training_stops(problem):
     assert torch.isfinite(problem.vector(model)).all()
 
 
-def test_a_tenth_of_plain_data_is_held_back_until_the_choice(problem):
+def test_a_tenth_of_plain_data_is_held_back_until_the_choice(problem, monkeypatch):
+    favour(monkeypatch, "ema")
     sizes, chooser = [], auto()
     x = np.linspace(0, 1, 20, dtype=np.float32)[:, None]
     model = dde.Model(dde.data.DataSet(x, x**2, x, x**2), problem.net())
@@ -327,6 +329,7 @@ def test_a_tenth_of_plain_data_is_held_back_until_the_choice(problem):
 
 
 def test_points_to_judge_by_are_not_those_of_the_training(problem):
+    """Before the first step, and at the end of each period of a pilot."""
     seen = []
     data = problem.heat_data()
     equation = data.pde
@@ -338,9 +341,12 @@ def test_points_to_judge_by_are_not_those_of_the_training(problem):
     data.pde = noting
     model = dde.Model(data, problem.net(2))
     model.compile("adam", lr=1e-2, verbose=0)
-    problem.train(model, auto(options={"score_points": 50}), iterations=100)
+    chooser = auto(options={"score_points": 50})
+    problem.train(model, chooser, iterations=100)
     judged = [x for x in seen if len(x) != len(data.train_x)]
-    assert len(judged) == 7 and all(np.array_equal(judged[0], x) for x in judged)
+    assert len(judged) == 1 + sum(chooser._pilots.race.own) - 4 and all(
+        np.array_equal(judged[0], x) for x in judged
+    )
     own = {tuple(row) for row in data.train_x_all}
     assert not own & {tuple(row) for row in judged[0]}
 
@@ -353,10 +359,11 @@ def test_in_a_second_phase_the_winner_s_weights_stay(problem):
     model.compile("L-BFGS", verbose=0)
     model.train(callbacks=[chooser], verbose=0)
     assert model.loss_weights.tolist() == weights
-    assert len(chooser.pilots) == 6 and chooser.strategy != "auto"
+    assert len(chooser.pilots) >= 4 and chooser.strategy != "auto"
 
 
-def test_compiled_anew_in_the_middle_the_pilots_end(problem):
+def test_compiled_anew_in_the_middle_the_pilots_end(problem, monkeypatch):
+    favour(monkeypatch, "ema")
     chooser, model = auto(), fresh(problem)
     stop = problem.At("on_epoch_end", lambda n: setattr(model, "stop_training", n == 10))
     problem.train(model, chooser, stop, iterations=60)
@@ -384,11 +391,12 @@ def test_a_candidate_that_does_not_fit_is_left_out(problem):
     assert {r["candidate"] for r in chooser.pilots if r["round"]} == {"fixed", "equal_init", "ema"}
 
 
-def test_what_is_printed(problem, capsys):
+def test_what_is_printed(problem, capsys, monkeypatch):
+    favour(monkeypatch, "ema")
     problem.train(fresh(problem), auto(verbose=1), iterations=100)
     text = capsys.readouterr().out
     assert "6 pilots of 4 candidates take 30 of 100 iterations" in text
-    assert "Pilot 2 of 6 (field_scale): score " in text
+    assert "Pilot 2 of 6 (fixed): score 1.000e+00 after 6 iterations" in text
     assert re.search(r"fixed +1 +6 +\d\.\d{3}e[-+]\d\d", text)
     assert len(re.findall(r"chosen: \w+, as its score .* is the best, before \w+ with", text)) == 1
 

@@ -43,9 +43,11 @@ def test_a_compiled_step_of_a_grid_is_the_step(caplog):
     assert len(system.compiled_steps) == 1 and not caplog.records
 
 
-@pytest.fixture
-def mesh_system(monkeypatch):
+@pytest.fixture(params=["both fields at once", "one field at a time"])
+def mesh_system(monkeypatch, request):
     """A system with all there is: long rows, boundary data, a gradient; tables count as large."""
+    paired = request.param == "both fields at once"
+    monkeypatch.setattr("solvers.paired_sums.operators.LEAST", 0 if paired else 10**9)
     monkeypatch.setattr("solvers.operators.graph_operators.SMALL", 0)
     monkeypatch.setattr("solvers.operators.neighbour_tables.SMALL", 0)
     monkeypatch.setattr("solvers.operators.neighbour_tables._LONG_ROWS_FROM", 0)

@@ -82,6 +82,18 @@ def test_ranking_leaves_out_what_is_not_finite():
     assert successive_halving.ranking([2.0, math.nan, 1.0, math.inf, 1.0]) == [2, 4, 0]
 
 
+def test_who_takes_over():
+    takes_over = successive_halving.takes_over
+    assert takes_over([0.1], [0.21], 2.0) and not takes_over([0.1], [0.19], 2.0)
+    # Twice ahead of ten times and five times: advantage log(50) / 2, spread log 2.
+    assert takes_over([0.01, 0.02], [0.1, 0.1], 2.0)
+    # 20 times ahead, then 1.25 behind: advantage log(16) / 2 = 1.39, spread log 25 = 3.2.
+    assert not takes_over([0.01, 0.25], [0.2, 0.2], 2.0)
+    assert takes_over([5.0, 0.1], [0.9], 2.0)  # the last of both count
+    assert not takes_over([math.nan], [1.0], 1.0) and takes_over([9.0], [math.inf], 2.0)
+    assert not takes_over([], [], 1.0)
+
+
 def play(race, score, broken=()):
     """Return the candidates in the order of their blocks, and how long each was."""
     blocks = []
@@ -91,16 +103,16 @@ def play(race, score, broken=()):
         if race.live in broken:
             race.broken[race.live] = "loss term a is not finite at step 3"
         length = 1
-        while not race.period_over():
+        while not race.period_over(score(race.live, race.own[race.live])):
             length += 1
         blocks.append((race.live, length))
-        race.record_score(score(race.live, race.own[race.live]))
+        race.end_block()
     return blocks
 
 
-def begun(periods=50):
-    race = Race(LABELS, 10)
-    race.begin([0, 1, 2, 3], periods, 0.3, 2)
+def begun(periods=50, order=(0, 1, 2, 3), margin=1.0):
+    race = Race(LABELS, 10, margin)
+    race.begin(order, periods, 0.3, 2)
     race.common_period_over()
     return race
 
@@ -110,26 +122,57 @@ def test_a_race():
     assert (race.pilots, race.periods, race.periods_of_others) == (6, 15, 9)
     scores = {0: 0.5, 1: 0.4, 2: 0.9, 3: 0.1}
     blocks = play(race, lambda c, own: scores[c])
-    assert blocks == [(0, 2), (1, 2), (2, 2), (3, 2), (1, 3), (3, 3)]
+    assert blocks == [(0, 2), (1, 2), (2, 2), (3, 2), (0, 3), (3, 3)]
     assert race.chosen == 3 and race.next is None and not race.under_way
-    assert race.own == [3, 6, 3, 6]
-    assert "4.000e-01" in race.reason and "field_scale" in race.reason
+    assert race.own == [6, 3, 3, 6]
+    assert (
+        race.reason
+        == "its score 1.000e-01 after 60 iterations is the best, before fixed with 5.000e-01"
+    )
     rows = [(r["candidate"], r["round"], r["iterations"], r["kept"]) for r in race.rows]
     assert rows == [
-        ("fixed", 1, 30, False),
-        ("field_scale", 1, 30, True),
+        ("fixed", 1, 30, True),
+        ("field_scale", 1, 30, False),
         ("equal_init", 1, 30, False),
         ("ema", 1, 30, True),
-        ("field_scale", 2, 60, False),
+        ("fixed", 2, 60, False),
         ("ema", 2, 60, True),
     ]
-    assert race.rows[0]["why"] == "place 3 of 4"
+    assert race.rows[1]["why"] == "place 2 of 4"
+
+
+def test_the_incumbent_goes_first_and_stays_in_doubt():
+    """Half as large a score is not enough for a margin of 3, a quarter is."""
+    scores = {0: 0.8, 1: 0.4, 2: 0.2, 3: 0.9}
+    race = begun(order=(1, 0, 2, 3), margin=3.0)
+    assert (race.live, race.incumbent) == (1, 1)
+    blocks = play(race, lambda c, own: scores[c])
+    assert blocks == [(1, 2), (0, 2), (2, 2), (3, 2), (1, 3), (2, 3)]
+    assert race.chosen == 1 and race.next == 1
+    reason = "equal_init with 2.000e-01 is not clearly better than its score 4.000e-01"
+    assert race.reason == f"{reason} after 60 iterations"
+    assert [row["kept"] for row in race.rows[-2:]] == [True, False]
+    race = begun(order=(1, 0, 2, 3), margin=3.0)
+    play(race, lambda c, own: {**scores, 2: 0.1}[c])
+    assert race.chosen == 2
+
+
+def test_where_nobody_is_before_the_incumbent_the_race_is_over():
+    race = begun(order=(1, 0, 2, 3))
+    assert len(play(race, lambda c, own: 0.1 if c == 1 else 0.2)) == 4
+    assert race.chosen == 1 and race.own == [3, 3, 3, 3]
+
+
+def test_an_incumbent_that_breaks_down_is_replaced():
+    race = begun(order=(1, 0, 2, 3), margin=100.0)
+    play(race, lambda c, own: [0.3, 0.0, 0.2, 0.1][c], broken={1})
+    assert race.chosen == 3
 
 
 def test_those_for_whom_there_is_no_room_are_named():
     race = begun(10)
     play(race, lambda c, own: 1.0)
-    assert race.chosen == 0 and race.next == 0  # of equals, the first
+    assert race.chosen == 0 and race.next == 0  # of equals, the incumbent
     left_out = [row for row in race.rows if row["round"] == 0]
     assert [row["candidate"] for row in left_out] == ["equal_init", "ema"]
     assert "room for 2 candidates" in left_out[0]["why"]
@@ -155,25 +198,42 @@ def test_the_last_one_cannot_be_lost():
 
 def test_nothing_to_choose_from():
     race = Race(LABELS, 10)
-    race.begin([0], 50, 0.3, 2)
-    assert race.chosen == 0 and not race.under_way
+    race.begin([2], 50, 0.3, 2)
+    assert (race.chosen, race.live, race.under_way) == (2, 2, False)
+
+
+SCORES = {0: 0.5, 1: 0.4, 2: 0.9, 3: 0.1}
+
+
+def middle(at):
+    """Return a race after so many periods."""
+    race = begun()
+    for _ in range(at):
+        if race.next is not None:
+            race.live, race.next = race.next, None
+        if race.under_way and race.period_over(SCORES[race.live]):
+            race.end_block()
+    return race
 
 
 @pytest.mark.parametrize("at", range(1, 15))
 def test_the_middle_of_a_race_survives_saving(at):
-    scores = {0: 0.5, 1: 0.4, 2: 0.9, 3: 0.1}
-    whole, one = begun(), begun()
-    play(whole, lambda c, own: scores[c])
-    for _ in range(at):
-        if one.next is not None:
-            one.live, one.next = one.next, None
-        if one.under_way and one.period_over():
-            one.record_score(scores[one.live])
-    state = one.state_dict()
+    whole, state = begun(), middle(at).state_dict()
+    play(whole, lambda c, own: SCORES[c])
     other = Race(LABELS, 10)
     other.load_state_dict(state)
     assert json.dumps(other.state_dict()) == json.dumps(state)
-    play(other, lambda c, own: scores[c])
+    play(other, lambda c, own: SCORES[c])
     assert other.rows == whole.rows and other.chosen == whole.chosen
     with pytest.raises(ValueError, match="must be of the candidates a, got fixed"):
         Race(["a"], 10).load_state_dict(state)
+
+
+@pytest.mark.parametrize("at", [1, 8, 11])
+def test_a_state_from_before_there_was_an_incumbent_goes_on(at):
+    state = middle(at).state_dict()
+    del state["incumbent"], state["courses"]
+    other = Race(LABELS, 10)
+    other.load_state_dict(state)
+    play(other, lambda c, own: SCORES[c])
+    assert other.chosen == 3
