@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from pinn_ext.files import RunError, exists, shortened
+from pinn_ext.program.ranks import environment as ranks
 from pinn_ext.program.terminal.refusals import Refused, refusals
 
 if TYPE_CHECKING:  # each is loaded where a command needs it, as its first word should come at once
@@ -40,6 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Refused as refusal:
         text = str(refusal)  # a user's text in it may be of any length
         short = text if len(text) <= _LONGEST else f"{text[:_LONGEST]} … ({len(text)} characters)"
+        ranks.leave_it_to_rank_0()
         print(f"pinn-ext: {short}", file=sys.stderr)
         return _REFUSED
     except KeyboardInterrupt:  # before a run has begun to catch it
@@ -58,6 +60,7 @@ def _carry_out(arguments: list[str]) -> int:
         from pinn_ext.program import commands
 
         if commands.is_meant(arguments):
+            _refuse_job(f"The command {arguments[0]}")
             return commands.run(arguments[0], arguments[1:])
     _refuse_unknown_key(arguments)
     return _hydra(arguments)
@@ -111,9 +114,15 @@ def _hydra(arguments: list[str]) -> int:
             raise Refused(one_line(error)) from None
     if not options.multirun:
         return _single(options)
+    _refuse_job("A sweep")
     from pinn_ext.program.sweep import sweep
 
     return sweep(options, arguments)
+
+
+def _refuse_job(what: str) -> None:
+    if (count := ranks.count()) > 1:
+        raise Refused(f"{what} cannot be shared by processes: start one instead of {count}.")
 
 
 def _refuse(message: str) -> NoReturn:
@@ -148,6 +157,8 @@ def _single(options: Namespace) -> int:
     if cfg.training.resume is not None:
         return _resume(cfg, overrides, choices, chosen)
     checked = _check(cfg)
+    if ranks.is_follower():
+        return _follow(checked)
     folder = new_folder("outputs", cfg.experiment.name, chosen)
     return _run(checked, folder, Info(overrides, choices))
 
@@ -170,11 +181,19 @@ def _resume(
         plan = resume.prepare(path, cfg, overrides, choices)
     folder = plan.file.parent
     checked = _check(plan.cfg)
+    if ranks.is_follower():
+        return _follow(checked)
     if chosen is not None and chosen.resolve() != folder.resolve():
         with refusals():
             resume.check_tables(plan)
         folder = new_folder("outputs", plan.cfg.experiment.name, chosen)
     return _run(checked, folder, Info(plan.overrides, plan.choices, plan.job), plan.file)
+
+
+def _follow(checked: Checked) -> int:
+    from pinn_ext.program.ranks.follower import follow
+
+    return follow(checked)
 
 
 def _run(
@@ -183,11 +202,12 @@ def _run(
     info: Info,
     source: Path | None = None,
 ) -> int:
-    from pinn_ext.program.interrupts import Interrupts
+    from pinn_ext.program.ranks import group
     from pinn_ext.program.run import run
 
+    job = group.joined(checked.cfg, checked.device)
     try:
-        with Interrupts().caught() as interrupts:
+        with job, group.interrupts().caught() as interrupts:
             content = run(checked, folder, info=info, source=source, interrupts=interrupts)
     except RunError as error:
         print(f"pinn-ext: {error}", file=sys.stderr)
@@ -207,6 +227,7 @@ def _check(cfg: schema.Config) -> Checked:
 
     with refusals():
         settings = schema.validate(cfg)  # without torch, so that a typo is answered at once
+        ranks.check(cfg, settings)
         check_sizes(cfg)
         check_files(cfg)
         say_loading()

@@ -5,14 +5,22 @@ Each function is a collective: every process calls it at the same moment. Alone,
 
 from __future__ import annotations
 
+import contextlib
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from pinn_ext.files import RunError
 from solvers import devices
+
+_LONGEST = 200  # characters of another's message
+
+
+class PeerLost(RunError):
+    """Another process that trains along has ended, or cannot be reached."""
 
 
 def is_running() -> bool:
@@ -21,13 +29,95 @@ def is_running() -> bool:
     return own.is_available() and own.is_initialized() and own.get_world_size() > 1
 
 
+def rank_and_count() -> tuple[int, int]:
+    """Return the number of this process, from 0, and how many there are; alone, 0 and 1."""
+    if not is_running():
+        return 0, 1
+    return torch.distributed.get_rank(), torch.distributed.get_world_size()
+
+
+def total(values: Tensor) -> Tensor:
+    """Return the sum of a tensor over the processes; alone, the tensor itself."""
+    if not is_running():
+        return values
+    summed = values.clone()
+    with _peers_needed():
+        torch.distributed.all_reduce(summed)
+    return summed
+
+
 def mean(values: Tensor) -> Tensor:
     """Return the mean of a tensor over the processes; alone, the tensor itself."""
     if not is_running():
         return values
-    total = values.clone()
-    torch.distributed.all_reduce(total)
-    return total / torch.distributed.get_world_size()
+    return total(values) / torch.distributed.get_world_size()
+
+
+def totals(tensors: Sequence[Tensor]) -> list[Tensor]:
+    """Return the sum of each tensor over the processes, all of them in one message.
+
+    Args:
+        tensors: of one float type, on one device.
+
+    Returns:
+        As many; alone, the tensors themselves.
+    """
+    if not is_running() or not tensors:
+        return list(tensors)
+    flat = total(torch.cat([tensor.reshape(-1) for tensor in tensors]))
+    parts = flat.split([tensor.numel() for tensor in tensors])
+    return [part.view_as(own) for part, own in zip(parts, tensors, strict=True)]
+
+
+def everyone(value: Any) -> list[Any]:
+    """Return a plain value of each process, in their order; alone, the own one."""
+    if not is_running():
+        return [value]
+    found: list[Any] = [None] * torch.distributed.get_world_size()
+    with _peers_needed():
+        torch.distributed.all_gather_object(found, value)
+    return found
+
+
+def from_first(value: Any) -> Any:
+    """Return what the first process gives to all; alone, the own value.
+
+    Args:
+        value: to be given, by the first process; what others say does not matter.
+    """
+    if not is_running():
+        return value
+    held = [value]
+    with _peers_needed():
+        torch.distributed.broadcast_object_list(held, src=0)
+    return held[0]
+
+
+def weighted_means(values: Sequence[float], counts: Sequence[int]) -> list[float]:
+    """Return means over all that the processes have, of means over what each of them has.
+
+    Args:
+        values: a mean `[k]` over what this process has.
+        counts: over how many `[k]`.
+
+    Returns:
+        One number each; alone, the values themselves.
+    """
+    if not is_running():
+        return list(values)
+    pairs = [(value * count, count) for value, count in zip(values, counts, strict=True)]
+    summed = total(torch.tensor(pairs, dtype=torch.float64, device=_device()))
+    return [value / max(count, 1.0) for value, count in summed.tolist()]
+
+
+def largest(value: int) -> int:
+    """Return the largest of a whole number over the processes; alone, the own one."""
+    if not is_running():
+        return value
+    found = torch.tensor([value], dtype=torch.int64, device=_device())
+    with _peers_needed():
+        torch.distributed.all_reduce(found, torch.distributed.ReduceOp.MAX)
+    return int(found.item())
 
 
 def mean_of_numbers(values: Sequence[float]) -> list[float]:
@@ -50,13 +140,11 @@ def first_fault(own: str | None) -> str | None:
     """
     if not is_running():
         return own
-    faults = torch.tensor([own is not None], dtype=torch.float32, device=_device())
-    torch.distributed.all_reduce(faults)
+    faults = total(torch.tensor([own is not None], dtype=torch.float32, device=_device()))
     if not faults.item():
         return None
-    everyone: list[str | None] = [None] * torch.distributed.get_world_size()
-    torch.distributed.all_gather_object(everyone, own)
-    return next(f"rank {i}: {fault}" for i, fault in enumerate(everyone) if fault is not None)
+    found = everyone(own)
+    return next(f"rank {i}: {fault}" for i, fault in enumerate(found) if fault is not None)
 
 
 def check_same(**own: Any) -> None:
@@ -70,10 +158,9 @@ def check_same(**own: Any) -> None:
     """
     if not is_running():
         return
-    everyone: list[dict[str, str]] = [{} for _ in range(torch.distributed.get_world_size())]
-    torch.distributed.all_gather_object(everyone, {key: repr(own[key]) for key in own})
-    for key, wanted in everyone[0].items():
-        for rank, values in enumerate(everyone):
+    found: list[dict[str, str]] = everyone({key: repr(own[key]) for key in own})
+    for key, wanted in found[0].items():
+        for rank, values in enumerate(found):
             if values.get(key) != wanted:
                 raise ValueError(
                     f"`{key}` must be the same on all ranks, got {wanted} on rank 0 and "
@@ -102,22 +189,44 @@ def check_devices(own: torch.device) -> None:
             f"{wanted}."
         )
     place = f"{own} of {socket.gethostname()}"
-    everyone = [""] * torch.distributed.get_world_size()
     try:
-        torch.distributed.all_gather_object(everyone, place)
+        places = everyone(place)
     except RuntimeError as error:  # NCCL itself refuses, in other words
-        if "Duplicate GPU" not in str(error):
+        if "Duplicate GPU" not in str(error.__cause__ or error):
             raise
         raise ValueError(
             f"Each process must train on a device of its own, got {place} for another one too: "
             f"{wanted}."
         ) from error
-    for rank, other in enumerate(everyone):
-        if (first := everyone.index(other)) != rank:
+    for rank, other in enumerate(places):
+        if (first := places.index(other)) != rank:
             raise ValueError(
                 f"Each process must train on a device of its own, got {other} for ranks {first} "
                 f"and {rank}: {wanted}."
             )
+
+
+@contextlib.contextmanager
+def _peers_needed() -> Iterator[None]:
+    """Say of a message that does not get through what it means.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        PeerLost: in the place of the backend's own error.
+        RuntimeError: if memory has run out.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if devices.is_out_of_memory(error):
+            raise
+        text = " ".join(str(error).split())
+        short = text if len(text) <= _LONGEST else f"{text[:_LONGEST]} …"
+        raise PeerLost(
+            f"Another process of the job has ended, or cannot be reached ({short.rstrip('.')})."
+        ) from error
 
 
 def _device() -> str:

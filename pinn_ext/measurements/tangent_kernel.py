@@ -29,6 +29,10 @@ def trace_of_kernel(
     standard deviation for n probes is at most `sqrt(2 / n) |K|_F / tr K`: 140 % over the square
     root of n at worst, where a single direction dominates.
 
+    Processes that train together have some of the N residuals each. They draw the signs of all and
+    add up their products, so that the estimate is that of one process which has all of them, in the
+    order of the processes.
+
     Args:
         residuals: of each term, N numbers in any shape, with a graph.
         names: of the terms, for the message.
@@ -37,7 +41,7 @@ def trace_of_kernel(
         generator: of the signs, on the CPU.
 
     Returns:
-        One number a term, averaged over the processes of `torch.distributed`.
+        One number a term, the same on all processes of `torch.distributed`.
 
     Raises:
         ValueError: if a residual has no graph, or one that must not be differentiated yet, on any
@@ -50,12 +54,15 @@ def trace_of_kernel(
         if fixed
         else first_pass_of_static_graph(residuals)
     )
+    rank, _ = processes.rank_and_count()
+    counts = processes.everyone([residual.numel() for residual in residuals])
     traces = []
-    for residual in residuals:
-        total = 0.0
+    for residual, of_term in zip(residuals, zip(*counts, strict=True), strict=True):
+        total, first = 0.0, sum(of_term[:rank])
         for _ in range(probes):
-            signs = torch.randint(0, 2, residual.shape, generator=generator, device="cpu")
-            signs = (2 * signs - 1).to(residual)
+            drawn = torch.randint(0, 2, (sum(of_term),), generator=generator, device="cpu")
+            own = drawn[first : first + residual.numel()].reshape(residual.shape)
+            signs = (2 * own - 1).to(residual)
             parts = torch.autograd.grad(
                 residual,
                 parameters,
@@ -64,9 +71,10 @@ def trace_of_kernel(
                 allow_unused=True,
                 materialize_grads=True,
             )
-            total += sum(read(*(part.double().square().sum() for part in parts)))
-        traces.append(total / (probes * max(residual.numel(), 1)))
-    return processes.mean_of_numbers(traces)
+            summed = processes.totals(parts)
+            total += sum(read(*(part.double().square().sum() for part in summed)))
+        traces.append(total / (probes * max(sum(of_term), 1)))
+    return traces
 
 
 def unit_traces(
@@ -84,7 +92,7 @@ def unit_traces(
         generator: of the random signs, on the CPU.
 
     Returns:
-        One number a unit, averaged over the processes of `torch.distributed`.
+        One number a unit, the same on all processes of `torch.distributed`.
 
     Raises:
         ValueError: if a residual has no graph, on any process.

@@ -8,6 +8,7 @@ which goes on from there to network, data, weights and log: each thing is made o
 state machine of one run, read it first: it takes the `phases` one after the other and logs, saves
 and reports between their steps. `sweep` runs many, `resume` goes on with one from its checkpoint.
 `checkpoints` holds what is saved, `run_info` what a run says of itself, `interrupts` and `progress`
-what a user at the terminal does and sees. `commands` holds what the command line offers beside
-training, `trained` what is done with a network afterwards.
+what a user at the terminal does and sees, `ranks` what several processes do that train together.
+`commands` holds what the command line offers beside training, `trained` what is done with a network
+afterwards.
 """

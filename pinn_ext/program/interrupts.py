@@ -44,6 +44,9 @@ class Interrupts:
         finally:
             self._restore()
 
+    def agree(self) -> None:
+        """Let processes that train together take note of a signal together; alone, do nothing."""
+
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.signal = number
         self._restore()

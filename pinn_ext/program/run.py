@@ -18,6 +18,8 @@ from pinn_ext.program.machine.cost import Cost
 from pinn_ext.program.machine.devices import describe
 from pinn_ext.program.phases import warnings_of
 from pinn_ext.program.problem import check_same_files, files_of
+from pinn_ext.program.ranks import environment as ranks
+from pinn_ext.program.ranks import group
 from pinn_ext.program.run_info import Info
 from pinn_ext.program.slabs import report as slab_report
 from pinn_ext.program.slabs.chain import SLAB, Slabs
@@ -109,6 +111,7 @@ class _Run:
         self._build()
         self.tables = RunTables(self.folder, self.built.weights, self.slabs.number_if_divided)
         self._start(saved)
+        group.hand_out(self._state)
         with Progress(self.folder / LOG) as self._progress:
             strategy = schema.strategy_of(self.cfg.training.loss.adaptive)
             self._progress.write(console.banner(strategy, self.built.initial))
@@ -178,6 +181,7 @@ class _Run:
                 f"The run goes on on {now}, it was on {before} before: last bits, and what a "
                 "device's own generator draws, may differ."
             )
+        lines += ranks.other_number(saved.get("processes", 1))
         return [*lines, *([] if "tables" in saved else [_NO_DIGEST]), *filter(None, [self._lost])]
 
     # ---- slabs and phases ---------------------------------------------------------------------
@@ -187,7 +191,7 @@ class _Run:
         while True:
             for phase in [self.part.phase, *self.part.coming()]:
                 message = self._train_phase(phase)
-                if message is not None or self.stop_wanted():
+                if message is not None or self._stopped:
                     return message
             if self.slabs.is_last:
                 return None
@@ -225,7 +229,7 @@ class _Run:
                 phase.train(self)
             stopped = self.built.weights.stopped
             closing = phase.closing()
-            if closing and stopped is None and not self.stop_wanted():
+            if closing and stopped is None and not self._stopped:
                 write(closing)
             self._print_events(self.tables.add())
             return stopped
@@ -261,7 +265,12 @@ class _Run:
             self._progress.advance(number)
 
     def stop_wanted(self) -> bool:
-        """Return whether a signal has come."""
+        """Return whether a signal has come, to any process of a job."""
+        self.interrupts.agree()
+        return self._stopped
+
+    @property
+    def _stopped(self) -> bool:
         return self.interrupts.signal is not None
 
     def _print_events(self, events: Sequence[Mapping[str, Any]]) -> None:
@@ -279,6 +288,12 @@ class _Run:
     def _weighting_seconds(self) -> float:
         return self.weighting_before + self.built.weights.seconds
 
+    def _state(self) -> dict[str, Any]:
+        """Return what a process that trains along has to take up."""
+        weights = self.built.weights.state_dict()  # with the rows that a checkpoint leaves out
+        state = {**self.part.state_dict(), "adaptive_weights_state": weights}
+        return {**state, "random_state": random_state.get_state()}
+
     def _save(self, others: Mapping[Path, bytes | None] | None = None) -> None:
         history = self.built.log.history
         content = {
@@ -289,6 +304,7 @@ class _Run:
             "overrides": list(self.info.overrides),
             "job": self.info.job,
             "device": describe(self.device),
+            **ranks.facts(),
             **({} if self.info.job_id is None else {"job_id": self.info.job_id}),
             "rows": len(history.rows),
             "tables": {"history": history.mark(), **self.tables.marks()},
@@ -300,10 +316,10 @@ class _Run:
         checkpoints.save(self.folder / checkpoints.FILE_NAME, content, others)
 
     def _finish(self, message: str | None) -> dict[str, Any]:
-        interrupted = self.stop_wanted() and message is None
+        interrupted = self._stopped and message is None
         built, slabs = self.built, self.slabs
-        if message is not None:
-            out_of_memory.release(self.device)  # it may be why the training has failed
+        if message is not None:  # memory may be why the training has failed
+            out_of_memory.release(self.device)
         if interrupted or message is not None:
             # What is reported is what can be resumed: the last complete epoch.
             saved = checkpoints.load(self.folder / checkpoints.FILE_NAME)
@@ -323,12 +339,12 @@ class _Run:
             status=status,
             message=message,
             **self.cost.so_far(),
+            **ranks.facts(),
             gauss_newton_ended=self.part.phases.gauss_newton.message if status == "ok" else None,
         )
         report.write(self.folder, content)
-        kept = best if self.cfg.training.keep == "best" else built.network
-        rows, gradients = built.log.history.rows, self.tables.all_gradients()
-        fields = built.fields_of(slabs.over_all_times(kept), slabs.against())
-        report.draw(self.folder, content["terms"], rows, gradients, fields)
+        kept = slabs.over_all_times(best if self.cfg.training.keep == "best" else built.network)
+        rows, fields = built.log.history.rows, built.fields_of(kept, slabs.against())
+        report.draw(self.folder, content["terms"], rows, self.tables.all_gradients(), fields)
         self._progress.write(console.summary(content, self.folder))
         return content

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from pinn_ext import AdaptiveLossWeights, strategies
+from pinn_ext import AdaptiveLossWeights, LossAggregator, strategies
 from pinn_ext.measurements import processes
 from pinn_ext.measurements.gradients import measure_gradients
 from tests.measurements.processes_worker import NAMES, losses_of, network, points, terms
@@ -90,6 +90,18 @@ def test_weights_and_the_network_are_the_same_on_both(found, name):
     first, second = found[name]
     assert first == second
     assert first[0] != 1.0
+
+
+def test_the_kernels_are_estimated_as_in_one_process_with_all_rows(found, monkeypatch):
+    for name, cls in MADE_UP.items():
+        monkeypatch.setitem(strategies._REGISTRY, name, cls)
+    net, x = network(), torch.cat([points(rank) for rank in (0, 1)])
+    aggregator = LossAggregator("by_kernel", NAMES, parameters=net)
+    residuals = {"pde": net(x) - x.sin(), "bc": net(0 * x)}
+    aggregator({name: r.square().mean() for name, r in residuals.items()}, 1, residuals)
+    wanted = list(aggregator.manager.get_weights().values())
+    for own in found["kernels"]:
+        assert own == pytest.approx(wanted, rel=1e-5)
 
 
 def test_each_strategy_gives_both_the_same_weights(found):

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from pinn_ext.datasets.families.batch import FamilyBatch
 from pinn_ext.datasets.families.batches import FamilyBatches
+from pinn_ext.dde.data.data_parallel import global_means, share
 from pinn_ext.dde.data.mini_batches import MiniBatches
 from pinn_ext.losses.rollout import roll_out
 from pinn_ext.losses.step_loss import StepLoss
@@ -22,7 +23,8 @@ class FamilyData(MiniBatches):
     """Mini-batches of problems, each asked for at a random time within the horizon.
 
     A batch follows from the number of its step, and where training starts from the network's own
-    roll-outs, from the network then: a resumed run sees the same ones.
+    roll-outs, from the network then: a resumed run sees the same ones. Processes that train
+    together have a share of each batch, and its loss terms all the same.
 
     Args:
         loss: the loss terms.
@@ -69,10 +71,24 @@ class FamilyData(MiniBatches):
     def training_batch(self, step: int) -> FamilyBatch:
         """Return the batch of a step: its problems, a time for each, and where they start from."""
         numbers, generator = self.batch_indices(step), _random(self.seed, step)
-        batch = self.graphs.batch(numbers, self._times(len(numbers), generator))
+        times, own = self._times(len(numbers), generator), share(len(numbers))
+        batch = self.graphs.batch(numbers[own], times[own])
         most = min(self._rollout, step // (_RAMP * self.batches_per_epoch))
         drawn = torch.randint(0, most + 1, (), generator=generator, device="cpu")
         return self._later(batch, int(drawn))
+
+    def losses_train(self, *arguments: Any, **named: Any) -> list[Tensor]:
+        """Return the raw loss terms of the batch served last, of all processes' shares of it.
+
+        Args:
+            *arguments: as of `MiniBatches.losses_train`.
+            **named: likewise.
+
+        Returns:
+            One tensor a term.
+        """
+        terms = super().losses_train(*arguments, **named)
+        return global_means(terms, len(self._train.free))
 
     def whole_batch(self) -> FamilyBatch:
         """Return all problems as one batch, from their initial states."""

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from pinn_ext.dde.data.data_parallel import add_up_gradients
 from pinn_ext.dde.model import optimizers
 from pinn_ext.dde.phases.graph_model import GraphModel
 from pinn_ext.dde.phases.phase import Measured, Phase, Watcher
@@ -56,6 +57,7 @@ class Epochs(Phase):
         shared.model.compile(
             self._optimizer, self._learning_rate, loss_weights=weights, decay=decay, verbose=0
         )
+        add_up_gradients(shared.model.opt)
         if self._clip is not None:
             optimizers.clip_gradients(shared.model.opt, self._clip)
 

@@ -47,18 +47,23 @@ class KernelMeter(Meter):
         """
         if not self._exact or manager is None:
             return
-        traces = processes.mean_of_numbers(_exact_traces(model))
+        traces = processes.weighted_means(*_exact_traces(model))
         self.ntk = [unit.gather(traces) for unit in manager.units]
 
 
-def _exact_traces(model: Any) -> list[float]:
-    """Return the mean of `|d r / d theta|^2` of each term, theta the network's parameters."""
+def _exact_traces(model: Any) -> tuple[list[float], list[int]]:
+    """Return the mean of `|d r / d theta|^2` of each term, theta the network's parameters.
+
+    Returns:
+        The means, and over how many rows each of them is.
+    """
     rows = ModelRows(model)
     _, jacobian = rows.linearize(rows.get())
     trained = sum(p.numel() for p in model.net.parameters() if p.requires_grad)
     parts = jacobian[: sum(rows.sizes), :trained].split(rows.sizes)
     norms = read(*(torch.linalg.vector_norm(part, dtype=torch.float64) for part in parts))
-    return [
+    means = [
         norm**2 / weight if weight else 0.0
         for norm, weight in zip(norms, rows.weights, strict=True)
     ]
+    return means, list(rows.sizes)

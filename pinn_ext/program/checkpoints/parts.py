@@ -59,6 +59,7 @@ def _check_together(saved: Mapping[str, Any]) -> None:
         raise ArgumentError("gauss_newton", "be there in its own phase", None)
     if "tables" in saved and saved["tables"]["history"]["rows"] != saved["rows"]:
         raise ArgumentError("rows", "be those of history.csv", saved["rows"])
+    check_number("processes", saved.get("processes", 1), 1, integer=True)
     # There is a job's name in a sweep only, a device since version 0.2.
     for key in ("job_id", "device"):
         if not isinstance(saved.get(key, ""), str):

@@ -11,7 +11,7 @@ import torch
 from pinn_ext.checks import ArgumentError
 from pinn_ext.datasets.families.batches import FamilyBatches
 from pinn_ext.datasets.families.family import Family
-from pinn_ext.datasets.families.graphs import FamilyGraphs
+from pinn_ext.datasets.families.graphs import SPLITS, FamilyGraphs
 from pinn_ext.files import RunError
 from pinn_ext.losses.families_from_config import (
     family_of,
@@ -22,7 +22,9 @@ from pinn_ext.losses.families_from_config import (
 )
 from pinn_ext.losses.rollout import RolloutErrors
 from pinn_ext.losses.step_loss import StepLoss
+from pinn_ext.measurements import processes
 from pinn_ext.networks.graph_networks import GraphStepper
+from pinn_ext.program.ranks import group
 from pinn_ext.schema import Config
 
 if TYPE_CHECKING:
@@ -117,7 +119,7 @@ def parts(cfg: Config, loss: StepLoss, device: torch.device, *, by_time: bool) -
     from pinn_ext.dde.data.family_data import FamilyData
 
     family, dtype = loss.family, torch.get_default_dtype()
-    train, validation, test = (graphs_of(cfg, family, s) for s in ("train", "validation", "test"))
+    train, validation, test = group.in_turn(lambda: [graphs_of(cfg, family, s) for s in SPLITS])
     network = stepping_network(cfg, family).to(device)
     data = FamilyData(
         loss,
@@ -136,6 +138,12 @@ def parts(cfg: Config, loss: StepLoss, device: torch.device, *, by_time: bool) -
         f"{family.horizon / loss.step:.3g} of which are one. References: scipy's DOP853, "
         f"rtol 1e-10, from which 1e-8 differs by {test.converged:.1e}.",
     ]
+    _, ranks = processes.rank_and_count()
+    if ranks > 1:
+        notes.append(
+            f"{ranks} processes train together, each on its share of every mini-batch of "
+            f"{data.batch_size} graphs."
+        )
     return FamilyParts(
         loss,
         network,

@@ -101,7 +101,7 @@ def _named(name: str) -> torch.device | None:
 def _own_card(given: str, device: torch.device, environment: Mapping[str, str]) -> torch.device:
     """Return a card that no other process of a job on this machine takes.
 
-    The program is one process: in a job of several, each trains a run of its own. Those that were
+    In a job of several processes, which train together or each a run of its own, those that were
     given a card each see that one alone; otherwise the process takes the card of its number.
 
     Raises:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pinn_ext.files import open_own
+from pinn_ext.program.ranks import environment
 from pinn_ext.version import __version__
 
 if TYPE_CHECKING:  # loaded where there is a bar
@@ -29,6 +30,8 @@ def say(text: str) -> None:
 
 def say_loading() -> None:
     """Say once, beside the results, that the libraries are being loaded, which takes seconds."""
+    if environment.is_follower():
+        return
     if "torch" not in sys.modules and sys.stderr is not None:
         with contextlib.suppress(OSError, ValueError):  # as for `say`
             print(f"pinn-ext {__version__}: loading PyTorch …", file=sys.stderr, flush=True)
