@@ -11,15 +11,16 @@ STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install train test test-all lint format docs wheel-check clean distclean
+.PHONY: help install train test test-all lint format docs docs-check wheel-check clean distclean
 
 help:
 	@echo "make train        run the main job; options: make train ARGS='training=adaptive_ema seed=1'"
 	@echo "make test         quick tests and the examples in docstrings"
 	@echo "make test-all     every test, the slow ones too, nothing shortened"
-	@echo "make lint         ruff and mypy"
+	@echo "make lint         ruff, mypy and spelling"
 	@echo "make format       rewrite the code with ruff"
 	@echo "make docs         build the documentation, warnings are errors"
+	@echo "make docs-check   follow the links of the documentation to other sites (needs a network)"
 	@echo "make wheel-check  build the wheel, install it elsewhere and run it"
 	@echo "make clean        remove builds and caches; distclean removes $(VENV) too"
 	@echo "Other interpreter: make PYTHON=python3.12 ...   (runs and their results are never removed)"
@@ -57,6 +58,7 @@ lint: $(STAMP)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
+	$(PY) -m codespell_lib
 
 format: $(STAMP)
 	$(PY) -m ruff check --fix .
@@ -65,6 +67,10 @@ format: $(STAMP)
 # -E: every page is read again, as a page from the cache would not repeat its warnings.
 docs: $(STAMP)
 	$(PY) -m sphinx -E -W --keep-going -b html docs docs/_build/html
+
+# Links within the documentation are checked by `docs`. Not part of .ci/run, as sites may be down.
+docs-check: $(STAMP)
+	$(PY) -m sphinx -E -b linkcheck docs docs/_build/linkcheck
 
 # The wheel is built from the source archive, so that both are tried; an older *.egg-info goes first,
 # as setuptools would ship files that only it still lists. The wheel gets an environment of its own.

@@ -1,4 +1,4 @@
-"""The Python blocks of README.md and docs/*.md run, file by file, from top to bottom."""
+"""The Python blocks of README.md and the pages in docs/ run, file by file, from top to bottom."""
 
 import re
 import textwrap
@@ -24,7 +24,11 @@ def runnable(text):
     return "\n".join(lines) + "\n" if lines else ""
 
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCS = ROOT / "docs"
+PAGES = [
+    ROOT / "README.md",
+    *(page for page in sorted(DOCS.rglob("*.md")) if "_build" not in page.relative_to(DOCS).parts),
+]
 WITH_CODE = [page for page in PAGES if page.exists() and runnable(page.read_text("utf-8"))]
 
 

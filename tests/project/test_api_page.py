@@ -1,0 +1,111 @@
+"""Every public name is on a page of the documentation, under the path that scripts write."""
+
+import importlib
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+import pinn_ext
+from tests.project.test_public_paths import PATHS
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+DIRECTIVE = re.compile(
+    r"^\.\. auto(?P<kind>\w+):: (?P<path>[\w.]+)\n(?P<options>(?: +:.*\n)*)", re.MULTILINE
+)
+API = (DOCS / "api.md").read_text("utf-8")
+SAID = set(re.findall(r"`([A-Za-z_]\w*)`", API))
+# Former places, whose names stand under their present one.
+FORMER = ("pinn_ext.aggregators", "solvers.semidiscrete", "solvers.stability", "solvers.tableaus")
+MODULES = [
+    *(path for path in PATHS if path not in FORMER),
+    *("pinn_ext.datasets.families", "pinn_ext.datasets.meshes", "pinn_ext.references"),
+    *("pinn_ext.datasets.reference_files", "pinn_ext.dde.slabs", "solvers.quasi_newton"),
+]
+
+
+def documented():
+    """Return (the object's identity, its path) of all that the pages' directives show."""
+    found = {}
+    for page in DOCS.rglob("*.md"):
+        if "_build" in page.relative_to(DOCS).parts:
+            continue
+        for shown in DIRECTIVE.finditer(page.read_text("utf-8")):
+            home, _, name = shown["path"].rpartition(".")
+            if shown["kind"] != "module":
+                found[id(getattr(importlib.import_module(home), name))] = shown["path"]
+                continue
+            module = importlib.import_module(shown["path"])
+            left = re.search(r":exclude-members: (.*)", shown["options"])
+            excluded = left[1].split(", ") if left else []
+            for member in getattr(module, "__all__", ()):
+                if member not in excluded:
+                    found[id(getattr(module, member))] = f"{shown['path']}.{member}"
+    return found
+
+
+@pytest.fixture(scope="module")
+def shown():
+    return documented()
+
+
+@pytest.mark.parametrize("path", MODULES)
+def test_every_public_name_of_a_module_is_on_a_page(path, shown):
+    module = importlib.import_module(path)
+    lost = []
+    for name in {*PATHS.get(path, ()), *getattr(module, "__all__", ())} - {"MARKER"}:
+        value = getattr(module, name)
+        is_code = inspect.isclass(value) or inspect.isfunction(value)
+        if id(value) not in shown and (is_code or name not in SAID):
+            lost.append(name)
+        if is_code and not inspect.getdoc(value):
+            lost.append(f"{name} (without a docstring)")
+    assert lost == []
+
+
+def test_names_of_the_package_stand_under_its_own_name(shown):
+    for name in set(pinn_ext.__all__) - {"strategies", "systems"}:
+        assert shown[id(getattr(pinn_ext, name))] == f"pinn_ext.{name}"
+        assert name in SAID
+
+
+def test_what_start_pages_use_is_shown():
+    options = {found["path"]: found["options"] for found in DIRECTIVE.finditer(API)}
+    callback, weights = options["pinn_ext.AdaptiveWeights"], options["pinn_ext.AdaptiveLossWeights"]
+    for name in ("manager", "events", "verdict", "restore_best", "write_events", "state_dict"):
+        assert re.search(rf"\b{name}\b", callback), name
+    for name in ("update", "get_weight", "get_weights", "state_dict", "load_state_dict"):
+        assert re.search(rf"\b{name}\b", weights), name
+    told = inspect.getdoc(pinn_ext.AdaptiveWeights)
+    for name in ("history", "best", "events", "stopped", "gradient_history"):
+        assert f"\n    {name}: " in told and name in SAID | {"events"}, name
+
+
+def test_members_that_are_named_are_there():
+    for found in DIRECTIVE.finditer(API):
+        named = re.search(r":members: (.+)", found["options"])
+        if named:
+            home, _, name = found["path"].rpartition(".")
+            is_module = found["kind"] == "module"
+            owner = importlib.import_module(found["path"] if is_module else home)
+            owner = owner if is_module else getattr(owner, name)
+            assert all(hasattr(owner, member) for member in named[1].split(", ")), found["path"]
+
+
+def test_nothing_internal_is_shown():
+    """Hooks that DeepXDE calls, former names, and private ones; a default would show all."""
+    assert (
+        '"members"'
+        not in re.search(
+            r"^autodoc_default_options = .*", (DOCS / "conf.py").read_text("utf-8"), re.MULTILINE
+        )[0]
+    )
+    barred = r"\b(on_(train|epoch|batch)_\w+|take_lines|from_settings|settle|MARKER|_\w+)\b"
+    for found in DIRECTIVE.finditer(API):
+        named = re.search(r" :members: (.+)", found["options"])
+        assert not re.search(barred, named[1] if named else ""), found["path"]
+        assert "._" not in found["path"]
+        own = {"pinn_ext.LayerNorm", "pinn_ext.BatchNorm"}  # all they have is torch's
+        if found["kind"] in ("module", "class") and found["path"] not in own:
+            assert " :members:" in found["options"], found["path"]
