@@ -15,6 +15,7 @@ import matplotlib.pyplot as plt
 
 from pinn_ext.reports.study.records import Row
 from pinn_ext.reports.study.results import CaseResults, Entry
+from pinn_ext.reports.study.sentences import count
 from pinn_ext.reports.study.statistics import critical_difference, mean_ranks
 
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -65,8 +66,9 @@ def error_against_time(case: CaseResults, style: Style) -> bytes:
         A PNG file.
     """
     figure, axis = plt.subplots(figsize=(7.5, 4.2), layout="constrained")
-    grey = False
-    for entry in sorted(case.entries, key=lambda e: e.strategy in style):
+    grey, order = False, {name: number for number, name in enumerate(style)}
+    # Grey ones first, so that none lies over a coloured one.
+    for entry in sorted(case.entries, key=lambda e: order.get(e.strategy, -1)):
         row = middle_run(entry, case.key)
         if row is None:
             continue
@@ -150,34 +152,31 @@ def rank_diagram(table: Sequence[Sequence[float]], names: Sequence[str]) -> byte
     ranked = sorted(zip(mean_ranks(table), names, strict=True))
     difference = critical_difference(len(names), len(table))
     groups = alike([rank for rank, _ in ranked], difference)
-    low = 0.45 * (len(ranked) + 1) // 2
-    height = 1.5 + 0.3 * len(groups) + 0.34 * -(-len(ranked) // 2)
-    figure, axis = plt.subplots(figsize=(7.5, height), layout="constrained")
-    k = len(ranked)
-    axis.set(xlim=(0.6, k + 0.4), ylim=(-height, 0.6))
+    k, half = len(ranked), -(-len(ranked) // 2)
+    start = -0.5 - 0.22 * len(groups)
+    lowest = start - 0.34 * (half - 1)
+    figure, axis = plt.subplots(figsize=(7.5, 0.9 - 0.75 * lowest), layout="constrained")
+    room = 0.35 * (k - 1) + 0.2
+    axis.set(xlim=(1 - room, k + room), ylim=(lowest - 0.25, 0.5))
     axis.hlines(0, 1, k, color="black", linewidth=1)
     for rank in range(1, k + 1):
         axis.vlines(rank, 0, 0.08, color="black", linewidth=1)
         axis.text(rank, 0.13, str(rank), ha="center", va="bottom", fontsize="small")
     for number, (first, last) in enumerate(groups):
-        y = -0.22 - 0.2 * number
-        left, right = ranked[first][0] - 0.04, ranked[last][0] + 0.04
-        axis.hlines(y, left, right, color="0.35", linewidth=4)
-    start = -0.45 - 0.2 * len(groups)
+        ends = ranked[first][0] - 0.03, ranked[last][0] + 0.03
+        axis.hlines(-0.22 * (number + 1), *ends, color="0.35", linewidth=4)
+    aside = 0.06 * (k - 1)
     for place, (rank, name) in enumerate(ranked):
-        first_half = place < -(-k // 2)
-        step = place if first_half else k - 1 - place
-        y = start - 0.32 * step
-        end, side = (0.75, "right") if first_half else (k + 0.25, "left")
+        on_left = place < half
+        y = start - 0.34 * (place if on_left else k - 1 - place)
+        end = 1 - aside if on_left else k + aside
         axis.plot([rank, rank, end], [0, y, y], color="0.6", linewidth=0.8)
-        axis.text(
-            end + (-0.03 if first_half else 0.03), y, f"{name}  {rank:.2f}", ha=side, va="center",
-            fontsize="small",
-        )  # fmt: skip
-    del low
-    axis.set_title(
-        f"Mean ranks over {len(table)} cases; critical difference {difference:.2f}", fontsize="medium"
-    )
+        side, step = ("right", -0.03) if on_left else ("left", 0.03)
+        label = f"{name}  {rank:.2f}"
+        axis.text(end + step, y, label, ha=side, va="center", fontsize="small")
+    over = count(len(table), "case")
+    title = f"Mean ranks over {over}; critical difference {difference:.2f}"
+    axis.set_title(title, fontsize="medium")
     axis.set_axis_off()
     return _png(figure)
 

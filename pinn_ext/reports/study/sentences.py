@@ -50,7 +50,8 @@ def of_case(case: CaseResults, contenders: Sequence[str], tuned: str | None) -> 
         found.append(f"Runs without a result: {listed}.")
     missing = sum(entry.planned - len(entry.rows) for entry in case.entries)
     if missing:
-        found.append(f"{missing} runs of these strategies are still to come.")
+        verb = "is" if missing == 1 else "are"
+        found.append(f"{count(missing, 'run').capitalize()} of these strategies {verb} to come.")
     return " ".join(found)
 
 
@@ -140,7 +141,7 @@ def _tests(case: CaseResults, contenders: Sequence[str]) -> list[str]:
         return []
     first, *others = errors
     pairs = len(errors[first])
-    if smallest_p(pairs) * 1 >= LEVEL:
+    if smallest_p(pairs) >= LEVEL:
         return [
             f"With {count(pairs, 'paired seed')} no test tells contenders apart "
             f"(smallest p {smallest_p(pairs):.2g})."
