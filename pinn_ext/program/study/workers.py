@@ -156,7 +156,7 @@ class Workers:
                 return None
             if number not in self._processes:
                 self._processes[number] = subprocess.Popen(
-                    [sys.executable, "-m", "pinn_ext.program.study.worker", str(self._study)],
+                    command(self._study),
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     env=_environment(),
@@ -165,6 +165,11 @@ class Workers:
                     start_new_session=True,  # Ctrl-C in a terminal reaches the parent alone
                 )
             return self._processes[number]
+
+
+def command(study: Path) -> list[str]:
+    """Return how a worker is started."""
+    return [sys.executable, "-m", "pinn_ext.program.study.worker", str(study)]
 
 
 def _environment() -> dict[str, str]:
