@@ -105,9 +105,7 @@ def put_aside(study: Path, jobs: Sequence[Job]) -> None:
             raise RunError(f"{folder} cannot be put aside ({error.strerror}).") from None
 
 
-def overrides_of(
-    job: Job, done: Mapping[str, Row]
-) -> tuple[tuple[str, ...] | None, list[Row]]:
+def overrides_of(job: Job, done: Mapping[str, Row]) -> tuple[tuple[str, ...] | None, list[Row]]:
     """Return the overrides that a job is run with, once the jobs that it needs are over.
 
     Args:

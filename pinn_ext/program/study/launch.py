@@ -135,7 +135,9 @@ def check_launcher(options: Sequence[str]) -> None:
     target = OmegaConf.select(cfg, "hydra.launcher._target_")
     if target not in known:
         name = options[0].partition("=")[2]
-        raise Refused(f"The launcher {name} is not installed ({target}); docs/studies.md says what is.")
+        raise Refused(
+            f"The launcher {name} is not installed ({target}); docs/studies.md says what is."
+        )
 
 
 def _sweep_config(study: Path, options: Sequence[str]) -> tuple[Any, Any]:
@@ -171,6 +173,7 @@ def task(cfg: Config) -> None:
         cfg: the job's configuration, which it composes again from its overrides.
 
     Raises:
+        RunError: if the launcher was not given the job by a study.
         SystemExit: if it was terminated; it goes on when the study is run again.
     """
     import torch

@@ -134,10 +134,10 @@ def checked(where: str, overrides: Sequence[str]) -> Config:
     """
     try:
         cfg, _ = compose(overrides)
+        if cfg.training.resume is not None:
+            raise Refused("`training.resume` must be left to the study.")
         with refusals():
             refuse_unnamed(cfg, overrides)
-            if cfg.training.resume is not None:
-                raise ArgumentError("training.resume", "be left to the study", "a checkpoint")
             schema.validate(cfg)
             check_sizes(cfg)
             check_files(cfg)

@@ -11,7 +11,7 @@ from typing import Any
 from pinn_ext import choices
 from pinn_ext.checks import ArgumentError, brief, check_choice, check_list, check_number
 from pinn_ext.files import exists, shortened
-from pinn_ext.program.composition import Refused, config_dir, read_yaml, refusals
+from pinn_ext.program.composition import Refused, config_dir, read_yaml
 from pinn_ext.program.study.tuned import Tuned, read_tuned
 
 MOST_CONTENDERS = 6
@@ -106,11 +106,10 @@ def read(path: Path) -> StudyFile:
         Refused: if it cannot be used; one sentence that names the key.
     """
     values = read_yaml(path)
-    with refusals():
-        try:
-            return from_values(values, path.stem)
-        except ArgumentError as error:
-            raise ValueError(f"{shortened(path)}: {error}") from None
+    try:
+        return from_values(values, path.stem)
+    except ArgumentError as error:
+        raise Refused(f"{shortened(path)}: {error}") from None
 
 
 def from_values(values: Any, name: str) -> StudyFile:

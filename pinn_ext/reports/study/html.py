@@ -74,7 +74,8 @@ def page(title: str, parts: Sequence[str]) -> str:
         f"<style>{STYLE}</style>"
     )
     body = "\n".join([f"<h1>{named}</h1>", *parts, f"<script>{SCRIPT}</script>"])
-    return f'<!DOCTYPE html>\n<html lang="en">\n<head>\n{head}\n</head>\n<body>\n{body}\n</body>\n</html>\n'
+    whole = f"<head>\n{head}\n</head>\n<body>\n{body}\n</body>"
+    return f'<!DOCTYPE html>\n<html lang="en">\n{whole}\n</html>\n'
 
 
 def heading(text: str, level: int, anchor: str | None = None) -> str:
@@ -112,9 +113,7 @@ def table(content: Table) -> str:
     )
     lines = []
     for row in content.rows:
-        cells = "".join(
-            f"<td{_number(cell.number)}>{html.escape(cell.text)}</td>" for cell in row
-        )
+        cells = "".join(f"<td{_number(cell.number)}>{html.escape(cell.text)}</td>" for cell in row)
         lines.append(f"<tr>{cells}</tr>")
     rows = "\n".join(lines)
     return (

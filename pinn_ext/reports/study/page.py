@@ -63,7 +63,9 @@ def _write_tables(
 
 def _everywhere(record: Record, cases: Sequence[CaseResults]) -> list[str]:
     """Return the strategies that were run in most cases: these are ranked."""
-    counts = {name: sum(case.entry(name) is not None for case in cases) for name in record.strategies}
+    counts = {
+        name: sum(case.entry(name) is not None for case in cases) for name in record.strategies
+    }
     most = max(counts.values(), default=0)
     return [name for name, count in counts.items() if count == most and count]
 
@@ -100,11 +102,12 @@ def _page(
         html.paragraph(sentences.overall(cases, record.contenders)),
         html.table(by_rank),
     ]
-    diagram = pictures.rank_diagram(
-        sentences.medians(cases, record.contenders), record.contenders
-    )
+    diagram = pictures.rank_diagram(sentences.medians(cases, record.contenders), record.contenders)
     if diagram:
-        caption = "Mean ranks of the contenders, the best on the left; a bar joins those that are not told apart."
+        caption = (
+            "Mean ranks of the contenders, the best on the left; a bar joins those that are not "
+            "told apart."
+        )
         parts.append(html.picture(diagram, caption))
     if tests := tables.of_tests(cases, record.contenders):
         parts += [html.heading("Paired tests of the contenders", 3), html.table(tests)]
@@ -131,8 +134,8 @@ def _section(
         html.table(tables.of_case(case)),
         html.picture(
             pictures.error_against_time(case, style),
-            f"{case.title}: {sentences.what(case)} against seconds of training, of each strategy's run of median "
-            "error; a grid of fixed weights begins when its points are over.",
+            f"{case.title}: {sentences.what(case)} against seconds of training, of each strategy's "
+            "run of median error; a grid of fixed weights begins when its points are over.",
         ),
     ]
     shown = [name for name in style if case.entry(name)]

@@ -126,9 +126,7 @@ def _titles(cases: Sequence[Case]) -> dict[Case, str]:
     several = [len({case[i] for case in cases}) > 1 for i in range(3)]
     words = ("{}", "{} conditions", "{}")
     return {
-        case: ", ".join(
-            words[i].format(case[i]) for i in range(3) if i == 0 or several[i]
-        )
+        case: ", ".join(words[i].format(case[i]) for i in range(3) if i == 0 or several[i])
         for case in dict.fromkeys(cases)
     }
 

@@ -162,7 +162,11 @@ def with_pilots(row: Row, pilots: Sequence[Row]) -> Row:
         **row,
         "seconds": _short(row["seconds"] + before),
         "seconds_weighting": _short(row["seconds_weighting"] + weighting),
-        "curve": {**row["curve"], "seconds": seconds, "at": [steps + n for n in row["curve"]["at"]]},
+        "curve": {
+            **row["curve"],
+            "seconds": seconds,
+            "at": [steps + n for n in row["curve"]["at"]],
+        },
         "chosen_from": {own["name"]: own.get("held_out") for own in pilots},
     }
 

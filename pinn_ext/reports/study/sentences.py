@@ -64,7 +64,8 @@ def what(case: CaseResults) -> str:
 
 def _best(case: CaseResults, best: Entry) -> str:
     seeds = count(len(best.rows), "seed")
-    text = f"The smallest median ({what(case)}) is that of {best.strategy}: {numbers(best, case.key)}, over {seeds}."
+    own = numbers(best, case.key)
+    text = f"The smallest median ({what(case)}) is that of {best.strategy}: {own}, over {seeds}."
     trivial = [
         max(v for v in row["trivial"].values())
         for row in best.rows.values()
@@ -147,7 +148,9 @@ def _tests(case: CaseResults, contenders: Sequence[str]) -> list[str]:
             f"(smallest p {smallest_p(pairs):.2g})."
         ]
     found = compare(errors, [(first, other) for other in others])
-    return [f"{first} over {count(pairs, 'paired seed')}: " + "; ".join(map(_compared, found)) + "."]
+    return [
+        f"{first} over {count(pairs, 'paired seed')}: " + "; ".join(map(_compared, found)) + "."
+    ]
 
 
 def _compared(one: Comparison) -> str:

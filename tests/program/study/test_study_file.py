@@ -131,8 +131,14 @@ EMA = {"soft.epochs.ema.0", "soft.epochs.ema.1"}
         ({"systems": ["no_such"]}, "no_such"),
         ({"phases": {"bad": ["training.epochs=1,2"]}}, "training.epochs"),
         ({"conditions": ["hard"], "strategies": ["capu"]}, "`problem.conditions` must be soft"),
-        ({"tuned": {"grid": {"rk4": [1, 2]}, "part": 0.1}}, "`training.epochs` must be at least 20"),
-        ({"tuned": {"grid": {"conditions": [1, 2]}}, "conditions": ["hard"]}, "at least two points"),
+        (
+            {"tuned": {"grid": {"rk4": [1, 2]}, "part": 0.1}},
+            "`training.epochs` must be at least 20",
+        ),
+        (
+            {"tuned": {"grid": {"conditions": [1, 2]}}, "conditions": ["hard"]},
+            "at least two points",
+        ),
     ],
     ids=str,
 )

@@ -111,21 +111,20 @@ def test_at_a_signal_the_jobs_at_work_end_and_no_other_begins(crew, tmp_path):
 
 
 def test_a_study_has_its_folder_alone(tmp_path):
+    again = study_folder.locked(tmp_path / "new", patience=0.2)
     with study_folder.locked(tmp_path / "new"), pytest.raises(RunError, match="Another process"):
-        with study_folder.locked(tmp_path / "new", patience=0.2):
-            pass
+        again.__enter__()
     with study_folder.locked(tmp_path / "new"):
         assert (tmp_path / "new").is_dir()
 
 
 def test_folders_that_cannot_be_used(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(RunError, match="cannot be made, as .* is a file"):
+    with pytest.raises(RunError, match=r"cannot be made, as .* is a file"):
         study_folder.check_place(tmp_path / "file" / "deep")
     study_folder.check_place(tmp_path / "a" / "b")
     with pytest.raises(RunError, match="cannot be written"):
-        with study_folder.locked(tmp_path / "file" / "deep"):
-            pass
+        study_folder.locked(tmp_path / "file" / "deep").__enter__()
     if os.geteuid():
         tmp_path.chmod(0o500)
         with pytest.raises(RunError, match="cannot be written"):

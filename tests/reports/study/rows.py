@@ -19,7 +19,12 @@ def row(own, worst, held_out=1.0, seconds=2.0, status="ok"):
     head = {key: getattr(own, key) for key in keys} | {"overrides": [], "pinn_ext": "0.1.0"}
     if status != "ok":
         return {**head, "status": status, "message": "It has failed.", "wall": 1.0}
-    curve = {"at": [1, 2], "seconds": [1.0, 2.0], "worst": [0.5, worst], "held_out": [2.0, held_out]}
+    curve = {
+        "at": [1, 2],
+        "seconds": [1.0, 2.0],
+        "worst": [0.5, worst],
+        "held_out": [2.0, held_out],
+    }
     return {
         **head,
         "status": "ok",
@@ -36,7 +41,7 @@ def row(own, worst, held_out=1.0, seconds=2.0, status="ok"):
         "seconds_weighting": 0.01 * seconds,
         "lengths": {"epochs": 2},
         "choice": None,
-        "curve": {**curve, "weights": dict.fromkeys(TERMS, [1.0, 2.0])},
+        "curve": {**curve, "weights": {t: [1.0, 2.0] for t in TERMS}},
     }
 
 

@@ -167,7 +167,7 @@ def test_a_study_goes_on_with_its_own_jobs_alone(tmp_path):
     content = json.loads((tmp_path / records.STUDY_FILE).read_text())
     content["jobs"][1]["overrides"] = ["training.epochs=9"]
     (tmp_path / records.STUDY_FILE).write_text(json.dumps(content))
-    with pytest.raises(RunError, match="its job a.soft.epochs.fixed.1 has other overrides"):
+    with pytest.raises(RunError, match=r"its job a.soft.epochs.fixed.1 has other overrides"):
         records.check_goes_on(record, records.read_record(tmp_path), tmp_path)
     content["version"] = "0.0.9"
     (tmp_path / records.STUDY_FILE).write_text(json.dumps(content))
