@@ -101,21 +101,16 @@ def launch(study: Path, options: Sequence[str], batch: Sequence[Sequence[str]]) 
         options: overrides that choose the launcher and its settings.
         batch: overrides of each job.
     """
-    import hydra
-    from hydra.core.global_hydra import GlobalHydra
     from hydra.core.plugins import Plugins
     from hydra.types import HydraContext
 
     callbacks, cfg = _sweep_config(study, options)
-    with hydra.initialize_config_dir(str(config_dir()), version_base="1.3", job_name="pinn-ext"):
-        loaded: Any = GlobalHydra.instance().hydra
-        loaded.config_loader = config_loader()
-        launcher = Plugins.instance().instantiate_launcher(
-            config=cfg,
-            hydra_context=HydraContext(config_loader=loaded.config_loader, callbacks=callbacks),
-            task_function=task,
-        )
-        launcher.launch([list(job) for job in batch], initial_job_idx=0)
+    launcher = Plugins.instance().instantiate_launcher(
+        config=cfg,
+        hydra_context=HydraContext(config_loader=config_loader(), callbacks=callbacks),
+        task_function=task,
+    )
+    launcher.launch([list(job) for job in batch], initial_job_idx=0)
 
 
 def check_launcher(options: Sequence[str]) -> None:
