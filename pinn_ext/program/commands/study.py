@@ -108,4 +108,6 @@ def _carry_out(record: Record, settings: Settings) -> int:
     if interrupts.signal:
         say(f"Interrupted after {len(done)} of {len(record.jobs)} jobs: the same command goes on.")
         return interrupts.exit_status
+    if len(done) < len(record.jobs):
+        say(f"{len(record.jobs) - len(done)} jobs have no row: the same command goes on.")
     return 0 if over and all(rows[job.name]["status"] == "ok" for job in done) else 1

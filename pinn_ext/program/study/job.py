@@ -16,7 +16,7 @@ from pinn_ext.program.interrupts import Interrupts
 from pinn_ext.program.run_info import Info
 from pinn_ext.program.sweep import attempt
 from pinn_ext.reports import report
-from pinn_ext.reports.compare.job_reports import read_job
+from pinn_ext.reports.compare.job_reports import is_running, read_job
 from pinn_ext.reports.study import rows
 from pinn_ext.reports.study.records import Job, Row, append_row
 from pinn_ext.schema import Config
@@ -39,7 +39,7 @@ def run_job(
 
     Returns:
         The row; None where a signal has ended the job before its end, which then goes on another
-        time.
+        time, or another process is running it.
 
     Raises:
         RunError: if the row cannot be written.
@@ -58,6 +58,8 @@ def run_job(
             content = attempt(cfg, folder, info, interrupts, always=True)
         if content["status"] == "interrupted":
             return None
+        if content["status"] == "failed" and is_running(folder):
+            return None  # by a cluster's job that a former command has left: it writes the row
         row = rows.of_run(job, overrides, content, folder, time.monotonic() - start)
     row = rows.with_pilots(row, pilots)
     append_row(study, row)

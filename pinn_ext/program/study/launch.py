@@ -7,6 +7,7 @@ itself, and a thread here tells of rows as they come.
 from __future__ import annotations
 
 import json
+import os
 import signal
 import threading
 from collections.abc import Callable, Sequence
@@ -75,6 +76,9 @@ class Launched:
         def watch() -> None:
             while not over.wait(_LOOK):
                 tell()
+                if interrupts.signal is not None:  # launchers wait for jobs, whatever comes
+                    os.kill(os.getpid(), signal.SIGINT)
+                    return
 
         watching = threading.Thread(target=watch, daemon=True)
         watching.start()
