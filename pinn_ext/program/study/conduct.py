@@ -116,6 +116,8 @@ def _tasks(folder: Path, stage: Sequence[Job], board: _Board) -> list[Task]:
     """Return the tasks of a stage; a job for which nothing can be chosen has a row at once."""
     tasks = []
     for job in stage:
+        if not board.rows.keys() >= set(job.chosen_from):  # a launcher has lost one of them
+            continue
         overrides, pilots = overrides_of(job, board.rows)
         if overrides is None:
             row = rows.failed(job, job.overrides, "All points of its grid of weights have failed.")

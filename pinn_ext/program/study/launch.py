@@ -65,7 +65,8 @@ class Launched:
             own = {"job": asdict(task.job), "pilots": list(task.pilots)}
             replace_file(folder / f"{task.job.name}.json", json.dumps(own))
             batch.append([*task.overrides, f"hydra.sweep.subdir={task.job.name}"])
-        wanted, told, over = {task.job.name for task in tasks}, set(), threading.Event()
+        wanted, over = {task.job.name for task in tasks}, threading.Event()
+        told: set[str] = set()
 
         def tell() -> None:
             rows = read_rows(self._study)

@@ -78,7 +78,12 @@ def _jobs(
     )
     where = ".".join((*case, strategy))
     cfg = checked(where, settings)
-    place = {"system": system, "conditions": conditions, "phase": phase, "strategy": strategy}
+    place: dict[str, Any] = {
+        "system": system,
+        "conditions": conditions,
+        "phase": phase,
+        "strategy": strategy,
+    }
     if tuned is None:
         runs = [
             Job(f"{where}.{seed}", **place, seed=seed, overrides=_with_seed(settings, seed))

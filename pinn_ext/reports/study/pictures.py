@@ -159,9 +159,9 @@ def rank_diagram(table: Sequence[Sequence[float]], names: Sequence[str]) -> byte
     room = 0.35 * (k - 1) + 0.2
     axis.set(xlim=(1 - room, k + room), ylim=(lowest - 0.25, 0.5))
     axis.hlines(0, 1, k, color="black", linewidth=1)
-    for rank in range(1, k + 1):
-        axis.vlines(rank, 0, 0.08, color="black", linewidth=1)
-        axis.text(rank, 0.13, str(rank), ha="center", va="bottom", fontsize="small")
+    for tick in range(1, k + 1):
+        axis.vlines(tick, 0, 0.08, color="black", linewidth=1)
+        axis.text(tick, 0.13, str(tick), ha="center", va="bottom", fontsize="small")
     for number, (first, last) in enumerate(groups):
         ends = ranked[first][0] - 0.03, ranked[last][0] + 0.03
         axis.hlines(-0.22 * (number + 1), *ends, color="0.35", linewidth=4)
@@ -169,7 +169,7 @@ def rank_diagram(table: Sequence[Sequence[float]], names: Sequence[str]) -> byte
     for place, (rank, name) in enumerate(ranked):
         on_left = place < half
         y = start - 0.34 * (place if on_left else k - 1 - place)
-        end = 1 - aside if on_left else k + aside
+        end = 1.0 - aside if on_left else k + aside
         axis.plot([rank, rank, end], [0, y, y], color="0.6", linewidth=0.8)
         side, step = ("right", -0.03) if on_left else ("left", 0.03)
         label = f"{name}  {rank:.2f}"

@@ -79,7 +79,7 @@ def _best(case: CaseResults, best: Entry) -> str:
 def numbers(entry: Entry, key: str) -> str:
     """Return median and range of an entry in words."""
     own = entry.of(key)
-    if own.count == 1:
+    if own.runs == 1:
         return short(own.median)
     return f"{short(own.median)} ({short(own.smallest)} to {short(own.largest)})"
 

@@ -19,13 +19,13 @@ class Summary(NamedTuple):
         median: of all, those that have failed counted as infinite.
         smallest: of all.
         largest: of all, infinite where one has failed.
-        count: how many there are.
+        runs: how many there are.
     """
 
     median: float
     smallest: float
     largest: float
-    count: int
+    runs: int
 
 
 def summary(values: Sequence[float | None]) -> Summary:
@@ -38,7 +38,7 @@ def summary(values: Sequence[float | None]) -> Summary:
         The summary; all infinite without values.
 
     >>> summary([3.0, 1.0, None])
-    Summary(median=3.0, smallest=1.0, largest=inf, count=3)
+    Summary(median=3.0, smallest=1.0, largest=inf, runs=3)
     """
     numbers = [finite_or_inf(value) for value in values]
     if not numbers:

@@ -62,7 +62,7 @@ def _entry(case: CaseResults, entry: Entry) -> list[Cell]:
     own, held_out = entry.of(case.key), entry.of("held_out")
     seconds, part = entry.seconds, _weighting(entry)
     done = len(entry.rows) - entry.failures
-    wide = f"{short(own.smallest)} … {short(own.largest)}" if own.count > 1 else "-"
+    wide = f"{short(own.smallest)} … {short(own.largest)}" if own.runs > 1 else "-"
     return [
         Cell(entry.strategy),
         Cell(short(own.median), own.median),
