@@ -102,10 +102,11 @@ def _against(case: CaseResults, name: str, choice: Choice) -> str:
     own = [entry.error(seed, case.key) for seed in seeds]
     other = [choice.entry.error(seed, case.key) for seed in seeds]
     mine, its = statistics.median(own), statistics.median(other)
+    same = "seed" if len(choice.chosen_on) == 1 else "seeds"
     how = (
         f"{rival}, the best adaptive strategy on {count(len(choice.chosen_on), 'other seed')}"
         if choice.on_others
-        else f"{rival}, the best adaptive strategy on these very seeds, which flatters it"
+        else f"{rival}, the best adaptive strategy on the same {same}, which flatters it"
     )
     over = f"over {count(len(seeds), 'seed')}"
     if math.isinf(mine):

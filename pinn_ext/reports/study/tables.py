@@ -115,8 +115,8 @@ def of_ranks(cases: Sequence[CaseResults], strategies: Sequence[str]) -> Table:
     head = ["strategy", "mean rank", "to the best", "at worst", *(case.title for case in shared)]
     note = (
         f"Ranks by the median over the seeds, over {count(len(shared), 'case')} in which all of "
-        "these were run. to the best: geometric mean of a median over the smallest of its case, "
-        "which chance makes smaller the more strategies there are; at worst: the largest of these."
+        "these were run. to the best: geometric mean of a median over the smallest of its case; by "
+        "chance that one is the smaller, the more strategies there are. at worst: the largest."
     )
     return Table(head, rows, note)
 
