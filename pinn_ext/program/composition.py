@@ -89,6 +89,28 @@ def compose(
     return cast(schema.Config, cfg), hydra_part
 
 
+def read_yaml(path: Path) -> Any:
+    """Return what a YAML file holds, as plain values; `${…}` in it is text.
+
+    Args:
+        path: of the file.
+
+    Returns:
+        Mappings, lists, numbers and strings.
+
+    Raises:
+        Refused: if it cannot be read, or is no YAML; one sentence.
+    """
+    from omegaconf import OmegaConf
+
+    try:
+        return OmegaConf.to_container(OmegaConf.create(path.read_text("utf-8")), resolve=False)
+    except OSError as error:
+        raise Refused(f"{shortened(path)} cannot be read ({error.strerror}).") from None
+    except Exception as error:  # of yaml or OmegaConf
+        raise Refused(f"{shortened(path)} is no YAML ({one_line(error)}).") from None
+
+
 def _search_folder(search: str) -> Path:
     if not exists(Path(search)) or not Path(search).is_dir():
         raise Refused(f"`--config-dir` must be a folder, got {shortened(Path(search))!r}.")

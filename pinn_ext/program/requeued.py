@@ -52,6 +52,23 @@ def own_checkpoint(folder: Path, cfg: Config, info: Info) -> Path | None:
     """
     if info.job_id is None or not may_be_again():
         return None
+    return checkpoint_left(folder, cfg, info)
+
+
+def checkpoint_left(folder: Path, cfg: Config, info: Info) -> Path | None:
+    """Return the checkpoint that a job of this name has left in a folder, whoever runs it again.
+
+    Args:
+        folder: of the job.
+        cfg: its configuration.
+        info: with the job's name.
+
+    Returns:
+        As `own_checkpoint`.
+
+    Raises:
+        RunError: if the checkpoint is damaged.
+    """
     file = folder / checkpoints.FILE_NAME
     if not os.path.lexists(file):
         _remove_beginning(folder, cfg)

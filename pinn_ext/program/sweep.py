@@ -170,7 +170,7 @@ def job(cfg: Config) -> None:
     info = Info(list(own.overrides.task), choices, own.job.num, job_id)
     torch.set_num_threads(1)  # jobs share the cores; threads that wait for each other are slow
     with ended_with_parent(), Interrupts().caught() as interrupts:
-        content = _attempt(cfg, Path(own.runtime.output_dir), info, interrupts)
+        content = attempt(cfg, Path(own.runtime.output_dir), info, interrupts)
     if content["status"] == "failed":
         print(f"pinn-ext: job {info.job} failed: {content['message']}", file=sys.stderr)
     if interrupts.signal == signal.SIGINT:
@@ -180,15 +180,32 @@ def job(cfg: Config) -> None:
     _END.raise_again()
 
 
-def _attempt(cfg: Config, folder: Path, info: Info, interrupts: Interrupts) -> dict[str, Any]:
-    """Return the report of a job, also of one that raised."""
+def attempt(
+    cfg: Config, folder: Path, info: Info, interrupts: Interrupts, always: bool = False
+) -> dict[str, Any]:
+    """Run a job, or go on with it; return its report, also of one that raised.
+
+    Args:
+        cfg: the job's configuration.
+        folder: of the job, which exists.
+        info: how it was started, with the job's name where it may be run again.
+        interrupts: signals that were caught.
+        always: whether it goes on from its own checkpoint wherever there is one, and not only
+            where its cluster may have queued it again.
+
+    Returns:
+        The report, as written to `report.json` where that can be written.
+    """
     from pinn_ext.program import requeued, run
     from pinn_ext.reports import report
 
     try:
-        source = requeued.own_checkpoint(folder, cfg, info)
+        find = requeued.checkpoint_left if always else requeued.own_checkpoint
+        source = find(folder, cfg, info)
         if source is not None:
-            say(f"Job {info.job} was queued again: it goes on from its checkpoint.")
+            again = "is run again" if always else "was queued again"
+            name = info.job_id if info.job is None else info.job
+            say(f"Job {name} {again}: it goes on from its checkpoint.")
         return run.run(cfg, folder, info=info, source=source, interrupts=interrupts)
     except Exception as error:
         if not isinstance(error, (ValueError, RunError)):

@@ -14,7 +14,7 @@ def test_the_next_job_does_not_start(run, monkeypatch):
     """The first job ends with a signal whose exception somebody else swallows."""
     from pinn_ext.program import sweep
 
-    attempt, made = sweep._attempt, []
+    attempt, made = sweep.attempt, []
 
     def attempt_and_swallow(cfg, folder, info, interrupts):
         content = attempt(cfg, folder, info, interrupts)
@@ -25,7 +25,7 @@ def test_the_next_job_does_not_start(run, monkeypatch):
         signal.signal(signal.SIGTERM, between)
         return content
 
-    monkeypatch.setattr(sweep, "_attempt", attempt_and_swallow)
+    monkeypatch.setattr(sweep, "attempt", attempt_and_swallow)
     done = run("-m", *SMALL, "training.epochs=1", "seed=0,1")
     assert done.status == 143 and made == [0]
     assert "lost" in done.out

@@ -31,7 +31,7 @@ def attempt(tmp_path, monkeypatch):
             patch.setattr(Phase, "on_epoch_end", counting)
             info = Info([*overrides], {}, number, job_id)
             try:
-                return sweep._attempt(cfg, folder, info, Interrupts())
+                return sweep.attempt(cfg, folder, info, Interrupts())
             except Stop:
                 return None
 

@@ -22,6 +22,7 @@ NAMES = (
     "new",
     "predict",
     "rollout",
+    "study",
 )
 """Every command, in the order of the alphabet."""
 

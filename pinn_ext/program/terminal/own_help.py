@@ -21,6 +21,7 @@ _COMMANDS = {
     "predict RUN --out FILE": "u and v of a trained network at any points and times",
     "rollout RUN steps=N": "errors over time of a network that steps",
     "animate RUN": "u and v over time as a moving picture",
+    "study FILE": "systems x strategies x seeds, gone on with where it stopped; a page of tables",
     "compare FOLDER": "the comparison of a sweep, or of runs in a folder, again",
     "compare-reference RUN FILE": "errors of a trained network against fields from a file",
 }

@@ -1,0 +1,74 @@
+"""Studies small enough to be run many times."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from pinn_ext.program.interrupts import Interrupts
+from pinn_ext.program.study import conduct
+from pinn_ext.program.study.job import run_job
+from tests.program.conftest import SMALL, Stop
+
+COMMON = [*SMALL[1:-1], "training.epochs=4"]
+
+
+class Here:
+    """Runs the jobs of a study in this process, in the place of workers."""
+
+    def __init__(self, study):
+        self.study = study
+
+    def run(self, tasks, interrupts, done):
+        for task in tasks:
+            if interrupts.signal is None:
+                row = run_job(self.study, task.job, task.overrides, task.pilots, interrupts)
+                if row is not None:
+                    done(row)
+
+    def close(self):
+        pass
+
+
+@pytest.fixture
+def in_process(monkeypatch):
+    monkeypatch.setattr(conduct, "_runner", lambda settings, lock: Here(settings.folder))
+
+
+@pytest.fixture
+def stopping(monkeypatch):
+    """End training like a kill at its n-th step: `with stopping(n):`."""
+    import contextlib
+
+    from pinn_ext.dde.phases import Phase
+
+    @contextlib.contextmanager
+    def call(step):
+        count, original = [0], Phase.on_epoch_end
+
+        def counting(self):
+            count[0] += 1
+            if count[0] == step:
+                raise Stop
+            original(self)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Phase, "on_epoch_end", counting)
+            with pytest.raises(Stop):
+                yield SimpleNamespace(steps=count)
+
+    return call
+
+
+@pytest.fixture
+def interrupts():
+    return Interrupts()
+
+
+def without_times(rows):
+    """Return rows without what differs from run to run: seconds."""
+    found = {}
+    for name, row in rows.items():
+        kept = {k: v for k, v in row.items() if k not in ("wall", "seconds", "seconds_weighting")}
+        curve = {k: v for k, v in row.get("curve", {}).items() if k != "seconds"}
+        found[name] = {**kept, "curve": curve}
+    return found

@@ -1,0 +1,97 @@
+"""A study on a real SLURM of one node: jobs that fail, are killed, or are queued again."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from pinn_ext.reports.study.records import read_rows
+from tests.program.study import slurm
+from tests.program.study.conftest import COMMON, without_times
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(slurm.why_not()), reason=slurm.why_not())]
+ROOT = Path(__file__).resolve().parents[3]
+STUDY = """
+folder: results
+common: {common}
+systems: [coupled_burgers]
+strategies: {strategies}
+seeds: 1
+launcher: submitit_slurm
+launcher_options: [hydra.launcher.partition=main, hydra.launcher.mem_gb=1]
+"""
+LONG = [*COMMON[:-1], "training.epochs=400"]
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    with slurm.running(tmp_path_factory.mktemp("slurm") / "daemons") as configuration:
+        yield {"SLURM_CONF": str(configuration)}
+
+
+@pytest.fixture
+def start(start_script, tmp_path, cluster):
+    """Start a study: `start(common, strategies)`."""
+
+    def call(common, strategies, *arguments):
+        path = tmp_path / "mine.yaml"
+        path.write_text(STUDY.format(common=common, strategies=json.dumps(strategies)))
+        call = ("study", path, *arguments)
+        return start_script(ROOT / "main.py", *call, folder=tmp_path, fresh=True, **cluster)
+
+    return call
+
+
+def slurm_says(cluster, *call):
+    done = subprocess.run(call, env={**os.environ, **cluster}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+def wait_for_rows(folder, count, script):
+    """Wait until a run has logged so many epochs."""
+    path = folder / "history.csv"
+    end = time.monotonic() + 300
+    while not path.exists() or path.read_bytes().count(b"\n") <= count:
+        assert script.poll() is None and time.monotonic() < end, script.text("err")
+        time.sleep(0.05)
+
+
+def test_a_failing_job_is_a_row_and_the_other_goes_on(start, tmp_path):
+    (tmp_path / "broken.csv").write_text("nonsense")
+    bad = ["training=default", f"problem.reference={tmp_path / 'broken.csv'}"]
+    script = start(COMMON, {"fixed": None, "bad": bad})
+    assert script.wait(400) == 1, script.text("err")
+    rows = read_rows(tmp_path / "results")
+    assert sorted(row["status"] for row in rows.values()) == ["failed", "ok"]
+    assert "Runs without a result: bad (1 of 1)." in script.text("out")
+
+
+def test_queued_again_and_killed_it_goes_on_exactly(start, tmp_path, cluster):
+    whole = start(LONG, {"fixed": None}, "--folder", "whole")
+    assert whole.wait(400) == 0, whole.text("err")
+    (name,) = read_rows(tmp_path / "whole")
+    folder = tmp_path / "results" / "jobs" / name
+    script = start(LONG, {"fixed": None})
+    wait_for_rows(folder, 20, script)
+    (number,) = slurm_says(cluster, "squeue", "-h", "-o", "%A")
+    slurm_says(cluster, "scontrol", "requeue", number)
+    wait_for_rows(folder, 120, script)
+    # Without accounts SLURM cannot tell submitit of a job that was killed: the study is ended too.
+    slurm_says(cluster, "scancel", "--signal=KILL", "--full", number)
+    while slurm_says(cluster, "squeue", "-h", "-o", "%A"):
+        time.sleep(0.5)
+    assert script.poll() is None
+    os.kill(script.pid, signal.SIGKILL)
+    script.wait()
+    assert read_rows(tmp_path / "results") == {}
+    again = start(LONG, {"fixed": None})
+    assert again.wait(400) == 0, again.text("err")
+    text = "".join(path.read_text() for path in (tmp_path / "results/jobs").rglob("*_log.out"))
+    assert text.count("is run again: it goes on from its checkpoint.") == 2
+    before, after = (read_rows(tmp_path / name) for name in ("whole", "results"))
+    assert without_times(after) == without_times(before)
