@@ -21,7 +21,7 @@ _COMMANDS = {
     "predict RUN --out FILE": "u and v of a trained network at any points and times",
     "rollout RUN steps=N": "errors over time of a network that steps",
     "animate RUN": "u and v over time as a moving picture",
-    "study FILE": "systems x strategies x seeds, gone on with where it stopped; a page of tables",
+    "study FILE": "systems x strategies x seeds, or what is left of them, and its page",
     "compare FOLDER": "the comparison of a sweep, or of runs in a folder, again",
     "compare-reference RUN FILE": "errors of a trained network against fields from a file",
 }
@@ -59,6 +59,9 @@ _OPTIONS = {
     "--info, --hydra-help": "of Hydra, which composes the configuration",
     "-sc install=bash": 'with eval "$(…)": the shell completes keys (zsh, fish too)',
 }
+
+_NO_GROUPS = ("hydra", "study")
+"""Folders of configurations that no GROUP=NAME chooses from: launchers, and files of studies."""
 
 
 def version_line() -> str:
@@ -111,7 +114,8 @@ def _groups(configs: Path) -> str:
         "training": [f"adaptive_{name}" for name in STRATEGIES.names()],
     }
     lines = ["Configuration groups (GROUP=NAME)"]
-    for folder in sorted(path for path in configs.iterdir() if path.is_dir()):
+    folders = sorted(path for path in configs.iterdir() if path.is_dir())
+    for folder in (path for path in folders if path.name not in _NO_GROUPS):
         own = [file.stem for file in folder.glob("*.yaml")]
         names = ", ".join(sorted({*own, *outside.get(folder.name, ())}))
         if own:
