@@ -139,6 +139,8 @@ def recipes() -> str:
     """Return the table of the files in `configs/`."""
     rows = []
     for path in sorted((ROOT / "configs").glob("*/*.yaml")):
+        if path.parent.name == "study":  # files of `pinn-ext study`, no recipes
+            continue
         lines = itertools.takewhile(
             lambda line: line[0] == "#", path.read_text("utf-8").splitlines()
         )

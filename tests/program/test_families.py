@@ -54,7 +54,8 @@ def test_without_a_network_it_is_the_coordinate_network(run):
 
 
 QUICK = ("rba",)  # whose weights belong to nodes, whatever the time
-NAMES = [name for name in strategies.names() if name not in ("auto", *QUICK)]
+NEEDS_CONDITIONS = ("capu",)  # which a family has none of
+NAMES = [name for name in strategies.names() if name not in ("auto", *QUICK, *NEEDS_CONDITIONS)]
 SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in NAMES]
 
 

@@ -1,6 +1,7 @@
 """`pinn-ext compare-reference`: the errors printed are numpy's own."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,16 @@ def reference(run, trained):
     return x, u, v, own
 
 
+CLOSE = 2e-6
+"""The network computes in float32, whose last digit depends on how many points it is asked for."""
+
+
+def said(error, text):
+    """Return whether a text has a number that is an error, but for what `CLOSE` allows."""
+    numbers = re.findall(r"\d\.\d{6}e[-+]\d\d", text)
+    return any(float(number) == pytest.approx(error, rel=CLOSE) for number in numbers)
+
+
 def test_the_errors_printed_are_those_of_numpy(run, trained, reference):
     _, u, v, own = reference
     done = run("compare-reference", trained.folder, "ref.npz", "--out", "a.json")
@@ -40,13 +51,16 @@ def test_the_errors_printed_are_those_of_numpy(run, trained, reference):
     lines = done.out.splitlines()
     head = next(number for number, line in enumerate(lines) if line.startswith("relative L2"))
     assert lines[head].split()[-3:] == ["u", "v", "joint"]
-    assert lines[head + 1].split() == ["all", "samples", *(f"{e:.6e}" for e in by_hand.values())]
+    first, second, *numbers = lines[head + 1].split()
+    assert (first, second) == ("all", "samples")
+    assert [float(number) for number in numbers] == pytest.approx([*by_hand.values()], rel=CLOSE)
     assert len(lines[head + 2 : -1]) == 5 and lines[head + 3].startswith("t = 0.25 ")
-    assert lines[head + 3].split()[3] == f"{relative(own[1, :, 0], u[1]):.6e}"
+    error = float(lines[head + 3].split()[3])
+    assert error == pytest.approx(relative(own[1, :, 0], u[1]), rel=CLOSE)
     saved = json.loads(Path("a.json").read_text())
-    assert saved["relative_l2"] == pytest.approx(by_hand, rel=1e-12)
+    assert saved["relative_l2"] == pytest.approx(by_hand, rel=CLOSE)
     assert saved["samples"] == 55 and len(saved["times"]) == 5 and saved["left_out"] == []
-    assert saved["times"][4]["v"] == pytest.approx(relative(own[4, :, 1], v[4]), rel=1e-12)
+    assert saved["times"][4]["v"] == pytest.approx(relative(own[4, :, 1], v[4]), rel=CLOSE)
 
 
 def test_what_lies_outside_is_left_out_and_said(run, trained, reference):
@@ -57,7 +71,7 @@ def test_what_lies_outside_is_left_out_and_said(run, trained, reference):
     assert done.status == 0, done.err
     assert "12 samples of 60 at times outside of [0, 1] left out." in done.out
     assert "4 samples of 60 outside of the domain left out." in done.out
-    assert f"{relative(own[:4, :, 0], u[:4]):.6e}" in done.out
+    assert said(relative(own[:4, :, 0], u[:4]), done.out)
 
 
 def wide(values):
@@ -72,7 +86,7 @@ def test_columns_time_and_the_best_network(run, trained, reference):
     done = run("compare-reference", trained.folder, "odd.npz", *options)
     assert done.status == 0, done.err
     own = pinn_ext.load(trained.folder, best=True).fields(x, 0.5).astype(np.float64)
-    assert f"{relative(own[:, 0], u[2]):.6e}" in done.out and "best.pt" in done.out
+    assert said(relative(own[:, 0], u[2]), done.out) and "best.pt" in done.out
     assert "t = " not in done.out
 
 
@@ -94,7 +108,7 @@ def test_single_samples(run, tmp_path):
     np.savetxt("s.csv", table, delimiter=",", header="x,t,u,v", comments="")
     done = run("compare-reference", "run", "s.csv")
     own = pinn_ext.load("run").fields(table[:, :1], table[:, 1])
-    assert f"{relative(own, table[:, 2:]):.6e}" in done.out and "t = " not in done.out
+    assert said(relative(own, table[:, 2:]), done.out) and "t = " not in done.out
     assert "the data are single samples" in done.out
 
 
