@@ -24,7 +24,8 @@ def test_closed_forms_are_reached(name):
 
 @pytest.mark.slow
 def test_the_breather_comes_back_after_its_focus():
-    assert error(Breather(), 1024, 2.5e-5, np.pi / 2) < 1e-9
+    # What a processor rounds grows through the focus: 2e-10 on one, 1.1e-8 on another.
+    assert error(Breather(), 1024, 2.5e-5, np.pi / 2) < 1e-7
 
 
 def test_quadrature_and_modes_agree_on_burgers():
