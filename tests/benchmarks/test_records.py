@@ -173,8 +173,8 @@ def test_rows_of_a_short_run(run_script, tmp_path, name):
     ours, trivial = content["rows"][:2]
     assert (ours["method"], trivial["method"]) == ("pinn_ext", "trivial")
     assert content["machine"]["threads"] == 1
-    # With more than 5000 parameters the first step takes longer than this whole run.
-    assert ours["points"] > ours["iterations"] >= (ours["parameters"] < 5000)
+    # With more than 3000 parameters, those of slabs, a run may be over before its first step.
+    assert ours["points"] > ours["iterations"] >= (ours["parameters"] < 3000)
     assert ours["parameters"] > 0
     assert ours["core_seconds"] > 0 and set(ours) == set(trivial)
 
