@@ -223,10 +223,11 @@ def callback_of(strategy):
 
 def callback_that_chooses(rank):
     model = share_gradients(model_of(rank))
-    adaptive = AdaptiveWeights("auto", period=2, verbose=0)
+    options = {"diagnosis": False, "budget_part": 0.3}
+    adaptive = AdaptiveWeights("auto", period=2, options=options, verbose=0)
     train(model, adaptive, 60)
     pilots = adaptive._pilots.race
-    scores = [row["score"] for row in pilots.rows]
+    scores = [row["score"] for row in pilots.rows if row["round"]]
     return [pilots.chosen, scores, numbers(model.net.parameters()), weights_of(adaptive)]
 
 
