@@ -68,13 +68,18 @@ def clean_torch():
     torch.set_default_dtype(dtype)
 
 
-@pytest.fixture(autouse=True)
-def last_bits(pytestconfig, monkeypatch):
-    """With `--last-bits`, train from slightly other weights: no test may hang on rounding."""
-    if pytestconfig.getoption("last_bits"):
-        from tests.last_bits import perturb_models
+@pytest.fixture(autouse=True, scope="session")
+def last_bits(pytestconfig):
+    """With `--last-bits`, train from slightly other weights: no test may hang on rounding.
 
-        perturb_models(monkeypatch)
+    Of the session, so that runs which several tests share begin no other way than theirs.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        if pytestconfig.getoption("last_bits"):
+            from tests.last_bits import perturb_models
+
+            perturb_models(patch)
+        yield
 
 
 @pytest.fixture

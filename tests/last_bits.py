@@ -5,6 +5,8 @@ import functools
 import deepxde as dde
 import torch
 
+_DONE = "pinn_ext_perturbed"
+
 
 def perturb(parameters, seed=1):
     """Move each number to one of its neighbours, or leave it: by chance, the same one each time.
@@ -22,12 +24,17 @@ def perturb(parameters, seed=1):
 
 
 def perturb_models(monkeypatch):
-    """Perturb the network of each DeepXDE model when it is built, before anything is trained."""
+    """Perturb each network when a DeepXDE model is first built on it, before anything is trained.
+
+    A copy of one that has been perturbed is left alone: it is to be equal to the other.
+    """
     original = dde.Model.__init__
 
     @functools.wraps(original)
     def build(self, data, net):
         original(self, data, net)
-        perturb(p for p in net.parameters() if p.requires_grad)
+        if not hasattr(net, _DONE):
+            perturb(p for p in net.parameters() if p.requires_grad)
+            setattr(net, _DONE, True)
 
     monkeypatch.setattr(dde.Model, "__init__", build)
