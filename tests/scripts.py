@@ -7,6 +7,7 @@ this project are loaded by each process anew.
 
 import io
 import multiprocessing
+import contextlib
 import os
 import runpy
 import subprocess
@@ -43,7 +44,8 @@ class Script:
         end = time.monotonic() + timeout
         while self.poll() is None:
             if time.monotonic() > end:
-                os.kill(self.pid, 9)
+                with contextlib.suppress(ProcessLookupError):  # gone, its status is on the way
+                    os.kill(self.pid, 9)
             time.sleep(0.005)
         return self.poll()
 
