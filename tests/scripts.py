@@ -5,9 +5,9 @@ scripts of the tests take. The fork server of the standard library loads them on
 this project are loaded by each process anew.
 """
 
+import contextlib
 import io
 import multiprocessing
-import contextlib
 import os
 import runpy
 import subprocess
