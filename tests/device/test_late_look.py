@@ -12,6 +12,8 @@ from tests.device import pretend
 
 BREAKS_AT = 7
 
+PILOTS = {"score_points": 20, "diagnosis": False, "budget_part": 0.3}
+
 
 class Recall(dde.callbacks.Callback):
     """Keeps the parameters before each step, and breaks one of the steps."""
@@ -127,7 +129,7 @@ def test_a_candidate_that_breaks_is_dropped_and_the_others_go_on(device):
         model = line_model(device, recall)
         field = ["fixed", "ema"]
         callback = pinn_ext.AdaptiveWeights(
-            "auto", period=5, verbose=0, options={"candidates": field, "score_points": 20}
+            "auto", period=5, verbose=0, options=PILOTS | {"candidates": field}
         )
         model.train(iterations=100, callbacks=[callback, recall], verbose=0)
         torch.set_default_device(None)
