@@ -132,14 +132,7 @@ class Meter:
         vectors = self.diagnose or bool(self._needs & {"gradient_vectors", DIRECTIONS})
         self.gradients = found = measure_gradients(losses, names, chosen, vectors=vectors)
         if self.diagnose:
-            norms, angles, weights = (
-                found.norms,
-                cosines(found),
-                list(manager.get_weights().values()),
-            )
-            own = [unit.weight_in(weights) for unit in manager.units]
-            self.diagnosis = {"names": names, "norms": norms, "cosines": angles}
-            self.diagnosis |= scores(norms, angles, own)
+            self.diagnosis = {"names": names, **compared(found, manager)}
 
     @property
     def scores(self) -> dict[str, float | None]:
@@ -154,6 +147,22 @@ class Meter:
         """Continue from what `state_dict` returned."""
         # On the CPU, wherever `torch.load(map_location=...)` has put it.
         self.generator.set_state(state["generator"].cpu())
+
+
+def compared(gradients: Gradients, manager: AdaptiveLossWeights) -> dict[str, Any]:
+    """Return lengths and angles of the gradients of raw terms, and what they say.
+
+    Args:
+        gradients: of the manager's units, with their vectors.
+        manager: of the weights in force.
+
+    Returns:
+        `norms` `[k]`, `cosines` `[k][k]`, and what `alignment.scores` makes of them.
+    """
+    norms, angles = gradients.norms, cosines(gradients)
+    weights = list(manager.get_weights().values())
+    own = [unit.weight_in(weights) for unit in manager.units]
+    return {"norms": norms, "cosines": angles, **scores(norms, angles, own)}
 
 
 def check_generator(name: str, state: Any) -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from pinn_ext.adaptive_weights import AdaptiveLossWeights
-from pinn_ext.measurements.alignment import scores
 from pinn_ext.measurements.gradient_verdict import SIZE
-from pinn_ext.measurements.gradients import cosines
+from pinn_ext.measurements.meter import compared
 from pinn_ext.strategies import Gradients
 
 
@@ -25,9 +24,7 @@ def why_needless(gradients: Gradients | None, manager: AdaptiveLossWeights | Non
     """
     if gradients is None or manager is None:
         return None
-    weights = list(manager.get_weights().values())
-    own = [unit.weight_in(weights) for unit in manager.units]
-    found = scores(gradients.norms, cosines(gradients), own)
+    found = compared(gradients, manager)
     ratio, conflict = found["size_ratio"], found["conflict"]
     if ratio is None or conflict is None or ratio >= SIZE:
         return None
