@@ -81,7 +81,7 @@ def checkpoint_left(folder: Path, cfg: Config, info: Info) -> Path | None:
 def _remove_beginning(folder: Path, cfg: Config) -> None:
     """Remove what a run of this configuration writes before its first checkpoint, if it is that."""
     left = {name for name in OWN_FILES if os.path.lexists(folder / name)}
-    config = report.config_files(folder, schema.as_dict(cfg), "")[folder / report.CONFIG_NAME]
+    config = report.config_content(schema.as_dict(cfg))
     history = folder / HISTORY_FILE
     with contextlib.suppress(OSError):
         if not left <= set(_BEGINNING) or (folder / report.CONFIG_NAME).read_bytes() != config:

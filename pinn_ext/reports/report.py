@@ -46,6 +46,15 @@ def versions(device: str) -> dict[str, Any]:
     }
 
 
+def config_content(config: Mapping[str, Any]) -> bytes:
+    """Return what the file of a resolved configuration holds.
+
+    Args:
+        config: plain dicts, lists, numbers and strings.
+    """
+    return schema.to_yaml(dict(config)).encode()
+
+
 def config_files(folder: Path, config: Mapping[str, Any], device: str) -> dict[Path, bytes]:
     """Return the files of the resolved configuration and the versions, and what they hold.
 
@@ -55,7 +64,7 @@ def config_files(folder: Path, config: Mapping[str, Any], device: str) -> dict[P
         device: that the run is trained on, in words.
     """
     return {
-        folder / CONFIG_NAME: schema.to_yaml(dict(config)).encode(),
+        folder / CONFIG_NAME: config_content(config),
         folder / VERSIONS: _json(versions(device)).encode(),
     }
 

@@ -72,7 +72,7 @@ def _over(folder: Path, cfg: Config) -> dict[str, Any] | None:
     if not (folder / report.FILE_NAME).is_file():
         return None
     content, _ = read_job(folder)
-    own = report.config_files(folder, schema.as_dict(cfg), "")[folder / report.CONFIG_NAME]
+    own = report.config_content(schema.as_dict(cfg))
     with contextlib.suppress(OSError):
         if content["status"] == "failed" or (
             content["status"] == "ok" and (folder / report.CONFIG_NAME).read_bytes() == own
