@@ -60,8 +60,10 @@ def ranks(values: Sequence[float]) -> list[float]:
     >>> ranks([0.2, 0.1, 0.2])
     [2.5, 1.0, 2.5]
     """
-    order = sorted(values)
-    return [order.index(v) + (order.count(v) + 1) / 2 for v in values]
+    from scipy.stats import rankdata
+
+    found: list[float] = rankdata(values).tolist()
+    return found
 
 
 def mean_ranks(table: Sequence[Sequence[float]]) -> list[float]:
