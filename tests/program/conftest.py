@@ -1,5 +1,6 @@
 """The program on a problem small enough to be run many times."""
 
+import contextlib
 import csv
 import json
 from pathlib import Path
@@ -64,23 +65,36 @@ class Stop(BaseException):
 
 
 @pytest.fixture
-def run_killed(run, monkeypatch):
-    """Run the program and end it at the n-th training step: `run_killed(step, *arguments)`."""
+def stopping(monkeypatch):
+    """End training like a kill at its n-th step: `with stopping(n):`."""
     from pinn_ext.dde.phases import Phase
 
-    def call(step, *arguments):
-        count, original = [0], Phase.on_epoch_end
+    @contextlib.contextmanager
+    def call(step):
+        count, original = 0, Phase.on_epoch_end
 
         def counting(self):
-            count[0] += 1
-            if count[0] == step:
+            nonlocal count
+            count += 1
+            if count == step:
                 raise Stop
             original(self)
 
         with monkeypatch.context() as patch:
             patch.setattr(Phase, "on_epoch_end", counting)
             with pytest.raises(Stop):
-                run(*arguments)
+                yield
+
+    return call
+
+
+@pytest.fixture
+def run_killed(run, stopping):
+    """Run the program and end it at the n-th training step: `run_killed(step, *arguments)`."""
+
+    def call(step, *arguments):
+        with stopping(step):
+            run(*arguments)
 
     return call
 

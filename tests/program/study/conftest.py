@@ -1,13 +1,11 @@
 """Studies small enough to be run many times."""
 
-from types import SimpleNamespace
-
 import pytest
 
 from pinn_ext.program.interrupts import Interrupts
 from pinn_ext.program.study import conduct
 from pinn_ext.program.study.job import run_job
-from tests.program.conftest import SMALL, Stop
+from tests.program.conftest import SMALL
 
 COMMON = [*SMALL[1:-1], "training.epochs=4"]
 
@@ -32,31 +30,6 @@ class Here:
 @pytest.fixture
 def in_process(monkeypatch):
     monkeypatch.setattr(conduct, "_runner", lambda settings, lock: Here(settings.folder))
-
-
-@pytest.fixture
-def stopping(monkeypatch):
-    """End training like a kill at its n-th step: `with stopping(n):`."""
-    import contextlib
-
-    from pinn_ext.dde.phases import Phase
-
-    @contextlib.contextmanager
-    def call(step):
-        count, original = [0], Phase.on_epoch_end
-
-        def counting(self):
-            count[0] += 1
-            if count[0] == step:
-                raise Stop
-            original(self)
-
-        with monkeypatch.context() as patch:
-            patch.setattr(Phase, "on_epoch_end", counting)
-            with pytest.raises(Stop):
-                yield SimpleNamespace(steps=count)
-
-    return call
 
 
 @pytest.fixture

@@ -42,14 +42,15 @@ for arguments in (
 """
 
 
-def test_refused_without_torch(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-c", CODE],
-        cwd=tmp_path,
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
+def python(code, folder):
+    """Run some lines in a process of their own."""
+    return subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, env=ENVIRONMENT, capture_output=True, text=True
     )
+
+
+def test_refused_without_torch(tmp_path):
+    done = python(CODE, tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("pinn-ext: ") == 16 and "loading" not in done.stderr
 
@@ -73,13 +74,7 @@ for arguments, status in (
 
 
 def test_help_and_a_misspelt_key_need_neither_hydra_nor_torch(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-c", WORDS],
-        cwd=tmp_path,
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-    )
+    done = python(WORDS, tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("is no key of the configuration (did you mean") == 3
     assert list(tmp_path.iterdir()) == []
@@ -91,13 +86,7 @@ def test_work_begins_with_a_line(tmp_path, arguments):
     (tmp_path / "torch.py").write_text("raise SystemExit('torch is loaded now')")
     code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import pinn_ext.cli; "
     code += f"pinn_ext.cli.main({arguments})"
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=tmp_path,
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-    )
+    done = python(code, tmp_path)
     first, *_ = done.stderr.splitlines()
     assert first == f"pinn-ext {__version__}: loading PyTorch …"
     assert done.stderr.count("loading PyTorch") == 1
