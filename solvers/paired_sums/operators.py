@@ -72,8 +72,9 @@ class PairedOperators:
 
 
 def prepare_gradients(operators: GraphOperators) -> None:
-    """Make the transposed operators, before torch follows a step that asks for gradients."""
-    operators.derived[_ADJOINT_SUITS] = suits(operators.adjoint)
+    """Make the transposed operators once, before torch follows a step that asks for gradients."""
+    if _ADJOINT_SUITS not in operators.derived:
+        operators.derived[_ADJOINT_SUITS] = suits(operators.adjoint)
 
 
 def suits(operators: GraphOperators) -> bool:
