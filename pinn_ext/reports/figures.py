@@ -8,6 +8,21 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+_STYLES = ("-", "--", "-.", ":")
+
+
+def line(number: int, alike: int = 2) -> dict[str, str]:
+    """Return the look of one of many lines: a colour each, a dash for so many in turn.
+
+    Args:
+        number: of the line, from 0.
+        alike: how many successive lines share a dash; a kind of term has two, one a field.
+
+    >>> line(2)
+    {'color': 'C2', 'linestyle': '--'}
+    """
+    return {"color": f"C{number}", "linestyle": _STYLES[number // alike % len(_STYLES)]}
+
 
 class OwnFigure(Figure):
     """A figure that pyplot does not know: no window, no need to close it."""

@@ -10,11 +10,10 @@ from typing import Any, BinaryIO
 
 from pinn_ext.measurements import gradient_verdict
 from pinn_ext.reports.event_files import pairs_of
-from pinn_ext.reports.figures import new_figure
+from pinn_ext.reports.figures import line, new_figure
 
 _NAMED = 8
 """Pairs of terms with a separate line and a name; more could not be told apart."""
-_STYLES = ("-", "--", "-.", ":")
 
 
 def draw(path: str | os.PathLike[str] | BinaryIO, history: Sequence[Mapping[str, Any]]) -> None:
@@ -39,7 +38,7 @@ def draw(path: str | os.PathLike[str] | BinaryIO, history: Sequence[Mapping[str,
     left = axes[0]
     for i, name in enumerate(names):
         norms = [row["norms"][i] or math.nan for row in rows]  # 0 has no place on the axis
-        left.semilogy(at, norms, _STYLES[i // 2 % 4], color=f"C{i}", marker=mark, label=name)
+        left.semilogy(at, norms, marker=mark, label=name, **line(i))
     left.set(ylabel="norm of the raw loss's gradient", title="Gradients")
     left.legend(fontsize="small", ncols=2)
     if count == 2:
@@ -80,7 +79,7 @@ def draw_cosines(
         (f"{names[a]}, {names[b]}", [row["cosines"][a][b] for row in rows])
         for a, b in pairs_of(names)
     ]
-    lines.sort(key=lambda line: sum(line[1]))
+    lines.sort(key=lambda pair: sum(pair[1]))
     axis.axhspan(-1.05, 0.0, color="C3", alpha=0.07, linewidth=0)
     axis.axhline(0.0, color="0.5", linewidth=0.8)
     for i, (_, cosines) in enumerate(lines[_NAMED:]):
@@ -89,11 +88,11 @@ def draw_cosines(
     for i, (name, cosines) in enumerate(lines[:_NAMED]):
         conflict = f" (below 0 in {100 * sum(c < 0 for c in cosines) / len(cosines):.0f} %)"
         label = name + (conflict if min(cosines) < 0 else " (never below 0)")
-        axis.plot(at, cosines, _STYLES[i // 4 % 4], color=f"C{i}", marker=mark, label=label)
+        axis.plot(at, cosines, marker=mark, label=label, **line(i, alike=4))
     if len(lines) > 1:
         means = [row.get("alignment") for row in rows]
-        line = [math.nan if mean is None else mean for mean in means]
-        axis.plot(at, line, color="black", linewidth=2.0, label="alignment (mean)", zorder=3)
+        drawn = [math.nan if mean is None else mean for mean in means]
+        axis.plot(at, drawn, color="black", linewidth=2.0, label="alignment (mean)", zorder=3)
     axis.text(
         0.99, 0.02, "conflict", transform=axis.transAxes, color="C3", ha="right", fontsize="small"
     )

@@ -10,14 +10,13 @@ from typing import Any, BinaryIO
 import torch
 from torch import Tensor, nn
 
-from pinn_ext.reports.figures import new_figure
+from pinn_ext.reports.figures import line, new_figure
 from pinn_ext.reports.history import PHASES, lengths, stretches
 from pinn_ext.systems import FIELDS, System
 
 Rows = Sequence[Mapping[str, Any]]
 DPI = 120
 """Of all pictures."""
-_STYLES = ("-", "--", "-.", ":")
 
 
 def losses(path: Path | BinaryIO, rows: Rows, names: Sequence[str]) -> None:
@@ -34,12 +33,12 @@ def losses(path: Path | BinaryIO, rows: Rows, names: Sequence[str]) -> None:
     left, right = figure.subplots(1, 2)
     at = positions(rows)
     for i, name in enumerate(names):
-        left.semilogy(at, [r[name] for r in rows], _STYLES[i // 2 % 4], color=f"C{i}", label=name)
+        left.semilogy(at, [r[name] for r in rows], label=name, **line(i))
     left.set(ylabel="raw (unweighted) loss", title="Training losses")
     if all(math.isnan(r[f"error_{field}"]) for r in rows for field in FIELDS):
         for i, name in enumerate(names):
             held_out = [r[f"validation_{name}"] for r in rows]
-            right.semilogy(at, held_out, _STYLES[i // 2 % 4], color=f"C{i}", label=name)
+            right.semilogy(at, held_out, label=name, **line(i))
         right.set(ylabel="raw (unweighted) loss", title="Losses on held-out snapshots")
     else:
         for i, field in enumerate(FIELDS):
@@ -60,12 +59,11 @@ def weights(path: Path | BinaryIO, rows: Rows, names: Sequence[str]) -> None:
     left, right = figure.subplots(1, 2)
     at = positions(rows)
     for i, name in enumerate(names):
-        style = _STYLES[i // 2 % 4]
         # A term that a phase leaves out has no weight there, and no place on a logarithmic axis.
         weight = [r[f"weight_{name}"] or math.nan for r in rows]
-        left.semilogy(at, weight, style, color=f"C{i}", label=name)
+        left.semilogy(at, weight, label=name, **line(i))
         weighted = [w * r[name] for w, r in zip(weight, rows, strict=True)]
-        right.semilogy(at, weighted, style, color=f"C{i}", label=name)
+        right.semilogy(at, weighted, label=name, **line(i))
     left.set(ylabel="weight", title="Loss weights")
     right.set(ylabel="weight x raw loss", title="Weighted losses")
     _finish(figure, (left, right), rows, path)

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     import pandas
     from matplotlib.figure import Figure
 
-_STYLES = ("-", "--", "-.", ":")
 _HEADER = ("term", "raw loss, first", "last", "weight, first", "last")
 
 
@@ -31,7 +30,7 @@ class ShownWeighting(WeightingHooks):
         Raises:
             ValueError: if no period has ended yet.
         """
-        from pinn_ext.reports.figures import new_figure
+        from pinn_ext.reports.figures import line, new_figure
         from pinn_ext.reports.gradient_plot import draw_cosines
 
         self._check_history("draw")
@@ -46,8 +45,7 @@ class ShownWeighting(WeightingHooks):
         ):
             for i, name in enumerate(names):
                 values = [row[key][i] or math.nan for row in self.history]  # 0: no logarithm
-                style, colour = _STYLES[i // 2 % 4], f"C{i % 10}"
-                axis.semilogy(steps, values, style, color=colour, marker=mark, label=name)
+                axis.semilogy(steps, values, marker=mark, label=name, **line(i))
             axis.set(ylabel=label, title="Losses" if key == "losses" else "Loss weights")
         axes[1].legend(fontsize="small", loc="upper left", bbox_to_anchor=(1.01, 1.0))
         if gradients:
