@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from pinn_ext.files import RunError, exists, shortened
+from pinn_ext.program import commands
 from pinn_ext.program.ranks import environment as ranks
 from pinn_ext.program.terminal.refusals import Refused, refusals
 
@@ -56,12 +57,9 @@ def _carry_out(arguments: list[str]) -> int:
         is_version = "--version" in arguments
         say(own_help.version_line() if is_version else own_help.help_text())
         return 0
-    if arguments and not arguments[0].startswith("-") and "=" not in arguments[0]:
-        from pinn_ext.program import commands
-
-        if commands.is_meant(arguments):
-            _refuse_job(f"The command {arguments[0]}")
-            return commands.run(arguments[0], arguments[1:])
+    if commands.is_meant(arguments):
+        _refuse_job(f"The command {arguments[0]}")
+        return commands.run(arguments[0], arguments[1:])
     _refuse_unknown_key(arguments)
     return _hydra(arguments)
 

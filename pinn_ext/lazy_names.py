@@ -12,7 +12,7 @@ def loader(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
 
     Args:
         package: its name.
-        homes: the module of each name; None of these modules may have the name itself, as Python
+        homes: the module of each name; none of these modules may have the name itself, as Python
             puts a module that is loaded under its own name into the package.
 
     Returns:
