@@ -15,7 +15,13 @@ import torch
 
 from tests.dde.conftest import clean_deepxde, problem  # noqa: F401 - fixtures
 from tests.device import build, pretend
-from tests.program.conftest import run, run_killed, small, unrendered  # noqa: F401 - fixtures
+from tests.program.conftest import (  # noqa: F401 - fixtures
+    run,
+    run_killed,
+    small,
+    stopping,
+    unrendered,
+)
 
 
 @pytest.fixture(scope="session", autouse=True)
