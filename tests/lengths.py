@@ -6,7 +6,7 @@ import pytest
 def quick_are(quick, values):
     """Return values as parameters; those that are not among the quick ones are marked slow."""
     values = list(values)
-    assert all(value in values for value in quick)
+    assert all(value in values for value in quick), "quick ones are among the values"
     return [
         value if value in quick else pytest.param(*_many(value), marks=pytest.mark.slow)
         for value in values

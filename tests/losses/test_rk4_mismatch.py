@@ -90,7 +90,7 @@ def test_no_cut_where_the_step_is_stable(name, boundary, monkeypatch):
     assert len(calls) == 1
 
 
-SOME = [("brusselator", "dirichlet"), ("coupled_burgers", "periodic"), ("gray_scott", "periodic")]
+SOME = [("brusselator", "dirichlet"), ("coupled_burgers", "periodic"), ("lambda_omega", "periodic")]
 
 
 @pytest.mark.parametrize(("name", "boundary"), quick_are(SOME, CASES))
