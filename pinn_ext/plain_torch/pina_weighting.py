@@ -22,9 +22,8 @@ class PinaWeighting:
     the evaluations of a line search counted once; a second `Trainer` of the same solver goes on.
     docs/ecosystem.md has an example.
 
-    Each batch has to have points of all conditions, so `batching_mode="separate_conditions"` is
-    refused, in the first step. PINA hands on one loss a condition and no residuals: strategies that
-    weigh points or read the tangent kernel cannot be had.
+    PINA hands on one loss a condition and no residuals: strategies that weigh points or read the
+    tangent kernel cannot be had.
 
     Args:
         strategy: one of `pinn_ext.strategies.term_names()` but `"ntk"`.
@@ -93,7 +92,8 @@ class PinaWeighting:
             The sum, shape `[]`.
 
         Raises:
-            ValueError: if a condition is missing, as under `batching_mode="separate_conditions"`.
+            ValueError: if a condition is missing.
+            RuntimeError: if no solver has been made with it.
         """
         plain = {name: loss.as_subclass(torch.Tensor) for name, loss in losses.items()}
         return self._at_work()(plain, self._step())
@@ -110,7 +110,11 @@ class PinaWeighting:
         return self.last_saved_weights()
 
     def last_saved_weights(self) -> dict[str, float]:
-        """Return the weights in force by the names of the conditions."""
+        """Return the weights in force by the names of the conditions.
+
+        Raises:
+            RuntimeError: if no solver has been made with it.
+        """
         return self._at_work().manager.get_weights()
 
     def _at_work(self) -> LossAggregator:
