@@ -5,24 +5,26 @@ PYTHON ?= python3
 VENV ?= .venv
 EXTRAS ?= test,dev,docs,parallel
 ARGS ?=
+ECOSYSTEM ?= .venv-ecosystem
 
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install train test test-all lint format docs docs-check wheel-check clean distclean
+.PHONY: help install train test test-all test-ecosystem lint format docs docs-check wheel-check clean distclean
 
 help:
 	@echo "make train        run the main job; options: make train ARGS='training=adaptive_ema seed=1'"
 	@echo "make test         quick tests and the examples in docstrings"
 	@echo "make test-all     every test, the slow ones too, nothing shortened"
+	@echo "make test-ecosystem  against Lightning, PINA, PhysicsNeMo, loggers, Ray, in $(ECOSYSTEM)"
 	@echo "make lint         ruff, mypy and spelling"
 	@echo "make format       rewrite the code with ruff"
 	@echo "make docs         build the documentation, warnings are errors"
 	@echo "make docs-check   follow the links of the documentation to other sites (needs a network)"
 	@echo "make wheel-check  build the wheel, install it elsewhere and run it"
-	@echo "make clean        remove builds and caches; distclean removes $(VENV) too"
+	@echo "make clean        remove builds and caches; distclean removes environments too"
 	@echo "Other interpreter: make PYTHON=python3.12 ...   (runs and their results are never removed)"
 
 # The stamp is written last: an interrupted installation starts again, a finished one is kept until
@@ -53,6 +55,22 @@ test-all: $(STAMP)
 	$(PY) -m pytest -n auto --dist worksteal --doctest-modules --thorough $(ARGS)
 	$(if $(strip $(ARGS)),,$(PY) -m pytest -n auto --dist worksteal tests/device)
 	$(PY) -m pytest -n auto --dist worksteal --last-bits $(ARGS) tests/dde tests/program
+
+# Packages that would not go into $(VENV) together with its own. Beside a CPU build of torch the public
+# torchvision cannot be imported, nor what imports it; nothing that is tested needs it.
+test-ecosystem: export MPLBACKEND = Agg
+test-ecosystem: export OMP_NUM_THREADS = 1
+test-ecosystem: $(ECOSYSTEM)/.installed
+	$(ECOSYSTEM)/bin/python -m pytest tests/ecosystem $(ARGS)
+
+$(ECOSYSTEM)/.installed: pyproject.toml tests/ecosystem/requirements.txt tests/ecosystem/requirements-physicsnemo.txt
+	$(PYTHON) -m venv --clear $(ECOSYSTEM)
+	$(ECOSYSTEM)/bin/python -m pip install --disable-pip-version-check -e . -r tests/ecosystem/requirements.txt
+	$(ECOSYSTEM)/bin/python -m pip install --disable-pip-version-check -r tests/ecosystem/requirements-physicsnemo.txt \
+	  || echo "PhysicsNeMo cannot be installed here: its tests are skipped"
+	$(ECOSYSTEM)/bin/python -c "import torchvision" 2>/dev/null \
+	  || $(ECOSYSTEM)/bin/python -m pip uninstall -y torchvision
+	@touch $@
 
 lint: $(STAMP)
 	$(PY) -m ruff check .
@@ -98,7 +116,7 @@ wheel-check: $(STAMP)
 
 clean:
 	rm -rf build dist docs/_build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis htmlcov .coverage
-	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -exec rm -rf {} +
+	find . -path './.venv*' -prune -o -name __pycache__ -type d -exec rm -rf {} +
 
 distclean: clean
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(ECOSYSTEM)

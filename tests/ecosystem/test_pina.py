@@ -95,9 +95,9 @@ def test_a_second_trainer_counts_on(make, fit):
 
 
 def test_what_pina_does_not_hand_on_is_refused(make):
-    with pytest.raises(ValueError, match="`strategy` must read losses or gradients.*got 'rba'"):
+    with pytest.raises(ValueError, match=r"`strategy` must read losses or gradients.*got 'rba'"):
         make("rba")
-    with pytest.raises(ValueError, match="`strategy` must read losses or gradients.*got 'ntk'"):
+    with pytest.raises(ValueError, match=r"`strategy` must read losses or gradients.*got 'ntk'"):
         make("ntk")
 
 
