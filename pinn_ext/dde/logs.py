@@ -109,8 +109,7 @@ class MetricsLog(dde.callbacks.Callback):
 def _of_gradients(row: dict[str, Any]) -> dict[str, float]:
     names = row["names"]
     numbers = {
-        f"gradient_norm/{name}": float(norm)
-        for name, norm in zip(names, row["norms"], strict=True)
+        f"gradient_norm/{name}": float(norm) for name, norm in zip(names, row["norms"], strict=True)
     }
     for a, b in pairs_of(names):
         numbers[f"gradient_cosine/{names[a]}/{names[b]}"] = float(row["cosines"][a][b])
