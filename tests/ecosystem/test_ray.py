@@ -17,7 +17,14 @@ def test_a_sweep_ends_with_the_comparison(tmp_path):
     sizes = ["training.epochs=2", "dataset.num_graphs=4", "hydra.sweep.dir=sweep"]
     ray = ["hydra/launcher=ray", "hydra.launcher.ray.init.num_cpus=1"]
     done = subprocess.run(
-        [sys.executable, str(ROOT / "main.py"), "-m", *ray, "training=default,adaptive_ema", *sizes],
+        [
+            sys.executable,
+            str(ROOT / "main.py"),
+            "-m",
+            *ray,
+            "training=default,adaptive_ema",
+            *sizes,
+        ],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
         capture_output=True,
