@@ -12,13 +12,14 @@ STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install train test test-all test-ecosystem lint format docs docs-check wheel-check clean distclean
+.PHONY: help install train test test-all test-ecosystem test-oldest test-hydra-next lint format docs docs-check wheel-check clean distclean
 
 help:
 	@echo "make train        run the main job; options: make train ARGS='training=adaptive_ema seed=1'"
 	@echo "make test         quick tests and the examples in docstrings"
 	@echo "make test-all     every test, the slow ones too, nothing shortened"
 	@echo "make test-ecosystem  against Lightning, PINA, PhysicsNeMo, loggers, Ray, in $(ECOSYSTEM)"
+	@echo "make test-oldest, make test-hydra-next   with the oldest versions allowed, with Hydra's next one"
 	@echo "make lint         ruff, mypy and spelling"
 	@echo "make format       rewrite the code with ruff"
 	@echo "make docs         build the documentation, warnings are errors"
@@ -72,6 +73,29 @@ $(ECOSYSTEM)/.installed: pyproject.toml tests/ecosystem/requirements.txt tests/e
 	  || $(ECOSYSTEM)/bin/python -m pip uninstall -y torchvision
 	@touch $@
 
+# The quick tests of what touches other packages, with the oldest releases that pyproject.toml allows
+# and that have wheels for this Python, and with Hydra's next one. The rest comes from $(VENV), by a
+# path entry after the environment's own.
+OLDEST = tests/solvers tests/datasets tests/dde tests/schema tests/program/test_refusals.py tests/program/test_runs.py
+NEXT = tests/schema tests/program/test_refusals.py tests/program/test_plugins.py tests/program/test_sweeps.py tests/program/terminal
+
+test-oldest test-hydra-next: export MPLBACKEND = Agg
+test-oldest test-hydra-next: export OMP_NUM_THREADS = 1
+test-oldest: $(STAMP)
+	$(call test_with,requirements-oldest.txt,$(OLDEST))
+
+test-hydra-next: $(STAMP)
+	$(call test_with,requirements-hydra-next.txt,$(NEXT))
+
+define test_with
+	@set -eu; tmp=$$(mktemp -d); trap 'rm -rf "$$tmp"' EXIT; \
+	$(PY) -m venv "$$tmp"; \
+	"$$tmp/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -r tests/$(1); \
+	purelib='import sysconfig; print(sysconfig.get_path("purelib"))'; \
+	$(PY) -c "$$purelib" >"$$("$$tmp/bin/python" -c "$$purelib")/zz_dependencies.pth"; \
+	"$$tmp/bin/python" -m pytest -m "not slow" $(or $(strip $(ARGS)),$(2))
+endef
+
 lint: $(STAMP)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
@@ -99,6 +123,8 @@ wheel-check: $(STAMP)
 	tmp=$$(mktemp -d); trap 'rm -rf "$$tmp"' EXIT; \
 	rm -rf build *.egg-info; \
 	$(PY) -m build --outdir "$$tmp/dist" . >"$$tmp/build.log" 2>&1 || { cat "$$tmp/build.log"; exit 1; }; \
+	$(PY) -m twine check --strict "$$tmp"/dist/*; \
+	$(PY) -m check_wheel_contents "$$tmp"/dist/*.whl; \
 	$(PY) -m venv "$$tmp/venv"; \
 	"$$tmp/venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps "$$tmp"/dist/*.whl; \
 	purelib='import sysconfig; print(sysconfig.get_path("purelib"))'; \
