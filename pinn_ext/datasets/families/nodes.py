@@ -52,6 +52,11 @@ class NodeSet:
             wanted = "be neumann or dirichlet for scattered nodes"
             raise ArgumentError("boundary", wanted, repr(self.boundary))
 
+    @property
+    def shared(self) -> bool:
+        """Whether all problems have the same nodes."""
+        return not self.own
+
     def graph(self, system: System, number: int) -> Data:
         """Return the nodes of a problem with the weights of the operators on their edges.
 

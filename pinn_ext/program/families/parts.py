@@ -93,12 +93,9 @@ def graphs_of(
     }
     try:
         with keys_named():
-            root = dataset.family.root
-            return FamilyGraphs(root, family, split, counts[split], advance=advance)
+            return FamilyGraphs(dataset.family.root, family, split, counts[split], advance=advance)
     except ArgumentError as error:
         raise RunError(str(error)) from None
-    except OSError as error:
-        raise RunError(f"The folder {root} cannot be written ({error.strerror}).") from None
 
 
 def parts(cfg: Config, loss: StepLoss, device: torch.device, *, by_time: bool) -> FamilyParts:
