@@ -46,6 +46,7 @@ _DATASET = {
     "num_test": "problems of a family that roll-outs are measured on",
     "family.nodes": "where the nodes lie",
     "family.own_nodes": "whether each problem has scattered nodes of its own",
+    "family.domains": "domains that the problems take in turn, by name, or mesh files",
     "family.boundary": "periodicity, no flux, or the values of the start",
     "family.fields": "kind of the random initial fields",
     "family.waves": "roughness of the initial fields: periods along the box",
@@ -56,8 +57,11 @@ _DATASET = {
     "family.horizon": "longest time that the network steps over; null takes the recipe's",
     "family.steps": "steps of the longest time in a reference",
     "family.rollout": "training starts from the network's own states after up to so many steps",
+    "family.noise": "noise on the states that training starts from, in standard deviations",
+    "family.trajectories": "file of known trajectories, for the terms data_loss1, data_loss2",
     "family.step": "length of the Runge-Kutta step; null takes 0.9 of the longest stable one",
     "family.root": "folder of the data, which are made once",
+    "family.on_disk": "whether the problems to train on stay on disk, in a database",
 }
 
 _NETWORK = {

@@ -6,10 +6,11 @@ needed for training.
 
 `family` says what a family is (`Family`), open it first; `recipes` has what the equations that are
 known by name start from. `initial_fields` draws random smooth fields, `nodes` places nodes for
-them. `problems` makes the problems of a data set, with references by scipy's solver
-(`trajectories`); `graphs` holds them in memory (`FamilyGraphs`), `on_disk` in a database, and
-`cache` keeps files whole. `batch` is what networks and losses are given (`FamilyBatch`),
-`batches` gathers one from a data set; `stable` says how long a Runge-Kutta step may be.
+them, on the domains of `places`. `problems` makes the problems of a data set, with references by
+scipy's solver (`trajectories`); `graphs` holds them in memory (`FamilyGraphs`), `on_disk` in a
+database (`FamilyGraphsOnDisk`), and `cache` keeps files whole. `batch` is what networks and losses
+are given (`FamilyBatch`), `batches` gathers one from a data set; `stable` says how long a
+Runge-Kutta step may be.
 """
 
 from pinn_ext.datasets.families.batch import FamilyBatch, check_graph

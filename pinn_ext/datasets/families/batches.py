@@ -104,12 +104,37 @@ class FamilyBatches:
             return FamilyBatch.from_graphs(
                 chosen, self.graphs.family, times, self.step, self.device, self.dtype
             )
-        nodes, places = self._shared(len(numbers)), torch.tensor(list(numbers), device="cpu")
-        places = places.to(self.device)
+        places = torch.tensor(list(numbers), device="cpu").to(self.device)
         if self._held is None:
             states, parameters = self._starts(numbers)
         else:
             states, parameters = (kept[places] for kept in self._held)
+        return self._made(states, parameters, times, places)
+
+    def of_states(self, states: Tensor, parameters: Tensor, times: Tensor) -> FamilyBatch:
+        """Gather states that are no problem's into a batch, where all problems share their nodes.
+
+        Args:
+            states: `[G, n, 2]`.
+            parameters: `[G, p]`.
+            times: `[G]`.
+
+        Returns:
+            The batch, its problems numbered from 0.
+
+        Raises:
+            ArgumentError: if each problem has its own nodes.
+        """
+        if self.graphs.nodes is None:
+            raise ArgumentError("graphs", "share their nodes", "problems with nodes of their own")
+        numbers = torch.arange(len(states), device=self.device)
+        states, parameters = (v.to(self.device, self.dtype) for v in (states, parameters))
+        return self._made(states, parameters, times, numbers)
+
+    def _made(
+        self, states: Tensor, parameters: Tensor, times: Tensor, numbers: Tensor
+    ) -> FamilyBatch:
+        nodes = self._shared(len(numbers))
         return FamilyBatch.made(
             self.graphs.family,
             nodes.operators,
@@ -120,7 +145,7 @@ class FamilyBatches:
             parameters,
             times.to(self.device, self.dtype),
             self.step,
-            places,
+            numbers,
         )
 
     def everything(self, times: Tensor) -> FamilyBatch:

@@ -16,14 +16,12 @@ import torch
 from torch import Tensor
 
 from pinn_ext.checks import ArgumentError
+from pinn_ext.choices import UNSAID
 from pinn_ext.files import replace_file, shortened
 
 FORMAT = "pinn_ext family"
 VERSION = 1
 """Of the files; raised whenever the same description makes other numbers."""
-
-
-_UNSAID = "???"  # what OmegaConf and torch-geometric write for a value that nobody gave
 
 
 class Unusable(Exception):
@@ -48,7 +46,7 @@ def folder_of(root: str | os.PathLike[str] | None) -> Path | None:
     if root is None:
         return None
     text = os.fspath(root)
-    if not text.strip() or text == _UNSAID:
+    if not text.strip() or text == UNSAID:
         raise ArgumentError("root", "name a folder", repr(text))
     return Path(text).expanduser() / "processed"
 

@@ -22,7 +22,9 @@ from pinn_ext.files import PART, exists
 from solvers.devices import on_cpu
 from solvers.operators.graph_data import OperatorGraph
 
-_SCHEMA = {"graph": {"dtype": torch.uint8, "size": (-1,)}}  # bytes, which torch-geometric pickles not
+_SCHEMA = {
+    "graph": {"dtype": torch.uint8, "size": (-1,)}
+}  # bytes, which torch-geometric pickles not
 _CHUNK = 64  # problems that are in memory at once while they are made
 _BLOCK = 2**20
 

@@ -1,4 +1,4 @@
-"""The problems of one split of a family, made one after the other; how they are kept is no matter."""
+"""The problems of one split of a family, made one after the other, however they are kept."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ SCATTERED = family("neumann", "cloud", per_side=7, own=True)
 
 def same(own, other):
     assert set(own.keys()) == set(other.keys())
-    for key in own.keys():
+    for key in sorted(own.keys()):
         equal = own[key] == other[key]
         assert equal.all() if isinstance(equal, torch.Tensor) else equal, key
         if isinstance(own[key], torch.Tensor):
