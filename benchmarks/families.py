@@ -3,9 +3,8 @@
 Each training is a run of the program in this process, with one thread. `u` and `v` are the medians
 over the seeds of the relative L2 error after the roll-out of a run's test problems, `worst` the
 larger of both in the worst run; `frozen_u` and `frozen_v` are the errors of the state at the start.
-`seconds` is the CPU time of a run, data, references and pictures included, median of the seeds; of
-a family whose data are there already the references cost nothing, so a row counts from the second
-run on if a first one has made them.
+`seconds` is the CPU time of a run, median of the seeds; references, which are made once for all
+rows, count in the first row alone.
 
 `strategies`: all strategies of `training=`. `networks`: the two networks with the recipe that they
 are shipped with. `starts`: what a training starts from, initial states alone or roll-outs of the
@@ -52,7 +51,11 @@ def cases() -> dict[str, dict[str, list[str]]]:
         "strategies": strategies,
         "networks": {name: [f"network={name}", best] for name in ("gnn", "mesh_graph_net")},
         "starts": {
-            f"rollout={steps}": [best, f"dataset.family.rollout={steps}"] for steps in (0, 10)
+            f"rollout={steps} noise={noise}": [
+                *(best, f"dataset.family.rollout={steps}", f"dataset.family.noise={noise}")
+            ]
+            for steps in (0, 10)
+            for noise in (0, 0.02, 0.1)
         },
     }
 
@@ -103,7 +106,7 @@ def main() -> None:
     import torch
 
     torch.set_num_threads(1)
-    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+    with tempfile.TemporaryDirectory() as folder:
         shared = ["network=gnn", "device=cpu", f"dataset.family.root={folder}", *more]
         for name in names:
             rows.append(row_of(name, [*shared, *own[name]], args.seeds))

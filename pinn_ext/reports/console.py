@@ -244,10 +244,11 @@ def _held_out(content: Mapping[str, Any]) -> list[str]:
 
 def _other_network(content: Mapping[str, Any]) -> list[str]:
     """Return the errors of the network that the table is not about, if they are others."""
-    if content["relative_l2_last"] == content["relative_l2_best"]:
+    last, best = content["relative_l2_last"], content["relative_l2_best"]
+    if content["best"] is None or repr(last) == repr(best):  # nan is not equal to itself
         return []
     kept_best = content["keep"] == "best"
-    errors = content["relative_l2_last" if kept_best else "relative_l2_best"]
+    errors = last if kept_best else best
     text = ", ".join(f"{field} {errors[field]:.2e}" for field in FIELDS)
     if kept_best:
         return [f"The last network, after {_length(content)}: {text}"]
