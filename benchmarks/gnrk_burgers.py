@@ -81,7 +81,16 @@ def trained(family: Family, step: float, args: Any) -> GraphStepper:
         "gnn", 2, family.mean, family.deviations, family.horizon, layers=args.layers, seed=args.seed
     )
     loss = StepLoss(family, step)
-    data = FamilyData(loss, graphs, unseen, network, batch_size=2, rollout=10, seed=args.seed)
+    data = FamilyData(
+        loss,
+        graphs,
+        unseen,
+        network,
+        batch_size=2,
+        rollout=args.rollout,
+        noise=args.noise,
+        seed=args.seed,
+    )
     optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
     steps = args.epochs * data.batches_per_epoch
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
@@ -156,6 +165,8 @@ def arguments() -> Any:
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--layers", type=int, default=4)
     parser.add_argument("--tau", type=float, default=0.02, help="time of a step, a part of 1")
+    parser.add_argument("--rollout", type=int, default=10, help="dataset.family.rollout")
+    parser.add_argument("--noise", type=float, default=0.0, help="dataset.family.noise")
     parser.add_argument("--problems", type=int, default=3)
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()

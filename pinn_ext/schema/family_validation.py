@@ -49,7 +49,7 @@ def validate_family(cfg: Config) -> None:
         pair = getattr(family, key)
         if pair is not None and len(pair) != 2:
             raise ArgumentError(f"{WHERE}.{key}", "hold one number for u and one for v", pair)
-    if not family.root.strip() or family.root == choices.UNSAID:
+    if not family.root or not family.root.strip() or family.root == choices.UNSAID:
         raise ArgumentError(f"{WHERE}.root", "name a folder", repr(family.root))
     if family.on_disk and cfg.training.lbfgs_iterations:
         wanted = f"be 0 for {WHERE}.on_disk=true, as L-BFGS holds all problems in memory"

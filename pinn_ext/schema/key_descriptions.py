@@ -111,8 +111,8 @@ _LOSS = {
     "rk4_detach": "whether the Runge-Kutta end of it is held fixed in the gradient",
     "use_gn_solver": "whether a phase of Gauss-Newton ends the training",
     **{
-        f"w{number}_{short}": f"initial weight of `{long}_loss{number}`"
-        for short, long in {"PI": "PI", "rk4": "RK4", "IC": "IC", "BC": "BC"}.items()
+        f"w{number}_{short}": f"initial weight of `{short.replace('rk', 'RK')}_loss{number}`"
+        for short in ("PI", "rk4", "IC", "BC", "data")
         for number in (1, 2)
     },
 }
