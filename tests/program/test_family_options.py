@@ -42,6 +42,7 @@ def equal(one, other):
     return all(torch.equal(one[key], other[key]) for key in one)
 
 
+@pytest.mark.slow
 def test_problems_on_disk_train_the_same_bits(run):
     held = run(*short())
     stored = run(*short("dataset.family.on_disk=true"))
@@ -50,6 +51,7 @@ def test_problems_on_disk_train_the_same_bits(run):
     assert list(Path("data/processed").glob("train-*.db"))
 
 
+@pytest.mark.slow
 def test_a_roll_out_elsewhere(run):
     """Trained on squares and disks, used on an L-shape and on the mesh of a file."""
     run_here = run(*short(*SCATTERED, "dataset.family.domains=[square,disk]", "hydra.run.dir=one"))
@@ -70,6 +72,7 @@ def test_meshes_from_files(run):
     assert "dirichlet" in done.out and "plate.msh" in done.out
 
 
+@pytest.mark.slow
 def test_noise_is_drawn_by_problem(run):
     runs = [run(*short("dataset.family.noise=0.1", *more)) for more in ((), ("seed=0",))]
     plain = run(*short())
@@ -101,6 +104,7 @@ def known(path, **changes):
     np.savez(path, **{**arrays, **changes})
 
 
+@pytest.mark.slow
 def test_known_trajectories_add_terms(run, tmp_path):
     known(tmp_path / "known.npz")
     file = f"dataset.family.trajectories={tmp_path / 'known.npz'}"
