@@ -185,7 +185,7 @@ def rows_of_epochs(args: argparse.Namespace, folder: Path) -> list[dict[str, Any
 def held_bytes(data: Any) -> tuple[float, int]:
     """Return the bytes that the training holds of each problem, and what a batch's graphs share."""
     batches = data.graphs
-    own = sum(t.numel() * t.element_size() for t in (batches._states, batches._parameters))
+    own = sum(t.numel() * t.element_size() for t in batches._held)
     shared = 0
     for nodes in batches._nodes.values():
         for tensor in (nodes.edge_index, nodes.edge_attr, nodes.owner):

@@ -50,6 +50,9 @@ ORDERS = {"grid": (2, 4, 6), "triangulation": (2, 4), "cloud": (2, 4), MESH: (2,
 FAMILY = "family"
 """What `dataset.name` calls a family of problems: many initial states of one equation."""
 
+UNSAID = "???"
+"""What OmegaConf and torch-geometric write for a value that nobody gave."""
+
 FAMILY_BOUNDARIES = ("periodic", "neumann", "dirichlet")
 """What holds on the boundary of a family: periodicity, no flux, or the values of the start."""
 

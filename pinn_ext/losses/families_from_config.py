@@ -23,7 +23,11 @@ PER_SIDE = 16
 _PART = 0.9  # of the longest stable step that the Runge-Kutta terms take
 _NEEDED = ("mean", "spread", "horizon")
 _KEYS = {"system": "problem.name", "order": "dataset.order"}
-_KEYS |= {"nodes_per_side": "dataset.nodes_per_side", "seed": "seed"}
+_KEYS |= {
+    "path": f"{WHERE}.trajectories",
+    "nodes_per_side": "dataset.nodes_per_side",
+    "seed": "seed",
+}
 
 
 def family_of(cfg: Config) -> Family:
@@ -64,6 +68,7 @@ def family_of(cfg: Config) -> Family:
                 cfg.dataset.order,
                 own.boundary,
                 own.own_nodes,
+                tuple(own.domains),
             ),
             steps=own.steps,
             seed=cfg.seed,
@@ -86,7 +91,7 @@ def family_step(cfg: Config, family: Family) -> float:
     """
     count = min(cfg.dataset.num_graphs, 32)
     with keys_named():
-        shared = None if family.nodes.own else family.nodes.graph(family.system, 0)
+        shared = family.nodes.graph(family.system, 0) if family.nodes.shared else None
         longest = longest_step(family, [family.problem(0, i, shared) for i in range(count)])
     asked = cfg.dataset.family.step
     if asked is not None and asked > longest:
@@ -95,21 +100,24 @@ def family_step(cfg: Config, family: Family) -> float:
     return min(_PART * longest, family.horizon) if asked is None else float(asked)
 
 
-def step_loss(cfg: Config, family: Family, step: float) -> StepLoss:
+def step_loss(cfg: Config, family: Family, step: float, use_data: bool | None = None) -> StepLoss:
     """Return the loss terms that a configuration describes.
 
     Args:
         cfg: the configuration; `training.loss` is read.
         family: that it describes.
         step: of `family_step`.
+        use_data: whether there are data terms; None has them where trajectories are given.
     """
     loss = cfg.training.loss
+    known = cfg.dataset.family.trajectories is not None
     return StepLoss(
         family,
         step,
         use_rk4=loss.use_rk4,
         per_unit_time=loss.rk4_per_unit_time,
         detach=loss.rk4_detach,
+        use_data=known if use_data is None else use_data,
     )
 
 

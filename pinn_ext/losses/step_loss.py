@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeAlias
 import torch
 from torch import Tensor
 
+from pinn_ext.checks import ArgumentError
 from pinn_ext.datasets.families.batch import FamilyBatch
 from pinn_ext.datasets.families.family import Family
 from pinn_ext.networks.graph_networks import GraphStepper
@@ -36,8 +37,9 @@ class StepLoss:
     No solution is needed. PI: the derivative of the network's state by the time tau, minus the
     equation's rates of change there with the graph's derivatives. RK4: the network's state a
     Runge-Kutta step h after tau against the Runge-Kutta step of its state at tau, by default over
-    h. Every term is divided by the square of its field's scale; nodes of a Dirichlet boundary are
-    left out.
+    h. Data, where a user has trajectories: the network's state minus the known one, over the time
+    between. Every term is divided by the square of its field's scale; nodes of a Dirichlet boundary
+    are left out.
 
     The derivative by tau is taken forwards (`torch.func.jvp`): the state at a node depends on the
     times of its neighbours, too, so that a reverse pass of a sum would add what belongs to them.
@@ -48,6 +50,7 @@ class StepLoss:
         use_rk4: whether there are RK4 terms.
         per_unit_time: whether the RK4 mismatch is divided by h.
         detach: whether the Runge-Kutta end of the mismatch is a constant for the optimiser.
+        use_data: whether there are data terms; batches then need `known`.
     """
 
     conditions = "hard"
@@ -60,11 +63,13 @@ class StepLoss:
         use_rk4: bool = True,
         per_unit_time: bool = True,
         detach: bool = False,
+        use_data: bool = False,
     ) -> None:
         self.family, self.system, self.step = family, family.system, step
         self.scales = family.scales
         self._use_rk4, self._per_unit_time, self._detach = use_rk4, per_unit_time, detach
-        kinds = ["PI"] + ["RK4"] * use_rk4
+        self._use_data = use_data
+        kinds = ["PI"] + ["RK4"] * use_rk4 + ["data"] * use_data
         self.names = [f"{kind}_loss{i}" for kind in kinds for i in (1, 2)]
 
     def condition_terms(self) -> list[int]:
@@ -123,6 +128,8 @@ class StepLoss:
         rows = [moment.slope - batch.equation(tau, outputs)]
         if self._use_rk4:
             rows.append(self._mismatch(batch, outputs, moment, tau))
+        if self._use_data:
+            rows.append(_apart(network, batch))
         vectors: list[Tensor] = []
         for kind in rows:
             own = kind if len(batch.free) == len(kind) else kind[batch.free]
@@ -152,6 +159,15 @@ class StepLoss:
 
     def floor(self, batch: object) -> None:
         """Return nothing: what the exact solution scores is known at the horizon alone."""
+
+
+def _apart(network: Stepper, batch: FamilyBatch) -> Tensor:
+    """Return by how much a network misses known states per unit time `[N, 2]`."""
+    if batch.known is None:
+        raise ArgumentError("batch", "have known states for data terms", "none")
+    start, later = batch.known
+    tau = start.inputs.detach()[:, 0]
+    return (network(start, tau) - later) / tau[:, None]
 
 
 def _of_time(network: Stepper, batch: FamilyBatch) -> Callable[[Tensor], Tensor]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pinn_ext.choices import FAMILY
 from pinn_ext.reports import term_sizes
 from pinn_ext.reports.history import PHASES
 from pinn_ext.systems import FIELDS
@@ -219,6 +221,11 @@ def _errors(content: Mapping[str, Any], of_what: str) -> list[str]:
 def _lost_to_trivial(content: Mapping[str, Any]) -> list[str]:
     """Return a sentence where the network is no better than what needs no training."""
     errors, trivial = content["relative_l2"], content["relative_l2_trivial"]
+    if content["dataset"] == FAMILY and not all(math.isfinite(errors[f]) for f in FIELDS):
+        return [
+            "The roll-out of the network leaves all bounds before its last step, so it has no "
+            "error there: train it longer; `pinn-ext rollout` shows how far it goes."
+        ]
     lost = [field for field in FIELDS if not errors[field] < trivial[field]]
     where = " and ".join(lost)
     return [f"In {where} the network is no better than the trivial answer."] if lost else []
@@ -237,10 +244,11 @@ def _held_out(content: Mapping[str, Any]) -> list[str]:
 
 def _other_network(content: Mapping[str, Any]) -> list[str]:
     """Return the errors of the network that the table is not about, if they are others."""
-    if content["relative_l2_last"] == content["relative_l2_best"]:
+    last, best = content["relative_l2_last"], content["relative_l2_best"]
+    if content["best"] is None or repr(last) == repr(best):  # nan is not equal to itself
         return []
     kept_best = content["keep"] == "best"
-    errors = content["relative_l2_last" if kept_best else "relative_l2_best"]
+    errors = last if kept_best else best
     text = ", ".join(f"{field} {errors[field]:.2e}" for field in FIELDS)
     if kept_best:
         return [f"The last network, after {_length(content)}: {text}"]

@@ -19,6 +19,7 @@ class Family:
 
     nodes: str = "grid"
     own_nodes: bool = False
+    domains: list[str] = field(default_factory=list)
     boundary: str = "periodic"
     fields: str = "fourier"
     waves: int = 3
@@ -29,8 +30,11 @@ class Family:
     horizon: float | None = None
     steps: int = 10
     rollout: int = 10
+    noise: float = 0.0
+    trajectories: str | None = None
     step: float | None = None
     root: str = "data"
+    on_disk: bool = False
 
 
 def constants_of(family: Family) -> dict[str, float | tuple[float, float]]:

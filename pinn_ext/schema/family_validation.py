@@ -33,12 +33,14 @@ def validate_family(cfg: Config) -> None:
         _check_left_alone(cfg)
         return
     family = cfg.dataset.family
-    check_choice(f"{WHERE}.nodes", family.nodes, [k for k in choices.ORDERS if k != choices.MESH])
+    check_choice(f"{WHERE}.nodes", family.nodes, choices.ORDERS)
+    _check_domains(cfg)
     check_choice(f"{WHERE}.boundary", family.boundary, choices.FAMILY_BOUNDARIES)
     check_choice(f"{WHERE}.fields", family.fields, choices.INITIAL_FIELDS)
     check_number(f"{WHERE}.waves", family.waves, 1, integer=True)
     check_number(f"{WHERE}.steps", family.steps, 1, integer=True)
     check_number(f"{WHERE}.rollout", family.rollout, 0, integer=True)
+    check_number(f"{WHERE}.noise", family.noise, 0)
     check_number("dataset.num_test", cfg.dataset.num_test, 1, integer=True)
     for key in ("horizon", "step"):
         if (value := getattr(family, key)) is not None:
@@ -47,10 +49,31 @@ def validate_family(cfg: Config) -> None:
         pair = getattr(family, key)
         if pair is not None and len(pair) != 2:
             raise ArgumentError(f"{WHERE}.{key}", "hold one number for u and one for v", pair)
-    if not family.root:
-        raise ArgumentError(f"{WHERE}.root", "name a folder", "''")
+    if not family.root or not family.root.strip() or family.root == choices.UNSAID:
+        raise ArgumentError(f"{WHERE}.root", "name a folder", repr(family.root))
+    if family.on_disk and cfg.training.lbfgs_iterations:
+        wanted = f"be 0 for {WHERE}.on_disk=true, as L-BFGS holds all problems in memory"
+        raise ArgumentError("training.lbfgs_iterations", wanted, cfg.training.lbfgs_iterations)
     constants_of(family)
     _check_others(cfg)
+
+
+def _check_domains(cfg: Config) -> None:
+    """Refuse domains that go with neither the nodes nor `problem.geometry`."""
+    family, on_mesh = cfg.dataset.family, cfg.dataset.family.nodes == choices.MESH
+    if on_mesh:
+        if not family.domains:
+            wanted = f"name mesh files for {WHERE}.nodes={choices.MESH}"
+            raise ArgumentError(f"{WHERE}.domains", wanted, "[]")
+        if cfg.dataset.nodes_per_side is not None:
+            wanted = f"be left out for {WHERE}.nodes={choices.MESH}, whose files have the nodes"
+            raise ArgumentError("dataset.nodes_per_side", wanted, cfg.dataset.nodes_per_side)
+    else:
+        for name in family.domains:
+            check_choice(f"{WHERE}.domains", name, choices.GEOMETRIES)
+    if family.domains and cfg.problem.geometry is not None:
+        wanted = f"be left out beside {WHERE}.domains"
+        raise ArgumentError("problem.geometry", wanted, repr(cfg.problem.geometry))
 
 
 def _check_left_alone(cfg: Config) -> None:
@@ -89,7 +112,7 @@ def _check_others(cfg: Config) -> None:
         "problem.initial": (problem.initial, "its initial states are random"),
         "problem.reference": (problem.reference, "it has references of its own"),
         "problem.dirichlet_group": (problem.dirichlet_group, f"{WHERE}.boundary says it"),
-        "dataset.path": (dataset.path, "it has no mesh from a file yet"),
+        "dataset.path": (dataset.path, f"{WHERE}.domains names mesh files"),
     }
     for key, (value, why) in given.items():
         if value is not None:

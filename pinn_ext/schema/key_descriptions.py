@@ -46,6 +46,7 @@ _DATASET = {
     "num_test": "problems of a family that roll-outs are measured on",
     "family.nodes": "where the nodes lie",
     "family.own_nodes": "whether each problem has scattered nodes of its own",
+    "family.domains": "domains that the problems take in turn, by name, or mesh files",
     "family.boundary": "periodicity, no flux, or the values of the start",
     "family.fields": "kind of the random initial fields",
     "family.waves": "roughness of the initial fields: periods along the box",
@@ -56,8 +57,11 @@ _DATASET = {
     "family.horizon": "longest time that the network steps over; null takes the recipe's",
     "family.steps": "steps of the longest time in a reference",
     "family.rollout": "training starts from the network's own states after up to so many steps",
+    "family.noise": "noise on the states that training starts from, in standard deviations",
+    "family.trajectories": "file of known trajectories, for the terms data_loss1, data_loss2",
     "family.step": "length of the Runge-Kutta step; null takes 0.9 of the longest stable one",
     "family.root": "folder of the data, which are made once",
+    "family.on_disk": "whether the problems to train on stay on disk, in a database",
 }
 
 _NETWORK = {
@@ -107,8 +111,8 @@ _LOSS = {
     "rk4_detach": "whether the Runge-Kutta end of it is held fixed in the gradient",
     "use_gn_solver": "whether a phase of Gauss-Newton ends the training",
     **{
-        f"w{number}_{short}": f"initial weight of `{long}_loss{number}`"
-        for short, long in {"PI": "PI", "rk4": "RK4", "IC": "IC", "BC": "BC"}.items()
+        f"w{number}_{short}": f"initial weight of `{short.replace('rk', 'RK')}_loss{number}`"
+        for short in ("PI", "rk4", "IC", "BC", "data")
         for number in (1, 2)
     },
 }

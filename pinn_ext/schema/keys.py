@@ -33,6 +33,8 @@ WEIGHT_KEYS = {
     "IC_loss2": "w2_IC",
     "BC_loss1": "w1_BC",
     "BC_loss2": "w2_BC",
+    "data_loss1": "w1_data",
+    "data_loss2": "w2_data",
 }
 """Loss term to its key under `training.loss`, in the order of the terms."""
 
@@ -78,6 +80,8 @@ class Loss:
     w2_IC: float = 1.0
     w1_BC: float = 1.0
     w2_BC: float = 1.0
+    w1_data: float = 1.0
+    w2_data: float = 1.0
     rk4_per_unit_time: bool = True
     rk4_detach: bool = False
     use_gn_solver: bool = False

@@ -73,7 +73,8 @@ def validate(cfg: Config) -> WeightSettings:
     _validate_initial(cfg.problem)
     validate_network(cfg.network)
     _validate_training(cfg.training)
-    settings = _validate_loss(cfg.training.loss, cfg.problem.conditions == "soft")
+    known = cfg.dataset.family.trajectories is not None
+    settings = _validate_loss(cfg.training.loss, cfg.problem.conditions == "soft", known)
     _validate_float_type(cfg, settings)
     if settings.needs_conditions and cfg.problem.conditions == "hard":
         wanted = f"be soft for {ADAPTIVE}.strategy={settings.strategy}, which weighs conditions"
@@ -250,13 +251,13 @@ def _validate_gauss_newton(phase: GaussNewton) -> None:
         raise ArgumentError(f"{where}.sketch", wanted, repr(phase.sketch))
 
 
-def _validate_loss(loss: Loss, soft: bool) -> WeightSettings:
+def _validate_loss(loss: Loss, soft: bool, known: bool) -> WeightSettings:
     adaptive = loss.adaptive
     if not adaptive.enabled and adaptive.strategy not in (None, "fixed"):
         wanted = f"be true for {ADAPTIVE}.strategy={adaptive.strategy} to have an effect"
         raise ArgumentError(f"{ADAPTIVE}.enabled", wanted, "false")
     weights = {name: getattr(loss, key) for name, key in WEIGHT_KEYS.items()}
-    at_nodes = ("PI", "RK") if loss.use_rk4 else ("PI",)
+    at_nodes = ("PI", *["RK"] * loss.use_rk4, *["data"] * known)
     if not any(weights[name] for name in weights if name.startswith(at_nodes)):
         raise ValueError(
             f"`{WHERE}.w1_PI` or another weight of a term in use (w2_PI, and w1_rk4, w2_rk4 with "

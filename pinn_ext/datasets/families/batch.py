@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -41,6 +42,7 @@ class FamilyBatch:
         inputs: time `[N, 1]` at which a training asks for the state, the same within a graph.
         step: length h of the Runge-Kutta step.
         numbers: of the graphs in their data set `[G]`.
+        known: states that are known at another time, for data terms; mostly None.
     """
 
     x: Tensor
@@ -55,6 +57,7 @@ class FamilyBatch:
     inputs: Tensor
     step: float
     numbers: Tensor
+    known: KnownStates | None = None
 
     @classmethod
     def from_graphs(
@@ -181,6 +184,19 @@ class FamilyBatch:
     def precomputed(self) -> None:
         """Nothing is known of the network's part beforehand."""
         return None
+
+
+class KnownStates(NamedTuple):
+    """States whose later states are known.
+
+    Attributes:
+        batch: the states, asked for at the times of the later ones; as many rows as the batch whose
+            `known` it is.
+        later: the known states at these times `[N, 2]`.
+    """
+
+    batch: FamilyBatch
+    later: Tensor
 
 
 def check_graph(graph: Data) -> None:

@@ -12,6 +12,7 @@ from torch_geometric.data import Batch
 from pinn_ext.checks import ArgumentError
 from pinn_ext.datasets.families.batch import FamilyBatch
 from pinn_ext.datasets.families.graphs import FamilyGraphs
+from pinn_ext.datasets.families.on_disk import FamilyGraphsOnDisk
 from solvers.devices import on_cpu
 from solvers.operators import GraphOperators
 
@@ -32,7 +33,7 @@ class FamilyBatches:
 
     Where all problems have the same nodes, operators are built once for each number of graphs in a
     batch; its values are those of `FamilyBatch.from_graphs`, bit for bit on the CPU. Problems with
-    nodes of their own are gathered anew for each batch.
+    nodes of their own are gathered anew for each batch, and those on disk read.
 
     Args:
         graphs: the problems.
@@ -48,7 +49,7 @@ class FamilyBatches:
 
     def __init__(
         self,
-        graphs: FamilyGraphs,
+        graphs: FamilyGraphs | FamilyGraphsOnDisk,
         step: float,
         device: torch.device | str = "cpu",
         dtype: torch.dtype | None = None,
@@ -58,17 +59,21 @@ class FamilyBatches:
         self.dtype = dtype or torch.get_default_dtype()
         self._nodes: dict[int, _Nodes] = {}
         with on_cpu():
-            every = [graphs[i] for i in range(len(graphs))]
-            self.lowest = torch.stack([graph.x.amin(dim=0) for graph in every]).amin(dim=0)
-            self.highest = torch.stack([graph.x.amax(dim=0) for graph in every]).amax(dim=0)
-            self._states: Tensor | None = None
-            if graphs.nodes is not None:
-                states = torch.stack([graph.x for graph in every])
-                parameters = torch.cat([graph.parameters for graph in every])
-                self._states = states.to(self.device, self.dtype)
-                self._parameters = parameters.to(self.device, self.dtype)
-
+            ends = [(graph.x.amin(dim=0), graph.x.amax(dim=0)) for graph in graphs]
+        self.lowest = torch.stack([low for low, _ in ends]).amin(dim=0)
+        self.highest = torch.stack([high for _, high in ends]).amax(dim=0)
+        self._held: tuple[Tensor, Tensor] | None = None
+        if graphs.nodes is not None and isinstance(graphs, FamilyGraphs):
+            self._held = self._starts(range(len(graphs)))
         self.fastest = self._fastest()
+
+    def _starts(self, numbers: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Return states `[G, n, 2]` and constants `[G, p]` of problems with the same nodes."""
+        with on_cpu():
+            chosen = [self.graphs[i] for i in numbers]
+            states = torch.stack([graph.x for graph in chosen])
+            parameters = torch.cat([graph.parameters for graph in chosen])
+        return states.to(self.device, self.dtype), parameters.to(self.device, self.dtype)
 
     def _fastest(self) -> Tensor:
         largest = torch.zeros(2, device=self.device, dtype=self.dtype)
@@ -93,25 +98,54 @@ class FamilyBatches:
         Returns:
             The batch.
         """
-        if self._states is None:
+        if self.graphs.nodes is None:
             with on_cpu():
                 chosen = [self.graphs[i] for i in numbers]
             return FamilyBatch.from_graphs(
                 chosen, self.graphs.family, times, self.step, self.device, self.dtype
             )
-        nodes, places = self._shared(len(numbers)), torch.tensor(list(numbers), device="cpu")
-        places = places.to(self.device)
+        places = torch.tensor(list(numbers), device="cpu").to(self.device)
+        if self._held is None:
+            states, parameters = self._starts(numbers)
+        else:
+            states, parameters = (kept[places] for kept in self._held)
+        return self._made(states, parameters, times, places)
+
+    def of_states(self, states: Tensor, parameters: Tensor, times: Tensor) -> FamilyBatch:
+        """Gather states that are no problem's into a batch, where all problems share their nodes.
+
+        Args:
+            states: `[G, n, 2]`.
+            parameters: `[G, p]`.
+            times: `[G]`.
+
+        Returns:
+            The batch, its problems numbered from 0.
+
+        Raises:
+            ArgumentError: if each problem has its own nodes.
+        """
+        if self.graphs.nodes is None:
+            raise ArgumentError("graphs", "share their nodes", "problems with nodes of their own")
+        numbers = torch.arange(len(states), device=self.device)
+        states, parameters = (v.to(self.device, self.dtype) for v in (states, parameters))
+        return self._made(states, parameters, times, numbers)
+
+    def _made(
+        self, states: Tensor, parameters: Tensor, times: Tensor, numbers: Tensor
+    ) -> FamilyBatch:
+        nodes = self._shared(len(numbers))
         return FamilyBatch.made(
             self.graphs.family,
             nodes.operators,
             nodes.edge_index,
             nodes.edge_attr,
             nodes.owner,
-            self._states[places].flatten(0, 1),
-            self._parameters[places],
+            states.flatten(0, 1),
+            parameters,
             times.to(self.device, self.dtype),
             self.step,
-            places,
+            numbers,
         )
 
     def everything(self, times: Tensor) -> FamilyBatch:

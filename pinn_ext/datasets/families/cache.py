@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
+import os
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pinn_ext.checks import ArgumentError
+from pinn_ext.choices import UNSAID
 from pinn_ext.files import replace_file, shortened
 
 FORMAT = "pinn_ext family"
@@ -21,6 +26,34 @@ VERSION = 1
 
 class Unusable(Exception):
     """A file does not hold what was asked for; the message says why, in a few words."""
+
+
+def folder_of(root: str | os.PathLike[str] | None) -> Path | None:
+    """Return the folder of a data set's files; nothing is made.
+
+    Args:
+        root: that a user gives; None keeps nothing.
+
+    Returns:
+        `root/processed`, or None.
+
+    Raises:
+        ArgumentError: if it names no folder.
+
+    >>> folder_of("data").as_posix()
+    'data/processed'
+    """
+    if root is None:
+        return None
+    text = os.fspath(root)
+    if not text.strip() or text == UNSAID:
+        raise ArgumentError("root", "name a folder", repr(text))
+    return Path(text).expanduser() / "processed"
+
+
+def warn(error: Unusable) -> None:
+    """Say that a file is made again, and why."""
+    warnings.warn(f"{error}: it is made again.", RuntimeWarning, stacklevel=4)
 
 
 def name_of(description: Mapping[str, Any]) -> str:
@@ -40,9 +73,12 @@ def write(path: Path, description: Mapping[str, Any], content: Mapping[str, Any]
     """Write a file, the same bytes for the same content.
 
     Args:
-        path: of the file.
+        path: of the file, whose folder is made where it is not there.
         description: plain values that decide the content.
         content: tensors, numbers and strings in nested dicts.
+
+    Raises:
+        ArgumentError: if it cannot be written.
     """
     buffer = io.BytesIO()
     whole = {
@@ -53,7 +89,29 @@ def write(path: Path, description: Mapping[str, Any], content: Mapping[str, Any]
         "content": dict(content),
     }
     torch.save(whole, buffer)
-    replace_file(path, buffer.getvalue())
+    with writing(path.parent):
+        replace_file(path, buffer.getvalue())
+
+
+@contextlib.contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Make a folder for files that are written inside the block.
+
+    Args:
+        folder: of the files.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        ArgumentError: naming `root`, in the place of an error of the file system.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        got = f"{shortened(folder.parent)} ({error.strerror})"
+        raise ArgumentError("root", "be a folder that can be written", got) from None
 
 
 def read(path: Path, description: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,8 +13,10 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from pinn_ext.checks import ArgumentError, check_fits, check_list, check_number
+from pinn_ext.choices import MESH
 from pinn_ext.datasets.families.initial_fields import Spectrum, random_fields
 from pinn_ext.datasets.families.nodes import NodeSet
+from pinn_ext.datasets.meshes import ENDINGS
 from pinn_ext.systems import System
 from pinn_ext.systems.constants import check_constants, rhs_with
 from solvers.operators import GraphOperators
@@ -117,10 +120,8 @@ class Family:
         """
         seed = self.seed + _STRIDE * (1 + split)
         generator = torch.Generator(device="cpu").manual_seed(seed * _STRIDE + number)
-        graph = self.nodes.graph(self.system, seed + number) if shared is None else shared.clone()
-        place = random_fields(
-            graph.pos, self.system.lower, self.system.upper, self.spectrum, generator
-        )
+        graph = self.nodes.graph(self.system, number, seed) if shared is None else shared.clone()
+        place = random_fields(graph.pos, *self.nodes.box(self.system), self.spectrum, generator)
         mean, spread = (
             torch.tensor(pair, dtype=torch.float64, device="cpu")
             for pair in (self.mean, self.spread)
@@ -156,6 +157,32 @@ class Family:
         fixed = {k: float(v) for k, v in self.constants.items() if not isinstance(v, tuple)}
         return SemiDiscrete(rhs_with(self.system, {**fixed, **values}), operators)
 
+    def on(self, domains: Sequence[str]) -> Family:
+        """Return the same problems on other domains, for a network that was trained on these.
+
+        Relative positions keep their unit, as the network knows it.
+
+        Args:
+            domains: names of domains in the box, or paths of mesh files.
+
+        Returns:
+            A copy.
+
+        Raises:
+            ArgumentError: if there are no such domains, or the nodes cannot lie on them.
+        """
+        meshes = all(Path(name).suffix.lower() in ENDINGS for name in domains)
+        if not meshes and self.nodes.name == MESH:
+            raise ArgumentError("domains", "name mesh files, as in training", ", ".join(domains))
+        nodes = replace(
+            self.nodes,
+            name=MESH if meshes else self.nodes.name,
+            own=self.nodes.own and not meshes,
+            domains=tuple(domains),
+            unit=self.nodes.spacing(self.system),
+        )
+        return replace(self, nodes=nodes)
+
     def description(self) -> dict[str, Any]:
         """Return all that decides the problems, as plain values."""
         system, domain = self.system, self.system.geometry
@@ -172,7 +199,7 @@ class Family:
             "spread": list(map(float, self.spread)),
             "positive": self.positive,
             "spectrum": asdict(self.spectrum),
-            "nodes": asdict(self.nodes),
+            "nodes": self.nodes.description(system),
             "horizon": float(self.horizon),
             "steps": self.steps,
             "seed": self.seed,
@@ -190,14 +217,15 @@ class Family:
             else f"{name} = {value:g}"
             for name, value in self.all_constants()
         )  # fmt: skip
-        nodes, box = self.nodes, zip(self.system.lower, self.system.upper, strict=True)
+        nodes, box = self.nodes, zip(*self.nodes.box(self.system), strict=True)
+        domains = ", ".join(place.name for place in nodes.places(self.system))
+        size = "" if nodes.name == MESH else f" of {nodes.per_side} nodes a side"
         where = " x ".join(f"[{low:g}, {high:g}]" for low, high in box)
         law = "mean exp(spread z - spread^2 / 2)" if self.positive else "mean + spread z"
         own = ", each problem its own" if nodes.own else ""
         return [
             f"Family of {self.system.name}: {constants or 'its own constants'}; {nodes.boundary} "
-            f"{self.system.geometry.name} in {where}, {nodes.name} of {nodes.per_side} nodes a "
-            f"side, order {nodes.order}{own}.",
+            f"{domains} in {where}, {nodes.name}{size}, order {nodes.order}{own}.",
             f"Initial states {law}: mean {_pair(self.mean)}, spread {_pair(self.spread)}, z "
             f"{self.spectrum.text()}; seed {self.seed}.",
         ]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,8 +12,11 @@ from torch_geometric.data import Data
 
 from pinn_ext.checks import ArgumentError, check_choice, check_number, check_switch
 from pinn_ext.choices import FAMILY_BOUNDARIES, MESH, ORDERS
+from pinn_ext.datasets.families.places import Place, mean_edge, places_of
+from pinn_ext.datasets.meshes import TriangleMesh, mesh_graph
 from pinn_ext.datasets.node_graphs import scattered_nodes, triangulate
 from pinn_ext.systems import System
+from pinn_ext.systems.domains import Box, Geometry
 from solvers.devices import on_cpu
 from solvers.operators import cloud_graph, grid_graph, triangulation_graph
 
@@ -23,11 +28,16 @@ class NodeSet:
     """Where the nodes of a family lie and what holds on their boundary.
 
     Attributes:
-        name: `"grid"`, `"cloud"` or `"triangulation"`, as of `pinn_ext.datasets.node_graphs`.
-        per_side: nodes along the shortest side of the box.
+        name: `"grid"`, `"cloud"`, `"triangulation"` or `"mesh"`, as of
+            `pinn_ext.datasets.node_graphs`.
+        per_side: nodes along the shortest side of the box; a mesh has those of its file.
         order: order of accuracy of the operators, one of `choices.ORDERS[name]`.
         boundary: `"periodic"`, `"neumann"` (no flux) or `"dirichlet"` (the values of the start).
         own: whether each problem has nodes of its own, which scattered ones can have.
+        domains: names of domains in the system's box, or paths of mesh files for `"mesh"`, which
+            the problems take in turn; none is the system's own.
+        unit: of relative positions, in units of length; None is the distance of neighbours, in
+            meshes the mean edge of the first one.
     """
 
     name: str = "grid"
@@ -35,29 +45,53 @@ class NodeSet:
     order: int = 2
     boundary: str = "periodic"
     own: bool = False
+    domains: tuple[str, ...] = ()
+    unit: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse what no nodes can be."""
-        kinds = [kind for kind in ORDERS if kind != MESH]
-        check_choice("nodes", self.name, kinds)
+        check_choice("nodes", self.name, ORDERS)
         check_choice("boundary", self.boundary, FAMILY_BOUNDARIES)
         check_number("nodes_per_side", self.per_side, 3, integer=True)
         check_switch("own_nodes", self.own)
         if self.order not in ORDERS[self.name]:
             wanted = f"be one of {', '.join(map(str, ORDERS[self.name]))} for a {self.name}"
             raise ArgumentError("order", wanted, self.order)
-        if self.own and self.name == "grid":
-            raise ArgumentError("own_nodes", "be false for a grid, which has one place", True)
+        if self.own and self.name in ("grid", MESH):
+            wanted = f"be false for a {self.name}, whose nodes have one place"
+            raise ArgumentError("own_nodes", wanted, True)
+        if self.name == MESH and not self.domains:
+            raise ArgumentError("domains", "name at least one mesh file", "none")
         if self.boundary == "periodic" and self.name != "grid":
             wanted = "be neumann or dirichlet for scattered nodes"
             raise ArgumentError("boundary", wanted, repr(self.boundary))
 
-    def graph(self, system: System, number: int) -> Data:
+    @property
+    def shared(self) -> bool:
+        """Whether all problems have the same nodes."""
+        return not self.own and len(self.domains) < 2
+
+    def places(self, system: System) -> tuple[Place, ...]:
+        """Return the domains that the problems take in turn."""
+        return places_of(system, self.domains, self.name == MESH)
+
+    def box(self, system: System) -> tuple[Sequence[float], Sequence[float]]:
+        """Return lower and upper ends of the box that random fields are made for."""
+        first = self.places(system)[0].geometry
+        return first.lower, first.upper
+
+    def description(self, system: System) -> dict[str, Any]:
+        """Return all that decides the nodes, as plain values."""
+        places = [place.identity for place in self.places(system)]
+        return {**asdict(self), "domains": places if self.domains else []}
+
+    def graph(self, system: System, number: int, seed: int = 0) -> Data:
         """Return the nodes of a problem with the weights of the operators on their edges.
 
         Args:
             system: gives box and domain.
             number: of the problem; nodes that are the same for all do not depend on it.
+            seed: likewise; what is added to the number where it decides random places.
 
         Returns:
             A graph as `solvers.operators.grid_graph` describes it, with `edge_attr`
@@ -66,8 +100,15 @@ class NodeSet:
         Raises:
             ArgumentError: if the domain cannot have these nodes.
         """
+        places = self.places(system)
+        place = places[number % len(places)]
         with on_cpu():
-            graph = self._grid(system) if self.name == "grid" else self._scattered(system, number)
+            if place.mesh is not None:
+                graph = self._of_mesh(place.name, place.mesh)
+            elif self.name == "grid":
+                graph = self._grid(system, place.geometry)
+            else:
+                graph = self._scattered(system, place.geometry, number + seed)
             graph.edge_attr = relative_positions(graph, self.spacing(system), self.periods(system))
         return graph
 
@@ -84,11 +125,26 @@ class NodeSet:
 
     def spacing(self, system: System) -> float:
         """Return the distance of neighbours along the shortest side, in units of length."""
+        if self.unit is not None:
+            return self.unit
+        first = self.places(system)[0]
+        if first.mesh is not None:
+            return mean_edge(first.mesh)
         gaps = self.per_side - (self.boundary != "periodic")
-        return float(system.geometry.side) / gaps
+        return float(first.geometry.side) / gaps
 
-    def _grid(self, system: System) -> Data:
-        if not system.on_box:
+    def _of_mesh(self, path: str, mesh: TriangleMesh) -> Data:
+        try:
+            return mesh_graph(
+                mesh, order=self.order, dirichlet=None if self.boundary == "dirichlet" else []
+            )
+        except ValueError as error:
+            wanted = f"hold meshes that have derivatives of order {self.order} at each node"
+            got = f"{path} ({str(error).rstrip('.')})"
+            raise ArgumentError("domains", wanted, got) from None
+
+    def _grid(self, system: System, geometry: Geometry) -> Data:
+        if not isinstance(geometry, Box):
             wanted = "be cloud or triangulation on another domain than the box"
             raise ArgumentError("nodes", wanted, "'grid'")
         shape = (self.per_side,) * system.dimension
@@ -99,12 +155,12 @@ class NodeSet:
         except ValueError as error:
             raise _too_few(self.per_side, error) from None
 
-    def _scattered(self, system: System, number: int) -> Data:
+    def _scattered(self, system: System, geometry: Geometry, number: int) -> Data:
         if system.dimension != 2:
             raise ArgumentError(
                 "nodes", "be grid in another number of dimensions than two", self.name
             )
-        geometry, spacing = system.geometry, self.spacing(system)
+        spacing = float(geometry.side) / (self.per_side - 1)
         seed = _SEED + (number if self.own else 0)
         points, outer = scattered_nodes(geometry, spacing, seed)
         given = outer if self.boundary == "dirichlet" else torch.zeros_like(outer)

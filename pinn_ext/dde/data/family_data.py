@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 
 from pinn_ext.datasets.families.batch import FamilyBatch
 from pinn_ext.datasets.families.batches import FamilyBatches
+from pinn_ext.datasets.known_trajectories import Trajectories
 from pinn_ext.dde.data.data_parallel import global_means, share
 from pinn_ext.dde.data.mini_batches import MiniBatches
 from pinn_ext.losses.rollout import roll_out
@@ -36,7 +38,10 @@ class FamilyData(MiniBatches):
             evenly from 0 to this, but at most one for each two epochs made, as a network must have
             learned one step before two (pushforward: Brandstetter et al. 2022, arXiv 2202.03376,
             section 3.1). 0 trains on the initial states alone.
-        seed: of the order of the graphs, of times and roll-outs.
+        noise: standard deviation of the noise on the states that a batch starts from, in those of
+            the fields at the start.
+        known: trajectories that data terms are measured on; None without such terms.
+        seed: of the order of the graphs, of times, roll-outs and noise.
         device: where the batches lie.
         by_time: whether the rows of a term are told apart by their time instead of by their node,
             for strategies that weigh by time.
@@ -51,18 +56,22 @@ class FamilyData(MiniBatches):
         *,
         batch_size: int,
         rollout: int = 0,
+        noise: float = 0.0,
+        known: Trajectories | None = None,
         seed: int = 0,
         device: Any = "cpu",
         by_time: bool = False,
     ) -> None:
         self.graphs, self._network, self._rollout = graphs, network, rollout
+        self._noise, self._known = noise, known
         self._by_time = by_time
         self._horizon = loss.family.horizon
-        count = len(validation)
+        generator = _random(seed, -_VALIDATION_SEED)
+        unseen = validation.everything(self._times(len(validation), generator))
         super().__init__(
             loss,
             len(graphs),
-            validation.everything(self._times(count, _random(seed, -_VALIDATION_SEED))),
+            self._with_known(unseen, validation, generator, slice(None)),
             batch_size=batch_size,
             seed=seed,
             device=device,
@@ -75,7 +84,9 @@ class FamilyData(MiniBatches):
         batch = self.graphs.batch(numbers[own], times[own])
         most = min(self._rollout, step // (_RAMP * self.batches_per_epoch))
         drawn = torch.randint(0, most + 1, (), generator=generator, device="cpu")
-        return self._later(batch, int(drawn))
+        batch = self._later(batch, int(drawn))
+        batch = self._with_noise(batch, _seeds(self._noise, len(numbers), generator)[own])
+        return self._with_known(batch, self.graphs, generator, own, len(numbers))
 
     def losses_train(self, *arguments: Any, **named: Any) -> list[Tensor]:
         """Return the raw loss terms of the batch served last, of all processes' shares of it.
@@ -92,7 +103,9 @@ class FamilyData(MiniBatches):
 
     def whole_batch(self) -> FamilyBatch:
         """Return all problems as one batch, from their initial states."""
-        return self.graphs.everything(self._times(self.count, _random(self.seed, -1)))
+        generator = _random(self.seed, -1)
+        batch = self.graphs.everything(self._times(self.count, generator))
+        return self._with_known(batch, self.graphs, generator, slice(None))
 
     def _times(self, count: int, generator: torch.Generator) -> Tensor:
         """Return a random time in each of as many equal parts of the horizon, in random order."""
@@ -118,6 +131,39 @@ class FamilyData(MiniBatches):
         lost = state.new_zeros(len(batch.numbers)).index_add(0, batch.batch, astray.to(state)) > 0
         return later.from_state(torch.where(lost[batch.batch][:, None], batch.x, state))
 
+    def _with_noise(self, batch: FamilyBatch, seeds: list[int]) -> FamilyBatch:
+        """Return a batch whose states have noise, of each graph by its own seed."""
+        if not seeds:
+            return batch
+        sizes = torch.bincount(batch.batch).tolist()
+        drawn = [
+            torch.randn((size, 2), generator=_generator(own), device="cpu")
+            for size, own in zip(sizes, seeds, strict=True)
+        ]
+        scale = batch.x.new_tensor(self.graphs.graphs.family.deviations) * self._noise
+        noise = torch.cat(drawn).to(batch.x) * scale
+        held = batch.boundary_mask[:, None]
+        return batch.from_state(torch.where(held, batch.x, batch.x + noise))
+
+    def _with_known(
+        self,
+        batch: FamilyBatch,
+        batches: FamilyBatches,
+        generator: torch.Generator,
+        own: slice,
+        count: int | None = None,
+    ) -> FamilyBatch:
+        """Return a batch with as many pairs of known states, drawn evenly from all of them."""
+        if self._known is None:
+            return batch
+        count = len(batch.numbers) if count is None else count
+        trajectories, times = self._known.states.shape[:2]
+        numbers, places = (
+            torch.randint(0, most, (count,), generator=generator, device="cpu")[own]
+            for most in (trajectories, times - 1)
+        )
+        return replace(batch, known=self._known.pairs(batches, numbers, places))
+
     def row_points(self, term: int, inputs: Tensor) -> Tensor:
         """Return what each row of a term belongs to.
 
@@ -128,7 +174,10 @@ class FamilyData(MiniBatches):
         Returns:
             The number of its problem and of its node `[n, 2]`; or its time `[n, 1]`.
         """
-        points = self._train.row_points(term)
+        batch = self._train
+        if batch.known is not None and self.loss.names[term].startswith("data"):
+            batch = batch.known.batch
+        points = batch.row_points(term)
         return points[:, 2:] if self._by_time else points[:, :2]
 
     def time_span(self) -> tuple[float, float] | None:
@@ -139,6 +188,17 @@ class FamilyData(MiniBatches):
         """Return nothing: the losses of an exact solution are 0 on the same graphs."""
 
 
+def _seeds(noise: float, count: int, generator: torch.Generator) -> list[int]:
+    """Return a seed a graph, whatever share of them is this process's own; none without noise."""
+    if not noise:
+        return []
+    return torch.randint(2**62, (count,), generator=generator, device="cpu").tolist()
+
+
+def _generator(seed: int) -> torch.Generator:
+    return torch.Generator(device="cpu").manual_seed(seed)
+
+
 def _random(seed: int, step: int) -> torch.Generator:
     """Return the random numbers of one step, whichever steps were made before."""
-    return torch.Generator(device="cpu").manual_seed(1_000_003 * (seed + 1) + 2 * step + 1)
+    return _generator(1_000_003 * (seed + 1) + 2 * step + 1)

@@ -45,9 +45,11 @@ def rollout(arguments: list[str]) -> int:
         steps = own.family.steps if steps is None else steps
         with Progress() as progress:
             progress.count(own.config.dataset.num_test, 0, "reference")
-            problems = own.test_problems(steps, progress.advance)
+            domains = [name for name in (given.domains or "").split(",") if name]
+            problems = own.test_problems(steps, progress.advance, domains)
         found = stepper.compare(own, problems)
     rows, picture = stepper.table(found), io.BytesIO()
+    say(problems.family.text()[0])
     say(f"{len(problems)} unseen problems, steps of {own.family.horizon:g}, network {own.file}:")
     for line in stepper.lines(found, rows):
         say(line)
@@ -67,6 +69,11 @@ def _options() -> Options:
     options.add_argument("run", metavar="RUN", help="folder of a run, or a checkpoint")
     options.add_argument(
         "settings", nargs="*", metavar="steps=N", help="length (default: that of the references)"
+    )
+    options.add_argument(
+        "--domains",
+        metavar="NAME[,NAME]",
+        help="domains or mesh files that the problems lie on (default: those of the training)",
     )
     options.add_argument(
         "--best", action="store_true", help="the best network by validation losses"

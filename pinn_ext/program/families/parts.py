@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -12,6 +12,8 @@ from pinn_ext.checks import ArgumentError
 from pinn_ext.datasets.families.batches import FamilyBatches
 from pinn_ext.datasets.families.family import Family
 from pinn_ext.datasets.families.graphs import SPLITS, FamilyGraphs
+from pinn_ext.datasets.families.on_disk import FamilyGraphsOnDisk
+from pinn_ext.datasets.known_trajectories import Trajectories, read_trajectories
 from pinn_ext.files import RunError
 from pinn_ext.losses.families_from_config import (
     family_of,
@@ -65,12 +67,36 @@ def checked_loss(cfg: Config) -> StepLoss:
         ArgumentError: naming the key, what is allowed and what came.
     """
     family = family_of(cfg)
+    known_of(cfg, family)
     return step_loss(cfg, family, family_step(cfg, family))
+
+
+def known_of(cfg: Config, family: Family) -> Trajectories | None:
+    """Return the trajectories that a user has.
+
+    Args:
+        cfg: the configuration; `dataset.family.trajectories` is read.
+        family: that it describes.
+
+    Returns:
+        None where there are none.
+
+    Raises:
+        ArgumentError: naming the key, if the file cannot be used or the problems share no nodes.
+    """
+    path = cfg.dataset.family.trajectories
+    if path is None:
+        return None
+    with keys_named():
+        if not family.nodes.shared:
+            wanted = "be left out where problems have nodes of their own"
+            raise ArgumentError("trajectories", wanted, repr(path))
+        return read_trajectories(path, family, family.nodes.graph(family.system, 0))
 
 
 def graphs_of(
     cfg: Config, family: Family, split: str, advance: Callable[[int], None] | None = None
-) -> FamilyGraphs:
+) -> FamilyGraphs | FamilyGraphsOnDisk:
     """Return the problems of a split, from their file or made now.
 
     Args:
@@ -93,12 +119,11 @@ def graphs_of(
     }
     try:
         with keys_named():
-            root = dataset.family.root
-            return FamilyGraphs(root, family, split, counts[split], advance=advance)
+            if split == "train" and dataset.family.on_disk:
+                return FamilyGraphsOnDisk(dataset.family.root, family, split, counts[split])
+            return FamilyGraphs(dataset.family.root, family, split, counts[split], advance=advance)
     except ArgumentError as error:
         raise RunError(str(error)) from None
-    except OSError as error:
-        raise RunError(f"The folder {root} cannot be written ({error.strerror}).") from None
 
 
 def parts(cfg: Config, loss: StepLoss, device: torch.device, *, by_time: bool) -> FamilyParts:
@@ -128,6 +153,8 @@ def parts(cfg: Config, loss: StepLoss, device: torch.device, *, by_time: bool) -
         network,
         batch_size=cfg.dataset.batch_size,
         rollout=cfg.dataset.family.rollout,
+        noise=cfg.dataset.family.noise,
+        known=known_of(cfg, family),
         seed=cfg.seed,
         device=device,
         by_time=by_time,
@@ -152,8 +179,3 @@ def parts(cfg: Config, loss: StepLoss, device: torch.device, *, by_time: bool) -
         RolloutErrors(test, loss.step, device, dtype),
         notes,
     )
-
-
-def longer(family: Family, steps: int) -> Family:
-    """Return the same family with references of another length."""
-    return replace(family, steps=steps)

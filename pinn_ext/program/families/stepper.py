@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from pinn_ext.checks import check_mapping, check_number
+from pinn_ext.checks import ArgumentError, check_mapping, check_number
 from pinn_ext.choices import FAMILY
 from pinn_ext.datasets.families.batch import FamilyBatch
 from pinn_ext.datasets.families.batches import FamilyBatches
@@ -20,7 +20,12 @@ from pinn_ext.datasets.families.family import Family
 from pinn_ext.datasets.families.graphs import FamilyGraphs
 from pinn_ext.datasets.outside_files import plural
 from pinn_ext.files import RunError, shortened
-from pinn_ext.losses.families_from_config import family_of, family_step, stepping_network
+from pinn_ext.losses.families_from_config import (
+    family_of,
+    family_step,
+    keys_named,
+    stepping_network,
+)
 from pinn_ext.losses.rollout import Rollout, RolloutErrors, relative
 from pinn_ext.networks.graph_networks import GraphStepper
 from pinn_ext.program import checkpoints
@@ -62,11 +67,33 @@ class TrainedStepper:
         return self.network.centre.dtype
 
     def test_problems(
-        self, steps: int, advance: Callable[[int], None] | None = None
+        self,
+        steps: int,
+        advance: Callable[[int], None] | None = None,
+        domains: Sequence[str] = (),
     ) -> FamilyGraphs:
-        """Return the test problems of the run, with references of that many steps."""
-        family = replace(self.family, steps=check_number("steps", steps, 1, integer=True))
-        return graphs_of(self.config, family, "test", advance)
+        """Return the test problems of the run.
+
+        Args:
+            steps: of their references.
+            advance: is called after each reference trajectory.
+            domains: where they lie, see `Family.on`; none takes those of the training.
+
+        Returns:
+            As many as the run has.
+
+        Raises:
+            RunError: if there are no such domains, or a problem cannot be made.
+        """
+        try:
+            with keys_named():
+                family = self.family.on(domains) if domains else self.family
+        except ArgumentError as error:
+            raise RunError(str(error)) from None
+        family = replace(family, steps=check_number("steps", steps, 1, integer=True))
+        graphs = graphs_of(self.config, family, "test", advance)
+        assert isinstance(graphs, FamilyGraphs)  # those that have references
+        return graphs
 
 
 def load_stepper(
@@ -212,6 +239,11 @@ def lines(comparison: Comparison, rows: Sequence[dict[str, float]]) -> list[str]
     for row in rows[1:]:
         numbers = "".join(f"{row[k]:11.2e}" for k in ("error_u", "error_v", "frozen_u", "frozen_v"))
         text.append(f"{int(row['step']):5d}{row['t']:9.4g}{numbers}")
+    if lost := [row for row in rows if not math.isfinite(row["error_u"] + row["error_v"])]:
+        text.append(
+            f"The roll-out leaves all bounds: from step {int(lost[0]['step'])} on it has no error. "
+            "The network needs more training, or these problems are too far from those it knows."
+        )
     worst = rollout.each().amax(dim=0).tolist()
     text.append(f"The worst problem at the end: u {worst[0]:.2e}, v {worst[1]:.2e}.")
     text.append(

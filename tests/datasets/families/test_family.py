@@ -1,6 +1,8 @@
 """A family of problems: initial states, constants that vary, nodes, and what is refused."""
 
 import math
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,6 +12,8 @@ from pinn_ext.datasets.families import Family, NodeSet, longest_step, relative_p
 from pinn_ext.systems.constants import rhs_with
 from solvers.operators import GraphOperators, grid_graph
 from tests.datasets.families.small import family, graphs
+
+PLATE = Path(__file__).resolve().parents[2] / "data" / "plate.msh"
 
 
 def test_a_problem_depends_on_its_number_and_its_split_alone():
@@ -77,6 +81,34 @@ def test_each_problem_may_have_nodes_of_its_own():
     assert torch.equal(own.problem(0, 0).pos, first.pos)
     data = graphs(own)
     assert data.nodes is None and torch.equal(data[1].pos, second.pos)
+
+
+def test_problems_take_domains_in_turn():
+    nodes = NodeSet("cloud", 8, 2, "neumann", domains=("square", "disk"))
+    own = replace(family("neumann", "cloud", per_side=8), nodes=nodes)
+    first, second, third = (own.problem(0, i) for i in range(3))
+    assert torch.equal(first.pos, third.pos) and len(first.pos) != len(second.pos)
+    assert float((second.pos - 1.0).norm(dim=1).max()) == pytest.approx(1.0)
+    assert not own.nodes.shared and "square, disk" in own.text()[0]
+    there = own.on(["l_shape"])
+    assert there.nodes.spacing(own.system) == own.nodes.spacing(own.system)
+    assert there.description() != own.description()
+    assert not ((there.problem(0, 0).pos - 1.0) > 1e-9).all(dim=1).any()  # a corner is missing
+
+
+def test_a_family_on_a_mesh_keeps_the_unit_of_its_training(tmp_path):
+    own = family("dirichlet", "cloud", per_side=8)
+    there = own.on([str(PLATE)])
+    graph = there.problem(0, 0)
+    assert bool(graph.boundary_mask.any())
+    source, target = graph.edge_index
+    length = (graph.pos[source] - graph.pos[target]).norm(dim=1) / own.nodes.spacing(own.system)
+    torch.testing.assert_close(graph.edge_attr[:, 2], length)
+    copy = tmp_path / "another.msh"
+    copy.write_bytes(PLATE.read_bytes())
+    assert own.on([str(copy)]).description() == there.description()  # whatever it is called
+    with pytest.raises(ValueError, match="`domains` must name mesh files, as in training"):
+        there.on(["disk"])
 
 
 def test_relative_positions_take_the_nearest_image():

@@ -6,7 +6,7 @@ from torch_geometric.data import Batch
 
 from pinn_ext.checks import ArgumentError
 from pinn_ext.datasets.families import FamilyGraphs, cache, references
-from pinn_ext.datasets.families import graphs as graphs_module
+from pinn_ext.datasets.families import problems as problems_module
 from pinn_ext.datasets.families.trajectories import NoTrajectory, trajectory
 from solvers.operators import GraphOperators
 from solvers.rk4 import integrate
@@ -36,7 +36,7 @@ def test_it_is_processed_once(tmp_path, monkeypatch):
     def never(*_):
         raise AssertionError("the file was there")
 
-    monkeypatch.setattr(graphs_module, "trajectory", never)
+    monkeypatch.setattr(problems_module, "trajectory", never)
     assert graphs(split="validation", root=tmp_path)[0].y.shape == (36, 3, 2)
     with pytest.raises(AssertionError):  # others are other files
         graphs(family(seed=3), split="validation", root=tmp_path)
@@ -79,6 +79,31 @@ def test_a_file_that_cannot_be_used_is_made_again(tmp_path, damage, message):
     with pytest.warns(RuntimeWarning, match=message):
         again = graphs(root=tmp_path)
     assert path.read_bytes() == whole and len(again) == 3
+
+
+def test_what_is_not_kept_writes_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert len(graphs()) == 3 and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("root", ["", "  ", "???"])
+def test_a_folder_without_a_name_is_refused(tmp_path, monkeypatch, root):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ArgumentError, match=r"`root` must name a folder, got '"):
+        graphs(root=root)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_is_a_file_is_refused(tmp_path):
+    (tmp_path / "data").write_text("mine")
+    with pytest.raises(ArgumentError, match="`root` must be a folder that can be written, got"):
+        graphs(root=tmp_path / "data")
+
+
+def test_nothing_but_the_data_is_written(tmp_path):
+    """torch-geometric would write two files more, and run what it finds in them."""
+    graphs(root=tmp_path)
+    assert [path.name[:6] for path in (tmp_path / "processed").iterdir()] == ["train-"]
 
 
 def test_no_code_of_a_file_is_run(tmp_path):
@@ -141,7 +166,7 @@ def test_a_horizon_beyond_the_solution_names_the_problem(tmp_path, monkeypatch):
     def ends(*_):
         raise NoTrajectory("it ends")
 
-    monkeypatch.setattr(graphs_module, "trajectory", ends)
+    monkeypatch.setattr(problems_module, "trajectory", ends)
     wanted = r"`horizon` must be shorter: test problem 0 cannot be followed \(it ends\), got 0.25"
     with pytest.raises(ArgumentError, match=wanted):
         FamilyGraphs(tmp_path, family(), "test", 1)
