@@ -154,11 +154,10 @@ class WeightingHooks(dde.callbacks.Callback):
         """Get ready for a step."""
         if self._recorder:
             start = time.perf_counter()
-            self._state.before_step()
-            watch = self._state.watch
-            late = watch.on_accelerator and watch.looks_late(self._reads_at_once)
-            measures = self._state.ends_period
-            self._recorder.expect_step(self._meter.wants_residuals, late, measures)
+            state = self._state
+            state.before_step()
+            late = state.watch.on_accelerator and state.watch.looks_late(self._reads_at_once)
+            self._recorder.expect_step(self._meter.wants_residuals, late, state.ends_period)
             self._pending = True
             self._own_seconds += time.perf_counter() - start
 
@@ -167,8 +166,8 @@ class WeightingHooks(dde.callbacks.Callback):
         if self._pending and self._recorder:
             self._pending = False
             state = self._state
-            if state.watch.on_accelerator:
-                state.watch.wait_unless_late(self._reads_at_once)
+            if (watch := state.watch).on_accelerator:
+                watch.wait_unless_late(self._reads_at_once)
             start = time.perf_counter()
             losses = self._losses_of_step(self._recorder)
             if losses is not None:
