@@ -5,24 +5,27 @@ PYTHON ?= python3
 VENV ?= .venv
 EXTRAS ?= test,dev,docs,parallel
 ARGS ?=
+ECOSYSTEM ?= .venv-ecosystem
 
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install train test test-all lint format docs docs-check wheel-check clean distclean
+.PHONY: help install train test test-all test-ecosystem test-oldest test-hydra-next lint format docs docs-check wheel-check clean distclean
 
 help:
 	@echo "make train        run the main job; options: make train ARGS='training=adaptive_ema seed=1'"
 	@echo "make test         quick tests and the examples in docstrings"
 	@echo "make test-all     every test, the slow ones too, nothing shortened"
+	@echo "make test-ecosystem  against Lightning, PINA, PhysicsNeMo, loggers, Ray, in $(ECOSYSTEM)"
+	@echo "make test-oldest, make test-hydra-next   with the oldest versions allowed, with Hydra's next one"
 	@echo "make lint         ruff, mypy and spelling"
 	@echo "make format       rewrite the code with ruff"
 	@echo "make docs         build the documentation, warnings are errors"
 	@echo "make docs-check   follow the links of the documentation to other sites (needs a network)"
 	@echo "make wheel-check  build the wheel, install it elsewhere and run it"
-	@echo "make clean        remove builds and caches; distclean removes $(VENV) too"
+	@echo "make clean        remove builds and caches; distclean removes environments too"
 	@echo "Other interpreter: make PYTHON=python3.12 ...   (runs and their results are never removed)"
 
 # The stamp is written last: an interrupted installation starts again, a finished one is kept until
@@ -54,6 +57,45 @@ test-all: $(STAMP)
 	$(if $(strip $(ARGS)),,$(PY) -m pytest -n auto --dist worksteal tests/device)
 	$(PY) -m pytest -n auto --dist worksteal --last-bits $(ARGS) tests/dde tests/program
 
+# Packages that would not go into $(VENV) together with its own. Beside a CPU build of torch the public
+# torchvision cannot be imported, nor what imports it; nothing that is tested needs it.
+test-ecosystem: export MPLBACKEND = Agg
+test-ecosystem: export OMP_NUM_THREADS = 1
+test-ecosystem: $(ECOSYSTEM)/.installed
+	$(ECOSYSTEM)/bin/python -m pytest tests/ecosystem $(ARGS)
+
+$(ECOSYSTEM)/.installed: pyproject.toml tests/ecosystem/requirements.txt tests/ecosystem/requirements-physicsnemo.txt
+	$(PYTHON) -m venv --clear $(ECOSYSTEM)
+	$(ECOSYSTEM)/bin/python -m pip install --disable-pip-version-check -e . -r tests/ecosystem/requirements.txt
+	$(ECOSYSTEM)/bin/python -m pip install --disable-pip-version-check -r tests/ecosystem/requirements-physicsnemo.txt \
+	  || echo "PhysicsNeMo cannot be installed here: its tests are skipped"
+	$(ECOSYSTEM)/bin/python -c "import torchvision" 2>/dev/null \
+	  || $(ECOSYSTEM)/bin/python -m pip uninstall -y torchvision
+	@touch $@
+
+# The quick tests of what touches other packages, with the oldest releases that pyproject.toml allows
+# and that have wheels for this Python, and with Hydra's next one. The rest comes from $(VENV), by a
+# path entry after the environment's own.
+OLDEST = tests/solvers tests/datasets tests/dde tests/schema tests/program/test_refusals.py tests/program/test_runs.py
+NEXT = tests/schema tests/program/test_refusals.py tests/program/test_plugins.py tests/program/test_sweeps.py tests/program/terminal
+
+test-oldest test-hydra-next: export MPLBACKEND = Agg
+test-oldest test-hydra-next: export OMP_NUM_THREADS = 1
+test-oldest: $(STAMP)
+	$(call test_with,requirements-oldest.txt,$(OLDEST))
+
+test-hydra-next: $(STAMP)
+	$(call test_with,requirements-hydra-next.txt,$(NEXT))
+
+define test_with
+	@set -eu; tmp=$$(mktemp -d); trap 'rm -rf "$$tmp"' EXIT; \
+	$(PY) -m venv "$$tmp"; \
+	"$$tmp/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -r tests/$(1); \
+	purelib='import sysconfig; print(sysconfig.get_path("purelib"))'; \
+	$(PY) -c "$$purelib" >"$$("$$tmp/bin/python" -c "$$purelib")/zz_dependencies.pth"; \
+	"$$tmp/bin/python" -m pytest -m "not slow" $(or $(strip $(ARGS)),$(2))
+endef
+
 lint: $(STAMP)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
@@ -81,6 +123,8 @@ wheel-check: $(STAMP)
 	tmp=$$(mktemp -d); trap 'rm -rf "$$tmp"' EXIT; \
 	rm -rf build *.egg-info; \
 	$(PY) -m build --outdir "$$tmp/dist" . >"$$tmp/build.log" 2>&1 || { cat "$$tmp/build.log"; exit 1; }; \
+	$(PY) -m twine check --strict "$$tmp"/dist/*; \
+	$(PY) -m check_wheel_contents "$$tmp"/dist/*.whl; \
 	$(PY) -m venv "$$tmp/venv"; \
 	"$$tmp/venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps "$$tmp"/dist/*.whl; \
 	purelib='import sysconfig; print(sysconfig.get_path("purelib"))'; \
@@ -98,7 +142,7 @@ wheel-check: $(STAMP)
 
 clean:
 	rm -rf build dist docs/_build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis htmlcov .coverage
-	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -exec rm -rf {} +
+	find . -path './.venv*' -prune -o -name __pycache__ -type d -exec rm -rf {} +
 
 distclean: clean
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(ECOSYSTEM)

@@ -34,7 +34,7 @@ BOXES = {
     "pinn_ext.program.commands": (420, "program", "predict, compare, …"),
     "pinn_ext.program": (420, "program", "from keys to a run"),
     "pinn_ext.dde.phases": (230, "doors", "Adam, L-BFGS, GN"),
-    "pinn_ext.dde.tensorboard": (400, "doors", "TensorBoardLog"),
+    "pinn_ext.dde.logs": (400, "doors", "MetricsLog, TensorBoardLog"),
     "pinn_ext.dde.pseudo_time": (566, "doors", "PseudoTime"),
     "pinn_ext.dde.scale_outputs": (730, "doors", "fields of any size"),
     "pinn_ext.dde.callback": (400, "doors", "AdaptiveWeights"),

@@ -21,7 +21,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("pinn_ext.program",),
     (
         "pinn_ext.dde.phases",
-        "pinn_ext.dde.tensorboard",
+        "pinn_ext.dde.logs",
         "pinn_ext.dde.pseudo_time",
         "pinn_ext.dde.scale_outputs",
     ),

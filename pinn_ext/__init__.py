@@ -2,12 +2,14 @@
 
 What users hold is named here and loaded when it is first used, so that `import pinn_ext` is cheap:
 
-- `AdaptiveWeights` makes a DeepXDE training adaptive; `TensorBoardLog` shows it, `scale_outputs`
-  puts a network in units of its fields, `train_gauss_newton` and `train_quasi_newton` take the
-  place of L-BFGS, `why_lbfgs_ended` says why that has ended, `march` goes through time in slabs.
+- `AdaptiveWeights` makes a DeepXDE training adaptive; `TensorBoardLog` shows it, `MetricsLog` hands
+  what it knows to any other logger, `scale_outputs` puts a network in units of its fields,
+  `train_gauss_newton` and `train_quasi_newton` take the place of L-BFGS, `why_lbfgs_ended` says why
+  that has ended, `march` goes through time in slabs.
 - `PseudoTime` damps how the fields change from step to step of a DeepXDE training.
 - `LayerNorm` and `BatchNorm` take the place of torch's, whose third derivatives are wrong.
-- `LossAggregator` and `train_physics` are for training loops without DeepXDE.
+- `LossAggregator` and `train_physics` are for training loops without DeepXDE, `PinaWeighting` for
+  solvers of PINA.
 - `AdaptiveLossWeights` has the weights alone: plain numbers in, plain numbers out.
 - `load` gives the network of a run that the program has trained: fields, derivatives.
 - `strategies` and `systems` find methods and equations by name.
@@ -39,14 +41,15 @@ if TYPE_CHECKING:
     from pinn_ext.adaptive_weights import AdaptiveLossWeights
     from pinn_ext.dde.callback import AdaptiveWeights
     from pinn_ext.dde.gauss_newton import train_gauss_newton
+    from pinn_ext.dde.logs import MetricsLog, TensorBoardLog
     from pinn_ext.dde.pseudo_time import PseudoTime
     from pinn_ext.dde.quasi_newton import train_quasi_newton, why_lbfgs_ended
     from pinn_ext.dde.scale_outputs import scale_outputs
     from pinn_ext.dde.slabs import march
-    from pinn_ext.dde.tensorboard import TensorBoardLog
     from pinn_ext.networks.normalization import BatchNorm, LayerNorm
     from pinn_ext.plain_torch.loss_aggregator import LossAggregator
     from pinn_ext.plain_torch.physics_step import train_physics
+    from pinn_ext.plain_torch.pina_weighting import PinaWeighting
     from pinn_ext.program.trained.load import load
 
 __all__ = [
@@ -55,6 +58,8 @@ __all__ = [
     "BatchNorm",
     "LayerNorm",
     "LossAggregator",
+    "MetricsLog",
+    "PinaWeighting",
     "PseudoTime",
     "TensorBoardLog",
     "load",
@@ -74,8 +79,10 @@ _HOMES = {
     "BatchNorm": "pinn_ext.networks.normalization",
     "LayerNorm": "pinn_ext.networks.normalization",
     "LossAggregator": "pinn_ext.plain_torch.loss_aggregator",
+    "MetricsLog": "pinn_ext.dde.logs",
+    "PinaWeighting": "pinn_ext.plain_torch.pina_weighting",
     "PseudoTime": "pinn_ext.dde.pseudo_time",
-    "TensorBoardLog": "pinn_ext.dde.tensorboard",
+    "TensorBoardLog": "pinn_ext.dde.logs",
     "load": "pinn_ext.program.trained.load",
     "march": "pinn_ext.dde.slabs",
     "scale_outputs": "pinn_ext.dde.scale_outputs",

@@ -60,20 +60,23 @@ def _carry_out(arguments: list[str]) -> int:
     if commands.is_meant(arguments):
         _refuse_job(f"The command {arguments[0]}")
         return commands.run(arguments[0], arguments[1:])
-    _refuse_unknown_key(arguments)
+    _refuse_early(arguments)
     return _hydra(arguments)
 
 
-def _refuse_unknown_key(arguments: list[str]) -> None:
-    """Refuse a misspelt key before Hydra is loaded, which takes longer than all else here."""
+def _refuse_early(arguments: list[str]) -> None:
+    """Refuse what can be without Hydra: it takes longer to load than all else here."""
     options = [own for own in arguments if own.startswith("-")]
     if any(own not in ("-m", "--multirun") for own in options):
         return  # a recipe of the user's may have groups of its own
     from pinn_ext.program.hydra_errors import unknown_override
+    from pinn_ext.program.terminal import plain_numbers
 
     for argument in arguments:
         if sentence := unknown_override(argument):
             raise Refused(sentence)
+    if sentence := plain_numbers.refused(arguments):
+        raise Refused(sentence)
 
 
 def _hydra(arguments: list[str]) -> int:

@@ -29,24 +29,31 @@ def pytest_addoption(parser):
     )
 
 
-DEVICES = Path(__file__).resolve().parent / "device"
+APART = {  # folders by why they are left out of runs with other tests
+    "device": "it takes a process of its own, as torch's seeds and threads change there",
+    "ecosystem": "it takes an environment of its own, see make test-ecosystem",
+}
 
 
-def _only_devices(config):
-    """Return whether all that is asked for lies in tests/device."""
-    folder = config.invocation_params.dir
+def _left_out(config):
+    """Return the folders apart but one that alone is asked for."""
+    here, folder = Path(__file__).resolve().parent, config.invocation_params.dir
     asked = [Path(folder, argument.split("::")[0]).resolve() for argument in config.args]
-    return all(DEVICES in (path, *path.parents) for path in asked)
+    places = {here / name: why for name, why in APART.items()}
+    return {
+        place: why
+        for place, why in places.items()
+        if not all(place in (path, *path.parents) for path in asked)
+    }
 
 
 def pytest_report_header(config):
-    if not _only_devices(config):
-        return "tests/device is left out, it takes a process of its own: pytest tests/device"
+    return [f"tests/{place.name} is left out: {why}" for place, why in _left_out(config).items()]
 
 
 def pytest_ignore_collect(collection_path, config):
-    """Leave tests/device out of runs with other tests: torch's seeds and threads change there."""
-    if collection_path == DEVICES and not _only_devices(config):
+    """Leave out the folders apart."""
+    if collection_path in _left_out(config):
         return True
 
 

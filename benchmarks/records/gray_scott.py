@@ -82,7 +82,7 @@ def errors(found, true):
 def places(slab, seed):
     """Return points and times [N, 3]: half of them anywhere, the others where the two react.
 
-    That is near nodes where the slab starts with much u v^2; a normal deviate lets the ring move on.
+    That is near nodes where it starts with much u v^2; a normal deviate lets the ring move on.
     """
     draw, axis = np.random.default_rng([seed, slab.number]), np.linspace(-1, 1, 64, endpoint=False)
     nodes = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)

@@ -23,11 +23,21 @@ _HYDRA_FOLDER = "/${now:%Y-%m-%d}/${now:%H-%M-%S}"
 def register_schema() -> None:
     """Make known to Hydra the schema, which `config.yaml` begins with, and what has no file."""
     from hydra.core.config_store import ConfigStore
+    from hydra.core.object_type import ObjectType
 
     from pinn_ext.schema import supplied_configs
 
-    ConfigStore.instance().store(name="schema", node=schema.Config)
+    store = ConfigStore.instance()
+    if store.get_type("schema.yaml") is ObjectType.NOT_FOUND:  # Hydra 1.5 wants it but once
+        store.store(name="schema", node=schema.Config)
     supplied_configs.make_known()
+
+
+def version_base() -> dict[str, str]:
+    """Return what Hydra 1.3 is told, so that it behaves as 1.3; later ones have no older ways."""
+    import hydra
+
+    return {"version_base": "1.3"} if hydra.__version__.startswith("1.3.") else {}
 
 
 def config_dir() -> Path:
@@ -69,9 +79,7 @@ def compose(
     register_schema()
     loader = config_loader(search)
     try:
-        with hydra.initialize_config_dir(
-            str(config_dir()), version_base="1.3", job_name="pinn-ext"
-        ):
+        with hydra.initialize_config_dir(str(config_dir()), job_name="pinn-ext", **version_base()):
             loaded: Any = GlobalHydra.instance().hydra
             loaded.config_loader = loader  # which knows the search folder
             cfg = hydra.compose(name, list(overrides), return_hydra_config=True)
@@ -248,7 +256,7 @@ def by_hydra(arguments: Sequence[str], task: Callable[[schema.Config], None]) ->
     sys.argv = [sys.argv[0], *arguments]
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
-        hydra.main(config_path=str(config_dir()), config_name="config", version_base="1.3")(task)()
+        hydra.main(config_path=str(config_dir()), config_name="config", **version_base())(task)()
     finally:
         sys.argv = before[0]
         if before[1] is None:

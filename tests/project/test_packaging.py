@@ -23,6 +23,7 @@ SETUPTOOLS = PYPROJECT["tool"]["setuptools"]
 IMPORT_NAMES = {
     "hydra-core": "hydra",
     "pillow": "PIL",
+    "pina-mathlab": "pina",
     "py-pde": "pde",
     "scikit-fem": "skfem",
 }

@@ -16,7 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from pinn_ext.files import RunError, replace_file
-from pinn_ext.program.composition import config_dir, config_loader, register_schema
+from pinn_ext.program.composition import (
+    config_dir,
+    config_loader,
+    register_schema,
+    version_base,
+)
 from pinn_ext.program.hydra_errors import one_line
 from pinn_ext.program.interrupts import Interrupts
 from pinn_ext.program.study.job import JOBS
@@ -151,9 +156,7 @@ def _sweep_config(study: Path, options: Sequence[str]) -> tuple[Any, Any]:
     register_schema()
     quoted = str(study / JOBS).replace("'", "\\'")
     try:
-        with hydra.initialize_config_dir(
-            str(config_dir()), version_base="1.3", job_name="pinn-ext"
-        ):
+        with hydra.initialize_config_dir(str(config_dir()), job_name="pinn-ext", **version_base()):
             loaded: Any = GlobalHydra.instance().hydra
             loaded.config_loader = config_loader()
             cfg = loaded.compose_config(

@@ -7,10 +7,11 @@ import sys
 
 import pytest
 
-from pinn_ext import choices, cli, systems
+from pinn_ext import choices, cli, schema, systems
 from pinn_ext.program import commands
+from pinn_ext.program.composition import compose
 from pinn_ext.program.hydra_errors import keys, unknown_override
-from pinn_ext.program.terminal import own_help
+from pinn_ext.program.terminal import own_help, plain_numbers
 from pinn_ext.version import __version__
 from tests.scripts import ROOT
 
@@ -65,6 +66,8 @@ for arguments, status in (
     (["new", "-h"], 0),
     (["trainig=x"], 2),
     (["training.epoch=3"], 2),
+    (["training.epochs=-3"], 2),
+    (["seed=1", "dataset.step=0", "training.weight_decay=0.5"], 2),
     (["seed=1", "-m", "training.loss.adaptive.strateg=ema,fixed"], 2),
 ):
     assert main(arguments) == status, arguments
@@ -78,6 +81,30 @@ def test_help_and_a_misspelt_key_need_neither_hydra_nor_torch(tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("is no key of the configuration (did you mean") == 3
     assert list(tmp_path.iterdir()) == []
+
+
+def test_numbers_are_looked_at_in_the_configuration_that_hydra_would_compose():
+    composed, _ = compose([])
+    found, own = schema.as_dict(composed), schema.as_dict(schema.Config())
+    del found["problem"]["parameters"], own["problem"]["parameters"]  # of the system, unchanged
+    assert found == own
+
+
+@pytest.mark.parametrize(
+    ("arguments", "refused"),
+    [
+        (["training.epochs=0"], True),
+        (["seed=1", "training.learning_rate=-1e-3"], True),
+        (["problem.scaling=0"], False),  # no number
+        (["training.epochs=2.5"], False),  # no whole number: Hydra says so
+        (["training.epochs=0", "training=gauss_newton"], False),  # where it is legal
+        (["dataset.nodes_per_side=2"], True),
+        ([f"seed={'9' * 5000}"], False),
+        ([], False),
+    ],
+)
+def test_which_numbers_are_refused_early(arguments, refused):
+    assert bool(plain_numbers.refused(arguments)) == refused
 
 
 @pytest.mark.parametrize("arguments", [["seed=1"], ["-m", "seed=1,2"], ["compare", "."]])

@@ -1,11 +1,11 @@
-"""`TensorBoardLog` writes what the callback knows, read back by TensorBoard's own reader."""
+"""What the callback knows goes to any logger; TensorBoard's files by TensorBoard's own reader."""
 
 import sys
 
 import deepxde as dde
 import pytest
 
-from pinn_ext import AdaptiveWeights, TensorBoardLog
+from pinn_ext import AdaptiveWeights, MetricsLog, TensorBoardLog
 
 
 def read(folder):
@@ -51,7 +51,7 @@ def test_all_that_the_callback_knows_is_written(problem, adaptive, tmp_path):
     for i, name in enumerate(["pde_1", "data"]):
         values = [value for _, value in scalars.pop(f"gradient_norm/{name}")]
         assert values == pytest.approx([r["norms"][i] for r in adaptive.gradient_history], rel=1e-6)
-    cosines = [value for _, value in scalars.pop("gradient_cosine/pde_1, data")]
+    cosines = [value for _, value in scalars.pop("gradient_cosine/pde_1/data")]
     wanted = [row["cosines"][0][1] for row in adaptive.gradient_history]
     assert cosines == pytest.approx(wanted, rel=1e-6)
     for key in ("alignment", "conflict", "size_ratio"):
@@ -100,6 +100,35 @@ def test_without_the_package_the_extra_is_named(monkeypatch, adaptive, tmp_path)
         TensorBoardLog(adaptive, tmp_path)
 
 
-def test_another_callback_is_refused(tmp_path):
+def test_a_logger_gets_each_step_in_one_piece(problem, adaptive):
+    rows, texts = [], []
+    log = MetricsLog(
+        adaptive,
+        lambda numbers, step: rows.append((step, numbers)),
+        lambda *event: texts.append(event),
+    )
+    problem.train(problem.heat(), adaptive, log, iterations=10)
+    problem.train(problem.heat(), adaptive, log, iterations=6)
+    assert [step for step, _ in rows] == [3, 6, 9, 3, 6]  # the second model is a new one
+    _, last = rows[-1]
+    row, gradients = adaptive.history[-1], adaptive.gradient_history[-1]
+    names = adaptive.manager.loss_names
+    assert [last[f"weight/{name}"] for name in names] == row["weights"]
+    assert [last[f"raw_loss/{name}"] for name in names] == row["losses"]
+    assert last["gradient_norm/data"] == gradients["norms"][1]
+    assert last["gradient_cosine/pde_1/data"] == gradients["cosines"][0][1]
+    assert {type(value) for value in last.values()} == {float}
+    assert texts == [("event/frozen", "step 9: weights stay after 2 epochs", 9)]
+
+
+@pytest.mark.parametrize("log", [TensorBoardLog, MetricsLog])
+def test_another_callback_is_refused(log):
     with pytest.raises(ValueError, match="`adaptive` must be the AdaptiveWeights of"):
-        TensorBoardLog("ema", tmp_path)
+        log("ema", print)
+
+
+@pytest.mark.parametrize("name", ["write", "write_event"])
+def test_a_logger_must_be_a_function(adaptive, name):
+    given = {"write": print, name: "mlflow"}
+    with pytest.raises(ValueError, match=f"`{name}` must be a function, got 'mlflow'"):
+        MetricsLog(adaptive, **given)

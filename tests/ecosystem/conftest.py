@@ -1,0 +1,59 @@
+"""Tests against other packages as they are published, in an environment that has them.
+
+`make test-ecosystem` makes it and runs them; `pytest` leaves this folder out unless it alone is
+asked for. A test runs the code that docs/ecosystem.md shows: a block that opens with
+```` ```python NAME ```` is in the namespace `page(NAME)`. A package that is not there is a skip.
+"""
+
+import re
+import types
+import warnings
+from pathlib import Path
+
+import pytest
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "ecosystem.md"
+BLOCK = re.compile(r"^```python (?P<name>[\w-]+)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def source(name):
+    """Return the blocks of one name as one script that keeps the line numbers of the page."""
+    text, lines = PAGE.read_text("utf-8"), []
+    for block in BLOCK.finditer(text):
+        if block["name"] == name:
+            start = text.count("\n", 0, block.start("body"))
+            lines += [""] * (start - len(lines)) + block["body"].splitlines()
+    return "\n".join(lines)
+
+
+@pytest.fixture
+def page():
+    def run(name, **given):
+        code = source(name)
+        assert code, f"{PAGE.name} has no block `python {name}`"
+        module = types.SimpleNamespace()
+        module.__dict__.update(__name__=f"ecosystem_{name}", **given)
+        exec(compile(code, str(PAGE), "exec"), module.__dict__)
+        return module
+
+    return run
+
+
+@pytest.fixture(autouse=True)
+def quiet():
+    """Keep what these packages warn of on every import out of the output."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+@pytest.fixture
+def trainer_settings(tmp_path):
+    """Return settings of Lightning's Trainer without files, bars and other devices."""
+    return {
+        "accelerator": "cpu",
+        "logger": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "default_root_dir": tmp_path,
+    }
