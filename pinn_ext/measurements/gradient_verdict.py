@@ -1,4 +1,4 @@
-"""What the gradients of the terms say of a training: can weights help it?"""
+"""What the gradients of the terms say of a training: do they differ in size, in direction?"""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 SIZE = 10.0
-"""A training suffers from size where the weighted gradients of two terms differ by this factor:
+"""Terms differ in size where the weighted gradients of two of them differ by this factor:
 the smaller of them has a tenth of the step."""
 
 DIRECTION = -0.5
-"""It suffers from direction where the cosine of two terms is below this: of a step along the sum of
-gradients that weights have made equally long, less than half is left for each of them."""
+"""Two terms pull against each other where their cosine is below this: of a step along the sum of
+gradients that weights have made equally long, less than half is left for each of them. Most
+trainings come to that: where a weighted sum of two terms no longer falls, their gradients
+cancel."""
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -26,8 +28,8 @@ class Verdict(NamedTuple):
         conflict: cosine of the two terms for which it is the smallest.
         pair: names of these two.
         size_ratio: the longest weighted gradient over the shortest; None where it is not known.
-        size: whether the training suffers from size, so that weights can help.
-        direction: whether it suffers from direction, so that they cannot.
+        size: whether the terms differ in size, so that weights can help.
+        direction: whether terms pull against each other, so that weights choose between them.
         periods: how many periods they are medians over.
         sentence: all of it, for a user.
     """
@@ -104,16 +106,17 @@ def _sentence(
     of_direction = f"direction (cosine {conflict:.2f} between {pair[0]} and {pair[1]})"
     if size and direction:
         return (
-            f"The gradients suffer from {of_size} and from {of_direction}: weights can help with "
-            "the first, not with the second."
+            f"The gradients differ in {of_size} and in {of_direction}: weights can help with "
+            "the first, and decide which of these terms gives way."
         )
     if size:
-        return f"The gradients suffer from {of_size}, not from {of_direction}: weights can help."
+        return f"The gradients differ in {of_size}, not in {of_direction}: weights can help."
     if direction:
         return (
-            f"The gradients suffer from {of_direction}, not from {of_size}: weights will not help."
+            f"The gradients differ in {of_direction}, not in {of_size}: weights decide which of "
+            "these terms gives way, and only a trial shows whether that helps."
         )
     return (
-        f"The gradients suffer neither from {of_size} nor from {of_direction}: it is not weights "
-        "that this training lacks."
+        f"The gradients differ neither in {of_size} nor in {of_direction}: here weights have "
+        "little to put right."
     )

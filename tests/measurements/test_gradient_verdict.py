@@ -30,14 +30,16 @@ CASES = {
     "neither": ([1.0, 2.0, 3.0], [0.1, -0.2, 0.4], False, False),
 }
 SAID = {
-    "size": "The gradients suffer from size (weighted gradients 50-fold apart), not from direction "
+    "size": "The gradients differ in size (weighted gradients 50-fold apart), not in direction "
     "(cosine -0.20 between pde and start): weights can help.",
-    "direction": "The gradients suffer from direction (cosine -0.90 between pde and start), not "
-    "from size (weighted gradients 3-fold apart): weights will not help.",
-    "both": "The gradients suffer from size (weighted gradients 50-fold apart) and from direction "
-    "(cosine -0.90 between pde and start): weights can help with the first, not with the second.",
-    "neither": "The gradients suffer neither from size (weighted gradients 3-fold apart) nor from "
-    "direction (cosine -0.20 between pde and start): it is not weights that this training lacks.",
+    "direction": "The gradients differ in direction (cosine -0.90 between pde and start), not "
+    "in size (weighted gradients 3-fold apart): weights decide which of these terms gives way, "
+    "and only a trial shows whether that helps.",
+    "both": "The gradients differ in size (weighted gradients 50-fold apart) and in direction "
+    "(cosine -0.90 between pde and start): weights can help with the first, and decide which of "
+    "these terms gives way.",
+    "neither": "The gradients differ neither in size (weighted gradients 3-fold apart) nor in "
+    "direction (cosine -0.20 between pde and start): here weights have little to put right.",
 }
 
 
@@ -56,6 +58,16 @@ def test_what_a_training_suffers_from(case):
 def test_the_thresholds_belong_to_what_suffers(shift, suffers):
     found = verdict(history([1.0, SIZE + shift, 2.0], [DIRECTION - shift, 0.0, 0.0]))
     assert (found.size, found.direction) == (suffers, suffers)
+
+
+def test_a_minimum_of_a_weighted_sum_is_no_verdict_against_weights():
+    """There two gradients cancel, whatever the weights are, and other weights move the minimum."""
+    for weight in (0.1, 1.0, 10.0):  # of (x - 1)^2 beside x^2: least at w / (1 + w)
+        least = weight / (1 + weight)
+        at_least = row(1, [2 * least, 2 * (1 - least)], [-1.0], ["a", "b"], [1.0, weight])
+        found = verdict([at_least])
+        assert found.direction and not found.size and found.size_ratio == pytest.approx(1.0)
+        assert found.sentence.endswith("only a trial shows whether that helps.")
 
 
 def test_medians_over_the_last_half_are_what_counts():

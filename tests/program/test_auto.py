@@ -22,7 +22,7 @@ def test_pilots_are_printed_and_reported(run):
     assert done.status == 0, done.err
     assert "Strategy: auto" in done.out
     assert "6 pilots of 4 candidates take 21 of 72 iterations" in done.out
-    for number, name in enumerate(["field_scale", "fixed", "equal_init", "ema"], start=1):
+    for number, name in enumerate(["fixed", "field_scale", "equal_init", "ema"], start=1):
         assert f"Pilot {number} of 6 ({name}): score " in done.out
     content = read_report(done.folder)
     assert content["strategy"] == "auto" and content["epochs"] == 24

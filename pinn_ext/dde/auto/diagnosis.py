@@ -1,4 +1,4 @@
-"""Whether other weights can help a training at all, from the gradients of its terms."""
+"""Whether pilots are worth their cost, from the gradients of the terms."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pinn_ext.strategies import Gradients
 
 
 def why_needless(gradients: Gradients | None, manager: AdaptiveLossWeights | None) -> str | None:
-    """Return why pilots would be lost on this training, None where weights may help.
+    """Return why this training has no pilots, None where it has some.
 
-    Weights cure gradients of different size; where those of all terms, weighted, are less than
-    `SIZE`-fold apart, no candidate has anything to put right.
+    Where the weighted gradients of all terms are less than `SIZE`-fold apart, candidates were
+    mostly within the cost of their pilots of one another (`docs/methods.md` has the measurement).
 
     Args:
         gradients: of the raw loss terms, or groups of terms, with their vectors; None where
@@ -31,5 +31,5 @@ def why_needless(gradients: Gradients | None, manager: AdaptiveLossWeights | Non
     what = "and point against each other" if conflict < 0 else "and agree"
     return (
         f"the weighted gradients of the terms are {ratio:.2g}-fold apart {what} "
-        f"(cosine {conflict:.2f}): weights have nothing to put right"
+        f"(cosine {conflict:.2f}): pilots seldom gain what they cost there"
     )

@@ -11,6 +11,9 @@ from pinn_ext.dde.weighting.model_weights import ModelWeights
 from pinn_ext.strategies.auto import Auto
 from pinn_ext.strategies.field_scale import FieldScale
 
+_APART = 10.0
+"""From this ratio of the sizes of fields on, units decide, and no short pilot has to show it."""
+
 
 def entrants(
     method: Auto,
@@ -29,8 +32,9 @@ def entrants(
         score: started on the model, so that it knows the sizes of the fields.
 
     Returns:
-        Indices of those that take part; `field_scale` is the incumbent where it is among them,
-        else `fixed`; and a reason for each of the others.
+        Indices of those that take part; `field_scale` is the incumbent where it is among them and
+        the sizes of the fields are `_APART` or more, else `fixed`; and a reason for each of the
+        others.
     """
     fitting, why = [], {}
     for candidate, own in enumerate(method.field):
@@ -43,8 +47,8 @@ def entrants(
             why[candidate] = "it leaves the weights as they are, like fixed"
             continue
         fitting.append(candidate)
-    names = [own.name for own in method.field]
-    fitting.sort(key=lambda candidate: names[candidate] != "field_scale")
+    if max(score.scales) >= _APART * min(score.scales):
+        fitting.sort(key=lambda candidate: method.field[candidate].name != "field_scale")
     return fitting, why
 
 

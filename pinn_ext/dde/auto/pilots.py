@@ -29,7 +29,7 @@ class Pilots:
     """Lets candidates train in turns, each from the same start, and goes on with the best.
 
     The first period is common to all, as no strategy has moved the weights yet. Where its gradients
-    say that weights have nothing to put right, the incumbent is chosen there and then. Else each
+    are of like size, the incumbent is chosen there and then. Else each
     candidate makes its first update from what was measured in it. A block belongs to one candidate.
     Between two blocks everything that the training has changed is swapped: network, optimiser,
     scheduler, external variables, random numbers, points or batches, weights with the state of

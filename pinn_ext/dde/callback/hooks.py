@@ -154,10 +154,10 @@ class WeightingHooks(dde.callbacks.Callback):
         """Get ready for a step."""
         if self._recorder:
             start = time.perf_counter()
-            self._state.before_step()
-            late = self._state.watch.looks_late(self._reads_at_once)
-            measures = self._state.ends_period
-            self._recorder.expect_step(self._meter.wants_residuals, late, measures)
+            state = self._state
+            state.before_step()
+            late = state.watch.on_accelerator and state.watch.looks_late(self._reads_at_once)
+            self._recorder.expect_step(self._meter.wants_residuals, late, state.ends_period)
             self._pending = True
             self._own_seconds += time.perf_counter() - start
 
@@ -165,13 +165,14 @@ class WeightingHooks(dde.callbacks.Callback):
         """Take in the step's raw losses; at the end of a period, update the weights."""
         if self._pending and self._recorder:
             self._pending = False
-            self._state.watch.wait_unless_late(self._reads_at_once)
+            state = self._state
+            if (watch := state.watch).on_accelerator:
+                watch.wait_unless_late(self._reads_at_once)
             start = time.perf_counter()
-            ends = self._state.ends_period
             losses = self._losses_of_step(self._recorder)
             if losses is not None:
-                self._state.period.add(losses)
-                if ends:
+                state.period.add(losses)
+                if state.ends_period:
                     self._end_period()
             self._own_seconds += time.perf_counter() - start
 
@@ -184,13 +185,14 @@ class WeightingHooks(dde.callbacks.Callback):
     def _losses_of_step(self, seen: LossRecorder) -> list[float] | None:
         """Return the losses of the step that counts, None where the training has to stop."""
         watch, names = self._state.watch, self._state.weights.names
-        why, losses_before = watch.late_fault(names)
-        if why is not None:
-            if (others := self._others_after(why)) is None:
-                watch.step_back(self.model.train_state)
-            else:
-                losses_before[:] = others  # the period is to stay whole
-            return others
+        if watch.on_accelerator:
+            why, losses_before = watch.late_fault(names)
+            if why is not None:
+                if (others := self._others_after(why)) is None:
+                    watch.step_back(self.model.train_state)
+                else:
+                    losses_before[:] = others  # the period is to stay whole
+                return others
         if seen.unread is not None:
             return watch.send(seen.unread)
         if seen.values is None:
@@ -289,9 +291,8 @@ class WeightingHooks(dde.callbacks.Callback):
     ) -> None:
         """At the end of a period, measure gradients and see whether the parameters are the best."""
         state = self._state
-        if state.ends_period:
-            self.best.record_if_best(state.step, values, state.tensors)
-            state.measure(terms, residuals, outputs)
+        self.best.record_if_best(state.step, values, state.tensors)
+        state.measure(terms, residuals, outputs)
 
     def _on_test(self, values: list[float]) -> None:
         """Note the raw losses of a DeepXDE test on the training points."""

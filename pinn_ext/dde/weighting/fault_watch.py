@@ -21,12 +21,15 @@ class FaultWatch:
     wait for that, so a step is looked at while the next one is under way; but at once at the end
     of a period, where its numbers are needed, and under optimisers that evaluate the losses more
     than once in a step.
+
+    Attributes:
+        on_accelerator: whether the parameters lie on one, in one piece; known once it has started.
     """
 
     def __init__(self) -> None:
         self._late = LateLook()
         self._guard: NonFiniteGuard | None = None
-        self._together = self._searches = False
+        self._together = self._searches = self.on_accelerator = False
         self._before = 0
 
     def start_on(self, model: Any, tensors: Sequence[Tensor], together: bool) -> bool:
@@ -35,14 +38,18 @@ class FaultWatch:
         Args:
             model: a compiled DeepXDE model.
             tensors: that training moves, external variables included.
-            together: whether processes stop together; their line searches may differ.
+            together: whether processes, if there are several, stop together; their line searches
+                may differ.
 
         Returns:
             Whether what an earlier training has left unread, because of an exception, was sound.
         """
-        self._together, self._searches = together, optimizers.searches(model)
+        self._together = together and processes.is_running()
+        self._searches = optimizers.searches(model)
         if self._guard is None or not self._guard.fits(model, tensors):
             self._guard = NonFiniteGuard(model, tensors)
+        device = self._guard.device
+        self.on_accelerator = device is not None and device.type != "cpu"
         self._guard.forget()
         sound = self.settle()
         self._late.take_finding()
@@ -81,7 +88,7 @@ class FaultWatch:
         Args:
             at_once: whether its numbers are needed in it.
         """
-        return self._on_accelerator and not (self._searches or at_once)
+        return self.on_accelerator and not (self._searches or at_once)
 
     def wait_unless_late(self, at_once: bool) -> None:
         """Wait for an accelerator whose numbers are about to be read: no cost of reading them.
@@ -89,7 +96,7 @@ class FaultWatch:
         Args:
             at_once: as for `looks_late`.
         """
-        if self._on_accelerator and not self.looks_late(at_once):
+        if self.on_accelerator and not self.looks_late(at_once):
             devices.synchronize(self._guard.device)  # type: ignore[union-attr, arg-type]
 
     def settle(self) -> bool:
@@ -159,11 +166,6 @@ class FaultWatch:
         surplus = 0 if self._guard is None else train_state.step - self._guard.step
         train_state.step -= surplus
         train_state.iteration -= surplus
-
-    @property
-    def _on_accelerator(self) -> bool:
-        device = None if self._guard is None else self._guard.device
-        return device is not None and device.type != "cpu"
 
     def _agreed(self, own: str | None, guard: NonFiniteGuard) -> str | None:
         """Return why the training stops, here or on another process: they stop together."""

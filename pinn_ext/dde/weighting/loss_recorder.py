@@ -24,9 +24,9 @@ class Listeners(NamedTuple):
 
     Attributes:
         first_losses: called once a training with the terms `[k]`, before DeepXDE weighs them.
-        step: called in each step whose losses are finite with their values `[k]`, the terms, the
-            residuals that were wanted and the outputs of the network, while their graph is alive
-            and the parameters are still theirs.
+        step: called in each step that is measured and whose losses are finite with their values
+            `[k]`, the terms, the residuals that were wanted and the outputs of the network, while
+            their graph is alive and the parameters are still theirs.
         test: called with the values of a DeepXDE test.
         settle: called on an accelerator in each step, before anything of it is read; it returns
             whether the step before was sound.
@@ -109,7 +109,8 @@ class LossRecorder(StandIn):
         Args:
             with_residuals: whether its residuals are handed over with the losses.
             reads_late: whether its losses are left unread, so that nothing waits for them.
-            measures: whether its graph is wanted, so that `start_from` does not do.
+            measures: whether `step` of the listeners is called: it wants the graph, so that
+                `start_from` does not do.
         """
         self._expecting, self._measures = True, measures
         self._wants_residuals, self._reads_late = with_residuals, reads_late
@@ -152,9 +153,7 @@ class LossRecorder(StandIn):
         losses = self._original(targets, outputs, functions, inputs, model, aux=aux)
         start = time.perf_counter()
 
-        def weigh(raw: Any, moves: bool = False, usable: Tensor | None = None) -> Any:
-            if not weighs:
-                return raw
+        def weighed(raw: Any, moves: bool = False, usable: Tensor | None = None) -> Any:
             own, calls = as_list(raw), heard
             if self.correction is not None and not own[0].ndim:
                 own, calls = self.correction(own, heard, outputs, inputs)
@@ -162,6 +161,7 @@ class LossRecorder(StandIn):
                 return own
             return self.point_weights.weigh(own, heard, inputs, model, moves, usable, calls)
 
+        weigh = weighed if weighs else _as_it_is
         if self._expecting:  # the one path that every step takes
             residuals = [h.value - h.target for h in heard] if self._wants_residuals else []
             losses = self._read(losses, loss_fn, model, residuals, outputs, weigh)
@@ -185,11 +185,11 @@ class LossRecorder(StandIn):
             if loss_fn is not difference:  # asked for by someone else
                 return losses
             means = [term.detach().square().mean() for term in terms]
-            self._read(means, loss_fn, model, residuals, outputs, lambda raw, *how: raw)
+            self._read(means, loss_fn, model, residuals, outputs, _as_it_is)
             return weigh(losses)
         self._expecting = False
         if terms[0].is_cpu:
-            values = read(*terms)
+            values = [term.item() for term in terms]  # one at a time is the cheapest here
         else:
             with self._clock_stopped():
                 sound = self._listeners.settle()
@@ -200,16 +200,16 @@ class LossRecorder(StandIn):
                 self.unread = torch.stack([term.detach() for term in terms])
                 return weigh(losses, True, self.unread.sum().isfinite())
         self.values = self.latest = values
-        bad = None
-        if not -math.inf < sum(values) < math.inf:  # None is bad where only the sum has overflowed
-            bad = next((i for i, value in enumerate(values) if not math.isfinite(value)), None)
-        if bad is not None:
-            self.bad_term = bad
-            return losses if optimizers.own_search(model) else self._constants(terms, model)
         self._was_finite = math.isfinite(sum(values))
+        if not self._was_finite:  # none is bad where only the sum has overflowed
+            bad = (i for i, value in enumerate(values) if not math.isfinite(value))
+            self.bad_term = next(bad, None)
+            if self.bad_term is not None:
+                return losses if optimizers.own_search(model) else self._constants(terms, model)
         losses = weigh(losses, True)
-        # Of the raw terms, also where points are weighted: their graph is a part of the other.
-        self._listeners.step(values, terms, residuals, outputs)
+        if self._measures:
+            # Of the raw terms, also where points are weighted: their graph is a part of the other.
+            self._listeners.step(values, terms, residuals, outputs)
         return losses
 
     @contextlib.contextmanager
@@ -271,3 +271,8 @@ class LossRecorder(StandIn):
             flat = sum((parameter * parameter).sum() for parameter in self._parameters)
             zeros[0] = zeros[0] + 0.0 * flat
         return zeros
+
+
+def _as_it_is(raw: Any, *how: Any) -> Any:
+    """Return losses whose points are not weighted."""
+    return raw

@@ -77,7 +77,7 @@ class NonFiniteGuard:
 
     @property
     def device(self) -> torch.device | None:
-        """Where the copies lie, if they lie in one piece; known once there is one."""
+        """Where the copies lie, if they lie in one piece."""
         return self._latest.device
 
     def copy(self, step: int) -> Tensor:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-_SAMPLE = 130
+_SAMPLE = 66
 """How many numbers are looked at after every step; Python adds them up in a few microseconds."""
 
 
@@ -27,11 +27,15 @@ class Snapshot:
     Args:
         model: a compiled DeepXDE model.
         parameters: the tensors that training moves, external variables included.
+
+    Attributes:
+        device: where the copied parameters lie, None where they are not in one piece.
     """
 
     def __init__(self, model: Any, parameters: Sequence[Tensor]) -> None:
         self.model = model
         self.parameters = list(parameters)
+        self.device = parameters[0].device if _is_one_piece(parameters) else None
         self.taken = False
         self._stale = True
         self._state: Any = None
@@ -78,11 +82,6 @@ class Snapshot:
         if self._sample is not None and math.isfinite(sum(self._sample)):
             return True
         return self.is_finite()
-
-    @property
-    def device(self) -> torch.device | None:
-        """Where the copied parameters lie, None where they are not in one piece."""
-        return None if self._flat is None else self._flat.device
 
     def finite(self) -> Tensor:
         """Return whether the sum of the copied parameters is finite, one bool that is not read."""
@@ -192,12 +191,17 @@ def _one_piece(places: Sequence[tuple[dict[str, Any], str]]) -> Tensor:
     return whole
 
 
+def _is_one_piece(tensors: Sequence[Tensor]) -> bool:
+    """Return whether copies of the tensors make one vector: they are of one kind, on one device."""
+    return len({(tensor.dtype, tensor.device) for tensor in tensors}) == 1
+
+
 def _flat_copy(tensors: Sequence[Tensor]) -> tuple[Tensor | None, list[Tensor]]:
     """Return room for a copy of each tensor, as parts of one vector where that is possible.
 
     The smallest tensors come first in it.
     """
-    if len({(tensor.dtype, tensor.device) for tensor in tensors}) != 1:  # none, or of many kinds
+    if not _is_one_piece(tensors):
         return None, [torch.empty_like(tensor.detach()) for tensor in tensors]
     sizes = [tensor.numel() for tensor in tensors]
     flat = torch.empty(sum(sizes), dtype=tensors[0].dtype, device=tensors[0].device)

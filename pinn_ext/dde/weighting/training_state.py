@@ -40,6 +40,7 @@ class TrainingState:
         frozen: whether the weights stay, as curvature belongs to one objective.
         in_blocks: whether DeepXDE calls callbacks once a block of L-BFGS.
         may_swap: whether the parameters may be replaced by others between two steps.
+        ends_period: whether the present step is the last of a period; a block is one period.
         switches: how often the model was compiled with a new optimiser.
         events: what has happened to the weights, one plain row an event.
     """
@@ -52,7 +53,7 @@ class TrainingState:
         self.switches = 0
         self.model: Any = None
         self.watch = FaultWatch()
-        self.frozen = self.in_blocks = self.may_swap = False
+        self.frozen = self.in_blocks = self.may_swap = self.ends_period = False
         self.tensors: list[Tensor] = []
         self._rescales = rescale_moments
         self._length: TrainingLength | None = None
@@ -135,6 +136,7 @@ class TrainingState:
         if self.in_blocks:
             optimizers.honour_maxiter(self.model)
         self.watch.before_step(self._step)
+        self.ends_period = self.in_blocks or self.period.missing() <= 1
         if self.ends_period:
             acts = not self.frozen and self.weights.acts_next()
             self.meter.prepare(self.weights.manager, acts)
@@ -143,11 +145,6 @@ class TrainingState:
     def step(self) -> int:
         """How many steps had been made before the present one."""
         return self._step
-
-    @property
-    def ends_period(self) -> bool:
-        """Whether the present step is the last of a period; a block is one period."""
-        return self.in_blocks or self.period.missing() <= 1
 
     def measure(self, terms: Sequence[Tensor], residuals: Sequence[Tensor], outputs: Any) -> None:
         """Measure what strategies read, while the graph of the step is alive."""

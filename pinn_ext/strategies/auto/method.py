@@ -36,8 +36,9 @@ class Candidate(NamedTuple):
 class Auto:
     """A controller: it keeps to an incumbent unless short pilots show one clearly better.
 
-    The incumbent is `field_scale`, or `fixed` where the sizes of the fields are not known or change
-    nothing. There are no pilots where the gradients say that weights have nothing to put right.
+    The incumbent is `fixed`, the weights that the training has without it, or `field_scale` where
+    the sizes of the fields are 10-fold apart. There are no pilots where the gradients of the terms
+    are of like size.
 
     It holds the settings; `pinn_ext.dde.auto` carries the pilots out, so it works in the callback
     `pinn_ext.AdaptiveWeights` and in the program. Successive halving: Jamieson and Talwalkar 2016,
@@ -64,7 +65,7 @@ class Auto:
     """
 
     candidates: Sequence[str | Mapping[str, Any]] = DEFAULT
-    budget_part: float = 0.2
+    budget_part: float = 0.1
     margin: float = 2.0
     diagnosis: bool = True
     factor: int = 2

@@ -29,11 +29,11 @@ def test_where_gradients_are_of_like_size_there_are_no_pilots(problem, diagnosis
     if not diagnosis:
         assert blocks and chooser.strategy != "auto"
         return
-    assert not blocks and chooser.strategy == "field_scale"
-    assert "-fold apart" in chooser.choice and "nothing to put right" in chooser.choice
+    assert not blocks and chooser.strategy == "fixed"
+    assert "-fold apart" in chooser.choice and "seldom gain" in chooser.choice
     assert chooser.gradient_history == [] and "alignment" not in chooser.history[0]
     alone = equal_fields(problem)
-    problem.train(alone, AdaptiveWeights("field_scale", period=2, verbose=0), iterations=60)
+    problem.train(alone, AdaptiveWeights("fixed", period=2, verbose=0), iterations=60)
     same(everything(model), everything(alone))
 
 
@@ -41,6 +41,23 @@ def test_where_gradients_differ_in_size_there_are_pilots(problem):
     chooser = auto(options={"diagnosis": True})
     problem.train(equal_fields(problem, source=1e3), chooser, iterations=60)
     assert any(row["round"] for row in chooser.pilots)
+
+
+@pytest.mark.parametrize(("size", "first"), [(9.0, "fixed"), (11.0, "field_scale")])
+def test_field_scale_is_the_incumbent_where_fields_differ_in_size(problem, size, first):
+    line = dde.geometry.Interval(0, 1)
+    walls = [
+        dde.icbc.DirichletBC(line, value, lambda _, on: on, component=i)
+        for i, value in enumerate((lambda x: 0 * x[:, :1] + 1, lambda x: 0 * x[:, :1] + size))
+    ]
+
+    def slopes(x, y):
+        return [dde.grad.jacobian(y, x, i=i) for i in (0, 1)]
+
+    model = dde.Model(dde.data.PDE(line, slopes, walls, 12, 2), problem.net(outputs=2))
+    model.compile("adam", lr=1e-3, verbose=0)
+    problem.train(model, chooser := auto(), iterations=60)
+    assert chooser.history[0]["candidate"] == first  # whose the common period is
 
 
 def test_field_scale_that_changes_nothing_is_no_candidate(problem):

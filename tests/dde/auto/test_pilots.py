@@ -101,7 +101,7 @@ def test_the_winner_is_as_if_it_had_trained_alone(problem, monkeypatch, winner, 
     alone = fresh(problem, optimizer=optimizer, decay=("step", 7, 0.8))
     single = AdaptiveWeights(winner, period=2, verbose=0)
     resampler = dde.callbacks.PDEPointResampler(period=11)
-    own = 88 if winner == "field_scale" else 82
+    own = 88 if winner == "fixed" else 82
     problem.train(alone, single, resampler, Drawing(), iterations=own)
     same(found, everything(alone))
     assert chooser.manager.state_dict() == single.manager.state_dict()
@@ -182,22 +182,6 @@ def test_pilots_take_their_part_of_the_iterations(problem, monkeypatch):
     assert {row["candidate"] for row in chooser.history[15:]} == {chooser.strategy}
     assert sum(row["kept"] for row in blocks) == 3
     assert all(0 < row["score"] < 10 for row in blocks)
-
-
-def test_the_incumbent_makes_good_poor_weights_of_the_user(problem):
-    """They leave out the conditions, and equal losses start from there."""
-    poor = [1.0, 1e-3, 1e-3]
-    errors = {}
-    for strategy in ("auto", "fixed", "field_scale"):
-        model = fresh(problem, lr=2e-2, loss_weights=poor)
-        chooser = AdaptiveWeights(strategy, period=20, verbose=0)
-        problem.train(model, chooser, iterations=600)
-        x = np.array(model.data.train_x_bc)
-        exact = np.sin(np.pi * x[:, :1]) * (x[:, 1:] == 0)
-        errors[strategy] = np.abs(model.predict(x) - exact).mean()
-        if strategy == "auto":
-            assert chooser.strategy == "field_scale"
-    assert errors["auto"] < 0.5 * errors["fixed"]
 
 
 class Stop(BaseException):
@@ -396,7 +380,7 @@ def test_what_is_printed(problem, capsys, monkeypatch):
     problem.train(fresh(problem), auto(verbose=1), iterations=100)
     text = capsys.readouterr().out
     assert "6 pilots of 4 candidates take 30 of 100 iterations" in text
-    assert "Pilot 2 of 6 (fixed): score 1.000e+00 after 6 iterations" in text
+    assert "Pilot 1 of 6 (fixed): score 1.000e+00 after 6 iterations" in text
     assert re.search(r"fixed +1 +6 +\d\.\d{3}e[-+]\d\d", text)
     assert len(re.findall(r"chosen: \w+, as its score .* is the best, before \w+ with", text)) == 1
 
