@@ -343,8 +343,9 @@ class _Run:
             gauss_newton_ended=self.part.phases.gauss_newton.message if status == "ok" else None,
         )
         report.write(self.folder, content)
-        kept = slabs.over_all_times(best if self.cfg.training.keep == "best" else built.network)
-        rows, fields = built.log.history.rows, built.fields_of(kept, slabs.against())
-        report.draw(self.folder, content["terms"], rows, self.tables.all_gradients(), fields)
+        if self.info.pictures:
+            kept = slabs.over_all_times(best if self.cfg.training.keep == "best" else built.network)
+            rows, fields = built.log.history.rows, built.fields_of(kept, slabs.against())
+            report.draw(self.folder, content["terms"], rows, self.tables.all_gradients(), fields)
         self._progress.write(console.summary(content, self.folder))
         return content
