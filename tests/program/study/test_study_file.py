@@ -84,8 +84,9 @@ def test_files_that_cannot_be_read(tmp_path):
         study_file.read(tmp_path / "a.yaml")
 
 
-@pytest.mark.parametrize("name", ["smoke", "weighting"])
-def test_studies_of_the_package_can_be_read(name):
+@pytest.mark.parametrize("name", ["smoke", "weighting", "configs/study/smoke.yaml"])
+def test_studies_of_the_package_can_be_read(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # a path in a checkout is known outside of one too
     found = study_file.read(study_file.find(name))
     assert 2 <= len(found.contenders) <= 6 and found.tuned
     assert len(found.systems) >= 3 and len(found.seeds) >= 2
