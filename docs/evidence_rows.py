@@ -117,7 +117,7 @@ def against(study: Study, strategy: str, other: str = FIXED) -> Against | None:
 def adaptive(study: Study) -> list[tuple[str, Against]]:
     """Return strategies that move weights in scaled units, the best against fixed ones first.
 
-    Only those that were run on every system count.
+    Only those that were run on every system, or on all but one, count.
     """
     names = [
         name
@@ -125,7 +125,7 @@ def adaptive(study: Study) -> list[tuple[str, Against]]:
         if name not in study.record.fixed and not name.endswith("_physical")
     ]
     found = [(name, own) for name in names if (own := against(study, name))]
-    complete = [item for item in found if len(item[1].ratios) == len(study.cases)]
+    complete = [item for item in found if len(item[1].ratios) >= max(1, len(study.cases) - 1)]
     return sorted(complete, key=lambda item: item[1].mean)
 
 

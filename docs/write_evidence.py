@@ -86,7 +86,20 @@ def _weighting(screening: Study, final: Study) -> list[str]:
         worse = [name for name, own in ranked if own.mean >= null.mean and name != NULL]
         found += f". Weights drawn at random ({NULL}) have {null.mean:.2f}"
         found += f"; no better than they are {', '.join(worse)}" if worse else ""
-    return [found + "."]
+    return [found + ".", _in_physical_units(screening)]
+
+
+def _in_physical_units(study: Study) -> str:
+    """Return what weights gain for those who do not scale."""
+    end = PHYSICAL.removeprefix(FIXED)
+    names = [name for name in study.record.strategies if name.endswith(end) and name != PHYSICAL]
+    found = [(name, own) for name in names if (own := against(study, name, PHYSICAL))]
+    if not found:
+        return ""
+    listed = "; ".join(
+        f"{name.removesuffix(end)} {own.mean:.2f} ({extremes(own)})" for name, own in found
+    )
+    return f"Weighting in physical units, as error over that of {PHYSICAL}: {listed}."
 
 
 def _auto(study: Study) -> str:
@@ -135,7 +148,7 @@ def over(own: Against) -> str:
 def extremes(own: Against) -> str:
     """Return the best and the worst system of a comparison."""
     (best, low), (worst, high) = own.best, own.worst
-    return f"from {low:.2f} ({best}) to {high:.2f} ({worst})"
+    return f"from {low:.2f} on {best} to {high:.2f} on {worst}"
 
 
 def missing(study: Study) -> str:
@@ -143,15 +156,17 @@ def missing(study: Study) -> str:
     jobs, left = len(study.record.jobs), study.missing
     if not left:
         return f"{study.record.title}: all {jobs} runs are done."
-    partly: dict[int, list[str]] = {}
+    names: dict[int, tuple[str, ...]] = {}
     for job in left:
-        names = partly.setdefault(job.seed, [])
-        if job.strategy not in names:
-            names.append(job.strategy)
+        names[job.seed] = tuple(dict.fromkeys((*names.get(job.seed, ()), job.strategy)))
+    seeds: dict[tuple[str, ...], list[str]] = {}
+    for seed, own in names.items():
+        seeds.setdefault(own, []).append(str(seed))
     every = len(study.record.strategies)
     listed = "; ".join(
-        f"seed {seed}: " + ("all strategies" if len(n) == every else ", ".join(n))
-        for seed, n in partly.items()
+        f"seed{'s' if len(of) > 1 else ''} {', '.join(of)}: "
+        + ("all strategies" if len(own) == every else ", ".join(own))
+        for own, of in seeds.items()
     )
     return (
         f"{study.record.title}: {jobs - len(left)} of {jobs} runs are done. Without all of their "
@@ -194,8 +209,10 @@ def of_errors(study: Study) -> Table:
     rows = []
     for name in study.record.strategies:
         cells = [Cell(name)]
-        for case in study.cases:
-            entry = case.entry(name)
+        entries = [case.entry(name) for case in study.cases]
+        if not any(entries):
+            continue
+        for case, entry in zip(study.cases, entries, strict=True):
             median = None if entry is None else entry.of(case.key).median
             cells.append(Cell(sentences.short(median), median))
         rows.append(cells)

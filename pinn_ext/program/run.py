@@ -316,8 +316,7 @@ class _Run:
         checkpoints.save(self.folder / checkpoints.FILE_NAME, content, others)
 
     def _finish(self, message: str | None) -> dict[str, Any]:
-        interrupted = self._stopped and message is None
-        built, slabs = self.built, self.slabs
+        built, slabs, interrupted = self.built, self.slabs, self._stopped and message is None
         if message is not None:  # memory may be why the training has failed
             out_of_memory.release(self.device)
         if interrupted or message is not None:

@@ -167,6 +167,7 @@ def test_contenders_come_first_and_each_seed_after_the_one_before():
     assert [len(stage) for stage in stages(jobs, in_order=False)] == [10, 2]
 
 
+@pytest.mark.slow
 def test_a_grid_has_the_budget_of_one_run():
     values = {"common": [*SMALL[1:-1], "training.epochs=21"], "seeds": 2}
     grid = {"conditions": [1, 10], "second_field": [0.5, 1]}
