@@ -24,11 +24,13 @@ class Study:
         record: its jobs, without the points of grids.
         rows: by the names of their jobs, of jobs of the study alone.
         cases: the results.
+        left_out: rows of systems that the study does not have any more.
     """
 
     record: Record
     rows: Mapping[str, Row]
     cases: Sequence[CaseResults]
+    left_out: Sequence[Row] = ()
 
     @property
     def missing(self) -> list[Job]:
@@ -65,9 +67,10 @@ def read(name: str, folder: Path) -> Study:
         )
         jobs.append(job)
     record = Record(file.title, file.contenders, tuple(file.all_strategies), tuple(jobs))
-    names = {job.name for job in jobs}
-    rows = {name: row for name, row in read_rows(folder / name).items() if name in names}
-    return Study(record, rows, gather(record, rows))
+    names, every = {job.name for job in jobs}, read_rows(folder / name)
+    rows = {name: row for name, row in every.items() if name in names}
+    left_out = [row for row in every.values() if row["system"] not in file.systems]
+    return Study(record, rows, gather(record, rows), left_out)
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,16 @@ def against(study: Study, strategy: str, other: str = FIXED) -> Against | None:
         ratios[case.title] = statistics.median(paired[strategy]) / statistics.median(paired[other])
         seeds.append(len(paired[strategy]))
     return Against(ratios, (min(seeds), max(seeds))) if ratios else None
+
+
+def latest(screening: Study, final: Study) -> Study:
+    """Return the second study once its contenders have run on all systems, else the first."""
+    systems = {job.system for job in final.record.jobs}
+    for name in final.record.contenders:
+        own = against(final, name, PHYSICAL if name == FIXED else FIXED)
+        if own is None or len(own.ratios) < len(systems):
+            return screening
+    return final
 
 
 def adaptive(study: Study) -> list[tuple[str, Against]]:

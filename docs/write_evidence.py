@@ -25,6 +25,7 @@ from evidence_rows import (  # noqa: E402 - of this checkout
     adaptive,
     against,
     foresight,
+    latest,
     read,
 )
 
@@ -46,7 +47,7 @@ PARTS = (0.1, 0.2, 0.5, 1.0)
 
 def answers(screening: Study, final: Study) -> list[str]:
     """Return the first lines of the page: what is gained, what is lost, what to do first."""
-    study = final if final.cases else screening
+    study = latest(screening, final)
     found = [_scaling(study), *_weighting(screening, final), _auto(study)]
     return [one for one in [*found, _first(screening, study)] if one]
 
@@ -174,6 +175,20 @@ def missing(study: Study) -> str:
     )
 
 
+def left_out(study: Study) -> str:
+    """Return which systems were given up, and why."""
+    found = []
+    for system in dict.fromkeys(row["system"] for row in study.left_out):
+        done = [r for r in study.left_out if r["system"] == system and r.get("worst") is not None]
+        if done:
+            least, trivial = min(row["worst"] for row in done), max(done[0]["trivial"].values())
+            found.append(
+                f"{system} was given up: the smallest error of its {len(done)} runs is "
+                f"{least:.2g}, that of no training {trivial:.2g}."
+            )
+    return " ".join(found)
+
+
 # ---- tables -------------------------------------------------------------------------------------
 
 
@@ -262,11 +277,13 @@ def text(folder: Path = FOLDER) -> str:
         *map(html.paragraph, answers(studies["screening"], studies["contenders"])),
         html.paragraph(
             "Ten systems of two fields, initial and boundary conditions as loss terms (six terms, "
-            "none of Runge-Kutta), a network of 3 x 32, Adam, 1000 steps with the learning rate "
-            "down a half cosine, one core. So this is about short trainings by a first-order "
-            "method; Gauss-Newton after them, hard conditions and longer trainings are not in it."
+            "none of Runge-Kutta), a network of 3 x 32, Adam, 1000 steps (the second study: 3000) "
+            "with the learning rate down a half cosine, one core. So this is about short trainings "
+            "by a first-order method; Gauss-Newton after them, hard conditions and longer "
+            "trainings are not in it."
         ),
         *(html.paragraph(missing(own)) for own in studies.values()),
+        html.paragraph(left_out(studies["screening"])),
         html.contents(entries),
     ]
     for name, study in studies.items():

@@ -104,6 +104,24 @@ def test_what_is_missing_is_said(folder):
     assert "all 12 runs are done" in write_evidence.missing(screening)
 
 
+def test_the_second_study_answers_once_it_is_whole(folder):
+    screening, final = (write_evidence.read(name, folder) for name in write_evidence.STUDIES)
+    assert write_evidence.latest(screening, final) is final
+    path = folder / "contenders" / "rows.jsonl"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(line for line in lines if "gray_scott.soft.epochs.auto" not in line))
+    partly = write_evidence.read("contenders", folder)
+    assert write_evidence.latest(screening, partly) is screening
+
+
+def test_a_system_that_was_given_up_is_named(folder):
+    append_row(folder / "screening", row(job("schnakenberg", "ema"), 0.9))
+    said = write_evidence.left_out(write_evidence.read("screening", folder))
+    assert said == (
+        "schnakenberg was given up: the smallest error of its 1 runs is 0.9, that of no training 1."
+    )
+
+
 def test_without_rows_there_is_a_page(tmp_path):
     for name in write_evidence.STUDIES:
         (tmp_path / f"{name}.yaml").write_text(STUDY.format(name=name, seeds="[0]"))
