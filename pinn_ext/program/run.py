@@ -316,8 +316,7 @@ class _Run:
         checkpoints.save(self.folder / checkpoints.FILE_NAME, content, others)
 
     def _finish(self, message: str | None) -> dict[str, Any]:
-        interrupted = self._stopped and message is None
-        built, slabs = self.built, self.slabs
+        built, slabs, interrupted = self.built, self.slabs, self._stopped and message is None
         if message is not None:  # memory may be why the training has failed
             out_of_memory.release(self.device)
         if interrupted or message is not None:
@@ -343,8 +342,9 @@ class _Run:
             gauss_newton_ended=self.part.phases.gauss_newton.message if status == "ok" else None,
         )
         report.write(self.folder, content)
-        kept = slabs.over_all_times(best if self.cfg.training.keep == "best" else built.network)
-        rows, fields = built.log.history.rows, built.fields_of(kept, slabs.against())
-        report.draw(self.folder, content["terms"], rows, self.tables.all_gradients(), fields)
+        if self.info.pictures:
+            kept = slabs.over_all_times(best if self.cfg.training.keep == "best" else built.network)
+            rows, fields = built.log.history.rows, built.fields_of(kept, slabs.against())
+            report.draw(self.folder, content["terms"], rows, self.tables.all_gradients(), fields)
         self._progress.write(console.summary(content, self.folder))
         return content

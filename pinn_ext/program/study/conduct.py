@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pinn_ext.checks import ArgumentError
 from pinn_ext.files import RunError
 from pinn_ext.program.interrupts import Interrupts
 from pinn_ext.program.study import folder as study_folder
@@ -95,7 +97,7 @@ def conduct(record: Record, settings: Settings, interrupts: Interrupts) -> bool:
         board = _Board(folder, record.jobs, settings.jobs, done)
         runner = _runner(settings, lock)
         try:
-            for stage in stages(open_jobs):
+            for stage in stages(open_jobs, in_order=settings.launcher is None):
                 tasks = _tasks(folder, stage, board)
                 if tasks and interrupts.signal is None:
                     runner.run(tasks, interrupts, board.add)
@@ -146,4 +148,28 @@ def make_page(record: Record, folder: Path) -> str:
     done = read_rows(folder)
     if not done:
         raise RunError(f"The folder {folder} must hold rows of a study, got none.")
-    return write(record, done, folder)
+    return write(record, done, folder, draw_fields)
+
+
+def draw_fields(run: Path, overrides: Sequence[str]) -> bytes | None:
+    """Draw the fields of a run's network.
+
+    Args:
+        run: folder of the run.
+        overrides: that it was run with; they name the file of a problem that is one.
+
+    Returns:
+        A PNG file, None where the folder is gone or the network has no fields.
+    """
+    from pinn_ext.program.trained.load import load
+    from pinn_ext.reports.plots import fields
+
+    key = "problem.file="
+    files = [one.removeprefix(key) for one in overrides if one.startswith(key)]
+    try:
+        trained = load(run, problem_file=files[-1] if files else None)
+    except (RunError, ArgumentError):
+        return None
+    content = io.BytesIO()
+    fields(content, trained.system, trained.network)
+    return content.getvalue()

@@ -55,7 +55,8 @@ def run_job(
         choices = {k: v for k, v in hydra_part.runtime.choices.items() if "hydra" not in k}
         content = _over(folder, cfg)
         if content is None:
-            info = Info(list(overrides), choices, None, job.name)
+            # The page has pictures of all runs; those of one take longer than a short training.
+            info = Info(list(overrides), choices, None, job.name, pictures=False)
             content = attempt(cfg, folder, info, interrupts, always=True)
         if content["status"] == "interrupted":
             return None

@@ -15,21 +15,21 @@ from pinn_ext.program.study import tuned as tuning
 from pinn_ext.program.study.study_file import StudyFile
 from pinn_ext.program.terminal.refusals import Refused, refusals
 from pinn_ext.reports.planned_jobs import MOST_JOBS
-from pinn_ext.reports.study.records import CHOSEN, PILOT, RUN, Job
+from pinn_ext.reports.study.records import CHOSEN, PILOT, Job
 from pinn_ext.schema import Config
 
 
 def plan(study: StudyFile) -> list[Job]:
-    """Return the jobs of a study, those of one seed after those of the one before.
+    """Return the jobs of a study in the order in which they are run.
 
-    The first seed of everything comes first, so that a study that is looked at early shows all of
-    its strategies.
+    Those of one seed come after those of the one before, the contenders first, and each strategy
+    in all cases before the next one: a study that is looked at early compares whole strategies.
 
     Args:
         study: what its file asks for.
 
     Returns:
-        Its jobs; the last stage, trainings with weights chosen from a grid, at the end.
+        Its jobs; a training with weights chosen from a grid after the points of the grid.
 
     Raises:
         Refused: if there are none or too many, or one of them would be refused when it is run;
@@ -39,22 +39,28 @@ def plan(study: StudyFile) -> list[Job]:
     most = len(cases) * len(study.all_strategies) * len(study.seeds)
     if most > MOST_JOBS:
         raise Refused(f"A study must have at most {MOST_JOBS} runs, got {most}.")
-    first, last = [], []
+    jobs = []
     for case in cases:
         for strategy in study.all_strategies:
             seeds = [seed for seed in study.seeds if not _left_out(study, (*case, strategy, seed))]
-            if not seeds:
-                continue
-            runs, finals = _jobs(study, case, strategy, seeds)
-            first += runs
-            last += finals
-    if not first:
+            if seeds:
+                jobs += _jobs(study, case, strategy, seeds)
+    if not jobs:
         raise Refused("The study has no jobs, as leave_out names all of them.")
-    order = {seed: number for number, seed in enumerate(study.seeds)}
-    jobs = [*sorted(first, key=lambda job: order[job.seed]), *last]
     if len(jobs) > MOST_JOBS:
         raise Refused(f"A study must have at most {MOST_JOBS} jobs, got {len(jobs)}.")
-    return jobs
+    return _in_order(study, jobs)
+
+
+def _in_order(study: StudyFile, jobs: Iterable[Job]) -> list[Job]:
+    """Sort jobs by seed, contenders, role and strategy; cases keep their order."""
+    seeds, strategies = list(study.seeds), study.all_strategies
+
+    def place(job: Job) -> tuple[int, bool, bool, int]:
+        later = job.strategy not in study.contenders
+        return seeds.index(job.seed), later, job.role == CHOSEN, strategies.index(job.strategy)
+
+    return sorted(jobs, key=place)
 
 
 def _left_out(study: StudyFile, place: Sequence[Any]) -> bool:
@@ -65,8 +71,8 @@ def _left_out(study: StudyFile, place: Sequence[Any]) -> bool:
 
 def _jobs(
     study: StudyFile, case: tuple[str, str, str], strategy: str, seeds: Iterable[int]
-) -> tuple[list[Job], list[Job]]:
-    """Return the jobs of a strategy in a case, and those that need others to be over."""
+) -> list[Job]:
+    """Return the jobs of a strategy in a case, those that need others after them."""
     system, conditions, phase = case
     tuned = study.tuned if study.tuned and strategy == study.tuned.name else None
     own = ("training=default",) if tuned else study.strategies[strategy]
@@ -86,11 +92,10 @@ def _jobs(
         "strategy": strategy,
     }
     if tuned is None:
-        runs = [
+        return [
             Job(f"{where}.{seed}", **place, seed=seed, overrides=_with_seed(settings, seed))
             for seed in seeds
         ]
-        return runs, []
     try:
         weights = tuning.weight_overrides(tuned, cfg)
         share, rest = tuning.epochs_of(tuned, cfg.training.epochs, len(weights))
@@ -101,14 +106,14 @@ def _jobs(
     for own_weights in (weights[0], weights[-1]):
         checked(where, (*short, *own_weights))
     checked(where, final)
-    pilots, finals = [], []
+    jobs = []
     for seed in seeds:
         names = []
         for number, own_weights in enumerate(weights):
             names.append(f"{where}.{seed}.grid{number}")
             overrides = _with_seed((*short, *own_weights), seed)
-            pilots.append(Job(names[-1], **place, seed=seed, overrides=overrides, role=PILOT))
-        finals.append(
+            jobs.append(Job(names[-1], **place, seed=seed, overrides=overrides, role=PILOT))
+        jobs.append(
             Job(
                 f"{where}.{seed}",
                 **place,
@@ -118,7 +123,7 @@ def _jobs(
                 chosen_from=tuple(names),
             )
         )
-    return pilots, finals
+    return jobs
 
 
 def _with_seed(settings: Sequence[str], seed: int) -> tuple[str, ...]:
@@ -152,13 +157,28 @@ def checked(where: str, overrides: Sequence[str]) -> Config:
     return cfg
 
 
-def stages(jobs: Sequence[Job]) -> list[list[Job]]:
-    """Return the jobs in two lists: those that need nothing, and those with weights to be chosen.
+def stages(jobs: Sequence[Job], in_order: bool) -> list[list[Job]]:
+    """Return the jobs in lists, one to be run after the other, so that what is chosen from is over.
 
     Args:
-        jobs: of a study.
+        jobs: of a study, in their order.
+        in_order: whether that order is kept; if not there are two lists at most, as who waits for
+            all jobs of a list, as on a cluster, waits twice.
+
+    >>> from pinn_ext.reports.study.records import CHOSEN, PILOT, RUN
+    >>> names = [("grid0", PILOT), ("tuned.0", CHOSEN), ("ema.0", RUN)]
+    >>> place = dict(system="a", conditions="soft", phase="epochs", strategy="", seed=0)
+    >>> jobs = [Job(name, **place, overrides=(), role=role) for name, role in names]
+    >>> [[job.name for job in stage] for stage in stages(jobs, True)]
+    [['grid0'], ['tuned.0', 'ema.0']]
+    >>> [[job.name for job in stage] for stage in stages(jobs, False)]
+    [['grid0', 'ema.0'], ['tuned.0']]
     """
-    return [
-        [job for job in jobs if job.role in (RUN, PILOT)],
-        [job for job in jobs if job.role == CHOSEN],
-    ]
+    if not in_order:
+        jobs = sorted(jobs, key=lambda job: job.role == CHOSEN)
+    found: list[list[Job]] = [[]]
+    for before, job in zip([None, *jobs], jobs, strict=False):
+        if before is not None and job.role == CHOSEN != before.role:
+            found.append([])
+        found[-1].append(job)
+    return found

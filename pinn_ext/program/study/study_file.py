@@ -75,7 +75,8 @@ def find(name: str) -> Path:
     """Return the path of a study file.
 
     Args:
-        name: a path, or the name of one that comes with the package, such as `smoke`.
+        name: a path, or the name of one that comes with the package, such as `smoke`, or its path
+            in a checkout, `configs/study/smoke.yaml`.
 
     Returns:
         A file that exists.
@@ -89,6 +90,8 @@ def find(name: str) -> Path:
     shipped = sorted(file.stem for file in own.glob("*.yaml"))
     if name in shipped:
         return own / f"{name}.yaml"
+    if path.stem in shipped and path == Path("configs", "study", f"{path.stem}.yaml"):
+        return own / path.name
     raise Refused(
         f"There is no study file {shortened(path)}; those of the package are {', '.join(shipped)}."
     )

@@ -27,11 +27,12 @@ th button:focus-visible { outline: 2px solid #0072B2; }
 th[aria-sort=ascending] button::after { content: " \\25B2"; font-size: .7em; }
 th[aria-sort=descending] button::after { content: " \\25BC"; font-size: .7em; }
 tbody tr:nth-child(even) td { background: #f5f5f5; }
-figure { margin: 1rem 0; } img { max-width: 100%; height: auto; }
+figure { margin: 1rem 0; overflow-x: auto; } img { max-width: 100%; height: auto; }
 figcaption { color: #555; font-size: .85rem; max-width: 46rem; }
 nav ul { padding-left: 1.2rem; columns: 16rem; } a { color: #0059a0; }
 @media (max-width: 40rem) { body { font-size: 15px; padding: .7rem; }
-  th, td { padding: .25rem .45rem; } }
+  th, td { padding: .25rem .45rem; }
+  img { max-width: none; width: 42rem; } }
 """
 
 SCRIPT = """

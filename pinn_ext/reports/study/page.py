@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from pinn_ext.files import RunError, replace_file
@@ -15,15 +15,20 @@ PAGE = "index.html"
 FIELDS = "fields"
 """Folder of the pictures of fields, which rows cannot hold."""
 _COLOURED = 7
+DrawFields = Callable[[Path, Sequence[str]], bytes | None]
 
 
-def write(record: Record, rows: Mapping[str, Row], folder: Path) -> str:
+def write(
+    record: Record, rows: Mapping[str, Row], folder: Path, draw: DrawFields | None = None
+) -> str:
     """Make page, tables and pictures.
 
     Args:
         record: the study.
         rows: by the names of their jobs.
         folder: of the study.
+        draw: draws the fields of a run, by its folder and overrides; None where only those of a
+            former page are shown.
 
     Returns:
         What is to be printed: a paragraph for each case, and where the page is.
@@ -35,7 +40,7 @@ def write(record: Record, rows: Mapping[str, Row], folder: Path) -> str:
     by_rank = tables.of_ranks(cases, _everywhere(record, cases))
     try:
         _write_tables(record, rows, folder, cases, by_rank)
-        fields = {case.case: _fields(case, folder) for case in cases}
+        fields = {case.case: _fields(case, folder, draw) for case in cases}
         text = _page(record, rows, cases, by_rank, fields)
         replace_file(folder / PAGE, text)
     except OSError as error:
@@ -71,7 +76,7 @@ def _everywhere(record: Record, cases: Sequence[CaseResults]) -> list[str]:
 
 
 def _of_case(record: Record, case: CaseResults) -> str:
-    return sentences.of_case(case, record.contenders, _tuned(record))
+    return sentences.of_case(case, record.contenders, record.fixed, _tuned(record))
 
 
 def _tuned(record: Record) -> str | None:
@@ -149,17 +154,15 @@ def _section(
     return parts
 
 
-def _fields(case: CaseResults, folder: Path) -> bytes | None:
-    """Return the picture of the best strategy's fields: from its run, or from a former page."""
+def _fields(case: CaseResults, folder: Path, draw: DrawFields | None) -> bytes | None:
+    """Return the picture of the best strategy's fields: of its run, or from a former page."""
     kept = folder / FIELDS / f"{_anchor(case)}.png"
     row = pictures.middle_run(case.entries[0], case.key)
     if row is None:
         return None
-    own = folder / "jobs" / row["name"] / "fields.png"
-    if own.is_file():
-        content = own.read_bytes()
-        if content:
-            kept.parent.mkdir(exist_ok=True)
-            replace_file(kept, content)
-            return content
+    content = None if draw is None else draw(folder / "jobs" / row["name"], row["overrides"])
+    if content is not None:
+        kept.parent.mkdir(exist_ok=True)
+        replace_file(kept, content)
+        return content
     return kept.read_bytes() if kept.is_file() else None

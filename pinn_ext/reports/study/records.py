@@ -52,6 +52,16 @@ class Job:
     chosen_from: tuple[str, ...] = ()
 
     @property
+    def moves_weights(self) -> bool:
+        """Whether a recipe, or a key, lets the weights move; the last override says."""
+        said = [
+            one.partition("=")[2] in ("true", "True") or one.startswith("training=adaptive")
+            for one in self.overrides
+            if one.startswith(("training=", "training.loss.adaptive.enabled="))
+        ]
+        return bool(said) and said[-1]
+
+    @property
     def case(self) -> tuple[str, str, str]:
         """System, conditions and phase: strategies are compared where these are the same."""
         return self.system, self.conditions, self.phase
@@ -74,6 +84,12 @@ class Record:
     strategies: tuple[str, ...]
     jobs: tuple[Job, ...]
     version: str = __version__
+
+    @property
+    def fixed(self) -> tuple[str, ...]:
+        """Strategies whose weights do not move, by the overrides of their jobs."""
+        moving = {job.strategy for job in self.jobs if job.moves_weights}
+        return tuple(name for name in self.strategies if name not in moving)
 
     def write(self, folder: Path) -> None:
         """Write the file, whole or not at all.

@@ -22,13 +22,16 @@ ALIKE = 1.02
 """Medians whose ratio is below this are said to end alike."""
 
 
-def of_case(case: CaseResults, contenders: Sequence[str], tuned: str | None) -> str:
+def of_case(
+    case: CaseResults, contenders: Sequence[str], fixed: Sequence[str], tuned: str | None
+) -> str:
     """Return what a case says of fixed against adaptive weights, in a paragraph.
 
     Args:
         case: its results.
         contenders: strategies named beforehand, the first one is held against the others.
-        tuned: name of the strategy with weights from a grid, None without one.
+        fixed: names of all strategies whose weights do not move.
+        tuned: name of the one among them with weights from a grid, None without one.
 
     Returns:
         Sentences.
@@ -37,10 +40,10 @@ def of_case(case: CaseResults, contenders: Sequence[str], tuned: str | None) -> 
     if best is None or math.isinf(best.of(case.key).median):
         return "No strategy has a finite median error here."
     found = [_best(case, best)]
-    manual = [name for name in (FIXED, tuned) if name and case.entry(name)]
+    manual = [name for name in fixed if case.entry(name)]
     adaptive = [e.strategy for e in case.entries if e.strategy not in manual]
     if manual and adaptive and (choice := choose(case, adaptive)):
-        found += [_against(case, name, choice) for name in manual]
+        found += [_against(case, name, _words(name, tuned), choice) for name in manual]
     elif manual and adaptive:
         found.append("No adaptive strategy has a finite median error here, so fixed weights win.")
     found += _tests(case, contenders)
@@ -91,10 +94,16 @@ def short(value: float | None) -> str:
     return "failed" if math.isinf(value) else f"{value:.2e}"
 
 
-def _against(case: CaseResults, name: str, choice: Choice) -> str:
+def _words(name: str, tuned: str | None) -> str:
+    """Return what a strategy of fixed weights is called."""
+    if name == FIXED:
+        return "Fixed weights"
+    return f"Fixed weights {'tuned on a grid ' if name == tuned else ''}({name})"
+
+
+def _against(case: CaseResults, name: str, words: str, choice: Choice) -> str:
     """Hold fixed weights against the best adaptive strategy, on seeds that have not chosen it."""
     entry = case.entry(name)
-    words = "Fixed weights" if name == FIXED else f"Fixed weights tuned on a grid ({name})"
     rival = choice.entry.strategy
     seeds = [seed for seed in choice.seeds if entry and seed in entry.rows]
     if entry is None or not seeds:

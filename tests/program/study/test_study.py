@@ -53,6 +53,9 @@ def test_a_study_ends_with_a_page_and_goes_on_where_it_stopped(
     assert "coupled_burgers: The smallest median" in done.out
     folder = tmp_path / "results"
     assert (folder / "index.html").stat().st_size > 5_000
+    # Fields are drawn for the page, of the checkpoint; the runs themselves leave no pictures.
+    assert (folder / "fields" / "coupled_burgers.soft.epochs.png").is_file()
+    assert not list(folder.glob("jobs/*/*.png"))
     # Killed twice, in the middle of a job each time.
     for step in (20, 8):
         with stopping(step):

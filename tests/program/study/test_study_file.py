@@ -84,8 +84,9 @@ def test_files_that_cannot_be_read(tmp_path):
         study_file.read(tmp_path / "a.yaml")
 
 
-@pytest.mark.parametrize("name", ["smoke", "weighting"])
-def test_studies_of_the_package_can_be_read(name):
+@pytest.mark.parametrize("name", ["smoke", "weighting", "configs/study/smoke.yaml"])
+def test_studies_of_the_package_can_be_read(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # a path in a checkout is known outside of one too
     found = study_file.read(study_file.find(name))
     assert 2 <= len(found.contenders) <= 6 and found.tuned
     assert len(found.systems) >= 3 and len(found.seeds) >= 2
@@ -103,8 +104,8 @@ def test_the_jobs_are_the_product():
     assert [job.name for job in jobs] == [
         f"coupled_burgers.{conditions}.epochs.{strategy}.{seed}"
         for seed in (3, 1)
-        for conditions in ("soft", "hard")
         for strategy in ("fixed", "ema")
+        for conditions in ("soft", "hard")
     ]
     cfg, _ = compose(jobs[-1].overrides)
     assert (cfg.seed, cfg.problem.conditions, cfg.training.epochs) == (1, "hard", 3)
@@ -152,12 +153,26 @@ def test_a_job_that_would_be_refused_is_named_before_any_work(values, message):
 # ---- tuned fixed weights ------------------------------------------------------------------------
 
 
+def test_contenders_come_first_and_each_seed_after_the_one_before():
+    grid = {"grid": {"conditions": [1, 10]}}
+    own = {"strategies": ["ema", "fixed", "ntk"], "contenders": ["fixed", "tuned_fixed"]}
+    jobs = plan(read(common=[*SMALL[1:-1], "training.epochs=9"], seeds=2, tuned=grid, **own))
+    named = [job.name.removeprefix("coupled_burgers.soft.epochs.") for job in jobs]
+    of_a_seed = ["fixed.{}", "tuned_fixed.{}.grid0", "tuned_fixed.{}.grid1", "tuned_fixed.{}"]
+    of_a_seed += ["ema.{}", "ntk.{}"]
+    assert named == [name.format(seed) for seed in (0, 1) for name in of_a_seed]
+    # What needs others begins a list of its own, and the next seed does not wait for that.
+    assert [len(stage) for stage in stages(jobs, in_order=True)] == [3, 6, 3]
+    assert [job for stage in stages(jobs, in_order=True) for job in stage] == jobs
+    assert [len(stage) for stage in stages(jobs, in_order=False)] == [10, 2]
+
+
 @pytest.mark.slow
 def test_a_grid_has_the_budget_of_one_run():
     values = {"common": [*SMALL[1:-1], "training.epochs=21"], "seeds": 2}
     grid = {"conditions": [1, 10], "second_field": [0.5, 1]}
     jobs = plan(read(**values, tuned={"part": 0.5, "grid": grid}))
-    first, last = stages(jobs)
+    first, last = stages(jobs, in_order=False)
     assert [job.role for job in first].count("pilot") == 8 and len(last) == 2
     for final in last:
         lengths = [

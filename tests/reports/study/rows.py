@@ -10,7 +10,10 @@ TERMS = ("PI_loss1", "PI_loss2")
 def job(system="a", strategy="fixed", seed=0, role=RUN, conditions="soft", **more):
     name = ".".join((system, conditions, "epochs", strategy, str(seed)))
     place = {"system": system, "conditions": conditions, "phase": "epochs", "strategy": strategy}
-    return Job(more.pop("name", name), **place, seed=seed, overrides=(), role=role, **more)
+    moves = strategy not in ("fixed", "tuned_fixed")
+    overrides = (f"training=adaptive_{strategy}" if moves else "training=default",)
+    name = more.pop("name", name)
+    return Job(name, **place, seed=seed, overrides=overrides, role=role, **more)
 
 
 def row(own, worst, held_out=1.0, seconds=2.0, status="ok"):

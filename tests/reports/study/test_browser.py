@@ -29,7 +29,7 @@ window.addEventListener("load", () => {
     width: window.innerWidth,
     scroll: document.documentElement.scrollWidth,
     loaded: [...document.images].map((one) => one.complete && one.naturalWidth > 100),
-    wide: [...document.images].filter((one) => one.clientWidth > window.innerWidth).length,
+    narrow: [...document.images].filter((one) => one.clientWidth < 500).length,
     names: [click(0), click(0)],
     medians: [click(1), click(1)],
     sorted: last.querySelectorAll("th")[1].getAttribute("aria-sort"),
@@ -89,4 +89,5 @@ def test_on_a_desk(text, tmp_path):
 def test_on_a_phone(text, tmp_path):
     found, complaints = seen(text, tmp_path, 390)
     assert complaints == [] and found["width"] <= 390
-    assert found["scroll"] <= found["width"] and found["wide"] == 0
+    # Pictures keep the size that their letters are readable at; they are moved, the page is not.
+    assert found["scroll"] <= found["width"] and found["narrow"] == 0

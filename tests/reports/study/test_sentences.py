@@ -1,12 +1,13 @@
 """Paragraphs that follow from numbers made by hand, and tables beside them."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from pinn_ext.reports.study import sentences, tables
 from pinn_ext.reports.study.results import choose, gather
-from tests.reports.study.rows import product, study
+from tests.reports.study.rows import job, product, study
 
 
 def cases_of(errors, contenders=()):
@@ -15,8 +16,9 @@ def cases_of(errors, contenders=()):
 
 
 def said(errors, contenders=(), tuned=None):
-    (case,) = cases_of(errors, contenders)
-    return sentences.of_case(case, contenders, tuned)
+    record, rows = study(errors, contenders)
+    (case,) = gather(record, rows)
+    return sentences.of_case(case, contenders, record.fixed, tuned)
 
 
 EIGHT = [0.10, 0.11, 0.12, 0.13, 0.14, 0.15, 0.16, 0.17]
@@ -66,10 +68,10 @@ def test_failures_are_counted_and_named():
 
 
 def test_the_tuned_grid_is_fixed_weights_too():
-    errors = {("a", "fixed"): [0.2], ("a", "grid"): [0.1], ("a", "ema"): [0.4]}
-    text = said(errors, tuned="grid")
+    errors = {("a", "fixed"): [0.2], ("a", "tuned_fixed"): [0.1], ("a", "ema"): [0.4]}
+    text = said(errors, tuned="tuned_fixed")
     assert "Fixed weights win by 2.00x" in text
-    assert "Fixed weights tuned on a grid (grid) win by 4.00x against ema" in text
+    assert "Fixed weights tuned on a grid (tuned_fixed) win by 4.00x against ema" in text
 
 
 def test_nothing_learnt_is_said():
@@ -78,7 +80,9 @@ def test_nothing_learnt_is_said():
 
 def test_without_a_solution_the_held_out_score_decides():
     (case,) = cases_of({("a", "fixed"): [None, None], ("a", "ema"): [None, None]})
-    assert case.key == "held_out" and "held-out score" in sentences.of_case(case, (), None)
+    assert case.key == "held_out" and "held-out score" in sentences.of_case(
+        case, (), ("fixed",), None
+    )
 
 
 def test_the_best_is_chosen_on_other_seeds():
@@ -121,3 +125,27 @@ def test_tables():
     assert tables.of_tests(cases, ("fixed",)) is None
     head, first = tables.of_tests(cases, ("fixed", "ema")).head, tables.summary_csv(cases)
     assert head[-1] == "told apart" and first.decode().count("\n") == 5
+
+
+def test_weights_in_other_units_are_fixed_too():
+    record, rows = study({("a", "fixed"): [0.1], ("a", "physical"): [0.3], ("a", "ema"): [0.2]})
+    own = (job("a", "fixed"), job("a", "ema"), job("a", "physical"))
+    units = replace(own[2], overrides=("training=default", "problem.scaling=none"))
+    record = replace(record, jobs=(*own[:2], units))
+    assert record.fixed == ("fixed", "physical")
+    (case,) = gather(record, rows)
+    text = sentences.of_case(case, (), record.fixed, None)
+    assert "Fixed weights (physical) lose by 1.50x to ema, the best adaptive" in text
+
+
+@pytest.mark.parametrize(
+    ("overrides", "moves"),
+    [
+        ((), False),
+        (("training=adaptive_ema",), True),
+        (("training=gauss_newton", "training.loss.adaptive.enabled=true"), True),
+        (("training=adaptive_ema", "training=default"), False),
+    ],
+)
+def test_the_last_override_says_whether_weights_move(overrides, moves):
+    assert replace(job(), overrides=overrides).moves_weights is moves
