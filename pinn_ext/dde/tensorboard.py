@@ -28,6 +28,14 @@ class TensorBoardLog(dde.callbacks.Callback):
     Raises:
         ImportError: if TensorBoard is not installed; the message names the extra.
         ValueError: if `adaptive` is no `AdaptiveWeights`.
+
+    Example:
+        >>> import pinn_ext
+        >>> adaptive = pinn_ext.AdaptiveWeights("ema")
+        >>> pinn_ext.TensorBoardLog("logs", adaptive)  # the callback comes first
+        Traceback (most recent call last):
+            ...
+        ValueError: `adaptive` must be the AdaptiveWeights of the training, got 'logs'.
     """
 
     def __init__(self, adaptive: AdaptiveWeights, folder: str | os.PathLike[str]) -> None:
