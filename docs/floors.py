@@ -8,6 +8,7 @@ or stays inside of the unit. Units on one floor do not import each other, so the
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -157,6 +158,7 @@ def _names(node: ast.AST, package: str) -> tuple[list[str], bool]:
     return [], False
 
 
+@functools.cache
 def imports_of(module: str, file: Path) -> list[Import]:
     """Return the imports of a file of the project."""
     package = module if file.name == "__init__.py" else module.rpartition(".")[0]

@@ -118,13 +118,19 @@ def _is_finite(value: Any) -> bool:
 
 
 def _range(low: float, high: float, open_low: bool, open_high: bool) -> str:
+    first, last = _bound(low), _bound(high)
     if math.isinf(low) and math.isinf(high):
         return ""
     if math.isinf(high):
-        return f" {'>' if open_low else '>='} {low:g}"
+        return f" {'>' if open_low else '>='} {first}"
     if math.isinf(low):
-        return f" {'<' if open_high else '<='} {high:g}"
-    return f" in {'(' if open_low else '['}{low:g}, {high:g}{')' if open_high else ']'}"
+        return f" {'<' if open_high else '<='} {last}"
+    return f" in {'(' if open_low else '['}{first}, {last}{')' if open_high else ']'}"
+
+
+def _bound(value: float) -> str:
+    """Return a bound as it is written in a sentence; whole numbers with all their digits."""
+    return str(value) if isinstance(value, Integral) else f"{value:g}"
 
 
 _FLOATS = {

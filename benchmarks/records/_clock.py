@@ -39,6 +39,14 @@ class CoreSeconds(dde.callbacks.Callback):
             print(text, file=sys.stderr, flush=True)
 
 
+def train_for(seconds, model, points, look=None):
+    """Train by Gauss-Newton for some seconds of the processor; return facts for the table."""
+    clock = CoreSeconds(seconds, look and (lambda: look(model.predict)))
+    pinn_ext.train_gauss_newton(model, 10**6, tolerance=0, callbacks=[clock], verbose=0)
+    parameters = sum(p.numel() for p in model.net.parameters())
+    return {"parameters": parameters, "points": points, "iterations": clock.steps}
+
+
 class SlabTraining:
     """Gauss-Newton in the slabs of a march, each for its share of the seconds that are left.
 

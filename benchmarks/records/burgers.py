@@ -16,10 +16,9 @@ os.environ.setdefault("DDE_BACKEND", "pytorch")  # before the first import of de
 import deepxde as dde
 import numpy as np
 import torch
-from _clock import CoreSeconds
+from _clock import train_for
 from scipy.stats import qmc
 
-import pinn_ext
 from pinn_ext import references
 
 SECONDS = 70.0  # of one core
@@ -88,14 +87,7 @@ def solve(seconds=SECONDS, seed=0, look=None):
     `look(predict)` may return errors by name, which are printed in the course of it.
     """
     model = build(seed)
-    clock = CoreSeconds(seconds, look and (lambda: look(model.predict)))
-    pinn_ext.train_gauss_newton(
-        model, 10**6, tolerance=0, damping="nielsen", callbacks=[clock], verbose=0
-    )
-    parameters = sum(p.numel() for p in model.net.parameters())
-    return model.predict, {
-        "parameters": parameters, "points": POINTS, "iterations": clock.steps
-    }  # fmt: skip
+    return model.predict, train_for(seconds, model, POINTS, look)
 
 
 if __name__ == "__main__":

@@ -20,10 +20,9 @@ from pathlib import Path
 import deepxde as dde
 import numpy as np
 import torch
-from _clock import CoreSeconds
+from _clock import train_for
 from scipy.stats import qmc
 
-import pinn_ext
 from pinn_ext.networks import Sine, init_sine
 
 sys.path.insert(1, str(Path(__file__).resolve().parents[1]))
@@ -111,12 +110,7 @@ def solve(seconds=SECONDS, seed=0, look=None, width=22, count=6000):
     def predict(points):
         return model.predict(points, operator=velocity)
 
-    clock = CoreSeconds(seconds, look and (lambda: look(predict)))
-    pinn_ext.train_gauss_newton(
-        model, 10**6, tolerance=0, damping="nielsen", callbacks=[clock], verbose=0
-    )
-    parameters = sum(p.numel() for p in net.parameters())
-    return predict, {"parameters": parameters, "points": count, "iterations": clock.steps}
+    return predict, train_for(seconds, model, count, look and (lambda _: look(predict)))
 
 
 if __name__ == "__main__":

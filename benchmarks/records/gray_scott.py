@@ -82,19 +82,18 @@ def errors(found, true):
 def places(slab, seed):
     """Return points and times [N, 3]: half of them anywhere, the others where the two react.
 
-    That is where the slab starts with much u v^2; a normal deviate lets the ring move on.
+    That is near nodes where the slab starts with much u v^2; a normal deviate lets the ring move on.
     """
-    draw = np.random.default_rng([seed, slab.number])
-    where = draw.uniform(-1, 1, (40 * POINTS, 2))
-    start = torch.as_tensor(np.column_stack((where, np.full(len(where), slab.lower))))
+    draw, axis = np.random.default_rng([seed, slab.number]), np.linspace(-1, 1, 64, endpoint=False)
+    nodes = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
+    start = torch.as_tensor(np.column_stack((nodes, np.full(len(nodes), slab.lower))))
     with torch.no_grad():
         u, v = slab.start(start).numpy().T
     rate = np.maximum(u * v**2, 0)
-    middle = where[draw.choice(len(where), POINTS, replace=False, p=rate / rate.sum())]
-    middle = (middle + draw.normal(0, SPREAD, middle.shape) + 1) % 2 - 1
-    anywhere = np.arange(POINTS) % 2 == 0
-    middle[anywhere] = where[:POINTS][anywhere]
-    return np.column_stack((middle, draw.uniform(slab.lower, slab.upper, POINTS)))
+    near = nodes[draw.choice(len(nodes), POINTS // 2, p=rate / rate.sum())]
+    near = (near + draw.normal(0, SPREAD, near.shape) + 1) % 2 - 1
+    where = np.concatenate((near, draw.uniform(-1, 1, (POINTS - len(near), 2))))
+    return np.column_stack((where, draw.uniform(slab.lower, slab.upper, POINTS)))
 
 
 def build(slab, seed):
@@ -127,7 +126,10 @@ def solve(seconds=SECONDS, seed=0, look=None):
     dde.config.set_default_float("float64")  # before data and network are built
     dde.config.set_random_seed(seed)
     train = SlabTraining(seconds, POINTS)
-    solution = pinn_ext.march(lambda slab: build(slab, seed), EDGES, initial, train=train)
+    # A network that has learnt one slab is a bad start for the bold first steps in the next.
+    solution = pinn_ext.march(
+        lambda slab: build(slab, seed), EDGES, initial, train=train, warm_start=False
+    )
     return solution.predict, train.facts
 
 

@@ -14,9 +14,8 @@ os.environ.setdefault("DDE_BACKEND", "pytorch")  # before the first import of de
 import deepxde as dde
 import numpy as np
 import torch
-from _clock import CoreSeconds
+from _clock import train_for
 
-import pinn_ext
 from pinn_ext.networks import Sine, init_sine
 
 SECONDS = 120.0  # of one core
@@ -82,16 +81,7 @@ def solve(seconds=SECONDS, seed=0, look=None, width=30, count=2000):
     net.apply_feature_transform(lambda x: (2 * x - low - high) / (high - low))
     model = dde.Model(data, net)
     model.compile("adam", lr=1e-3, verbose=0)  # makes no step here
-    clock = CoreSeconds(seconds, look and (lambda: look(model.predict)))
-    pinn_ext.train_gauss_newton(
-        model, 10**6, tolerance=0, damping="nielsen", callbacks=[clock], verbose=0
-    )
-    parameters = sum(p.numel() for p in net.parameters())
-    return model.predict, {
-        "parameters": parameters,
-        "points": count + 400,
-        "iterations": clock.steps,
-    }
+    return model.predict, train_for(seconds, model, count + 400, look)
 
 
 if __name__ == "__main__":

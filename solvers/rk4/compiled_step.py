@@ -33,7 +33,8 @@ class CompiledStep:
     def __init__(self, system: SemiDiscrete, tableau: Tableau) -> None:
         self.usable = True
         operators = system.operators.node_major()
-        own = system.on(operators, paired=suits(operators))
+        paired = suits(operators)
+        own = system.on(operators, paired=paired)
         self._operators = operators
 
         def step(u: Tensor, v: Tensor, time: Tensor, h: Tensor) -> Fields:
@@ -42,7 +43,7 @@ class CompiledStep:
         # A separate code object: torch counts recompilations by code, and few are allowed.
         code = step.__code__.replace(co_name=f"step_{id(self)}")
         named = types.FunctionType(code, step.__globals__, "step", None, step.__closure__)
-        self._step = torch.compile(named, fullgraph=True, dynamic=False, options=_options())
+        self._step = torch.compile(named, fullgraph=True, dynamic=False, options=_options(paired))
 
     def __call__(self, fields: Fields, time: Time, step: float) -> Fields | None:
         """The fields one step later, or None where the step cannot be compiled."""
@@ -70,7 +71,7 @@ def _number(value: Time, device: torch.device) -> Tensor:
     return torch.full((), value, dtype=torch.float64, device=device)
 
 
-def _options() -> dict[str, Any]:
+def _options(paired: bool) -> dict[str, Any]:
     """What speeds the step up, as far as this release of torch knows it."""
     config = torch._inductor.config
     options: dict[str, Any] = {}
@@ -80,4 +81,8 @@ def _options() -> dict[str, Any]:
     # Multiply and add in one instruction: differences of equal values are exact zeros all the same.
     if hasattr(config.cpp, "enable_floating_point_contract_flag"):
         options["cpp.enable_floating_point_contract_flag"] = "fast"
+    # The sums of u and v are no part of the code generator's loops. Left to itself it adds up the
+    # stages in the last loop and keeps all of them until then; so it writes their sum as they come.
+    if paired and hasattr(config, "realize_acc_reads_threshold"):
+        options["realize_acc_reads_threshold"] = 3
     return options

@@ -100,6 +100,7 @@ def test_rows_by_taylor_mode_and_by_reverse_passes_agree(system):
         torch.testing.assert_close(a, b, atol=1e-11, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_the_step_on_the_graph_has_order_two(system):
     loss = PhysicsLoss(system, conditions="soft")
     sizes, floors = (12, 17, 24, 34), []

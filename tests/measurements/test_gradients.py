@@ -227,6 +227,7 @@ def jacobian(net, residual):
     return torch.stack([torch.cat([part.reshape(-1) for part in row]) for row in rows])
 
 
+@pytest.mark.slow
 def test_trace_of_the_kernel_is_unbiased_within_its_stated_error():
     net = network()
     own = residuals(net)

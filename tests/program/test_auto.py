@@ -70,6 +70,7 @@ def same_end(one, other):
     assert without_seconds(read_report(one)) == without_seconds(read_report(other))
 
 
+@pytest.mark.slow
 def test_killed_in_the_pilots_it_goes_on_bit_for_bit(run, run_killed):
     """In the common period, in the second pilot, and at its end."""
     arguments = [*AUTO, "training.epochs=10", "training.lbfgs_iterations=5"]

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from pinn_ext.program import checkpoints
+from tests.lengths import quick_are
 from tests.program.conftest import SMALL, read_report
 from tests.program.test_resume import parameters, same_end
 
@@ -47,6 +48,7 @@ def test_it_is_the_one_with_the_smallest_validation_losses(run):
     assert f"The best network by validation losses, epoch {epoch}: u " in done.out
 
 
+@pytest.mark.slow
 def test_keep_best_changes_the_report_alone(run):
     last, best = run(*WILD), run(*WILD, "training.keep=best")
     one, other = read_report(last.folder), read_report(best.folder)
@@ -60,7 +62,7 @@ def test_keep_best_changes_the_report_alone(run):
     assert again.status == 0 and read_report(last.folder)["relative_l2"] == other["relative_l2"]
 
 
-@pytest.mark.parametrize("step", [5, 10, 16])
+@pytest.mark.parametrize("step", quick_are([16], [5, 10, 16]))
 def test_it_survives_a_kill(run, run_killed, step):
     whole = run(*WILD)
     run_killed(step, *WILD, "hydra.run.dir=broken")
@@ -83,6 +85,7 @@ def test_it_goes_along_into_another_folder(run):
     assert read_report("other")["relative_l2_best"] == read_report(done.folder)["relative_l2_best"]
 
 
+@pytest.mark.slow
 def test_a_lost_one_is_said_and_that_of_another_run_refused(run):
     done, other = run(*WILD), run(*WILD, "seed=1")
     before = (done.folder / "checkpoint.pt").read_bytes()
@@ -146,6 +149,7 @@ def rates(folder):
     return saved["optimizer_state_dict"]["param_groups"][0], saved["schedule_state_dict"]
 
 
+@pytest.mark.slow
 def test_the_rate_falls_along_a_cosine(run, run_killed):
     done = run(*COSINE)
     assert done.status == 0, done.err

@@ -5,6 +5,7 @@ import copy
 import pytest
 import torch
 
+from tests.lengths import quick_are
 from tests.program.conftest import SMALL
 
 AUTO = "training.loss.adaptive.strategy=auto"
@@ -70,7 +71,7 @@ def _damaged(content, path, bad):
     return content
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", quick_are(["rba", "relobralo"], KINDS))
 def test_refused(run, tmp_path, kind):
     assert run(*SMALL, *KINDS[kind], "hydra.run.dir=a").status == 0
     file = tmp_path / "a" / "checkpoint.pt"

@@ -10,6 +10,7 @@ from pinn_ext import schema
 from pinn_ext.dde.model.residual_rows import ModelRows
 from pinn_ext.dde.phases import GaussNewton, Phase
 from pinn_ext.program import checkpoints
+from tests.lengths import quick_are
 from tests.program.conftest import SMALL, read_report, read_rows
 from tests.program.test_phases import build, small_config
 from tests.program.test_resume import same_end
@@ -22,6 +23,7 @@ def column(folder, name):
     return [row[rows[0].index(name)] for row in rows[1:]]
 
 
+@pytest.mark.slow
 def test_the_recipe_reaches_what_adam_does_not(run, rendered):
     """Float64, no epochs, no Runge-Kutta terms; errors far below those of the other recipes."""
     done = run("training=gauss_newton", "problem=coupled_burgers", "network.hidden=[8,8]")
@@ -133,7 +135,7 @@ def test_runge_kutta_rows_share_nodes_within_a_graph():
     assert start == rows.num_rows == 2 * 9 + 2 * 3 * 6
 
 
-@pytest.mark.parametrize("step", [3, 10, 14, 17])
+@pytest.mark.parametrize("step", quick_are([3, 17], [3, 10, 14, 17]))
 def test_resumed_equals_undisturbed(run, run_killed, step):
     """Killed in the epochs, at their end, and within the phase while weights and points move."""
     arguments = [
@@ -149,6 +151,7 @@ def test_resumed_equals_undisturbed(run, run_killed, step):
     same_end(whole.folder, "broken")
 
 
+@pytest.mark.slow
 def test_more_iterations_equal_a_longer_run(run):
     longer = run(*SMALL, *PHASE[:1], "training.gauss_newton.iterations=11")
     short = run(*SMALL, *PHASE, "hydra.run.dir=short")

@@ -57,6 +57,7 @@ def test_groups_with_given_values(run, group):
 
 
 @MESHY
+@pytest.mark.slow
 def test_a_problem_file_with_conditions_by_group(run, tmp_path):
     (tmp_path / "mine.py").write_text(
         "import torch\nfrom pinn_ext.systems import dirichlet, neumann\n"
@@ -76,6 +77,7 @@ def test_a_problem_file_with_conditions_by_group(run, tmp_path):
 
 
 @MESHY
+@pytest.mark.slow
 def test_meshes_are_compared_in_a_sweep(run, tmp_path):
     other = write(tmp_path / "fine.vtu", *_refined(2))
     run("-m", *ON_PLATE[:-1], f"dataset.path={PLATE},{other}")

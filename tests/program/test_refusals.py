@@ -146,7 +146,7 @@ REFUSED = [
     (["network.hidden=[]"], "`network.hidden` must hold at least one width"),
     (["network.hidden=[8,0]"], "`network.hidden` must be a whole number >= 1, got 0."),
     (["network.activation=relu"], "must be one of gelu, silu, sine, tanh, got 'relu'"),
-    (["seed=-1"], "`seed` must be a whole number in [0, 4.29497e+09], got -1"),
+    (["seed=-1"], "`seed` must be a whole number in [0, 4294967295], got -1"),
     (["dtype=float16"], "must be one of float32, float64, got 'float16'"),
     (["device=tpu"], "torch can use (cpu"),
     (["device=cuda:99"], "`device` must be auto or a device that this machine has and torch can"),

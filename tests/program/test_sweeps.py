@@ -20,6 +20,7 @@ def rows_of(folder):
     return json.loads((folder / "comparison.json").read_text())
 
 
+@pytest.mark.slow
 def test_three_strategies(run, rendered):
     done = run(
         "-m",
@@ -81,6 +82,7 @@ def test_seeds_are_gathered(run):
     assert [line.split()[1] for line in table] == ["runs", "2", "2"]
 
 
+@pytest.mark.slow
 def test_a_sweep_goes_where_it_is_told(run, tmp_path):
     done = run("-m", *SMALL, "training.epochs=1", "seed=0,1", "hydra.sweep.dir=there")
     assert done.status == 0 and (tmp_path / "there/1/report.json").exists()
@@ -88,6 +90,7 @@ def test_a_sweep_goes_where_it_is_told(run, tmp_path):
     assert again.status == 2 and "must not hold a run yet" in again.err
 
 
+@pytest.mark.slow
 def test_a_resumed_job_keeps_its_place_in_the_comparison(run, tmp_path):
     done = run("-m", *SMALL, "training=default,adaptive_ema", "hydra.sweep.dir=all")
     before = rows_of(tmp_path / "all")
@@ -105,6 +108,7 @@ def test_a_resumed_job_keeps_its_place_in_the_comparison(run, tmp_path):
     }
 
 
+@pytest.mark.slow
 def test_folders_with_odd_names(run, tmp_path):
     done = run("-m", *SMALL, "training.epochs=1", "seed=0,1", "hydra.sweep.dir='a=b, c'")
     assert done.status == 0 and (tmp_path / "a=b, c" / "1" / "report.json").exists()
@@ -129,6 +133,7 @@ def test_single_runs_can_be_compared(run, tmp_path):
     assert done.status == 0 and done.out.count("training=") == 2
 
 
+@pytest.mark.slow
 def test_joblib_launcher(run):
     """Two processes; a job that raises and one that is well."""
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher")

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.lengths import quick_are
+
 ROOT = Path(__file__).resolve().parents[2]
 FENCE = re.compile(
     r"^(?P<indent> *)(?P<ticks>`{3,})(?P<info>[^`\n]*)\n(?P<body>.*?)^(?P=indent)(?P=ticks) *$",
@@ -44,7 +46,15 @@ def test_blocks_are_joined_on_their_own_lines_and_others_are_left_out():
     assert runnable("no code\n") == ""
 
 
-@pytest.mark.parametrize("page", WITH_CODE, ids=lambda page: page.name)
+LONG = ("boundary_loss", "callback", "gauss_newton", "graphs", "predict", "quasi_newton")
+"""Pages whose code trains for longer than some seconds."""
+
+
+@pytest.mark.parametrize(
+    "page",
+    quick_are([page for page in WITH_CODE if page.stem not in LONG], WITH_CODE),
+    ids=lambda page: page.name,
+)
 def test_page_runs(run_script, page, tmp_path):
     script = tmp_path / f"{page.stem}_blocks.py"
     script.write_text(runnable(page.read_text("utf-8")), "utf-8")

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.lengths import quick_are
+
 ROOT = Path(__file__).resolve().parents[2]
 # Trained networks: two to three times the worst of three seeds; with equal weights none of them
 # gets there. Gray-Scott: four times what the step of 1 leaves. Least squares: scipy's tolerance.
@@ -35,14 +37,11 @@ def test_every_example_has_a_bound():
     assert sorted(path.stem for path in (ROOT / "examples").glob("*.py")) == sorted(BOUNDS)
 
 
-LONG = ("gradient_directions", "slabs")
-"""A quarter of a minute of a core, or more."""
+QUICK = ["adam_then_lbfgs", "burgers_adaptive", "loss_aggregator", "plain_torch_loop"]
+"""They take some seconds of a core each."""
 
 
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(n, marks=pytest.mark.slow if n in LONG else ()) for n in sorted(BOUNDS)],
-)
+@pytest.mark.parametrize("name", quick_are(QUICK, sorted(BOUNDS)))
 def test_example(run_script, name, tmp_path):
     module, extra = EXTRAS.get(name, ("pinn_ext", ""))
     if importlib.util.find_spec(module) is None:

@@ -9,6 +9,7 @@ from PIL import Image
 
 from pinn_ext.losses.rollout import Rollout
 from pinn_ext.reports.field_plots import rollouts
+from tests.lengths import quick_are
 
 
 def rollout(x):
@@ -27,7 +28,7 @@ PLACES = {
 }
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("place", quick_are(["grid", "scattered"], PLACES))
 def test_a_picture_of_each_kind_of_nodes(place):
     file = io.BytesIO()
     rollouts.draw(file, rollout(PLACES[place]))

@@ -149,6 +149,7 @@ def test_a_device_that_is_asked_for_is_not_replaced(run):
     assert again.status == 2 and "got 'cuda:7'" in again.err
 
 
+@pytest.mark.slow
 def test_a_checkpoint_that_does_not_say_its_device(run):
     folder = run(*SMALL, "device=cpu").folder
     change(folder, device=None)

@@ -120,6 +120,7 @@ def test_a_solver_without_room_keeps_its_words_and_names_the_keys(run):
     assert "; smaller values of `training.gauss_newton.points`, `network.hidden` need" in done.err
 
 
+@pytest.mark.slow
 def test_a_job_of_a_sweep_lets_the_others_run(run, runs_out):
     with runs_out(4, OF_CPU):
         done = run(*SMALL, "-m", "device=cpu", "seed=0,1", "training.epochs=1")

@@ -93,6 +93,7 @@ def test_a_failed_job_is_a_row_and_the_others_go_on(run, study, in_process, tmp_
     assert run("study", study, "--retry").status == 0
 
 
+@pytest.mark.slow
 def test_a_grid_all_of_whose_points_fail_is_a_row(run, study, in_process, monkeypatch):
     from pinn_ext.program import run as run_module
 
@@ -145,6 +146,7 @@ def test_an_interrupted_study_says_how_to_go_on(run, study, in_process, monkeypa
 # ---- launchers ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_basic_launcher_of_hydra(run, study, tmp_path):
     done = run("study", study, "--launcher", "basic")
     assert done.status == 0, done.err

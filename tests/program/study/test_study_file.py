@@ -152,6 +152,7 @@ def test_a_job_that_would_be_refused_is_named_before_any_work(values, message):
 # ---- tuned fixed weights ------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_grid_has_the_budget_of_one_run():
     values = {"common": [*SMALL[1:-1], "training.epochs=21"], "seeds": 2}
     grid = {"conditions": [1, 10], "second_field": [0.5, 1]}
