@@ -218,9 +218,8 @@ def _errors(content: Mapping[str, Any], of_what: str) -> list[str]:
 
 def _lost_to_trivial(content: Mapping[str, Any]) -> list[str]:
     """Return a sentence where the network is no better than what needs no training."""
-    errors, trivial = content["relative_l2"], content["relative_l2_trivial"]
-    lost = [field for field in FIELDS if not errors[field] < trivial[field]]
-    where = " and ".join(lost)
+    lost = content["no_better_than_trivial"]
+    where = " and ".join(lost or ())
     return [f"In {where} the network is no better than the trivial answer."] if lost else []
 
 
