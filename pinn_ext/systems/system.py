@@ -15,7 +15,7 @@ from pinn_ext import references
 from pinn_ext.checks import ArgumentError, check_choice
 from pinn_ext.systems import domains
 from pinn_ext.systems.boundary import MIXED, PERIODIC, normal_slopes
-from pinn_ext.systems.derivatives import Derivatives
+from pinn_ext.systems.derivatives import Derivatives as Derivatives  # systems take it from here
 from solvers.rk4.semidiscrete import takes_place
 
 FIELDS = ("u", "v")
