@@ -85,7 +85,6 @@ def draw(runs: dict[str, list[Any]], path: Path) -> None:
         for number, (errors, _, _) in enumerate(runs[strategy]):
             left.plot(*errors.T, dashes, color=colour, lw=1.4, label=None if number else label)
     left.set(yscale="log", xlabel="iteration of Adam", title="relative L2 error, three seeds")
-    left.legend(frameon=False, loc="upper right")
     _, history, names = runs["ema"][0]
     steps = [row["step"] for row in history]
     styles = zip(names, (BLUE, ORANGE, GREEN), ("-", "--", "-."), strict=True)
@@ -93,8 +92,8 @@ def draw(runs: dict[str, list[Any]], path: Path) -> None:
         values = [row["weights"][place] for row in history]
         right.step(steps, values, dashes, where="post", color=colour, lw=1.6, label=name)
     right.set(yscale="log", xlabel="iteration of Adam", title="loss weights, seed 0")
-    right.legend(frameon=False, loc="center right")
     for panel in (left, right):
+        panel.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=3)
         panel.grid(True, color="0.92")
         panel.set_xlim(0, 1500)
     figure.savefig(path, dpi=110, metadata={"Software": None})

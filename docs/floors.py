@@ -85,6 +85,7 @@ _HYDRA = (
     "pinn_ext.program.study.launch",
     "pinn_ext.reports.planned_jobs",
     "pinn_ext.schema.keys",
+    "pinn_ext.schema.plain_values",
 )
 ONLY = {
     "deepxde": ("pinn_ext.dde",),

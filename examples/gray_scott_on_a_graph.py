@@ -70,7 +70,7 @@ def main():
     print(f"{d.num_nodes} nodes, {d.num_edges} edges, order {d.order}, {times[-1]:g} units of time")
     states = integrate(system, start, 0.0, times[-1], 1.0, save_at=times)
 
-    figure = Figure(figsize=(12, 4), layout="constrained")
+    figure = Figure(figsize=(7.5, 2.6), layout="constrained")
     axes = figure.subplots(1, 3)
     for axis, time, state in zip(axes, times[1:], states[1:], strict=True):
         picture = axis.tripcolor(x, y, state[:, 1], shading="gouraud", cmap="magma")

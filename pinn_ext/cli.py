@@ -32,6 +32,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0 if all went well, 1 if a run failed, 2 if the command was refused,
         130 or 143 if it was interrupted.
+
+    Example:
+        >>> main(["training.epochz=3"])
+        2
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     # Threads that spin for long while they wait make a run on busy cores ten times slower; ones

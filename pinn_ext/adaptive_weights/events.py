@@ -17,6 +17,15 @@ class Event(NamedTuple):
         term: name of the loss term or group, `""` for all.
         what: a word: `limit`, `unusable`, `rolled_back`, `frozen`, `note`.
         why: a sentence without its full stop.
+
+    Example:
+        >>> from pinn_ext import AdaptiveLossWeights
+        >>> ones = {"pde": 1.0, "bc": 1.0}
+        >>> weights = AdaptiveLossWeights(["pde", "bc"], ones, "ema", max_weight=10.0)
+        >>> _ = weights.update(1, {"pde": 1e-4, "bc": 1.0})
+        >>> event = weights.events[0]
+        >>> event.epoch, event.term, event.what, event.why
+        (1, 'pde', 'limit', 'held by max_weight')
     """
 
     epoch: int

@@ -28,6 +28,17 @@ class WeightSettings:
 
     Raises:
         ValueError: if a value is out of range.
+
+    Example:
+        >>> settings = WeightSettings("ema", ema_alpha=0.5, warm_up=2, update_frequency=10)
+        >>> settings.updates_in(100)
+        11
+        >>> settings.with_strategy("softadapt").method.name
+        'softadapt'
+        >>> WeightSettings("ema", min_weight=1.0, max_weight=0.1)
+        Traceback (most recent call last):
+            ...
+        pinn_ext.checks.ArgumentError: `max_weight` must be a finite number >= 1, got 0.1.
     """
 
     strategy: str = "equal_init"

@@ -51,6 +51,14 @@ class SnapshotGraphs(InMemoryDataset):
 
     Raises:
         ValueError: if an argument is out of range, or the system cannot have such a graph.
+
+    Example:
+        >>> from pinn_ext import systems
+        >>> graphs = SnapshotGraphs(systems.create("brusselator"), num_graphs=4, nodes_per_side=5)
+        >>> len(graphs), graphs[0].pos.shape, graphs[0].y.shape
+        (4, torch.Size([25, 2]), torch.Size([25, 2]))
+        >>> [round(float(graph.time), 2) for graph in graphs]  # one in each quarter
+        [0.24, 0.42, 0.61, 0.97]
     """
 
     def __init__(
@@ -112,6 +120,11 @@ def stratified_times(count: int, end: float, seed: int) -> Tensor:
 
     Returns:
         Increasing times `[count]`, float64.
+
+    Example:
+        >>> times = stratified_times(4, 2.0, seed=0)
+        >>> (times // 0.5).tolist()
+        [0.0, 1.0, 2.0, 3.0]
     """
     generator = torch.Generator(device="cpu").manual_seed(seed)
     jitter = torch.rand(count, generator=generator, dtype=torch.float64, device="cpu")
@@ -145,6 +158,13 @@ class SnapshotBatch:
             conditions.
         later: what is known of the inputs one step later, None if nothing is.
         kept: what others make of the operators once, for all batches that share them.
+
+    Example:
+        >>> from pinn_ext import systems
+        >>> system = systems.create("coupled_burgers")
+        >>> batch = SnapshotBatch.from_graphs(list(SnapshotGraphs(system, 3, nodes_per_side=8)))
+        >>> batch.inputs.shape, batch.grid.shape  # x and t of three times eight nodes
+        (torch.Size([24, 2]), torch.Size([8, 1]))
     """
 
     inputs: Tensor
@@ -286,6 +306,10 @@ def outputs_of(
         network: called with `precomputed` only if it is a `FieldNetwork`.
         inputs: positions and times.
         precomputed: data part of the constrained expression at the inputs, or None.
+
+    Example:
+        >>> outputs_of(lambda inputs: 2 * inputs, torch.tensor([[0.5, 1.0]]), None).tolist()
+        [[1.0, 2.0]]
     """
     if precomputed is not None and isinstance(network, FieldNetwork):
         return network(inputs, precomputed)
@@ -312,6 +336,13 @@ def epoch_order(num_graphs: int, batch_size: int, epoch: int, seed: int) -> list
 
     Returns:
         Lists of indices into the dataset.
+
+    Example:
+        >>> batches = epoch_order(5, 2, epoch=0, seed=0)
+        >>> [len(batch) for batch in batches], sorted(sum(batches, []))
+        ([2, 2, 1], [0, 1, 2, 3, 4])
+        >>> batches == epoch_order(5, 2, epoch=0, seed=0)
+        True
     """
     generator = torch.Generator(device="cpu").manual_seed(1_000_003 * seed + epoch)
     order = torch.randperm(num_graphs, generator=generator, device="cpu").tolist()

@@ -40,6 +40,17 @@ def scale_outputs(net: Any, scales: Sequence[float]) -> Any:
     Raises:
         ValueError: if there are no sizes, one is not above 0 or beyond the float type; at the
             first call of the network, if there are not as many as outputs.
+
+    Example:
+        >>> import deepxde as dde
+        >>> import torch
+        >>> import pinn_ext
+        >>> x = torch.rand(4, 1)
+        >>> net = dde.nn.FNN([1, 8, 2], "tanh", "Glorot normal")
+        >>> before = net(x)
+        >>> scaled = pinn_ext.scale_outputs(net, [1.0, 1e-3])
+        >>> torch.allclose(scaled(x), before * torch.tensor([1.0, 1e-3]))
+        True
     """
     if isinstance(scales, (str, Mapping)) or not isinstance(scales, Iterable):
         raise ValueError(f"`scales` must be a list of one number for each output, got {scales!r}.")

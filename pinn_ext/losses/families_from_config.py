@@ -41,6 +41,14 @@ def family_of(cfg: Config) -> Family:
 
     Raises:
         ArgumentError: naming the key that cannot be used.
+
+    Example:
+        >>> from pinn_ext.schema import Config
+        >>> cfg = Config()
+        >>> cfg.dataset.name, cfg.dataset.family.constants = "family", {"feed": [0.8, 1.2]}
+        >>> family = family_of(cfg)
+        >>> family.varied, family.horizon
+        (['feed'], 0.25)
     """
     system, own = describe(cfg).problem.build(), cfg.dataset.family
     recipe = RECIPES.get(system.name)

@@ -46,6 +46,14 @@ class FieldNetwork(nn.Module):
 
     Raises:
         ValueError: if an argument is out of range, or would have no effect.
+
+    Example:
+        >>> from pinn_ext import systems
+        >>> system = systems.create("brusselator")
+        >>> network = FieldNetwork(system, hidden=[16, 16])
+        >>> start = torch.tensor([[0.5, 1.0, 0.0]])  # x, y and t
+        >>> torch.allclose(network(start), system.exact(start[:, :2], start[:, 2]))  # hard data
+        True
     """
 
     centre: Tensor
@@ -196,6 +204,14 @@ def term_scales(
     Raises:
         ValueError: if `scales` is not two positive numbers that torch's default float type holds,
             or None and a field has no data but 0.
+
+    Example:
+        >>> from pinn_ext import systems
+        >>> system = systems.create("linear_reaction_diffusion")
+        >>> [round(scale, 3) for scale in term_scales(system, "fields")]
+        [1.435, 0.007]
+        >>> term_scales(system, "none"), term_scales(system, "fields", [2.0, 0.5])
+        ((1.0, 1.0), (2.0, 0.5))
     """
     if scales is not None:
         scales = check_list("scales", scales, "hold one number for u and one for v")

@@ -37,6 +37,13 @@ def init_sine(network: Network, w0: float = SINE_W0, *, seed: int | None = None)
 
     Raises:
         ArgumentError: if it has no linear layer, or a number is out of range.
+
+    Example:
+        >>> from pinn_ext.networks import Sine
+        >>> layers = [torch.nn.Linear(2, 64), Sine(3.0), torch.nn.Linear(64, 64), Sine(3.0)]
+        >>> network = init_sine(torch.nn.Sequential(*layers, torch.nn.Linear(64, 1)), 3.0, seed=0)
+        >>> network[2].weight.abs().max().item() <= (6 / 64) ** 0.5 / 3.0
+        True
     """
     check_number("w0", w0, 0, LARGEST_FREQUENCY, open_low=True)
     if seed is not None:

@@ -23,6 +23,16 @@ class LayerNorm(nn.LayerNorm):
     """`torch.nn.LayerNorm` written out: the same arguments, parameters and values.
 
     Its derivatives of any order are right, in reverse and in forward mode.
+
+    Example:
+        >>> import torch
+        >>> import pinn_ext
+        >>> norm = pinn_ext.LayerNorm(3, dtype=torch.float64)
+        >>> x = torch.tensor([[0.1, 0.4, 0.2]], dtype=torch.float64)
+        >>> torch.autograd.gradcheck(norm, x.requires_grad_())
+        True
+        >>> torch.allclose(norm(x), torch.nn.LayerNorm(3, dtype=torch.float64)(x))
+        True
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -51,6 +61,16 @@ class BatchNorm(nn.BatchNorm1d):
 
     Its derivatives of any order are right, in reverse and in forward mode. It takes inputs with
     any number of axes in space, so it stands for `BatchNorm2d` and `BatchNorm3d` too.
+
+    Example:
+        >>> import torch
+        >>> import pinn_ext
+        >>> ours, theirs = pinn_ext.BatchNorm(4), torch.nn.BatchNorm1d(4)
+        >>> x = torch.rand(8, 4)
+        >>> torch.allclose(ours(x), theirs(x), atol=1e-6)
+        True
+        >>> ours.load_state_dict(theirs.state_dict())
+        <All keys matched successfully>
     """
 
     def forward(self, input: Tensor) -> Tensor:

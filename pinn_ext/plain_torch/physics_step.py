@@ -65,6 +65,24 @@ def train_physics(
     Raises:
         ValueError: if the batch holds no such graphs, a term has no weight, or `model` was made for
             another problem than `cfg` or lies on another device.
+
+    Example:
+        >>> import torch
+        >>> from pinn_ext import systems, train_physics
+        >>> from pinn_ext.datasets import SnapshotGraphs
+        >>> from pinn_ext.networks import FieldNetwork
+        >>> from pinn_ext.schema import Config
+        >>> from torch_geometric.data import Batch
+        >>> system = systems.create("coupled_burgers")
+        >>> graphs = SnapshotGraphs(system, num_graphs=2, nodes_per_side=8)
+        >>> network = FieldNetwork(system, hidden=[8])
+        >>> optimizer = torch.optim.Adam(network.parameters())
+        >>> cfg = Config()
+        >>> cfg.problem.name = "coupled_burgers"
+        >>> batch = Batch.from_data_list(list(graphs))
+        >>> total, losses = train_physics(batch, network, optimizer, "cpu", cfg)
+        >>> list(losses), total > 0
+        (['PI_loss1', 'PI_loss2', 'RK4_loss1', 'RK4_loss2'], True)
     """
     loss: LossTerms
     graphs: Any

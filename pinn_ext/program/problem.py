@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pinn_ext.checks import ArgumentError
 from pinn_ext.files import RunError, exists, shortened
 from pinn_ext.schema import Config
-from pinn_ext.schema.keys import keys_set_by
+from pinn_ext.schema.plain_values import keys_set_by
 
 if TYPE_CHECKING:  # torch is loaded once the configuration is known to be sound
     from pinn_ext.datasets.initial_states import InitialState

@@ -18,7 +18,7 @@ from pinn_ext.reports.growing_file import GrowingFile
 from pinn_ext.reports.history import FILE_NAME as HISTORY_FILE
 from pinn_ext.reports.history import PHASES
 from pinn_ext.schema import Config, Training
-from pinn_ext.schema.keys import keys_set_by
+from pinn_ext.schema.plain_values import keys_set_by
 
 # What may differ from the checkpoint: how far to train, where, what is kept, and the run's name.
 _ITERATIONS = "training.gauss_newton.iterations"

@@ -39,6 +39,14 @@ class Reference:
         u: [T, nodes, …], the axes of space in the order of `axes`.
         v: as `u`; None of a scalar problem.
         about: what the file says of itself: problem, method, resolutions, differences, versions.
+
+    Example:
+        >>> from pinn_ext import references
+        >>> reference = references.load("allen_cahn/jaxpi")
+        >>> reference.evaluate(np.array([[0.0], [1.0]]), 0.0).round(6).tolist()
+        [[0.0], [-1.0]]
+        >>> reference.accuracy["u"] < 1e-6, float(reference.times[-1])
+        (True, 1.0)
     """
 
     name: str
@@ -144,6 +152,18 @@ def load(name: str, folder: Path | str = FOLDER) -> Reference:
         ArgumentError: if there is none of that name; the message lists the legal ones.
         FileNotFoundError: if its file is not there; the message says the command that builds it.
         ValueError: if the file is none of this name, or is damaged.
+
+    Example:
+        >>> load("schroedinger/raisi")
+        Traceback (most recent call last):
+            ...
+        pinn_ext.checks.ArgumentError: `name` must be one of allen_cahn/jaxpi, burgers/raissi,
+        burgers_2d/periodic, fitzhugh_nagumo/pulses, ginzburg_landau/jaxpi, gray_scott/jaxpi,
+        gray_scott/pinnacle, kdv/jaxpi, lambda_omega/spirals, predator_prey/waves,
+        schnakenberg/pattern, schroedinger/raissi, got 'schroedinger/raisi' (did you mean
+        'schroedinger/raissi'?).
+        >>> load("schroedinger/raissi").name
+        'schroedinger/raissi'
     """
     path = file_of(name, Path(folder))
     if not path.is_file():

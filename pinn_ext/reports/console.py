@@ -220,14 +220,14 @@ def _errors(content: Mapping[str, Any], of_what: str) -> list[str]:
 
 def _lost_to_trivial(content: Mapping[str, Any]) -> list[str]:
     """Return a sentence where the network is no better than what needs no training."""
-    errors, trivial = content["relative_l2"], content["relative_l2_trivial"]
+    errors = content["relative_l2"]
     if content["dataset"] == FAMILY and not all(math.isfinite(errors[f]) for f in FIELDS):
         return [
             "The roll-out of the network leaves all bounds before its last step, so it has no "
             "error there: train it longer; `pinn-ext rollout` shows how far it goes."
         ]
-    lost = [field for field in FIELDS if not errors[field] < trivial[field]]
-    where = " and ".join(lost)
+    lost = content["no_better_than_trivial"]
+    where = " and ".join(lost or ())
     return [f"In {where} the network is no better than the trivial answer."] if lost else []
 
 

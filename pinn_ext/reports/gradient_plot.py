@@ -27,6 +27,19 @@ def draw(path: str | os.PathLike[str] | BinaryIO, history: Sequence[Mapping[str,
         path: PNG file, or an open one.
         history: the `gradient_history` of `AdaptiveWeights(..., diagnostics=True)`, at least one
             row; where the terms have changed, the rows of the last terms are drawn.
+
+    Example:
+        >>> import io
+        >>> rows = [
+        ...     {"step": step, "names": ["pde", "bc"], "norms": [1.0, 0.1 * step],
+        ...      "cosines": [[1.0, -0.5], [-0.5, 1.0]], "alignment": -0.5, "conflict": 0.5,
+        ...      "size_ratio": 10.0 / step}
+        ...     for step in (1, 2)
+        ... ]
+        >>> picture = io.BytesIO()
+        >>> draw(picture, rows)
+        >>> picture.getvalue()[1:4]
+        b'PNG'
     """
     names = history[-1]["names"]
     rows = [row for row in history if row["names"] == names]

@@ -225,6 +225,28 @@ def of_errors(
     }
 
 
+def lost_to_trivial(
+    errors: Mapping[str, float | None], trivial: Mapping[str, float | None]
+) -> list[str] | None:
+    """Return the fields in which a network is no better than what needs no training.
+
+    Args:
+        errors: of the network by field, None where the solution is not known.
+        trivial: of the trivial answer.
+
+    Returns:
+        Their names, those whose error is NaN among them; None where no solution is known.
+
+    Example:
+        >>> lost_to_trivial({"u": 0.1, "v": 1e-3}, {"u": 0.1, "v": 0.2})
+        ['u']
+    """
+    pairs = [(field, errors[field], trivial[field]) for field in errors]
+    if any(error is None or other is None for _, error, other in pairs):
+        return None
+    return [field for field, error, other in pairs if not error < other]  # type: ignore[operator]
+
+
 def place_of(mark: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """Return phase and epoch of the best network, None before the first epoch."""
     return None if mark is None else {"phase": mark["phase"], "epoch": mark["epoch"]}

@@ -6,8 +6,8 @@ configuration, known to be sound, with the settings of its loss weights built on
 
 `keys` has one dataclass a group (`Config`, `Training`, …), which Hydra types and completes. It is
 the list of all keys with their defaults, of which those of the weights come from
-`pinn_ext.adaptive_weights.settings`; open it first. It also turns a configuration into plain values
-and back. `validation` refuses values before any work is done, in one sentence that
+`pinn_ext.adaptive_weights.settings`; open it first. `plain_values` turns a configuration into plain
+values and YAML, and back. `validation` refuses values before any work is done, in one sentence that
 names the full key. Legal names are in `pinn_ext.choices`. `key_descriptions` says what each key is,
 for docs/keys.md. `supplied_configs` makes what `configs/`
 lacks: the configurations of systems and strategies that come from outside of this package.
@@ -30,14 +30,10 @@ from pinn_ext.schema.keys import (
     Problem,
     Training,
     adaptive_settings,
-    as_dict,
     callback_settings,
-    from_dict,
-    from_yaml,
-    select,
     strategy_of,
-    to_yaml,
 )
+from pinn_ext.schema.plain_values import as_dict, from_dict, from_yaml, select, to_yaml
 from pinn_ext.schema.validation import group_names, validate
 
 __all__ = [

@@ -6,10 +6,8 @@ annotated as such: whoever takes a `Config` takes such a node too.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, is_dataclass
-from typing import Any, cast
+from dataclasses import dataclass, field
+from typing import Any
 
 from pinn_ext.adaptive_weights.settings import FOR_TRAINING
 from pinn_ext.choices import FOURIER_FREQUENCIES, FOURIER_SCALE, SINE_W0
@@ -43,7 +41,18 @@ _OF_THE_CALLBACK = ("rescale_moments", "second_phase", "gradients_of", "diagnost
 
 @dataclass
 class Adaptive:
-    """`training.loss.adaptive`: how the loss weights move."""
+    """`training.loss.adaptive`: how the loss weights move.
+
+    Example:
+        >>> from pinn_ext.schema import Config, validate
+        >>> cfg = Config()
+        >>> cfg.training.loss.adaptive = Adaptive(enabled=True, strategy="ema", max_weight=1e-9)
+        >>> validate(cfg)
+        Traceback (most recent call last):
+            ...
+        pinn_ext.checks.ArgumentError: `training.loss.adaptive.max_weight` must be a finite
+        number >= 0.0001, got 1e-09.
+    """
 
     enabled: bool = False
     strategy: str | None = None
@@ -69,7 +78,13 @@ class Adaptive:
 
 @dataclass
 class Loss:
-    """`training.loss`: which terms there are and their initial weights."""
+    """`training.loss`: which terms there are and their initial weights.
+
+    Example:
+        >>> loss = Loss(w1_PI=10.0, use_rk4=False)
+        >>> {term: getattr(loss, key) for term, key in WEIGHT_KEYS.items() if term.startswith("PI")}
+        {'PI_loss1': 10.0, 'PI_loss2': 1.0}
+    """
 
     w1_PI: float = 1.0
     w2_PI: float = 1.0
@@ -90,7 +105,16 @@ class Loss:
 
 @dataclass
 class GaussNewton:
-    """`training.gauss_newton`: the second-order phase of `training.loss.use_gn_solver`."""
+    """`training.gauss_newton`: the second-order phase of `training.loss.use_gn_solver`.
+
+    Example:
+        >>> from pinn_ext.schema import Config, select
+        >>> cfg = Config()
+        >>> cfg.training.loss.use_gn_solver = True
+        >>> cfg.training.gauss_newton = GaussNewton(iterations=200, damping="nielsen")
+        >>> select(cfg, "training.gauss_newton.damping")
+        'nielsen'
+    """
 
     iterations: int = 60
     tolerance: float = 1e-4
@@ -106,7 +130,15 @@ class GaussNewton:
 
 @dataclass
 class Training:
-    """`training`: optimiser, length and loss."""
+    """`training`: optimiser, length and loss.
+
+    Example:
+        >>> from pinn_ext.schema import Config, validate
+        >>> validate(Config(training=Training(epochs=0)))
+        Traceback (most recent call last):
+            ...
+        pinn_ext.checks.ArgumentError: `training.epochs` must be a whole number >= 1, got 0.
+    """
 
     epochs: int = 50
     learning_rate: float = 0.005
@@ -126,7 +158,16 @@ class Training:
 
 @dataclass
 class Problem:
-    """`problem`: the coupled system, its domain, conditions and units."""
+    """`problem`: the coupled system, its domain, conditions and units.
+
+    Example:
+        >>> from pinn_ext.schema import validate
+        >>> validate(Config(problem=Problem(name="schroedinger", case="raisi")))
+        Traceback (most recent call last):
+            ...
+        pinn_ext.checks.ArgumentError: `problem.case` must be one of raissi, satsuma_yajima,
+        soliton, got 'raisi' (did you mean 'raissi'?).
+    """
 
     name: str = "brusselator"
     case: str | None = None
@@ -148,7 +189,16 @@ class Problem:
 
 @dataclass
 class Dataset:
-    """`dataset`: the snapshot graphs, or the problems of a family."""
+    """`dataset`: the snapshot graphs, or the problems of a family.
+
+    Example:
+        >>> from pinn_ext.schema import validate
+        >>> validate(Config(dataset=Dataset(name="cloud", order=6)))
+        Traceback (most recent call last):
+            ...
+        pinn_ext.checks.ArgumentError: `dataset.order` must be one of 2, 4 for
+        dataset.name=cloud, got 6.
+    """
 
     name: str = "grid"
     path: str | None = None
@@ -164,7 +214,13 @@ class Dataset:
 
 @dataclass
 class Network:
-    """`network`: a network of positions and times, or one that steps states on graphs."""
+    """`network`: a network of positions and times, or one that steps states on graphs.
+
+    Example:
+        >>> from pinn_ext.schema import validate
+        >>> validate(Config(network=Network(activation="sine", w0=30.0, hidden=[64, 64]))).strategy
+        'fixed'
+    """
 
     name: str = "mlp"
     hidden: list[int] = field(default_factory=lambda: [32, 32, 32])
@@ -180,14 +236,29 @@ class Network:
 
 @dataclass
 class Experiment:
-    """`experiment`: what the run is called; the name begins its folder's name."""
+    """`experiment`: what the run is called; the name begins its folder's name.
+
+    Example:
+        >>> from pinn_ext.schema import Config, as_dict
+        >>> as_dict(Config(experiment=Experiment("cooling")))["experiment"]
+        {'name': 'cooling'}
+    """
 
     name: str = "run"
 
 
 @dataclass
 class Config:
-    """Everything that decides a run."""
+    """Everything that decides a run.
+
+    Example:
+        >>> cfg = Config(seed=3)
+        >>> cfg.training.loss.adaptive.enabled = True
+        >>> strategy_of(cfg.training.loss.adaptive)
+        'equal_init'
+        >>> cfg.problem.name, cfg.dataset.num_graphs, cfg.training.epochs
+        ('brusselator', 100, 50)
+    """
 
     seed: int = 0
     device: str = "auto"
@@ -207,6 +278,12 @@ def strategy_of(adaptive: Adaptive) -> str:
 
     Returns:
         `"fixed"` unless adaptation is enabled, then the named one, by default `"equal_init"`.
+
+    Example:
+        >>> strategy_of(Adaptive(strategy="ema"))
+        'fixed'
+        >>> strategy_of(Adaptive(strategy="ema", enabled=True))
+        'ema'
     """
     return (adaptive.strategy or FOR_TRAINING.strategy) if adaptive.enabled else "fixed"
 
@@ -219,6 +296,12 @@ def adaptive_settings(adaptive: Adaptive) -> dict[str, Any]:
 
     Returns:
         All of them but the strategy.
+
+    Example:
+        >>> from pinn_ext.adaptive_weights import WeightSettings
+        >>> settings = adaptive_settings(Adaptive(max_ratio=50.0))
+        >>> WeightSettings("ema", **settings).limits.max_ratio
+        50.0
     """
     others = ("enabled", "strategy", *_OF_THE_CALLBACK)
     return {k: _plain(adaptive, k) for k in Adaptive.__dataclass_fields__ if k not in others}
@@ -232,6 +315,11 @@ def callback_settings(adaptive: Adaptive) -> dict[str, Any]:
 
     Returns:
         Those of `AdaptiveWeights` that are no `WeightSettings`.
+
+    Example:
+        >>> callback_settings(Adaptive(diagnostics=True))
+        {'rescale_moments': True, 'second_phase': 'freeze', 'gradients_of': 'all',
+        'diagnostics': True}
     """
     return {key: getattr(adaptive, key) for key in _OF_THE_CALLBACK}
 
@@ -244,106 +332,3 @@ def _plain(node: Any, key: str) -> Any:
 
         return OmegaConf.to_container(value, resolve=True)
     return value
-
-
-def as_dict(cfg: Config) -> dict[str, Any]:
-    """Return a configuration as plain dicts, lists, numbers and strings.
-
-    Args:
-        cfg: the configuration.
-
-    Returns:
-        Nested dicts, all interpolations resolved.
-    """
-    if is_dataclass(cfg) and not isinstance(cfg, type):
-        return asdict(cfg)
-    from omegaconf import OmegaConf
-
-    return OmegaConf.to_container(cfg, resolve=True)  # type: ignore[return-value]
-
-
-def from_dict(values: dict[str, Any]) -> Config:
-    """Return an OmegaConf node of the schema `Config` with the values of `as_dict`.
-
-    Args:
-        values: plain dicts, lists, numbers and strings; `${…}` in a string is text.
-
-    Returns:
-        The node; reading it gives the strings as they came.
-    """
-    from omegaconf import OmegaConf
-
-    node = OmegaConf.merge(OmegaConf.structured(Config), _literal(values))
-    OmegaConf.to_container(node, resolve=True)  # raises where a text stands for a number
-    return cast(Config, node)
-
-
-def _literal(value: Any) -> Any:
-    """Return a value in which OmegaConf takes `${…}` for text, not for something to look up."""
-    if isinstance(value, str):
-        # Backslashes in front of `${` escape one another, elsewhere they stand for themselves.
-        return re.sub(r"(\\*)\$\{", r"\1\1\\${", value)
-    if isinstance(value, dict):
-        return {key: _literal(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_literal(item) for item in value]
-    return value
-
-
-def select(cfg: Config, key: str) -> Any:
-    """Return the value under a full key, plain; None if there is none."""
-    from omegaconf import OmegaConf
-
-    value = OmegaConf.select(cast(Any, cfg), key)
-    return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
-
-
-def keys_set_by(override: str) -> list[str]:
-    """Return the full keys that an override of the command line sets.
-
-    Args:
-        override: such as `training.epochs=9` or `training={epochs: 9}`.
-
-    Returns:
-        Several keys where it gives a mapping; a mapping of `FREE_KEYS` is one.
-    """
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-
-    parsed = OverridesParser.create().parse_override(override)
-    return _leaves(parsed.key_or_group, parsed.value())
-
-
-def _leaves(key: str, value: Any) -> list[str]:
-    if not isinstance(value, Mapping) or f"{key}." in FREE_KEYS:
-        return [key]
-    return [leaf for name, item in value.items() for leaf in _leaves(f"{key}.{name}", item)]
-
-
-def to_yaml(values: dict[str, Any]) -> str:
-    """Return plain values as YAML text, which Hydra and OmegaConf read as the same values."""
-    from omegaconf import OmegaConf
-
-    return OmegaConf.to_yaml(OmegaConf.create(_literal(values)))
-
-
-def from_yaml(text: str) -> Config:
-    """Return an OmegaConf node of the schema `Config` with the values of a saved configuration.
-
-    Args:
-        text: as `to_yaml` returned it; keys that it lacks have their defaults. What OmegaConf
-            would look up elsewhere stays as it is written.
-
-    Raises:
-        ValueError: if it holds something else.
-    """
-    from omegaconf import OmegaConf
-
-    try:
-        values: Any = OmegaConf.to_container(OmegaConf.create(text), resolve=False)
-        own = from_dict(values)
-    except Exception as error:  # of yaml or OmegaConf
-        message = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ValueError(f"The text holds no configuration of a run ({message}).") from None
-    if not values:
-        raise ValueError("The text must hold a configuration of a run, got nothing.")
-    return own

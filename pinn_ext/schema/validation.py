@@ -52,6 +52,19 @@ def validate(cfg: Config) -> WeightSettings:
 
     Raises:
         ArgumentError: naming the full key, what is allowed and what came.
+
+    Example:
+        >>> from pinn_ext.schema import Config
+        >>> cfg = Config()
+        >>> validate(cfg).strategy
+        'fixed'
+        >>> cfg.training.loss.adaptive.enabled = True
+        >>> cfg.training.loss.adaptive.ema_alpha = 1.5
+        >>> validate(cfg)
+        Traceback (most recent call last):
+            ...
+        pinn_ext.checks.ArgumentError: `training.loss.adaptive.ema_alpha` must be a finite
+        number in [0, 1), got 1.5.
     """
     check_number("seed", cfg.seed, 0, 2**32 - 1, integer=True)
     check_choice("dtype", cfg.dtype, choices.DTYPES)
@@ -156,6 +169,10 @@ def group_names(problem: Problem) -> tuple[str, ...] | None:
 
     Raises:
         ArgumentError: if it is neither a name nor a list of names; groups may be called by numbers.
+
+    Example:
+        >>> group_names(Problem(dirichlet_group=["inlet", "outlet"])), group_names(Problem())
+        (('inlet', 'outlet'), None)
     """
     key, wanted = "problem.dirichlet_group", "be the name of a group, or a list of names"
     given = problem.dirichlet_group

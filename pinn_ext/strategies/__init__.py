@@ -148,6 +148,15 @@ def register(cls: type[Kind]) -> type[Kind]:
 
     Raises:
         ArgumentError: if it lacks one of these, or another strategy has its name.
+
+    Example:
+        >>> class Mine(Fixed):
+        ...     name = "ema"
+        >>> register(Mine)
+        Traceback (most recent call last):
+            ...
+        pinn_ext.checks.ArgumentError: `name` of pinn_ext.strategies.Mine must be a name that no
+        other strategy has, got 'ema', as has pinn_ext.strategies.ema.Ema.
     """
     _STRATEGIES.register(cls)
     return cls
@@ -165,6 +174,10 @@ def class_of(name: str) -> type[Any]:
     Raises:
         ArgumentError: if there is no such strategy.
         ValueError: if an installed package offers it and it cannot be used.
+
+    Example:
+        >>> sorted(class_of("ntk").needs), class_of("rba").moves
+        (['ntk'], 'points')
     """
     return _STRATEGIES.find("strategy", name)
 
@@ -175,6 +188,10 @@ def term_names() -> list[str]:
     Returns:
         Those of `names()` that `AdaptiveLossWeights` accepts; all follow the protocol `Strategy`.
         What an installed package offers counts among them until it is loaded.
+
+    Example:
+        >>> sorted(set(names()) - set(term_names()))
+        ['auto', 'brdr', 'causal', 'rba', 'sa_pinn']
     """
     here = _STRATEGIES.at_hand()
     return [name for name in names() if name not in here or issubclass(here[name], Strategy)]
@@ -188,6 +205,10 @@ def weighs_terms(name: Any) -> bool:
 
     Returns:
         False also where there is no such strategy.
+
+    Example:
+        >>> weighs_terms("ema"), weighs_terms("rba"), weighs_terms("emma")
+        (True, False, False)
     """
     try:
         return issubclass(class_of(name), Strategy)
@@ -206,6 +227,10 @@ def option_names(name: str) -> list[str]:
 
     Raises:
         ValueError: if there is no such strategy.
+
+    Example:
+        >>> option_names("relobralo")
+        ['temperature', 'alpha', 'rho', 'seed']
     """
     return [field.name for field in fields(class_of(name)) if field.name not in _SHARED]
 
@@ -223,6 +248,15 @@ def create(name: str, options: Mapping[str, Any] | None = None, **settings: Any)
 
     Raises:
         ArgumentError: if there is no such strategy, or an option is not its own or out of range.
+
+    Example:
+        >>> create("softadapt", {"beta": 0.5}).beta
+        0.5
+        >>> create("ema", {"beta": 0.5})
+        Traceback (most recent call last):
+            ...
+        pinn_ext.checks.ArgumentError: `options` of ema must be empty, as it has none, got
+        'beta' (an option of db_mtl, softadapt).
     """
     cls = class_of(name)
     legal = option_names(name)

@@ -121,6 +121,10 @@ def boundaries(name: str, case: str | None = None) -> list[str]:
 
     Raises:
         ArgumentError: if there is no such system or case.
+
+    Example:
+        >>> boundaries("coupled_burgers"), boundaries("burgers_2d", "periodic")
+        (['periodic', 'dirichlet'], ['periodic'])
     """
     cls = _class_of(name)
     return list(cls.cases[check_case(cls, case)] if cls.cases else cls.boundaries)
@@ -161,6 +165,15 @@ def register(cls: type[Kind]) -> type[Kind]:
 
     Raises:
         ArgumentError: if it lacks one of these, or another system has its name.
+
+    Example:
+        >>> class Mine(Brusselator):
+        ...     name = "gray_scott"
+        >>> register(Mine)
+        Traceback (most recent call last):
+            ...
+        pinn_ext.checks.ArgumentError: `name` of pinn_ext.systems.Mine must be a name that no
+        other system has, got 'gray_scott', as has pinn_ext.systems.gray_scott.GrayScott.
     """
     _SYSTEMS.register(cls)
     return cls
@@ -186,6 +199,18 @@ def create(
 
     Raises:
         ArgumentError: if there is no such system, or it has no such case, parameter or domain.
+
+    Example:
+        >>> system = create("linear_reaction_diffusion", diffusion=0.1)
+        >>> system.diffusion, system.final_time, system.boundary
+        (0.1, 1.0, 'periodic')
+        >>> create("brusselator", geometry="annulus").on_box
+        False
+        >>> create("brusselator", diffusion=0.1)
+        Traceback (most recent call last):
+            ...
+        pinn_ext.checks.ArgumentError: `parameter of brusselator` must be one of boundary, side,
+        got 'diffusion'.
     """
     cls = _class_of(name)
     if case is not None:

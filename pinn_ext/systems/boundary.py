@@ -84,6 +84,12 @@ def dirichlet(values: Values | Sequence[float]) -> Condition:
 
     Raises:
         ArgumentError: if they are neither.
+
+    Example:
+        >>> pulse = dirichlet(lambda x, t: torch.stack((torch.sin(t), 0 * t), 1))
+        >>> x, t = torch.zeros(2, 1), torch.tensor([0.0, torch.pi / 2])
+        >>> pulse.at(x, t).tolist(), dirichlet([0.0, 1.0]).at(x, t).tolist()
+        ([[0.0, 0.0], [1.0, 0.0]], [[0.0, 1.0], [0.0, 1.0]])
     """
     return Condition("dirichlet", _checked("dirichlet", values))
 
@@ -97,6 +103,11 @@ def neumann(slopes: Values | Sequence[float] = (0.0, 0.0)) -> Condition:
 
     Raises:
         ArgumentError: if they are neither.
+
+    Example:
+        >>> x, t = torch.zeros(1, 1), torch.zeros(1)
+        >>> neumann().at(x, t).tolist(), neumann([0.0, -1.0]).at(x, t).tolist()
+        ([[0.0, 0.0]], [[0.0, -1.0]])
     """
     checked = _checked("neumann", slopes)
     return Condition("neumann", None if checked == (0.0, 0.0) else checked)

@@ -36,6 +36,13 @@ def on_domain(system: _Any, domain: Geometry, dirichlet: str | Sequence[str] | N
 
     Raises:
         ArgumentError: if the system cannot leave its box, or there is no such group.
+
+    Example:
+        >>> from pinn_ext import systems
+        >>> disk = systems.create("brusselator", geometry="disk").geometry
+        >>> moved = on_domain(systems.create("brusselator", side=5.0), disk)
+        >>> moved.upper, moved.on_box
+        ((2.0, 2.0), False)
     """
     stays = _why_on_its_box(system, domain)
     if stays:
@@ -75,6 +82,12 @@ def starting_from(
 
     Returns:
         A copy, with soft conditions only: they need no derivatives of the state.
+
+    Example:
+        >>> from pinn_ext import systems
+        >>> bump = starting_from(systems.create("brusselator"), lambda x: torch.exp(-x.square()))
+        >>> bump.at_start(torch.zeros(1, 2)).tolist(), bump.has_exact
+        ([[1.0, 1.0]], False)
     """
     other: Any = copy.copy(system)
     other.__class__ = _started(type(system))

@@ -14,7 +14,20 @@ _BLOCK = 2**21  # numbers of a block of rows: large enough for full speed, small
 
 
 class NonFiniteJacobianError(FloatingPointError):
-    """A Jacobian holds NaN or infinity although the residuals are finite."""
+    """A Jacobian holds NaN or infinity although the residuals are finite.
+
+    Example:
+        >>> from solvers.gauss_newton import Stepper
+        >>> class Root:  # whose slope at 0 is infinite
+        ...     num_rows = 1
+        ...     def residual(self, x): return x.sqrt() + 1.0
+        ...     def linearize(self, x): return self.residual(x), 0.5 * torch.diag(x.rsqrt())
+        >>> Stepper(Root(), torch.zeros(1)).step()
+        Traceback (most recent call last):
+            ...
+        solvers.gauss_newton.problem.NonFiniteJacobianError: The Jacobian must be finite, and
+        its squares too, got NaN or infinity in 1 of 1 columns.
+    """
 
 
 class Problem(Protocol):
@@ -22,6 +35,18 @@ class Problem(Protocol):
 
     Attributes:
         num_rows: m, of residuals.
+
+    Example:
+        >>> from solvers.gauss_newton import Stepper
+        >>> class Parabola:
+        ...     num_rows = 1
+        ...     def residual(self, x): return x**2 - 2.0
+        ...     def linearize(self, x): return self.residual(x), 2.0 * torch.diag(x)
+        >>> stepper = Stepper(Parabola(), torch.ones(1, dtype=torch.float64))
+        >>> for _ in range(8):
+        ...     step = stepper.step()
+        >>> round(stepper.x.item(), 9)
+        1.414213562
     """
 
     num_rows: int
@@ -35,7 +60,21 @@ class Problem(Protocol):
 
 @runtime_checkable
 class ProductProblem(Problem, Protocol):
-    """A problem that can be minimised without its Jacobian in memory."""
+    """A problem that can be minimised without its Jacobian in memory.
+
+    Example:
+        >>> from solvers.gauss_newton import Stepper
+        >>> class Scaled:
+        ...     num_rows = 2
+        ...     def residual(self, x): return 3.0 * x - 6.0
+        ...     def linearize(self, x): return self.residual(x), 3.0 * torch.eye(2, dtype=x.dtype)
+        ...     def products(self, x): return self.residual(x), lambda v: 3.0 * v, lambda w: 3.0 * w
+        >>> isinstance(Scaled(), ProductProblem)
+        True
+        >>> stepper = Stepper(Scaled(), torch.zeros(2, dtype=torch.float64), solver="matrix_free")
+        >>> stepper.step().accepted, stepper.x.round(decimals=2).tolist()
+        (True, [2.0, 2.0])
+    """
 
     def products(self, x: Tensor) -> tuple[Tensor, Product, Product]:
         """Compute the residual [m] and return v -> J v and w -> J^T w."""

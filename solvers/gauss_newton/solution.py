@@ -12,7 +12,14 @@ from ..html_table import html_table
 
 
 class Status(enum.Enum):
-    """Why an iteration ended; the value is the sentence that users read."""
+    """Why an iteration ended; the value is the sentence that users read.
+
+    Example:
+        >>> Status.GTOL.success, Status.MAX_NFEV.success
+        (True, False)
+        >>> print(Status.MAX_NFEV.value)
+        The largest number of evaluations was reached.
+    """
 
     RUNNING = "The iteration goes on."
     ZERO_RESIDUAL = "The residual is zero."
@@ -63,6 +70,14 @@ class Solution:
             damping, gain_ratio, step_norm, trials, accepted, fallback, nfev, seconds.
         residual: [m] at x.
         active_mask: [n], -1 for parameters at their lower bound, 1 for the upper one, else 0.
+
+    Example:
+        >>> from solvers.gauss_newton import least_squares
+        >>> found = least_squares(lambda x: (x[0] - 2.0, 3.0 * x[0] - 6.0), [0.0])
+        >>> found.success, found.status.name, found.x.round(decimals=6).tolist()
+        (True, 'XTOL', [2.0])
+        >>> found.nfev, found.history[0]["accepted"]
+        (9, True)
     """
 
     x: Tensor

@@ -44,6 +44,17 @@ class Step:
         fallback: "qr" or "svd" where Cholesky factors did not serve, else None.
         futile: No step at all can bring more than rounding.
         at_rounding: The last steps have not lowered the cost beyond its rounding: see `Standstill`.
+
+    Example:
+        >>> import torch
+        >>> from solvers.gauss_newton import Stepper
+        >>> class Parabola:
+        ...     num_rows = 1
+        ...     def residual(self, x): return x**2 - 4.0
+        ...     def linearize(self, x): return self.residual(x), 2.0 * torch.diag(x)
+        >>> step = Stepper(Parabola(), torch.ones(1, dtype=torch.float64)).step()
+        >>> step.accepted, step.cost < step.cost_before, step.predicted > 0
+        (True, True, True)
     """
 
     accepted: bool

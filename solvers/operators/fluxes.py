@@ -29,6 +29,15 @@ class Fluxes:
         laplacian: [F] weights, in 1 / length.
         gradient: [F, d], dimensionless.
         rounds: Numbers of entries, of sum F, of rounds in which no node stands twice; one if empty.
+
+    Example:
+        >>> from solvers.operators import GraphOperators, grid_graph
+        >>> d = GraphOperators.from_graph(grid_graph([5], [0.0], [1.0], boundary="neumann"))
+        >>> square = d.pos[:, 0] ** 2  # its slope outwards is 0 at one end, 2 at the other
+        >>> d.laplacian(square).tolist()  # unless said otherwise, it is 0 at both
+        [2.0, 2.0, 2.0, 2.0, -22.0]
+        >>> d.fluxes.to_laplacian(d.laplacian(square), 2.0 * d.pos[d.fluxes.nodes, 0]).tolist()
+        [2.0, 2.0, 2.0, 2.0, 2.0]
     """
 
     nodes: Tensor

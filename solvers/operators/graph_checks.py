@@ -18,7 +18,20 @@ REAL = (torch.float32, torch.float64)
 
 
 class GraphWarning(UserWarning):
-    """A graph is legal but unlikely to be meant."""
+    """A graph is legal but unlikely to be meant.
+
+    Example:
+        >>> import warnings
+        >>> from solvers.operators import GraphOperators, grid_graph
+        >>> graph = grid_graph([8], [0.0], [1.0])
+        >>> graph.pos = 2 * graph.pos
+        >>> with warnings.catch_warnings(record=True) as caught:
+        ...     d = GraphOperators.from_graph(graph)
+        >>> print(caught[0].message)
+        The graph's positions changed after its weights were made, so that its derivatives may
+        be wrong: make it again from the points as they are now, renumber or cut it by `reorder`
+        or `subgraph` of solvers.operators, or `seal` it if you mean it.
+    """
 
 
 def edge_problem(

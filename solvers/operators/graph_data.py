@@ -50,6 +50,12 @@ def seal(graph: Data) -> Data:
 
     Raises:
         ValueError: If the graph is a batch.
+
+    Example:
+        >>> from solvers.operators import GraphOperators, grid_graph
+        >>> graph = grid_graph([8], [0.0], [1.0])
+        >>> graph.edge_laplacian = 2 * graph.edge_laplacian  # on purpose: twice the diffusion
+        >>> d = GraphOperators.from_graph(seal(graph))  # no warning
     """
     _refuse_batch(graph)
     size = torch.tensor([graph.num_nodes], device=graph.pos.device)

@@ -28,6 +28,10 @@ class Trial:
         slope: Its derivative by alpha.
         gradient: [n].
         more: What the function has returned beside value and gradient.
+
+    Example:
+        >>> Trial(0.5, 1.25, -0.5).is_finite, Trial(1.0, float("nan"), 0.0).is_finite
+        (True, False)
     """
 
     alpha: float

@@ -12,7 +12,14 @@ from ..html_table import html_table
 
 
 class Status(enum.Enum):
-    """Why an iteration ended; the value is the sentence that users read."""
+    """Why an iteration ended; the value is the sentence that users read.
+
+    Example:
+        >>> Status.GTOL.success, Status.MAX_ITERATIONS.success
+        (True, False)
+        >>> print(Status.MAX_ITERATIONS.value)
+        The largest number of iterations was reached.
+    """
 
     RUNNING = "The iteration goes on."
     GTOL = "The gradient is small: its largest entry is at most `gtol`."
@@ -44,6 +51,14 @@ class Step:
         phi: Factor of the update; NaN where there was none.
         tau: Factor of the update; NaN where there was none.
         reset: Whether the curvature was given up before the step.
+
+    Example:
+        >>> import torch
+        >>> from solvers.quasi_newton import QuasiNewton
+        >>> minimizer = QuasiNewton(lambda x: (x.square().sum(), 2.0 * x), torch.tensor([3.0]))
+        >>> step = minimizer.step()
+        >>> step.accepted, step.cost < step.cost_before, step.status.name
+        (True, True, 'RUNNING')
     """
 
     accepted: bool
@@ -72,6 +87,12 @@ class Solution:
         resets: How often the curvature was given up.
         history: One flat dictionary an iteration: iteration, cost, optimality (largest entry of
             the gradient), alpha, evaluations, phi, tau, reset, nfev, seconds.
+
+    Example:
+        >>> from solvers.quasi_newton import minimize
+        >>> found = minimize(lambda x: ((x - 3.0).square().sum(), 2.0 * (x - 3.0)), [0.0])
+        >>> found.success, found.x.round(decimals=6).tolist(), found.optimality < 1e-6
+        (True, [3.0], True)
     """
 
     x: Tensor

@@ -26,7 +26,16 @@ _PARALLEL = 1e-14  # cosine of direction and gradient, or of step and its change
 
 
 class NonFiniteStartError(ValueError):
-    """Value or gradient hold NaN or infinity where a minimisation is to start, or go on."""
+    """Value or gradient hold NaN or infinity where a minimisation is to start, or go on.
+
+    Example:
+        >>> from solvers.quasi_newton import minimize
+        >>> minimize(lambda x: (x.log().sum(), 1 / x), [0.0, 1.0])
+        Traceback (most recent call last):
+            ...
+        solvers.quasi_newton.stepper.NonFiniteStartError: Value and gradient must be finite to
+        start from, got NaN or infinity.
+    """
 
 
 class QuasiNewton:
@@ -57,6 +66,15 @@ class QuasiNewton:
         ValueError: If an argument is not as above.
         NonFiniteStartError: If value or gradient are not finite at x0.
         MemoryError: If there is no room, with what is needed.
+
+    Example:
+        >>> def parabola(x):
+        ...     return 0.5 * (x[0] ** 2 + 100.0 * x[1] ** 2), x * torch.tensor([1.0, 100.0])
+        >>> minimizer = QuasiNewton(parabola, torch.tensor([1.0, 1.0]), method="bfgs")
+        >>> while minimizer.optimality > 1e-9:
+        ...     step = minimizer.step()
+        >>> minimizer.x.abs().max().item() < 1e-9, minimizer.iterations < 20
+        (True, True)
     """
 
     def __init__(

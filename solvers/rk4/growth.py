@@ -27,7 +27,18 @@ _OTHER = 0.3
 
 
 class UnstableStepError(NonFiniteStateError):
-    """A state grows as its equation does not, and would end in infinity."""
+    """A state grows as its equation does not, and would end in infinity.
+
+    Example:
+        >>> from solvers.rk4 import integrate
+        >>> state = torch.ones(1, 2, dtype=torch.float64)
+        >>> integrate(lambda time, s: -30.0 * s, state, 0.0, 10.0, 0.1, limit=0.1)
+        Traceback (most recent call last):
+            ...
+        solvers.rk4.growth.UnstableStepError: The state has grown 12.8 times over by step 9 of
+        100, time 0.9, which is the step's doing and not the equation's: 2 steps of 0.05 in
+        place of the last of 0.1 do not grow so, hence give a smaller `limit`.
+    """
 
 
 class GrowthWatch:

@@ -15,7 +15,17 @@ Constrain = Callable[[Time, Tensor], Tensor]
 
 
 class NonFiniteStateError(FloatingPointError):
-    """A state or a linearisation holds NaN or infinity."""
+    """A state or a linearisation holds NaN or infinity.
+
+    Example:
+        >>> from solvers.rk4 import integrate
+        >>> state = torch.ones(1, 2)  # infinite at time 1, as the equation says
+        >>> integrate(lambda time, state: state**2, state, 0.0, 2.0, 0.1, limit=0.1)
+        Traceback (most recent call last):
+            ...
+        solvers.rk4.state.NonFiniteStateError: The state is not finite after step 12 of 20, time
+        1.2, at node 0 and 1 in all (sub-step 0.1, limit 0.1).
+    """
 
 
 def state_problem(state: Tensor, name: str = "state") -> str | None:

@@ -1,5 +1,6 @@
 """Every public name is on a page of the documentation, under the path that scripts write."""
 
+import doctest
 import importlib
 import inspect
 import re
@@ -14,6 +15,7 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 DIRECTIVE = re.compile(
     r"^\.\. auto(?P<kind>\w+):: (?P<path>[\w.]+)\n(?P<options>(?: +:.*\n)*)", re.MULTILINE
 )
+PARSER = doctest.DocTestParser()
 API = (DOCS / "api.md").read_text("utf-8")
 SAID = set(re.findall(r"`([A-Za-z_]\w*)`", API))
 # Former places, whose names stand under their present one.
@@ -26,7 +28,12 @@ MODULES = [
 
 
 def documented():
-    """Return (the object's identity, its path) of all that the pages' directives show."""
+    """Return path by identity of all that the pages' directives show."""
+    return {key: path for key, (path, _) in documented_objects().items()}
+
+
+def documented_objects():
+    """Return (path, object) by identity of all that the pages' directives show."""
     found = {}
     for page in DOCS.rglob("*.md"):
         if "_build" in page.relative_to(DOCS).parts:
@@ -34,14 +41,16 @@ def documented():
         for shown in DIRECTIVE.finditer(page.read_text("utf-8")):
             home, _, name = shown["path"].rpartition(".")
             if shown["kind"] != "module":
-                found[id(getattr(importlib.import_module(home), name))] = shown["path"]
+                value = getattr(importlib.import_module(home), name)
+                found[id(value)] = shown["path"], value
                 continue
             module = importlib.import_module(shown["path"])
             left = re.search(r":exclude-members: (.*)", shown["options"])
             excluded = left[1].split(", ") if left else []
             for member in getattr(module, "__all__", ()):
                 if member not in excluded:
-                    found[id(getattr(module, member))] = f"{shown['path']}.{member}"
+                    value = getattr(module, member)
+                    found[id(value)] = f"{shown['path']}.{member}", value
     return found
 
 
@@ -61,6 +70,20 @@ def test_every_public_name_of_a_module_is_on_a_page(path, shown):
             lost.append(name)
         if is_code and not inspect.getdoc(value):
             lost.append(f"{name} (without a docstring)")
+    assert lost == []
+
+
+def test_every_class_and_function_on_the_pages_has_an_example():
+    """In its own docstring, where doctest runs it; one that is skipped is none."""
+    lost = [
+        path
+        for path, value in documented_objects().values()
+        if inspect.isclass(value) or inspect.isfunction(value)
+        if not any(
+            not example.options.get(doctest.SKIP)
+            for example in PARSER.get_examples(value.__doc__ or "")
+        )
+    ]
     assert lost == []
 
 

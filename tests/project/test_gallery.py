@@ -47,12 +47,12 @@ def test_maps_show_a_field_and_its_distance_from_the_exact_one():
 def test_an_axis_is_where_its_label_says(name):
     """A field that grows along x alone."""
 
-    class Model:
+    class Solution:
         def predict(self, points):
             return points[:, :1]
 
     if name == "over_time":  # x upwards
-        scope = {"model": Model(), "exact": lambda points: 0 * points[:, :1] + 2}
+        scope = {"solution": Solution(), "exact": lambda points: 0 * points[:, :1] + 2}
         figure = draw_gallery.over_time(scope, 0, 1)
         rising = 0
     else:  # x to the right

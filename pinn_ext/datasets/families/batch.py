@@ -43,6 +43,18 @@ class FamilyBatch:
         step: length h of the Runge-Kutta step.
         numbers: of the graphs in their data set `[G]`.
         known: states that are known at another time, for data terms; mostly None.
+
+    Example:
+        >>> from pinn_ext.datasets.families import FamilyGraphs
+        >>> from pinn_ext.losses.families_from_config import family_of
+        >>> from pinn_ext.schema import Config
+        >>> cfg = Config()
+        >>> cfg.dataset.name, cfg.dataset.nodes_per_side = "family", 6
+        >>> family = family_of(cfg)
+        >>> graphs = list(FamilyGraphs(None, family, count=2))
+        >>> batch = FamilyBatch.from_graphs(graphs, family, torch.tensor([0.1, 0.2]), step=0.01)
+        >>> batch.x.shape, batch.rates.shape, batch.at(0.5).inputs.unique().tolist()
+        (torch.Size([72, 2]), torch.Size([72, 2]), [0.5])
     """
 
     x: Tensor
@@ -208,6 +220,14 @@ def check_graph(graph: Data) -> None:
     Raises:
         ArgumentError: if it lacks positions, edges, operators or a state, has no nodes, or holds
             numbers that are not finite.
+
+    Example:
+        >>> from torch_geometric.data import Data
+        >>> check_graph(Data(pos=torch.zeros(4, 2)))
+        Traceback (most recent call last):
+            ...
+        pinn_ext.checks.ArgumentError: `graph` must have pos, edge_index and x (the state [n,
+        2]), got one without edge_index.
     """
     for key in ("pos", "edge_index", "x"):
         if getattr(graph, key, None) is None:

@@ -45,6 +45,16 @@ class FamilyBatches:
         lowest: smallest value of each field at the start of any problem `[2]`.
         highest: largest value `[2]`.
         fastest: largest rate of change of each field at the start, by size `[2]`.
+
+    Example:
+        >>> from pinn_ext.losses.families_from_config import family_of
+        >>> from pinn_ext.schema import Config
+        >>> cfg = Config()
+        >>> cfg.dataset.name, cfg.dataset.nodes_per_side = "family", 6
+        >>> batches = FamilyBatches(FamilyGraphs(None, family_of(cfg), count=4), step=0.01)
+        >>> batch = batches.batch([3, 0], torch.tensor([0.1, 0.2]))
+        >>> batch.numbers.tolist(), len(batch.x)
+        ([3, 0], 72)
     """
 
     def __init__(
@@ -177,6 +187,15 @@ def references(graphs: FamilyGraphs) -> Tensor:
 
     Raises:
         ArgumentError: if there are none, or they have another length than the family says.
+
+    Example:
+        >>> from pinn_ext.losses.families_from_config import family_of
+        >>> from pinn_ext.schema import Config
+        >>> cfg = Config()
+        >>> cfg.dataset.name, cfg.dataset.nodes_per_side, cfg.dataset.family.steps = "family", 4, 2
+        >>> graphs = FamilyGraphs(None, family_of(cfg), "test", count=1)
+        >>> references(graphs).shape  # 16 nodes, the start and two steps, u and v
+        torch.Size([16, 3, 2])
     """
     every = [graphs[i] for i in range(len(graphs))]
     if any(getattr(graph, "y", None) is None for graph in every):

@@ -49,6 +49,14 @@ class Family:
     Raises:
         ArgumentError: if an argument is out of range, the equation has sources or coefficients that
             vary with place or time, or the nodes do not fit the system.
+
+    Example:
+        >>> from pinn_ext import systems
+        >>> system, nodes = systems.create("brusselator"), NodeSet(per_side=6)
+        >>> constants = {"feed": (0.8, 1.2), "decay": 2.5, "diffusion": 0.05}
+        >>> family = Family(system, constants, mean=(1.0, 1.7), spread=(0.2, 0.2), nodes=nodes)
+        >>> family.varied, family.problem(0, 7).x.shape  # u and v on 6 x 6 nodes
+        (['feed'], torch.Size([36, 2]))
     """
 
     system: System

@@ -45,6 +45,15 @@ class FamilyGraphs(InMemoryDataset):
     Raises:
         ArgumentError: if an argument is out of range, the folder cannot be written, or a problem
             has no solution as far as its trajectory is to go.
+
+    Example:
+        >>> from pinn_ext.losses.families_from_config import family_of
+        >>> from pinn_ext.schema import Config
+        >>> cfg = Config()
+        >>> cfg.dataset.name, cfg.dataset.nodes_per_side = "family", 6
+        >>> few, more = (FamilyGraphs(None, family_of(cfg), count=count) for count in (2, 3))
+        >>> len(more), more[0].x.shape, torch.equal(few[1].x, more[1].x)
+        (3, torch.Size([36, 2]), True)
     """
 
     def __init__(

@@ -34,6 +34,12 @@ class Spectrum:
     Attributes:
         kind: `"fourier"` or `"gaussian"`.
         waves: the largest number of periods along the box.
+
+    Example:
+        >>> Spectrum().text()
+        'Fourier fields of up to 3 periods, variances ~ exp(-|m|^2 / 3)'
+        >>> Spectrum("gaussian", waves=5).text()
+        'Gaussian fields of correlation length side / (2 pi) sqrt(2 / 5)'
     """
 
     kind: str = "fourier"

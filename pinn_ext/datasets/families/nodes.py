@@ -38,6 +38,12 @@ class NodeSet:
             the problems take in turn; none is the system's own.
         unit: of relative positions, in units of length; None is the distance of neighbours, in
             meshes the mean edge of the first one.
+
+    Example:
+        >>> from pinn_ext import systems
+        >>> nodes = NodeSet("grid", per_side=8, boundary="neumann")
+        >>> nodes.graph(systems.create("brusselator"), 0).num_nodes
+        64
     """
 
     name: str = "grid"
@@ -193,6 +199,12 @@ def relative_positions(graph: Data, spacing: float, periods: Tensor | None = Non
     Returns:
         Differences of position and their length `[E, d + 1]`, in units of `spacing`, in the float
         type of the positions.
+
+    Example:
+        >>> from solvers.operators import grid_graph
+        >>> graph = grid_graph([4], [0.0], [1.0])  # periodic, 0.25 apart
+        >>> relative_positions(graph, 0.25, torch.tensor([1.0])).unique(dim=0).tolist()
+        [[-1.0, 1.0], [1.0, 1.0]]
     """
     source, target = graph.edge_index
     difference = graph.pos[source] - graph.pos[target]

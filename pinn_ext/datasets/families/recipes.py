@@ -17,6 +17,12 @@ class Recipe:
             positive, of its logarithm.
         positive: whether the fields are concentrations, which have no negative values.
         horizon: the longest time that a network steps over.
+
+    Example:
+        >>> from pinn_ext.datasets.families import RECIPES
+        >>> recipe = RECIPES["brusselator"]
+        >>> recipe.constants, recipe.positive, recipe.horizon
+        ({'feed': 1.0, 'decay': 2.5, 'diffusion': 0.05}, True, 0.25)
     """
 
     constants: Mapping[str, float | tuple[float, float]]

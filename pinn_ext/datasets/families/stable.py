@@ -25,6 +25,16 @@ def longest_step(family: Family, graphs: Sequence[Data]) -> float:
 
     Returns:
         One step for all of them, in units of time, from which none is far.
+
+    Example:
+        >>> from pinn_ext.datasets.families import FamilyGraphs
+        >>> from pinn_ext.losses.families_from_config import family_of
+        >>> from pinn_ext.schema import Config
+        >>> cfg = Config()
+        >>> cfg.dataset.name, cfg.dataset.nodes_per_side = "family", 6
+        >>> family = family_of(cfg)
+        >>> longest_step(family, list(FamilyGraphs(None, family, count=2))) > 0.1
+        True
     """
     some = [graphs[i] for i in range(min(len(graphs), _LOOKED_AT))]
     with on_cpu():

@@ -34,6 +34,14 @@ class MeshDomain(Geometry):
 
     Attributes:
         mesh: the same.
+
+    Example:
+        >>> from pinn_ext.datasets.meshes import TriangleMesh
+        >>> corners = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
+        >>> sides = np.array([[0, 1], [1, 2], [2, 3], [3, 0]])
+        >>> square = MeshDomain(TriangleMesh(corners, np.array([[0, 1, 2], [0, 2, 3]]), sides))
+        >>> square.depth(torch.tensor([[0.5, 0.25], [2.0, 0.5]], dtype=torch.float64)).tolist()
+        [0.25, -1.0]
     """
 
     name: ClassVar[str] = "mesh"
@@ -189,6 +197,17 @@ def mesh_domain(path: str) -> MeshDomain:
     Raises:
         ArgumentError: see `read_mesh`; also if no node lies inside.
         ValueError: if a package is not installed that the format needs.
+
+    Example:
+        >>> import tempfile
+        >>> import meshio
+        >>> corners = [[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.2, 0.2, 0.0]]
+        >>> mesh = meshio.Mesh(corners, {"triangle": [[0, 1, 3], [1, 2, 3], [2, 0, 3]]})
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     mesh.write(f"{folder}/corner.vtu")
+        ...     corner = mesh_domain(f"{folder}/corner.vtu")
+        >>> corner.contains(torch.tensor([[0.2, 0.3], [0.8, 0.3]], dtype=torch.float64)).tolist()
+        [True, False]
     """
     mesh = read_mesh(path)
     if len(mesh.boundary_nodes) == len(mesh.points):

@@ -44,6 +44,17 @@ def mesh_graph(
     Raises:
         ArgumentError: if there is no such method, order or group.
         ValueError: if the mesh has too few nodes for the order, in `solvers.operators`' words.
+
+    Example:
+        >>> import numpy as np
+        >>> from pinn_ext.datasets.meshes import TriangleMesh
+        >>> from solvers.operators import GraphOperators
+        >>> corners = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0], [0.5, 0.5]])
+        >>> triangles = np.array([[0, 1, 4], [1, 2, 4], [2, 3, 4], [3, 0, 4]])
+        >>> mesh = TriangleMesh(corners, triangles, np.array([[0, 1], [1, 2], [2, 3], [3, 0]]))
+        >>> graph = mesh_graph(mesh, method="finite_element")
+        >>> graph.num_nodes, graph.boundary_mask.tolist()
+        (5, [True, True, True, True, False])
     """
     check_choice("method", method, _METHODS)
     legal = ORDERS["triangulation"] if method == "triangulation" else (2,)

@@ -46,6 +46,16 @@ def read_mesh(path: str | Path, *, linearize: bool = False) -> TriangleMesh:
             and points; nodes do not lie in a plane z = const or are not finite; triangles have no
             area, overlap, or share a part of an edge only.
         ValueError: if meshio is not installed, or h5py where the format needs it.
+
+    Example:
+        >>> import tempfile
+        >>> import meshio
+        >>> corners = [[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [5.0, 5.0, 0.0]]
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     meshio.Mesh(corners, {"triangle": [[0, 1, 2]]}).write(f"{folder}/corner.vtu")
+        ...     mesh = read_mesh(f"{folder}/corner.vtu")
+        >>> mesh.area, mesh.notes
+        (0.5, ('1 node in no triangle dropped: 3.',))
     """
     check_switch("linearize", linearize)
     path = check_file(path)

@@ -25,6 +25,16 @@ class BoundaryGroup(NamedTuple):
     Attributes:
         nodes: node numbers `[K]`, ascending.
         edges: `[E, 2]`, the domain to their left; none where the file names nodes alone.
+
+    Example:
+        >>> mesh = TriangleMesh(
+        ...     points=np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]]),
+        ...     triangles=np.array([[0, 1, 2]]),
+        ...     boundary_edges=np.array([[0, 1], [1, 2], [2, 0]]),
+        ...     groups={"floor": BoundaryGroup(np.array([0, 1]), np.array([[0, 1]]))},
+        ... )
+        >>> mesh.group_mask("floor").tolist()
+        [True, True, False]
     """
 
     nodes: np.ndarray
@@ -43,6 +53,15 @@ class TriangleMesh:
         notes: what was done to the mesh on the way, a sentence each.
         source: path of the file.
         origin: number `[N]` that each node has in the file, from 0.
+
+    Example:
+        >>> corners = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
+        >>> sides = np.array([[0, 1], [1, 2], [2, 3], [3, 0]])
+        >>> square = TriangleMesh(corners, np.array([[0, 1, 2], [0, 2, 3]]), sides)
+        >>> square.area, square.contains([[0.5, 0.5], [1.5, 0.5]]).tolist()
+        (1.0, [True, False])
+        >>> square.interpolate(corners[:, 0], [[0.25, 0.75]]).tolist()
+        [0.25]
     """
 
     points: np.ndarray

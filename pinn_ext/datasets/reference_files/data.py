@@ -29,6 +29,14 @@ class ReferenceData:
         source: path of the file.
         columns: what the file calls each of x, y, z, t, u and v that was taken.
         notes: what was done to the data on the way, and units, a sentence each.
+
+    Example:
+        >>> x, t = np.linspace(0, 1, 5)[:, None], np.array([0.0, 0.5])
+        >>> data = ReferenceData(x, t, u=np.zeros((2, 5)), v=np.ones((2, 5)))
+        >>> data.dimension, data.covers([0.25]), data.outside([0.25, 2.0]).tolist()
+        (1, True, [2.0])
+        >>> data.at([0.5]).u.shape, [part.shape for part in data.samples()]
+        ((1, 5), [(10, 1), (10,), (10, 2)])
     """
 
     x: np.ndarray
@@ -117,6 +125,12 @@ class FieldErrors(NamedTuple):
         u: of the first field.
         v: of the second field.
         joint: of both together.
+
+    Example:
+        >>> u, v = np.array([[3.0]]), np.array([[4.0]])
+        >>> errors = field_errors(ReferenceData(np.zeros((1, 1)), np.zeros(1), u, v), [[3.0, 5.0]])
+        >>> errors.u, errors.v, errors.joint
+        (0.0, 0.25, 0.2)
     """
 
     u: float

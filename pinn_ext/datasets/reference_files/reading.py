@@ -69,6 +69,15 @@ def read_reference(
         ArgumentError: if an argument is wrong or the file does not fit, in one sentence that names
             the line, the column, the array or the file.
         ValueError: if the file needs a package that is not installed.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = Path(folder, "measured.csv")
+        ...     _ = file.write_text(chr(10).join(["x,t,u,speed", "0,0,1,3", "1,0,2,4"]))
+        ...     data = read_reference(file, columns={"v": "speed"})
+        >>> data.u.tolist(), data.v.tolist()
+        ([[1.0, 2.0]], [[3.0, 4.0]])
     """
     if dimension is not None:
         check_number("dimension", dimension, 1, 3, integer=True)

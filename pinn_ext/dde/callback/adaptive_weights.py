@@ -92,6 +92,22 @@ class AdaptiveWeights(ShownWeighting):
     Raises:
         ValueError: if an argument is out of range; at `train()`, if names or weights do not fit
             the model's loss terms.
+
+    Example:
+        >>> import deepxde as dde
+        >>> import pinn_ext
+        >>> line = dde.geometry.Interval(0, 1)
+        >>> ends = dde.icbc.DirichletBC(line, lambda x: 0 * x, lambda x, on: on)
+        >>> data = dde.data.PDE(line, lambda x, y: dde.grad.hessian(y, x) + 50, [ends], 16, 2)
+        >>> model = dde.Model(data, dde.nn.FNN([1, 8, 1], "tanh", "Glorot normal"))
+        >>> model.compile("adam", lr=1e-3, verbose=0)
+        >>> adaptive = pinn_ext.AdaptiveWeights("ema", period=10, verbose=0)
+        >>> _ = model.train(iterations=20, callbacks=[adaptive], verbose=0)
+        >>> [row["step"] for row in adaptive.history], list(adaptive.manager.get_weights())
+        ([10, 20], ['pde_1', 'dirichlet_1'])
+        >>> pde, walls = adaptive.history[-1]["weights"]
+        >>> walls > pde  # the forcing makes the loss of the equation the larger one
+        True
     """
 
     def __init__(

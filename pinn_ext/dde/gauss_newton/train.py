@@ -78,6 +78,20 @@ def train_gauss_newton(
             the parameters of the last accepted one then.
         ValueError: if an argument is out of range, or the model has no residuals to work on: see
             `pinn_ext.dde.model.residual_rows`.
+
+    Example:
+        >>> import deepxde as dde
+        >>> import numpy as np
+        >>> import pinn_ext
+        >>> line = dde.geometry.Interval(0, 1)
+        >>> def pde(x, y): return dde.grad.hessian(y, x) + np.pi**2 * dde.backend.sin(np.pi * x)
+        >>> ends = dde.icbc.DirichletBC(line, lambda x: 0 * x, lambda x, on: on)
+        >>> data = dde.data.PDE(line, pde, [ends], 60, 2)
+        >>> model = dde.Model(data, dde.nn.FNN([1, 8, 1], "tanh", "Glorot normal"))
+        >>> model.compile("adam", lr=1e-3, verbose=0)
+        >>> losses, state = pinn_ext.train_gauss_newton(model, 20, verbose=0)
+        >>> abs(model.predict(np.array([[0.5]], "float32")).item() - 1) < 1e-2
+        True
     """
     check_switch("geodesic", geodesic)
     check_switch("disregard_previous_best", disregard_previous_best)

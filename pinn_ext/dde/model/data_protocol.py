@@ -15,6 +15,16 @@ class DescribedData(Protocol):
 
     Each member has a default, which means: not known, or as in DeepXDE. Data of your own may
     derive from this class, or simply have the members that it knows about.
+
+    Example:
+        >>> import deepxde as dde
+        >>> class Measured(dde.data.PDE, DescribedData):
+        ...     def condition_terms(self):
+        ...         return [1]  # the second residual is data in the guise of an equation
+        >>> line = dde.geometry.Interval(0, 1)
+        >>> data = Measured(line, lambda x, y: [y, y - 1], [], 8)
+        >>> data.condition_terms(), data.time_span()
+        ([1], None)
     """
 
     points_return: bool = False

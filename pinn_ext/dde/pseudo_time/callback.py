@@ -69,6 +69,19 @@ class PseudoTime(dde.callbacks.Callback):
     Raises:
         ValueError: if an argument is out of range; in `train`, if the model is none that the term
             can be added to, or its equations and outputs do not fit `fields`.
+
+    Example:
+        >>> import deepxde as dde
+        >>> import pinn_ext
+        >>> line = dde.geometry.Interval(0, 1)
+        >>> ends = dde.icbc.DirichletBC(line, lambda x: 0 * x, lambda x, on: on)
+        >>> data = dde.data.PDE(line, lambda x, y: -dde.grad.hessian(y, x) - 1, [ends], 16, 2)
+        >>> model = dde.Model(data, dde.nn.FNN([1, 8, 1], "tanh", "Glorot normal"))
+        >>> model.compile("adam", lr=1e-3, verbose=0)
+        >>> damped = pinn_ext.PseudoTime(tau=0.5, verbose=0)
+        >>> _ = model.train(iterations=5, callbacks=[damped], verbose=0)
+        >>> damped.tau
+        [0.5]
     """
 
     def __init__(

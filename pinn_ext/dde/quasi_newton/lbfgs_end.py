@@ -50,6 +50,17 @@ def why_lbfgs_ended(model: Any) -> str:
 
     Raises:
         ArgumentError: if it was not compiled so, or has made no step since.
+
+    Example:
+        >>> import deepxde as dde
+        >>> import pinn_ext
+        >>> line = dde.geometry.Interval(0, 1)
+        >>> data = dde.data.PDE(line, lambda x, y: dde.grad.jacobian(y, x) - 1, [], 16, 2)
+        >>> model = dde.Model(data, dde.nn.FNN([1, 4, 1], "tanh", "Glorot normal"))
+        >>> model.compile("L-BFGS", verbose=0)
+        >>> _ = model.train(verbose=0)
+        >>> print(pinn_ext.why_lbfgs_ended(model))
+        L-BFGS ended after ... iterations and ... evaluations: ...
     """
     if model.opt is None or not isinstance(model.opt, torch.optim.LBFGS):
         name = "a model that is not compiled" if model.opt is None else repr(model.opt_name)

@@ -73,6 +73,18 @@ def train_quasi_newton(
             take instead; if memory runs out in a step the model has the parameters of the last
             accepted one.
         ValueError: if the model cannot be trained, such as a loss that is not finite.
+
+    Example:
+        >>> import deepxde as dde
+        >>> import pinn_ext
+        >>> line = dde.geometry.Interval(0, 1)
+        >>> ends = dde.icbc.DirichletBC(line, lambda x: 0 * x, lambda x, on: on)
+        >>> data = dde.data.PDE(line, lambda x, y: dde.grad.hessian(y, x) + 1, [ends], 16, 2)
+        >>> model = dde.Model(data, dde.nn.FNN([1, 8, 1], "tanh", "Glorot normal"))
+        >>> model.compile("adam", lr=1e-3, verbose=0)
+        >>> losses, state = pinn_ext.train_quasi_newton(model, 30, verbose=0)
+        >>> (losses.loss_train[-1].sum() < 0.1 * losses.loss_train[0].sum()).item()
+        True
     """
     check_switch("disregard_previous_best", disregard_previous_best)
     number = int(verbose) if isinstance(verbose, bool) else verbose

@@ -81,6 +81,23 @@ def march(
             does not begin at the start, or is of another system than the first.
         pinn_ext.files.RunError: if the folder holds slabs and `resume` is False, if they do not
             fit, or if it cannot be written.
+
+    Example:
+        >>> import deepxde as dde
+        >>> import torch
+        >>> import pinn_ext
+        >>> def build(slab):  # u_t = -u, from 1
+        ...     times = dde.geometry.TimeDomain(slab.lower, slab.upper)
+        ...     data = dde.data.PDE(times, lambda t, u: dde.grad.jacobian(u, t) + u, [], 12)
+        ...     net = dde.nn.FNN([1, 6, 1], "tanh", "Glorot normal")
+        ...     net.apply_output_transform(slab.transform)
+        ...     model = dde.Model(data, net)
+        ...     model.compile("adam", lr=1e-2, verbose=0)
+        ...     return model
+        >>> edges = [0.0, 0.5, 1.0]
+        >>> solution = pinn_ext.march(build, edges, torch.ones_like, iterations=50, verbose=0)
+        >>> solution.complete, abs(solution.predict([[1.0]]).item() - 0.368) < 0.1
+        (True, True)
     """
     edges = building.check_edges(slabs)
     _check_functions(builder=builder, initial=initial)

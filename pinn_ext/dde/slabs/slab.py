@@ -30,6 +30,22 @@ class Slab:
         upper: time at which it ends.
         done: steps that were made before an interruption, whose state the model has; 0 otherwise.
         saved: what the training function had given to `save` then; None otherwise.
+
+    Example:
+        >>> import deepxde as dde
+        >>> import pinn_ext
+        >>> def build(slab):
+        ...     print(f"slab {slab.number + 1} of {slab.count}: {slab.lower} to {slab.upper}")
+        ...     times = dde.geometry.TimeDomain(slab.lower, slab.upper)
+        ...     data = dde.data.PDE(times, lambda t, u: dde.grad.jacobian(u, t) + u, [], 12)
+        ...     net = dde.nn.FNN([1, 6, 1], "tanh", "Glorot normal")
+        ...     net.apply_output_transform(slab.transform)
+        ...     model = dde.Model(data, net)
+        ...     model.compile("adam", lr=1e-2, verbose=0)
+        ...     return model
+        >>> _ = pinn_ext.march(build, [0.0, 1.0, 3.0], torch.ones_like, iterations=2, verbose=0)
+        slab 1 of 2: 0.0 to 1.0
+        slab 2 of 2: 1.0 to 3.0
     """
 
     def __init__(

@@ -32,6 +32,24 @@ class SlabSolution:
             `upper`, `steps`, `loss` (weighted, of training; or None), `errors` (relative L2, one a
             field; or None), `seconds` of training, `start_sets` (how many sets of points the start
             was computed for), `start_seconds` (in computing it), `end` (why the training ended).
+
+    Example:
+        >>> import deepxde as dde
+        >>> import torch
+        >>> import pinn_ext
+        >>> def build(slab):  # u_t = -u, from 1
+        ...     times = dde.geometry.TimeDomain(slab.lower, slab.upper)
+        ...     data = dde.data.PDE(times, lambda t, u: dde.grad.jacobian(u, t) + u, [], 12)
+        ...     net = dde.nn.FNN([1, 6, 1], "tanh", "Glorot normal")
+        ...     net.apply_output_transform(slab.transform)
+        ...     model = dde.Model(data, net)
+        ...     model.compile("adam", lr=1e-2, verbose=0)
+        ...     return model
+        >>> found = pinn_ext.march(build, [0.0, 0.5, 1.0], torch.ones_like, iterations=2, verbose=0)
+        >>> found.complete, found.reached, [row["steps"] for row in found.rows]
+        (True, 1.0, [2, 2])
+        >>> found.predict([[0.0]]).tolist()  # the start is exact, whatever the training
+        [[1.0]]
     """
 
     def __init__(self, edges: Sequence[float]) -> None:

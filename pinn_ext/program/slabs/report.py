@@ -50,16 +50,20 @@ def content(
         fixed = report.seconds_of_fixed(
             weights.pilots, built.data.batches_per_epoch, cfg.training.epochs
         )
+    known = report.of_network(built.loss, evaluator, built.data.exact_batch())
+    errors = report.of_errors(
+        evaluator,
+        evaluator.errors(slabs.over_all_times(network)),
+        evaluator.errors(slabs.over_all_times(best)),
+        part.best.mark,
+        cfg.training.keep,
+    )
+    lost = report.lost_to_trivial(errors["relative_l2"], known["relative_l2_trivial"])
     return {
         **report.of_history(built.log.history.rows, built.initial, cfg.dtype),
-        **report.of_network(built.loss, evaluator, built.data.exact_batch()),
-        **report.of_errors(
-            evaluator,
-            evaluator.errors(slabs.over_all_times(network)),
-            evaluator.errors(slabs.over_all_times(best)),
-            part.best.mark,
-            cfg.training.keep,
-        ),
+        **known,
+        **errors,
+        "no_better_than_trivial": lost,
         **({"slabs": of_slabs} if slabs.divided else {}),
         "problem": cfg.problem.name,
         "geometry": cfg.problem.geometry,

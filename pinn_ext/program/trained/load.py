@@ -59,6 +59,13 @@ def load(
     Raises:
         ArgumentError: if an argument is wrong.
         RunError: if there is no run, or its checkpoint is damaged or of another version.
+
+    Example:
+        >>> import pinn_ext
+        >>> pinn_ext.load("outputs/no-such-run")
+        Traceback (most recent call last):
+            ...
+        pinn_ext.files.RunError: There is no run at outputs/no-such-run.
     """
     wanted, place = _float_type(dtype), _device(device)
     file = checkpoint_of(run, best)

@@ -31,6 +31,15 @@ class FieldDerivatives(NamedTuple):
         time: by the time `[N, 2]`.
         gradient: along each axis `[N, d, 2]`.
         laplacian: sum of the unmixed second derivatives in space `[N, 2]`.
+
+    Example:
+        >>> from pinn_ext import systems
+        >>> from pinn_ext.networks import FieldNetwork
+        >>> system = systems.create("brusselator")
+        >>> run = TrainedRun(FieldNetwork(system), system, Config(), Path("checkpoint.pt"))
+        >>> found = run.derivatives([[0.5, 0.5], [1.0, 0.5]], 0.25)
+        >>> found.time.shape, found.gradient.shape, found.laplacian.shape
+        ((2, 2), (2, 2, 2), (2, 2))
     """
 
     time: Any
@@ -49,6 +58,16 @@ class TrainedRun:
         system: equation, domain, data and, where there is one, the exact solution.
         config: of the run.
         file: the checkpoint that was read.
+
+    Example:
+        >>> from pinn_ext import systems
+        >>> from pinn_ext.networks import FieldNetwork
+        >>> system = systems.create("brusselator")
+        >>> run = TrainedRun(FieldNetwork(system), system, Config(), Path("checkpoint.pt"))
+        >>> run.fields([[0.0, 0.0]], 0.0).tolist()  # given data, even before a training
+        [[1.0, 1.0]]
+        >>> run.grid(5).shape, run.contains([[0.5, 0.5], [3.0, 0.5]]).tolist()
+        ((25, 2), [True, False])
     """
 
     network: FieldNetwork | SlabNetworks

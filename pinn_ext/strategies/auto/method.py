@@ -62,6 +62,12 @@ class Auto:
         seed: of those points.
         ema_alpha: of those candidates that have it, dimensionless.
         eps: likewise, in the units of the losses.
+
+    Example:
+        >>> from pinn_ext import strategies
+        >>> chooser = strategies.create("auto", {"candidates": ["softadapt", "ema"], "margin": 1.5})
+        >>> [candidate.name for candidate in chooser.field]
+        ['fixed', 'field_scale', 'softadapt', 'ema']
     """
 
     candidates: Sequence[str | Mapping[str, Any]] = DEFAULT

@@ -23,6 +23,15 @@ class Gradients:
         sizes: how many numbers each tensor has `[m]`.
         matrices: whether each tensor is a weight matrix, not a bias `[m]`.
         vectors: the gradients themselves `[k, P]`, a float64 tensor, where a strategy needs them.
+
+    Example:
+        >>> sums = {"totals": [[3.0, 1.0], [0.0, 0.1]], "absolute": [[5.0, 1.0], [0.2, 0.1]]}
+        >>> more = {"squares": [[17.0, 1.0], [0.02, 0.01]], "largest": [[4.0, 1.0], [0.1, 0.1]]}
+        >>> gradients = Gradients(**sums, **more, sizes=[2, 1], matrices=[True, False])
+        >>> [round(norm, 3) for norm in gradients.norms]
+        [4.243, 0.173]
+        >>> gradients.maxima, gradients.maxima_of_matrices()
+        ([4.0, 0.1], [4.0, 0.1])
     """
 
     totals: Sequence[Sequence[float]]

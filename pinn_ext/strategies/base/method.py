@@ -15,6 +15,15 @@ class Method(Protocol):
         blend_beta: part of the old weights that is kept when targets are blended in, unless the
             user says otherwise.
         limited: whether ratio cap and clamps hold its weights.
+
+    Example:
+        >>> from pinn_ext import strategies
+        >>> for name in ("ema", "rba", "auto"):
+        ...     method: Method = strategies.create(name)
+        ...     print(method.name, method.moves or "chooses", sorted(method.needs))
+        ema terms ['losses']
+        rba points []
+        auto chooses ['field_scales', 'losses']
     """
 
     name: ClassVar[str]

@@ -25,6 +25,15 @@ class PointBlock(NamedTuple):
         condition: whether the block is an initial or boundary condition.
         span: first and last time of the problem, None where it has no time.
         drawn: how many points of the block have been given a state before.
+
+    Example:
+        >>> import torch
+        >>> from pinn_ext import strategies
+        >>> equations = PointBlock(torch.zeros(()), span=(0.0, 1.0))
+        >>> initial = PointBlock(torch.zeros(()), condition=True, span=(0.0, 1.0))
+        >>> causal = strategies.create("causal")
+        >>> causal.weighs(equations), causal.weighs(initial)
+        (True, False)
     """
 
     like: Tensor
@@ -50,6 +59,15 @@ class PointStrategy(ABC):
         state_on_device: whether all that an update changes are tensors, so that an accelerator
             need not be read.
         permutation_equivariant: whether reordering the points only reorders their factors.
+
+    Example:
+        >>> import torch
+        >>> from pinn_ext import strategies
+        >>> rba = strategies.create("rba", {"gamma": 0.5, "eta": 1.0})
+        >>> state = rba.init(3, 1, PointBlock(torch.zeros(())))
+        >>> state = rba.update(torch.tensor([[1.0], [2.0], [4.0]]), state)
+        >>> rba.factors(state).flatten().tolist()
+        [0.25, 0.5, 1.0]
     """
 
     name: ClassVar[str]
@@ -131,6 +149,16 @@ class JointPointStrategy(PointStrategy):
 
     `begin` sees one block; the numbers that it returns are added up over the blocks, and `finish`
     ends the update of each block with the sums. A block that stands alone has its own for them.
+
+    Example:
+        >>> import torch
+        >>> from pinn_ext import strategies
+        >>> brdr, residual = strategies.create("brdr"), torch.tensor([[1.0], [2.0]])
+        >>> start = brdr.init(2, 1, PointBlock(torch.zeros(())))
+        >>> begun, sums = brdr.begin(residual, start)
+        >>> state = brdr.finish(begun, sums)  # `sums` of all blocks; here there is one
+        >>> torch.equal(brdr.factors(state), brdr.factors(brdr.update(residual, start)))
+        True
     """
 
     @abstractmethod

@@ -42,6 +42,13 @@ class Statistics(NamedTuple):
         switches: how often the model was compiled with a new optimiser so far.
         active: whether each term takes part `[k]`; one whose loss or gradient is exactly 0 may be
             left out: its target is not looked at. None for all.
+
+    Example:
+        >>> seen = Statistics([0.2, 0.0], active=[True, False])
+        >>> seen.taking_part()
+        [0]
+        >>> seen.averaged(old=[0.4, 0.3], new=seen.losses, moved=[0.3, 0.15])
+        [0.3, 0.3]
     """
 
     losses: Sequence[float]
@@ -92,6 +99,13 @@ class Proposal(NamedTuple):
             the log-variances of Kendall et al.; it is reported, as no weight can carry it.
         note: why the weights move just now, for the log of events; None for an ordinary update.
         blend_beta: part of the old weights that is kept, None for the strategy's own.
+
+    Example:
+        >>> from pinn_ext import strategies
+        >>> ema = strategies.create("ema")
+        >>> proposal, state = ema.update(Statistics([0.5, 0.01]), ema.init([1.0, 1.0]))
+        >>> [round(target, 3) for target in proposal.targets], proposal.blend
+        ([2.0, 100.0], True)
     """
 
     targets: Sequence[float]
@@ -120,6 +134,20 @@ class Strategy(ABC):
         probes: random vectors that an estimate of the tangent kernel takes.
         needs_length: whether the length of the training must be known.
         needs_conditions: whether some terms must be conditions or data rather than equations.
+
+    Example:
+        >>> from dataclasses import dataclass
+        >>> @dataclass(frozen=True)
+        ... class Inverse(Strategy):
+        ...     name = "inverse"
+        ...
+        ...     def init(self, initial_weights):
+        ...         return {}
+        ...
+        ...     def update(self, statistics, state):
+        ...         return Proposal([1 / loss for loss in statistics.losses], blend=False), state
+        >>> Inverse().update(Statistics([0.5, 0.01]), {})[0].targets
+        [2.0, 100.0]
     """
 
     name: ClassVar[str]

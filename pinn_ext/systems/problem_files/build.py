@@ -42,6 +42,13 @@ def from_file(
         ProblemFileError: if the file cannot be run, lacks a name, or one of its functions raises,
             returns another shape than it must, or numbers that are not finite.
         ArgumentError: if there is no such parameter, or the system cannot be on that domain.
+
+    Example:
+        >>> from pinn_ext.systems import templates
+        >>> file = Path(templates.__path__[0]) / "turing_pattern.py"  # what `pinn-ext new` writes
+        >>> system = from_file(file)
+        >>> system.upper, system.boundary, system.has_exact
+        ((2.0, 2.0), 'periodic', False)
     """
     source = read(path)
     content = run(source)

@@ -73,7 +73,18 @@ Try = Callable[[float, float], Attempt]
 
 @runtime_checkable
 class Rule(Protocol):
-    """Says how far a step goes: a frozen value, whose memory is handed in and out."""
+    """Says how far a step goes: a frozen value, whose memory is handed in and out.
+
+    Example:
+        >>> from solvers.gauss_newton import Nielsen, TargetRatio
+        >>> isinstance(Nielsen(), Rule), isinstance(TargetRatio(), Rule)
+        (True, True)
+        >>> memory = Nielsen().start()
+        >>> best = Attempt(1e-3, reduction=0.9, predicted=1.0, cost=0.1)  # as promised, nearly
+        >>> tried, memory = Nielsen().search(lambda damping, fraction: best, memory, 1e-12)
+        >>> len(tried), memory["damping"] < Nielsen().start()["damping"]
+        (1, True)
+    """
 
     def start(self) -> Memory:
         """Return what it remembers before the first step, the "damping" among it."""

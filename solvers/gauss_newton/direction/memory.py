@@ -27,7 +27,21 @@ _MANY = 4.0
 
 
 class GaussNewtonMemoryError(MemoryError):
-    """Memory ran out in a Gauss-Newton step; the parameters are those of the last accepted one."""
+    """Memory ran out in a Gauss-Newton step; the parameters are those of the last accepted one.
+
+    Example:
+        >>> from solvers.gauss_newton import Stepper
+        >>> class Large:
+        ...     num_rows = 2
+        ...     def residual(self, x): return x - 1.0
+        ...     def linearize(self, x): raise torch.OutOfMemoryError("tried to allocate 2.00 GiB")
+        >>> stepper = Stepper(Large(), torch.zeros(2))
+        >>> stepper.step()
+        Traceback (most recent call last):
+            ...
+        solvers.gauss_newton.direction.memory.GaussNewtonMemoryError: Memory ran out on cpu with
+        2 rows and 2 parameters, tried to allocate 2.00 GiB: ...
+    """
 
 
 @contextlib.contextmanager

@@ -21,7 +21,22 @@ _POWER_ITERATIONS = 40
 
 
 class UnstableOperatorError(ValueError):
-    """The Laplacian or the linearised system has growing modes that belong to the grid."""
+    """The Laplacian or the linearised system has growing modes that belong to the grid.
+
+    Example:
+        >>> from solvers.operators import GraphOperators, grid_graph
+        >>> from solvers.rk4 import SemiDiscrete, stable_step
+        >>> graph = grid_graph([4, 4], [0.0, 0.0], [1.0, 1.0])
+        >>> graph.edge_laplacian = -0.1 * graph.edge_laplacian  # heat that gathers
+        >>> d = GraphOperators.from_graph(graph, check=False)
+        >>> system = SemiDiscrete(lambda u, v, d: (d.laplacian(u), d.laplacian(v)), d)
+        >>> stable_step(system, torch.rand(16, 2, dtype=torch.float64))
+        Traceback (most recent call last):
+            ...
+        solvers.rk4.spectrum.laplacians.UnstableOperatorError: `operators` must have a Laplacian
+        without growing modes, got an eigenvalue with real part 12.8 (spectral radius 12.8):
+        give its nodes more neighbours or space them more evenly.
+    """
 
 
 def check_operators(operators: GraphOperators) -> None:
