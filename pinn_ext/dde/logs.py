@@ -130,6 +130,12 @@ class TensorBoardLog(MetricsLog):
     Raises:
         ImportError: if TensorBoard is not installed; the message names the extra.
         ValueError: if `adaptive` is no `AdaptiveWeights`.
+
+    Example:
+        >>> TensorBoardLog("logs", AdaptiveWeights("ema"))  # the callback comes first
+        Traceback (most recent call last):
+            ...
+        ValueError: `adaptive` must be the AdaptiveWeights of the training, got 'logs'.
     """
 
     def __init__(self, adaptive: AdaptiveWeights, folder: str | os.PathLike[str]) -> None:

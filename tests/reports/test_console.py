@@ -26,6 +26,8 @@ def test_lines_of_events():
 )
 def test_a_run_that_loses_to_the_trivial_answer_says_so(errors, lost):
     content = {
+        "dataset": "grid",
+        "best": None,
         "reference": "exact solution",
         "relative_l2": errors,
         "relative_l2_last": errors,

@@ -47,6 +47,7 @@ class FamilyGraphs(InMemoryDataset):
             has no solution as far as its trajectory is to go.
 
     Example:
+        >>> import torch
         >>> from pinn_ext.losses.families_from_config import family_of
         >>> from pinn_ext.schema import Config
         >>> cfg = Config()

@@ -50,6 +50,17 @@ class FamilyGraphsOnDisk(OnDiskDataset):
     Raises:
         ArgumentError: if an argument is out of range, the folder cannot be written, or a problem
             has no solution as far as its trajectory is to go.
+
+    Example:
+        >>> import tempfile
+        >>> from pinn_ext.losses.families_from_config import family_of
+        >>> from pinn_ext.schema import Config
+        >>> cfg = Config()
+        >>> cfg.dataset.name, cfg.dataset.nodes_per_side = "family", 6
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     graphs = FamilyGraphsOnDisk(folder, family_of(cfg), count=2)
+        ...     len(graphs), graphs[1].x.shape
+        (2, torch.Size([36, 2]))
     """
 
     def __init__(
