@@ -74,7 +74,7 @@ def test_every_public_name_of_a_module_is_on_a_page(path, shown):
 
 
 ELSEWHERE = {"pinn_ext.PinaWeighting": "ecosystem.md"}
-"""Names that only a package beside ours can show: the page whose code `make test-ecosystem` runs."""
+"""Names that only a package beside ours can show: the page whose code is run with it."""
 
 
 def test_every_class_and_function_on_the_pages_has_an_example():
