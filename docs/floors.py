@@ -70,6 +70,7 @@ FACES = {
     "pinn_ext.dde": "refuses another backend of DeepXDE than PyTorch, and is otherwise empty",
     "solvers": "holds the marker by which pinn_ext knows it",
     "pinn_ext.aggregators": "former path",
+    "pinn_ext.dde.tensorboard": "former path",
     "pinn_ext.gradient_plot": "former path",
     "solvers.semidiscrete": "former path",
     "solvers.stability": "former path",

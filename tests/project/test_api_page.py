@@ -19,7 +19,10 @@ PARSER = doctest.DocTestParser()
 API = (DOCS / "api.md").read_text("utf-8")
 SAID = set(re.findall(r"`([A-Za-z_]\w*)`", API))
 # Former places, whose names stand under their present one.
-FORMER = ("pinn_ext.aggregators", "solvers.semidiscrete", "solvers.stability", "solvers.tableaus")
+FORMER = (
+    *("pinn_ext.aggregators", "pinn_ext.dde.tensorboard"),
+    *("solvers.semidiscrete", "solvers.stability", "solvers.tableaus"),
+)
 MODULES = [
     *(path for path in PATHS if path not in FORMER),
     *("pinn_ext.datasets.families", "pinn_ext.datasets.meshes", "pinn_ext.references"),

@@ -19,6 +19,7 @@ PATHS = {
     "pinn_ext.datasets": ["SnapshotBatch", "SnapshotGraphs", "epoch_order", "stratified_times"],
     "pinn_ext.dde.callback": ["AdaptiveWeights"],
     "pinn_ext.dde.gauss_newton": ["train_gauss_newton"],
+    "pinn_ext.dde.tensorboard": ["TensorBoardLog"],
     "pinn_ext.gradient_plot": ["draw"],
     "pinn_ext.networks": ["ACTIVATIONS", "CONDITIONS", "SCALINGS", "FieldNetwork"],
     "pinn_ext.schema": ["Config", "as_dict", "from_dict", "select", "to_yaml", "validate"],
@@ -49,6 +50,7 @@ PATHS = {
 }
 SHIMS = [
     "pinn_ext/aggregators.py",
+    "pinn_ext/dde/tensorboard.py",
     "pinn_ext/gradient_plot.py",
     "pinn_ext/strategies/_base.py",
     "solvers/semidiscrete.py",
