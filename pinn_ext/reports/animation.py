@@ -17,7 +17,7 @@ from matplotlib.colors import to_rgb
 from PIL import Image
 
 from pinn_ext.files import RunError, replace_file, shortened
-from pinn_ext.reports.figures import new_figure
+from pinn_ext.reports.figures import OKABE_ITO, new_figure
 from pinn_ext.reports.plots import centres
 from pinn_ext.systems import FIELDS, System
 
@@ -25,7 +25,7 @@ Fields = Callable[[np.ndarray, float], np.ndarray]
 _DPI = 100
 _PER_AXIS = {1: 401, 2: 121}
 _COLOURS = "viridis"
-_LINES = dict(zip(FIELDS, ("C0", "C1"), strict=True))
+_LINES = dict(zip(FIELDS, OKABE_ITO[:2], strict=True))
 
 
 def animate(

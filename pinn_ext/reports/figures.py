@@ -8,7 +8,21 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""Colours that people with any kind of colour vision tell apart (Okabe and Ito, 2008)."""
 _STYLES = ("-", "--", "-.", ":")
+
+
+def colour(number: int) -> str:
+    """Return the colour of one of many lines, which come again after seven.
+
+    Args:
+        number: of the line, from 0.
+
+    >>> colour(0), colour(7)
+    ('#0072B2', '#0072B2')
+    """
+    return OKABE_ITO[number % len(OKABE_ITO)]
 
 
 def line(number: int, alike: int = 2) -> dict[str, str]:
@@ -19,9 +33,9 @@ def line(number: int, alike: int = 2) -> dict[str, str]:
         alike: how many successive lines share a dash; a kind of term has two, one a field.
 
     >>> line(2)
-    {'color': 'C2', 'linestyle': '--'}
+    {'color': '#009E73', 'linestyle': '--'}
     """
-    return {"color": f"C{number}", "linestyle": _STYLES[number // alike % len(_STYLES)]}
+    return {"color": colour(number), "linestyle": _STYLES[number // alike % len(_STYLES)]}
 
 
 class OwnFigure(Figure):

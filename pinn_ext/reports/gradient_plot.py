@@ -10,8 +10,9 @@ from typing import Any, BinaryIO
 
 from pinn_ext.measurements import gradient_verdict
 from pinn_ext.reports.event_files import pairs_of
-from pinn_ext.reports.figures import line, new_figure
+from pinn_ext.reports.figures import colour, line, new_figure
 
+_CONFLICT = colour(1)
 _NAMED = 8
 """Pairs of terms with a separate line and a name; more could not be told apart."""
 
@@ -93,7 +94,7 @@ def draw_cosines(
         for a, b in pairs_of(names)
     ]
     lines.sort(key=lambda pair: sum(pair[1]))
-    axis.axhspan(-1.05, 0.0, color="C3", alpha=0.07, linewidth=0)
+    axis.axhspan(-1.05, 0.0, color=_CONFLICT, alpha=0.07, linewidth=0)
     axis.axhline(0.0, color="0.5", linewidth=0.8)
     for i, (_, cosines) in enumerate(lines[_NAMED:]):
         label = f"{len(lines) - _NAMED} other pairs" if i == 0 else None
@@ -107,6 +108,12 @@ def draw_cosines(
         drawn = [math.nan if mean is None else mean for mean in means]
         axis.plot(at, drawn, color="black", linewidth=2.0, label="alignment (mean)", zorder=3)
     axis.text(
-        0.99, 0.02, "conflict", transform=axis.transAxes, color="C3", ha="right", fontsize="small"
-    )
+        0.99,
+        0.02,
+        "conflict",
+        transform=axis.transAxes,
+        color=_CONFLICT,
+        ha="right",
+        fontsize="small",
+    )  # fmt: skip
     axis.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1.01, 1.0))

@@ -42,7 +42,7 @@ def losses(path: Path | BinaryIO, rows: Rows, names: Sequence[str]) -> None:
         right.set(ylabel="raw (unweighted) loss", title="Losses on held-out snapshots")
     else:
         for i, field in enumerate(FIELDS):
-            right.semilogy(at, [r[f"error_{field}"] for r in rows], color=f"C{i}", label=field)
+            right.semilogy(at, [r[f"error_{field}"] for r in rows], label=field, **line(i, 1))
         right.set(ylabel="relative L2 error", title="Errors on points never trained on")
     _finish(figure, (left, right), rows, path)
 

@@ -11,12 +11,12 @@ from typing import Any, BinaryIO
 from matplotlib.ticker import LogFormatterSciNotation, LogLocator
 
 from pinn_ext.reports.compare.sections import Section, is_number
-from pinn_ext.reports.figures import new_figure
+from pinn_ext.reports.figures import OKABE_ITO, line, new_figure
 from pinn_ext.reports.plots import positions
 from pinn_ext.systems import FIELDS
 
-_COLORS = 9
-"""How many groups are told apart by colour; the rest is grey."""
+_TOLD_APART = 14
+"""How many groups are told apart by colour and dash; the rest is grey."""
 _WIDTH = 30
 """Characters of a label; the table has the whole one."""
 _DPI = 120
@@ -55,10 +55,12 @@ def _over_the_runs(
     for row in reversed([row for row in section.rows if row["status"] == "ok"]):
         history = histories.get(row["job"], ())
         place = places[row["group"]]
-        color, name = (f"C{place}", labels[row["group"]]) if place < _COLORS else ("0.8", "others")
+        name, look = labels[row["group"]], line(place, alike=len(OKABE_ITO))
+        if place >= _TOLD_APART:
+            name, look = "others", {"color": "0.8"}
         if history:
-            worst = [max(line[f"error_{field}"] for field in FIELDS) for line in history]
-            (lines[name],) = axis.semilogy(positions(history), worst, color=color)
+            worst = [max(epoch[f"error_{field}"] for field in FIELDS) for epoch in history]
+            (lines[name],) = axis.semilogy(positions(history), worst, **look)
     axis.set(xlabel="epoch", ylabel="worst-field relative L2 error")
     axis.grid(True, color="0.92")
     order = [name for name in [*labels.values(), "others"] if name in lines]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from pinn_ext.losses.rollout import Rollout
-from pinn_ext.reports.figures import new_figure
+from pinn_ext.reports.figures import colour, new_figure
 from pinn_ext.reports.plots import DPI
 from pinn_ext.systems import FIELDS
 
@@ -29,13 +29,13 @@ def draw(path: Path | BinaryIO, rollout: Rollout) -> None:
     errors, frozen = rollout.errors().numpy(), rollout.frozen().numpy()
     own, known = (means.numpy() for means in rollout.means())
     for i, field in enumerate(FIELDS):
-        colour = f"C{i}"
-        left.semilogy(times[1:], errors[1:, i], color=colour, marker=".", label=field)
+        shade = colour(i)
+        left.semilogy(times[1:], errors[1:, i], color=shade, marker=".", label=field)
         left.semilogy(
-            times[1:], frozen[1:, i], color=colour, linestyle=":", label=f"{field}, frozen"
+            times[1:], frozen[1:, i], color=shade, linestyle=":", label=f"{field}, frozen"
         )
-        right.plot(times, own[:, i], color=colour, label=field)
-        right.plot(times, known[:, i], color=colour, linestyle="--", label=f"{field}, reference")
+        right.plot(times, own[:, i], color=shade, label=field)
+        right.plot(times, known[:, i], color=shade, linestyle="--", label=f"{field}, reference")
     count = len(rollout.sizes)
     left.set(title=f"Roll-out on {count} unseen problems", ylabel="relative L2 error")
     right.set(title="Means of the fields")

@@ -7,14 +7,12 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pinn_ext.reports.figures import new_figure
+from pinn_ext.reports.figures import OKABE_ITO, colour, new_figure
 from pinn_ext.reports.study.records import Row
 from pinn_ext.reports.study.results import CaseResults, Entry
 from pinn_ext.reports.study.sentences import count
 from pinn_ext.reports.study.statistics import critical_difference, mean_ranks
 
-OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Colours that people with any kind of colour vision tell apart."""
 _DASHES = ("-", "--", ":")
 _DPI = 110
 _OTHERS = "0.75"
@@ -33,8 +31,8 @@ def styles(strategies: Sequence[str]) -> dict[str, tuple[str, str]]:
     found = {}
     for number, name in enumerate(strategies):
         line = number // colours
-        colour = OKABE_ITO[number % colours] if line < len(_DASHES) else _OTHERS
-        found[name] = (colour, _DASHES[min(line, len(_DASHES) - 1)])
+        shade = colour(number) if line < len(_DASHES) else _OTHERS
+        found[name] = (shade, _DASHES[min(line, len(_DASHES) - 1)])
     return found
 
 
@@ -115,9 +113,9 @@ def weights_over_time(case: CaseResults, strategies: Sequence[str]) -> bytes | N
             at = row["curve"]["at"]
             points = [(x, w) for x, w in zip(at, values, strict=True) if w]
             if points:
-                colour = OKABE_ITO[number // 2 % len(OKABE_ITO)]
+                shade = colour(number // 2)
                 dash = _DASHES[number % 2]
-                (handles[term],) = axis.plot(*zip(*points, strict=True), dash, color=colour)
+                (handles[term],) = axis.plot(*zip(*points, strict=True), dash, color=shade)
         axis.set(title=name, yscale="log")
         axis.grid(True, color="0.92")
     for axis in axes.flat[len(shown) :]:
