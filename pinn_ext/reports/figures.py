@@ -7,6 +7,7 @@ from typing import Any
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Colours that people with any kind of colour vision tell apart (Okabe and Ito, 2008)."""
@@ -36,6 +37,40 @@ def line(number: int, alike: int = 2) -> dict[str, str]:
     {'color': '#009E73', 'linestyle': '--'}
     """
     return {"color": colour(number), "linestyle": _STYLES[number // alike % len(_STYLES)]}
+
+
+def legend_beside(axes: Any, *entries: Any) -> None:
+    """Put the legend to the right of the curves, not over them.
+
+    Args:
+        axes: of a figure with `layout="constrained"`.
+        *entries: lines and their labels; without them, all that have a label.
+    """
+    axes.legend(*entries, fontsize="small", loc="upper left", bbox_to_anchor=(1.01, 1.0))
+
+
+def count_along(axis: Any) -> None:
+    """Let an axis of epochs, iterations or steps have ticks at whole numbers alone.
+
+    Args:
+        axis: `axes.xaxis` or `axes.yaxis`.
+    """
+    axis.set_major_locator(MaxNLocator(integer=True))
+
+
+def tick_log(axis: Any) -> None:
+    """Give a logarithmic axis of few decades ticks that can be read, once all is drawn.
+
+    Args:
+        axis: `axes.xaxis` or `axes.yaxis`.
+    """
+    low, high = sorted(axis.get_view_interval())
+    if not 0 < high < 300 * low:
+        return  # powers of ten will do
+    narrow = high < 8 * low
+    axis.set_major_locator(MaxNLocator(5) if narrow else LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter("{x:.2g}")
+    axis.set_minor_locator(NullLocator())
 
 
 class OwnFigure(Figure):

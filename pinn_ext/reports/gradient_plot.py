@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 from pinn_ext.measurements import gradient_verdict
 from pinn_ext.reports.event_files import pairs_of
-from pinn_ext.reports.figures import colour, line, new_figure
+from pinn_ext.reports.figures import colour, count_along, legend_beside, line, new_figure
 
 _CONFLICT = colour(1)
 _NAMED = 8
@@ -47,19 +47,20 @@ def draw(path: str | os.PathLike[str] | BinaryIO, history: Sequence[Mapping[str,
     at = _positions(rows)
     mark = "." if len(rows) < 30 else ""
     count = 2 if len(names) > 1 else 1
-    figure = new_figure(figsize=(6 if count == 1 else 13, 4), layout="constrained")
+    figure = new_figure(figsize=(7 if count == 1 else 15, 4), layout="constrained")
     axes = figure.subplots(1, count, squeeze=False)[0]
     left = axes[0]
     for i, name in enumerate(names):
         norms = [row["norms"][i] or math.nan for row in rows]  # 0 has no place on the axis
         left.semilogy(at, norms, marker=mark, label=name, **line(i))
     left.set(ylabel="norm of the raw loss's gradient", title="Gradients")
-    left.legend(fontsize="small", ncols=2)
+    legend_beside(left)
     if count == 2:
         draw_cosines(axes[1], at, rows, mark)
         axes[1].set(ylabel="cosine", title="Angles between gradients", ylim=(-1.05, 1.05))
     for axis in axes:
         axis.set_xlabel("training step")
+        count_along(axis.xaxis)
         axis.grid(True, which="major", color="0.92")
     if said := gradient_verdict.sentence(rows):
         figure.suptitle(textwrap.fill(said, 60 * count), fontsize="medium")
@@ -116,4 +117,4 @@ def draw_cosines(
         ha="right",
         fontsize="small",
     )  # fmt: skip
-    axis.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1.01, 1.0))
+    legend_beside(axis)

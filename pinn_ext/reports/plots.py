@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 import torch
 from torch import Tensor, nn
 
-from pinn_ext.reports.figures import line, new_figure
+from pinn_ext.reports.figures import count_along, legend_beside, line, new_figure, tick_log
 from pinn_ext.reports.history import PHASES, lengths, stretches
 from pinn_ext.systems import FIELDS, System
 
@@ -29,7 +29,7 @@ def losses(path: Path | BinaryIO, rows: Rows, names: Sequence[str]) -> None:
         rows: history of a run.
         names: of the loss terms.
     """
-    figure = new_figure(figsize=(11, 4), layout="constrained")
+    figure = new_figure(figsize=(13, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
     at = positions(rows)
     for i, name in enumerate(names):
@@ -55,7 +55,7 @@ def weights(path: Path | BinaryIO, rows: Rows, names: Sequence[str]) -> None:
         rows: history of a run.
         names: of the loss terms.
     """
-    figure = new_figure(figsize=(11, 4), layout="constrained")
+    figure = new_figure(figsize=(13, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
     at = positions(rows)
     for i, name in enumerate(names):
@@ -98,7 +98,9 @@ def _finish(figure: Any, axes: Sequence[Any], rows: Rows, path: Path | BinaryIO)
             start += length
             axis.axvline(start, color="0.6", linewidth=0.8)
         axis.grid(True, which="major", color="0.92")
-        axis.legend(fontsize="small", ncols=2)
+        count_along(axis.xaxis)
+        tick_log(axis.yaxis)
+        legend_beside(axis)
     figure.savefig(path, dpi=DPI)
 
 

@@ -34,7 +34,7 @@ def test_a_picture_of_each_kind_of_nodes(place):
     rollouts.draw(file, rollout(PLACES[place]))
     with Image.open(file) as picture:
         pixels = np.asarray(picture.convert("RGB"), dtype=int)
-    assert pixels.shape == (1200, 1320, 3)
+    assert pixels.shape == (1200, 1440, 3)
     colours = [np.ptp(half.reshape(-1, 3), axis=0).min() for half in np.split(pixels, 2)]
     assert min(colours) > 200  # both halves are drawn
 

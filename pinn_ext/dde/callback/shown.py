@@ -30,7 +30,7 @@ class ShownWeighting(WeightingHooks):
         Raises:
             ValueError: if no period has ended yet.
         """
-        from pinn_ext.reports.figures import line, new_figure
+        from pinn_ext.reports.figures import count_along, legend_beside, line, new_figure
         from pinn_ext.reports.gradient_plot import draw_cosines
 
         self._check_history("draw")
@@ -47,13 +47,14 @@ class ShownWeighting(WeightingHooks):
                 values = [row[key][i] or math.nan for row in self.history]  # 0: no logarithm
                 axis.semilogy(steps, values, marker=mark, label=name, **line(i))
             axis.set(ylabel=label, title="Losses" if key == "losses" else "Loss weights")
-        axes[1].legend(fontsize="small", loc="upper left", bbox_to_anchor=(1.01, 1.0))
+        legend_beside(axes[1])
         if gradients:
             rows = [row for row in gradients if row["names"] == gradients[-1]["names"]]
             draw_cosines(axes[2], [row["step"] for row in rows], rows, mark)
             axes[2].set(ylabel="cosine", title="Angles between gradients", ylim=(-1.05, 1.05))
         for axis in axes:
             axis.set_xlabel("training step")
+            count_along(axis.xaxis)
             axis.grid(True, which="major", color="0.92")
         return figure
 

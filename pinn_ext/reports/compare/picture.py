@@ -8,10 +8,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from matplotlib.ticker import LogFormatterSciNotation, LogLocator
-
 from pinn_ext.reports.compare.sections import Section, is_number
-from pinn_ext.reports.figures import OKABE_ITO, line, new_figure
+from pinn_ext.reports.figures import (
+    OKABE_ITO,
+    colour,
+    count_along,
+    legend_beside,
+    line,
+    new_figure,
+    tick_log,
+)
 from pinn_ext.reports.plots import positions
 from pinn_ext.systems import FIELDS
 
@@ -36,7 +42,7 @@ def draw(
     """
     shown = [section for section in sections if section.groups]
     heights = [max(3.6, 0.24 * len(section.groups) + 1.2) for section in shown]
-    figure = new_figure(figsize=(12.5, sum(heights)), layout="constrained")
+    figure = new_figure(figsize=(14, sum(heights)), layout="constrained")
     axes = figure.subplots(len(shown), 2, gridspec_kw={"height_ratios": heights}, squeeze=False)
     for section, (left, right) in zip(shown, axes, strict=True):
         _over_the_runs(left, section, histories)
@@ -62,10 +68,12 @@ def _over_the_runs(
             worst = [max(epoch[f"error_{field}"] for field in FIELDS) for epoch in history]
             (lines[name],) = axis.semilogy(positions(history), worst, **look)
     axis.set(xlabel="epoch", ylabel="worst-field relative L2 error")
+    count_along(axis.xaxis)
+    tick_log(axis.yaxis)
     axis.grid(True, color="0.92")
     order = [name for name in [*labels.values(), "others"] if name in lines]
     if order:
-        axis.legend([lines[name] for name in order], order, fontsize="small")
+        legend_beside(axis, [lines[name] for name in order], order)
 
 
 def _at_the_end(axis: Any, section: Section) -> None:
@@ -73,20 +81,17 @@ def _at_the_end(axis: Any, section: Section) -> None:
     places = {name: i for i, name in enumerate(labels)}
     rows = [row for row in section.rows if row["status"] == "ok" and is_number(row["worst"])]
     at = [places[row["group"]] for row in rows]
-    for field, mark in zip(FIELDS, ("o", "D"), strict=True):
-        axis.plot([row[field] for row in rows], at, mark, label=field, alpha=0.7, markersize=5)
+    for i, (field, mark) in enumerate(zip(FIELDS, ("o", "D"), strict=True)):
+        look = {"color": colour(i), "alpha": 0.7, "markersize": 5}
+        axis.plot([row[field] for row in rows], at, mark, label=field, **look)
     medians = [group.median if group.is_finite else math.nan for group in section.groups]
     axis.plot(medians, range(len(labels)), "|", color="k", markersize=11, label="median worst")
     axis.set_yticks(range(len(labels)), list(labels.values()), fontsize="small")
     axis.set_ylim(len(labels) - 0.5, -0.5)
     axis.set(xscale="log", xlabel="relative L2 error")
-    low, high = axis.get_xlim()
-    if high < 300 * low:  # powers of ten alone would be too few
-        axis.xaxis.set_minor_locator(LogLocator(subs=(2, 5)))
-        every = LogFormatterSciNotation(minor_thresholds=(math.inf, math.inf))
-        axis.xaxis.set_minor_formatter(every)
+    tick_log(axis.xaxis)
     axis.grid(True, color="0.92")
-    axis.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1.01, 1.0))
+    legend_beside(axis)
 
 
 def _labels(section: Section) -> dict[str, str]:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from pinn_ext.losses.rollout import Rollout
-from pinn_ext.reports.figures import colour, new_figure
+from pinn_ext.reports.figures import colour, legend_beside, new_figure, tick_log
 from pinn_ext.reports.plots import DPI
 from pinn_ext.systems import FIELDS
 
@@ -21,7 +21,7 @@ def draw(path: Path | BinaryIO, rollout: Rollout) -> None:
         path: PNG file, or an open one.
         rollout: of one problem at least; the fields are those of the first.
     """
-    figure = new_figure(figsize=(11, 10), layout="constrained")
+    figure = new_figure(figsize=(12, 10), layout="constrained")
     parts: Any = figure.subfigures(2, 1, height_ratios=(2, 3))
     upper, lower = parts
     left, right = upper.subplots(1, 2)
@@ -42,7 +42,8 @@ def draw(path: Path | BinaryIO, rollout: Rollout) -> None:
     for axis in (left, right):
         axis.set_xlabel("t")
         axis.grid(True, which="major", color="0.92")
-        axis.legend(fontsize="small", ncols=2)
+        legend_beside(axis)
+    tick_log(left.yaxis)
     _draw_fields(lower, rollout)
     figure.savefig(path, dpi=DPI)
 
