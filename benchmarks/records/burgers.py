@@ -21,7 +21,7 @@ from scipy.stats import qmc
 
 from pinn_ext import references
 
-SECONDS = 70.0  # of one core
+SECONDS = 200.0  # of one core
 POINTS, WIDTH = 4096, 20
 NU = 0.01 / np.pi
 

@@ -28,7 +28,7 @@ from pinn_ext.networks import Sine, init_sine
 sys.path.insert(1, str(Path(__file__).resolve().parents[1]))
 from _records import cavity as chebyshev
 
-SECONDS = 200.0  # of one core
+SECONDS = 400.0  # of one core
 RE = 100.0
 
 

@@ -18,7 +18,7 @@ from _clock import train_for
 
 from pinn_ext.networks import Sine, init_sine
 
-SECONDS = 120.0  # of one core
+SECONDS = 240.0  # of one core
 RE = 40.0
 LOW, HIGH = [-0.5, -0.5], [1.0, 1.5]
 
