@@ -108,13 +108,6 @@ def draw_cosines(
         means = [row.get("alignment") for row in rows]
         drawn = [math.nan if mean is None else mean for mean in means]
         axis.plot(at, drawn, color="black", linewidth=2.0, label="alignment (mean)", zorder=3)
-    axis.text(
-        0.99,
-        0.02,
-        "conflict",
-        transform=axis.transAxes,
-        color=_CONFLICT,
-        ha="right",
-        fontsize="small",
-    )  # fmt: skip
+    at_the_foot = {"transform": axis.transAxes, "ha": "right", "fontsize": "small"}
+    axis.text(0.99, 0.02, "conflict", color=_CONFLICT, **at_the_foot)
     legend_beside(axis)
