@@ -32,9 +32,12 @@ def machine(device: torch.device | None = None, **more: Any) -> dict[str, Any]:
     """
     import torch
 
+    from pinn_ext import __version__
+
     return {
         "cpu": _cpu_model(),
         "cores": os.cpu_count(),
+        "pinn_ext": __version__,
         "python": platform.python_version(),
         **{name: version_of(name) for name in ("torch", "deepxde", "numpy", "scipy")},
         "threads": torch.get_num_threads(),

@@ -20,10 +20,6 @@ Seconds are those of one processor core, for building and training: the machine 
 clock would have counted the work of others. A budget of ten minutes on two cores is {both} of them.
 Errors are relative L2 norms against a solution that is exact or was computed by another method;
 each script says which. The trivial error is that of a network that returns zero.
-
-Burgers, the cavity and Kovasznay's flow were run with version 0.2.0, whose scripts all take the
-default rule for the damping. The other rows are of version 0.1.0, with `damping="nielsen"`, the
-default before it; they have not been run again.
 """
 
 
@@ -99,8 +95,9 @@ def section(name: str, content: Mapping[str, Any], folder: Path) -> str:
     note = (folder / "notes" / f"{name}.md").read_text("utf-8").strip()
     facts = content["machine"]
     machine = (
-        f"{facts['cpu']}, {facts['threads']} thread; Python {facts['python']}, torch "
-        f"{facts['torch']}, DeepXDE {facts['deepxde']}; seed {rows[0]['seed']}."
+        f"{facts['cpu']}, {facts['threads']} thread; pinn_ext {facts['pinn_ext']}, Python "
+        f"{facts['python']}, torch {facts['torch']}, DeepXDE {facts['deepxde']}; "
+        f"seed {rows[0]['seed']}."
     )
     title = f"## {CASES[name].title}"
     return "\n\n".join([title, note, "\n".join(lines), machine]) + "\n"
