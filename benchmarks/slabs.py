@@ -4,13 +4,15 @@ Allen-Cahn's equation (jaxpi's problem: `u_t = 1e-4 u_xx + 5 (u - u^3)` on a per
 period and start built in, float64. `cost` rows: Adam in `--cost-slabs` slabs, seconds of a step in
 each over those in the first, with the start kept, as `march` does it, and with the start
 followed through all former networks in each step, as a script does that chains them. `error` rows:
-Gauss-Newton for `--seconds` in all, shared by 1, 2, 4, … slabs, against the stored reference.
+Gauss-Newton for `--seconds` in all, shared by 1, 2, 4, … slabs, against the stored reference; each
+slab begins with the parameters of the former one or with new ones (`--begin`), by each `--damping`.
 Seconds are those of the processor, which other work on the machine does not add to.
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
 import os
 import sys
@@ -30,9 +32,11 @@ import torch
 import pinn_ext
 from pinn_ext import references
 from pinn_ext.slabs.kept_start import KeptStart
+from solvers.gauss_newton import DAMPINGS
 
 REFERENCE = "allen_cahn/jaxpi"
 ARMS = ("kept", "chained")
+BEGINNINGS = ("former", "new")
 
 
 def pde(x, u):
@@ -139,18 +143,22 @@ class Until(dde.callbacks.Callback):
         self.model.stop_training = self.model.stop_training or time.process_time() > self.end
 
 
-def error_row(count: int, args: Any) -> dict[str, Any]:
-    """Train by Gauss-Newton in so many slabs that share the seconds, and the points, equally."""
+def error_row(count: int, begin: str, damping: str, args: Any) -> dict[str, Any]:
+    """Train by Gauss-Newton in so many slabs, which share the seconds equally."""
     dde.config.set_random_seed(args.seed)
     own = args.seconds / count
 
     def train(model: Any, slab: Any) -> None:
         until = Until(own)
-        pinn_ext.train_gauss_newton(model, 10**6, tolerance=0, callbacks=[until], verbose=0)
+        pinn_ext.train_gauss_newton(
+            model, 10**6, damping=damping, tolerance=0, callbacks=[until], verbose=0
+        )
 
     begun = time.process_time()
-    build = builder(args.points, args.width)
-    solution = pinn_ext.march(build, edges_of(count), initial, train=train, verbose=0)
+    solution = pinn_ext.march(
+        builder(args.points, args.width), edges_of(count), initial,
+        train=train, warm_start=begin == "former", verbose=0,
+    )  # fmt: skip
     seconds = time.process_time() - begun
     reference = references.load(REFERENCE)
     grid = np.stack(np.meshgrid(reference.axes[0], reference.times), axis=-1).reshape(-1, 2)
@@ -159,6 +167,8 @@ def error_row(count: int, args: Any) -> dict[str, Any]:
     return {
         "what": "error",
         "slabs": count,
+        "begin": begin,
+        "damping": damping,
         "cpu_seconds": seconds,
         "iterations": sum(row["steps"] for row in solution.rows),
         "relative_l2": relative(found, true),
@@ -176,30 +186,39 @@ def relative(found: np.ndarray, true: np.ndarray) -> float:
 def main() -> None:
     """Measure both."""
     parser = _common.parser(__doc__.splitlines()[0])
-    parser.add_argument("--cost-slabs", type=int, default=8, metavar="N")
+    parser.add_argument(
+        "--cost-slabs", type=int, default=8, metavar="N", help="0 leaves these rows out"
+    )
     parser.add_argument("--steps", type=int, default=200, metavar="N", help="of Adam a slab")
     parser.add_argument("--slabs", default="1,2,4,8", metavar="N[,N]")
     parser.add_argument(
         "--seconds", type=float, default=80.0, help="of the processor, for all slabs"
     )
+    parser.add_argument("--begin", default="former", help=f"a list of {', '.join(BEGINNINGS)}")
+    parser.add_argument("--damping", default="bold", help=f"a list of {', '.join(DAMPINGS)}")
     parser.add_argument("--points", type=int, default=2500, metavar="N", help="in each slab")
     parser.add_argument("--width", type=int, default=20, metavar="N")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
-    for flag, least in (("cost_slabs", 1), ("steps", 1), ("points", 10), ("width", 1)):
+    for flag, least in (("cost_slabs", 0), ("steps", 1), ("points", 10), ("width", 1)):
         if getattr(args, flag) < least:
             name = flag.replace("_", "-")
             sys.exit(f"`--{name}` must be at least {least}, got {getattr(args, flag)}.")
     counts = _common.numbers("--slabs", args.slabs, 1)
+    beginnings = _common.chosen("--begin", args.begin, BEGINNINGS)
+    dampings = _common.chosen("--damping", args.damping, DAMPINGS)
     torch.set_num_threads(args.threads)
     dde.config.set_default_float("float64")
-    costs = [row for arm in ARMS for row in cost_rows(arm, args)]
-    print(_common.table(costs), flush=True)
+    costs = [row for arm in ARMS for row in cost_rows(arm, args)] if args.cost_slabs else []
+    if costs:
+        print(_common.table(costs), flush=True)
     errors = []
-    for count in counts:
-        errors.append(error_row(count, args))
-        print(f"{count} slabs: {errors[-1]['relative_l2']:.2e}", file=sys.stderr, flush=True)
+    for arm in itertools.product(counts, beginnings, dampings):
+        if arm[0] == 1 and arm[1] != beginnings[0]:
+            continue  # one slab has no former one
+        errors.append(error_row(*arm, args))
+        print(*arm, f"{errors[-1]['relative_l2']:.2e}", file=sys.stderr, flush=True)
     print(_common.table(errors))
     if args.out is not None:
         network = f"5-{args.width}-{args.width}-{args.width}-1"
