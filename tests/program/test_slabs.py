@@ -131,10 +131,10 @@ def test_other_problems_and_ways_of_training(run, problem):
 
 
 def test_soft_conditions_compare_with_the_end_of_the_former_slab(run, monkeypatch):
-    from pinn_ext.program import run as run_module
+    from pinn_ext.program.run import state
 
-    kept, build = [], run_module.build
-    monkeypatch.setattr(run_module, "build", lambda *a: kept.append(build(*a)) or kept[-1])
+    kept, build = [], state.build
+    monkeypatch.setattr(state, "build", lambda *a: kept.append(build(*a)) or kept[-1])
     done = run(*SMALL, "problem.conditions=soft", "training.slabs=2")
     assert done.status == 0, done.err
     first, second = (built.network.double() for built in kept)
