@@ -77,7 +77,9 @@ class RunState:
         """Build what is trained in the next slab, in the place of the part before it."""
         history = self.built.log.history
         self.seconds_before, self.weighting_before = self.seconds(), self.weighting_seconds()
-        del self.part  # a device may not have room for the graphs of two slabs
+        # A device may not have room for the graphs of two slabs.
+        self.tables.leave()
+        del self.part
         out_of_memory.release(self.device)
         self._build_part()
         self.built.log.history = history
