@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import platform
+import statistics
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,6 +72,24 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         for line in cells
     )
+
+
+def median_row(group: Sequence[Mapping[str, Any]], figures: Iterable[str]) -> dict[str, Any]:
+    """Return the medians over seeds; a figure that is None or NaN counts as the largest.
+
+    Args:
+        group: rows of one training with several seeds.
+        figures: keys of what is measured; of all else the first row's values stand.
+
+    Returns:
+        A row, infinite where the larger half has no figure.
+    """
+    row = {**group[0], "seed": "median"}
+    for key in figures:
+        found = [each[key] for each in group]
+        known = [math.inf if value is None or math.isnan(value) else value for value in found]
+        row[key] = statistics.median(known)
+    return row
 
 
 def version_of(name: str) -> str | None:

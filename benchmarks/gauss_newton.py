@@ -65,7 +65,7 @@ def with_medians(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         by_method: dict[str, list[dict[str, Any]]] = {}
         for row in own:
             by_method.setdefault(row["method"], []).append(row)
-        medians = [median_row(group) for group in by_method.values()]
+        medians = [_common.median_row(group, FIGURES) for group in by_method.values()]
         for row in medians:
             others = [each["worst"] for each in medians if each is not row]
             if others:
@@ -73,15 +73,6 @@ def with_medians(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
                 row["seconds_to_match"] = median_match(by_method[row["method"]], min(others))
         result += own + medians
     return [{k: v for k, v in row.items() if not k.startswith("_")} for row in result]
-
-
-def median_row(group: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the medians over the seeds of a method; a NaN counts as the largest."""
-    row = {**group[0], "seed": "median"}
-    for name in FIGURES:
-        values = sorted(math.inf if math.isnan(each[name]) else each[name] for each in group)
-        row[name] = statistics.median(values)
-    return row
 
 
 def median_match(group: list[dict[str, Any]], error: float) -> float | None:

@@ -2,7 +2,7 @@
 
 import itertools
 
-import pytest
+from tests.lengths import slow_but
 
 
 def pairwise(rows):
@@ -22,10 +22,7 @@ def pairwise(rows):
         best = max(range(len(rows)), key=lambda i: len(pairs[i] & left))
         quick.add(best)
         left -= pairs[best]
-    return [
-        pytest.param(*row, marks=() if i in quick else pytest.mark.slow)
-        for i, row in enumerate(rows)
-    ]
+    return slow_but(rows, quick)
 
 
 def _codes(rows):

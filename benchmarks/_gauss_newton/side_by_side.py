@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import statistics
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import _common
 from _turns import Worker
 
 from _gauss_newton.process import environment
@@ -116,10 +116,6 @@ def medians(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     result = []
     for case, name in dict.fromkeys((row["case"], row["checkout"]) for row in rows):
         own = [row for row in rows if (row["case"], row["checkout"]) == (case, name)]
-        median = {**own[0], "seed": "median"}
-        for key in list(median)[3:]:
-            values = sorted(math.inf if row[key] is None else row[key] for row in own)
-            middle = statistics.median(values)
-            median[key] = middle if math.isfinite(middle) else None
-        result.append(median)
+        row = _common.median_row(own, list(own[0])[3:])
+        result.append({k: None if v == math.inf else v for k, v in row.items()})
     return result

@@ -12,6 +12,10 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Colours that people with any kind of colour vision tell apart (Okabe and Ito, 2008)."""
 _STYLES = ("-", "--", "-.", ":")
+DPI = 120
+"""Of all pictures in files."""
+OTHERS: dict[str, Any] = {"color": "0.8", "linestyle": "-"}
+"""The look of those that are too many to be told apart."""
 
 
 def colour(number: int) -> str:
@@ -26,7 +30,7 @@ def colour(number: int) -> str:
     return OKABE_ITO[number % len(OKABE_ITO)]
 
 
-def line(number: int, alike: int = 2) -> dict[str, str]:
+def line(number: int, alike: int = 2) -> dict[str, Any]:
     """Return the look of one of many lines: a colour each, a dash for so many in turn.
 
     Args:
@@ -37,6 +41,20 @@ def line(number: int, alike: int = 2) -> dict[str, str]:
     {'color': '#009E73', 'linestyle': '--'}
     """
     return {"color": colour(number), "linestyle": _STYLES[number // alike % len(_STYLES)]}
+
+
+def line_of_many(number: int, dashes: int) -> dict[str, Any]:
+    """Return the look of one of lines that share no look, as far as there are any left.
+
+    Args:
+        number: of the line, from 0; those that matter most come first.
+        dashes: how many may be used, each with all colours; lines beyond look like `OTHERS`.
+
+    >>> line_of_many(7, dashes=2), line_of_many(14, dashes=2)
+    ({'color': '#0072B2', 'linestyle': '--'}, {'color': '0.8', 'linestyle': '-'})
+    """
+    colours = len(OKABE_ITO)
+    return line(number, alike=colours) if number < dashes * colours else dict(OTHERS)
 
 
 def legend_beside(axes: Any, *entries: Any) -> None:

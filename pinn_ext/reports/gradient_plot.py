@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 from pinn_ext.measurements import gradient_verdict
 from pinn_ext.reports.event_files import pairs_of
-from pinn_ext.reports.figures import colour, count_along, legend_beside, line, new_figure
+from pinn_ext.reports.figures import DPI, colour, count_along, legend_beside, line, new_figure
 
 _CONFLICT = colour(1)
 _NAMED = 8
@@ -64,7 +64,7 @@ def draw(path: str | os.PathLike[str] | BinaryIO, history: Sequence[Mapping[str,
         axis.grid(True, which="major", color="0.92")
     if said := gradient_verdict.sentence(rows):
         figure.suptitle(textwrap.fill(said, 60 * count), fontsize="medium")
-    figure.savefig(path, dpi=120)
+    figure.savefig(path, dpi=DPI)
 
 
 def _positions(rows: Sequence[Mapping[str, Any]]) -> list[int]:

@@ -10,13 +10,11 @@ from typing import Any, BinaryIO
 import torch
 from torch import Tensor, nn
 
-from pinn_ext.reports.figures import count_along, legend_beside, line, new_figure, tick_log
+from pinn_ext.reports.figures import DPI, count_along, legend_beside, line, new_figure, tick_log
 from pinn_ext.reports.history import PHASES, lengths, stretches
 from pinn_ext.systems import FIELDS, System
 
 Rows = Sequence[Mapping[str, Any]]
-DPI = 120
-"""Of all pictures."""
 
 
 def losses(path: Path | BinaryIO, rows: Rows, names: Sequence[str]) -> None:

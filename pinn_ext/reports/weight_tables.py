@@ -115,6 +115,12 @@ class RunTables:
         self._events = _Table(folder / EVENTS_FILE, event_table, event_rows)
         self._gradients = _Table(folder / GRADIENTS_FILE, gradient_table, gradient_rows)
 
+    def leave(self) -> None:
+        """Let go of the callback of a slab of time that is over, as it holds model and graphs."""
+        for rows in (self._of_events, self._of_gradients):
+            rows.before = len(rows.all)
+        self._weights = None
+
     def follow(self, weights: Any, slab: int) -> None:
         """Go on with the callback of the next slab of time, whose rows come after all others.
 
@@ -122,8 +128,6 @@ class RunTables:
             weights: the callback, which is new.
             slab: its number.
         """
-        for rows in (self._of_events, self._of_gradients):
-            rows.before = len(rows.all)
         self._weights, self._slab = weights, slab
 
     def all_gradients(self) -> _Rows:

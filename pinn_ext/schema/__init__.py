@@ -34,7 +34,8 @@ from pinn_ext.schema.keys import (
     strategy_of,
 )
 from pinn_ext.schema.plain_values import as_dict, from_dict, from_yaml, select, to_yaml
-from pinn_ext.schema.validation import group_names, validate
+from pinn_ext.schema.problem_validation import group_names
+from pinn_ext.schema.validation import validate
 
 __all__ = [
     "DAMPINGS",

@@ -119,16 +119,16 @@ def run(tmp_path, monkeypatch, capsys):
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory):
     """Give a finished run that nobody changes: its folder, and its network in memory."""
-    from pinn_ext.program import run as run_module
+    from pinn_ext.program.run import state
 
-    folder, kept, build = tmp_path_factory.mktemp("trained") / "run", [], run_module.build
+    folder, kept, build = tmp_path_factory.mktemp("trained") / "run", [], state.build
 
     def keeping(*arguments):
         kept.append(build(*arguments))
         return kept[-1]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run_module, "build", keeping)
+        patch.setattr(state, "build", keeping)
         patch.setattr(Figure, "savefig", lambda figure, file, **_: file.write(b""))
         patch.setattr(plots, "fields", lambda file, *_: file.write(b""))
         assert main([*SMALL, f"hydra.run.dir={folder}"]) == 0

@@ -2,9 +2,11 @@
 
 import contextlib
 import csv
+import gc
 import io
 import json
 import signal
+import weakref
 from types import SimpleNamespace
 
 import numpy as np
@@ -131,10 +133,10 @@ def test_other_problems_and_ways_of_training(run, problem):
 
 
 def test_soft_conditions_compare_with_the_end_of_the_former_slab(run, monkeypatch):
-    from pinn_ext.program import run as run_module
+    from pinn_ext.program.run import state
 
-    kept, build = [], run_module.build
-    monkeypatch.setattr(run_module, "build", lambda *a: kept.append(build(*a)) or kept[-1])
+    kept, build = [], state.build
+    monkeypatch.setattr(state, "build", lambda *a: kept.append(build(*a)) or kept[-1])
     done = run(*SMALL, "problem.conditions=soft", "training.slabs=2")
     assert done.status == 0, done.err
     first, second = (built.network.double() for built in kept)
@@ -144,6 +146,23 @@ def test_soft_conditions_compare_with_the_end_of_the_former_slab(run, monkeypatc
     start = torch.cat((x, torch.zeros(5, 1, dtype=torch.float64)), dim=1)
     assert not torch.allclose(second(start), end, rtol=1e-3)  # which is left to the loss
     assert "IC1 " in done.out
+
+
+def test_the_graphs_of_a_slab_are_gone_before_the_next_ones_are_made(run, monkeypatch):
+    from pinn_ext.program.run import state
+
+    former, build = [], state.build
+
+    def watching(*arguments):
+        gc.collect()
+        assert not any(data() for data in former), "a device may have no room for both"
+        built = build(*arguments)
+        former.append(weakref.ref(built.data))
+        return built
+
+    monkeypatch.setattr(state, "build", watching)
+    done = run(*SMALL, "training.slabs=2")
+    assert done.status == 0 and len(former) == 2, done.err
 
 
 @pytest.mark.slow

@@ -76,7 +76,7 @@ def _run(given: Namespace) -> int:
     with refusals():
         check_number("--jobs", jobs, 1, 1024, integer=True)
         check_place(folder)
-    planned = plan(asked)
+    planned = plan(asked, _checked_before(folder))
     if given.plan:
         for job in planned:
             say(f"{job.name}: {' '.join(job.overrides)}")
@@ -91,6 +91,18 @@ def _run(given: Namespace) -> int:
 
     settings = Settings(folder, jobs, launcher, asked.launcher_options, given.retry)
     return _carry_out(record_of(asked, planned), settings)
+
+
+def _checked_before(folder: Path) -> frozenset[tuple[str, ...]]:
+    """Return what need not be checked again where the folder holds a study."""
+    from pinn_ext.files import RunError
+    from pinn_ext.program.study.plan import checked_before
+    from pinn_ext.reports.study.records import read_record
+
+    try:
+        return checked_before(read_record(folder))
+    except RunError:  # said when the folder is taken up, if it is no new one
+        return frozenset()
 
 
 def _carry_out(record: Record, settings: Settings) -> int:

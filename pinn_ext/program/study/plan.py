@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, NamedTuple
 
 from pinn_ext import schema
 from pinn_ext.checks import ArgumentError
@@ -13,13 +13,20 @@ from pinn_ext.program.machine.sizes import check_sizes
 from pinn_ext.program.problem import check_files, refuse_unnamed
 from pinn_ext.program.study import tuned as tuning
 from pinn_ext.program.study.study_file import StudyFile
+from pinn_ext.program.study.tuned import Tuned
+from pinn_ext.program.terminal.progress import say_aside
 from pinn_ext.program.terminal.refusals import Refused, refusals
 from pinn_ext.reports.planned_jobs import MOST_JOBS
-from pinn_ext.reports.study.records import CHOSEN, PILOT, Job
+from pinn_ext.reports.study.records import CHOSEN, PILOT, Job, Record
 from pinn_ext.schema import Config
+from pinn_ext.version import __version__
+
+Settings = tuple[str, ...]
+"""Overrides of a job, its seed left out."""
+_MANY = 20  # configurations, a tenth of a second each
 
 
-def plan(study: StudyFile) -> list[Job]:
+def plan(study: StudyFile, sound: Collection[Settings] = ()) -> list[Job]:
     """Return the jobs of a study in the order in which they are run.
 
     Those of one seed come after those of the one before, the contenders first, and each strategy
@@ -27,6 +34,7 @@ def plan(study: StudyFile) -> list[Job]:
 
     Args:
         study: what its file asks for.
+        sound: settings that need no check, see `checked_before`.
 
     Returns:
         Its jobs; a training with weights chosen from a grid after the points of the grid.
@@ -39,17 +47,73 @@ def plan(study: StudyFile) -> list[Job]:
     most = len(cases) * len(study.all_strategies) * len(study.seeds)
     if most > MOST_JOBS:
         raise Refused(f"A study must have at most {MOST_JOBS} runs, got {most}.")
-    jobs = []
-    for case in cases:
-        for strategy in study.all_strategies:
-            seeds = [seed for seed in study.seeds if not _left_out(study, (*case, strategy, seed))]
-            if seeds:
-                jobs += _jobs(study, case, strategy, seeds)
-    if not jobs:
+    cells = [
+        _Cell(*case, strategy, tuple(seeds))
+        for case in cases
+        for strategy in study.all_strategies
+        if (seeds := [s for s in study.seeds if not _left_out(study, (*case, strategy, s))])
+    ]
+    if not cells:
         raise Refused("The study has no jobs, as leave_out names all of them.")
+    new = [cell for cell in cells if cell.settings(study) not in sound]
+    if len(new) > _MANY:
+        say_aside(f"checking {len(new)} configurations before anything is run …")
+    jobs = [job for cell in cells for job in _jobs(study, cell, sound)]
     if len(jobs) > MOST_JOBS:
         raise Refused(f"A study must have at most {MOST_JOBS} jobs, got {len(jobs)}.")
     return _in_order(study, jobs)
+
+
+def checked_before(record: Record) -> frozenset[Settings]:
+    """Return the settings of the jobs in a study's folder, which were checked before it was begun.
+
+    Hydra takes a tenth of a second for each configuration, and a study is gone on with many times.
+    Files that the settings name may have changed since; each job looks at its own when it starts.
+
+    Args:
+        record: what the folder holds.
+
+    Returns:
+        None of another version of pinn_ext.
+    """
+    if record.version != __version__:
+        return frozenset()
+    return frozenset(_without_seed(job.overrides) for job in record.jobs)
+
+
+class _Cell(NamedTuple):
+    """A strategy in a case, with the seeds of its runs."""
+
+    system: str
+    conditions: str
+    phase: str
+    strategy: str
+    seeds: tuple[int, ...]
+
+    @property
+    def name(self) -> str:
+        """How the names of its jobs begin."""
+        return ".".join(self[:4])
+
+    def settings(self, study: StudyFile) -> Settings:
+        """Return the overrides of its jobs, seeds and weights from a grid left out."""
+        own = study.strategies.get(self.strategy, ("training=default",))  # the grid has fixed ones
+        return (
+            *study.common,
+            *study.systems[self.system],
+            f"problem.conditions={self.conditions}",
+            *study.phases[self.phase],
+            *own,
+        )
+
+    def job(self, seed: int, settings: Settings, name: str = "", **others: Any) -> Job:
+        """Return a job of one of the seeds, whose name may be longer."""
+        overrides = (*settings, f"seed={seed}")
+        return Job(f"{self.name}.{seed}{name}", *self[:4], seed, overrides, **others)
+
+
+def _without_seed(overrides: Sequence[str]) -> Settings:
+    return tuple(one for one in overrides if not one.startswith("seed="))
 
 
 def _in_order(study: StudyFile, jobs: Iterable[Job]) -> list[Job]:
@@ -69,65 +133,41 @@ def _left_out(study: StudyFile, place: Sequence[Any]) -> bool:
     return any(all(at[axis] in names for axis, names in one.items()) for one in study.leave_out)
 
 
-def _jobs(
-    study: StudyFile, case: tuple[str, str, str], strategy: str, seeds: Iterable[int]
-) -> list[Job]:
+def _jobs(study: StudyFile, cell: _Cell, sound: Collection[Settings]) -> list[Job]:
     """Return the jobs of a strategy in a case, those that need others after them."""
-    system, conditions, phase = case
-    tuned = study.tuned if study.tuned and strategy == study.tuned.name else None
-    own = ("training=default",) if tuned else study.strategies[strategy]
-    settings = (
-        *study.common,
-        *study.systems[system],
-        f"problem.conditions={conditions}",
-        *study.phases[phase],
-        *own,
-    )
-    where = ".".join((*case, strategy))
-    cfg = checked(where, settings)
-    place: dict[str, Any] = {
-        "system": system,
-        "conditions": conditions,
-        "phase": phase,
-        "strategy": strategy,
-    }
-    if tuned is None:
-        return [
-            Job(f"{where}.{seed}", **place, seed=seed, overrides=_with_seed(settings, seed))
-            for seed in seeds
-        ]
+    settings = cell.settings(study)
+    if study.tuned and cell.strategy == study.tuned.name:
+        return _tuned_jobs(study.tuned, cell, settings, sound)
+    if settings not in sound:
+        checked(cell.name, settings)
+    return [cell.job(seed, settings) for seed in cell.seeds]
+
+
+def _tuned_jobs(
+    tuned: Tuned, cell: _Cell, settings: Settings, sound: Collection[Settings]
+) -> list[Job]:
+    """Return the points of a grid, and the training with the best one, for each seed."""
+    cfg = checked(cell.name, settings)  # which says what weights there are
     try:
         weights = tuning.weight_overrides(tuned, cfg)
         share, rest = tuning.epochs_of(tuned, cfg.training.epochs, len(weights))
     except ArgumentError as error:
-        raise Refused(f"The job {where} cannot be run: {error}") from None
+        raise Refused(f"The job {cell.name} cannot be run: {error}") from None
     short = (*settings, f"training.epochs={share}", *tuning.without_further_phases(cfg))
+    points = [(*short, *own) for own in weights]
     final = (*settings, f"training.epochs={rest}")
-    for own_weights in (weights[0], weights[-1]):
-        checked(where, (*short, *own_weights))
-    checked(where, final)
+    for one in (points[0], points[-1], final):
+        if one not in sound:
+            checked(cell.name, one)
     jobs = []
-    for seed in seeds:
-        names = []
-        for number, own_weights in enumerate(weights):
-            names.append(f"{where}.{seed}.grid{number}")
-            overrides = _with_seed((*short, *own_weights), seed)
-            jobs.append(Job(names[-1], **place, seed=seed, overrides=overrides, role=PILOT))
-        jobs.append(
-            Job(
-                f"{where}.{seed}",
-                **place,
-                seed=seed,
-                overrides=_with_seed(final, seed),
-                role=CHOSEN,
-                chosen_from=tuple(names),
-            )
-        )
+    for seed in cell.seeds:
+        pilots = [
+            cell.job(seed, point, f".grid{number}", role=PILOT)
+            for number, point in enumerate(points)
+        ]
+        names = tuple(job.name for job in pilots)
+        jobs += [*pilots, cell.job(seed, final, role=CHOSEN, chosen_from=names)]
     return jobs
-
-
-def _with_seed(settings: Sequence[str], seed: int) -> tuple[str, ...]:
-    return (*settings, f"seed={seed}")
 
 
 def checked(where: str, overrides: Sequence[str]) -> Config:

@@ -28,13 +28,21 @@ def say(text: str) -> None:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (the interpreter flushes it at its end)
 
 
-def say_loading() -> None:
-    """Say once, beside the results, that the libraries are being loaded, which takes seconds."""
-    if environment.is_follower():
-        return
-    if "torch" not in sys.modules and sys.stderr is not None:
+def say_aside(text: str) -> None:
+    """Print a line beside the results that says what the user is waiting for.
+
+    Args:
+        text: to be printed after the name and the version of the program.
+    """
+    if not environment.is_follower() and sys.stderr is not None:
         with contextlib.suppress(OSError, ValueError):  # as for `say`
-            print(f"pinn-ext {__version__}: loading PyTorch …", file=sys.stderr, flush=True)
+            print(f"pinn-ext {__version__}: {text}", file=sys.stderr, flush=True)
+
+
+def say_loading() -> None:
+    """Say once that the libraries are being loaded, which takes seconds."""
+    if "torch" not in sys.modules:
+        say_aside("loading PyTorch …")
 
 
 class Progress:

@@ -10,22 +10,22 @@ from typing import Any, BinaryIO
 
 from pinn_ext.reports.compare.sections import Section, is_number
 from pinn_ext.reports.figures import (
+    DPI,
     OKABE_ITO,
     colour,
     count_along,
     legend_beside,
-    line,
+    line_of_many,
     new_figure,
     tick_log,
 )
 from pinn_ext.reports.plots import positions
 from pinn_ext.systems import FIELDS
 
-_TOLD_APART = 14
-"""How many groups are told apart by colour and dash; the rest is grey."""
+_DASHES = 2
+"""How many tell groups apart, each with all colours; the rest is grey."""
 _WIDTH = 30
 """Characters of a label; the table has the whole one."""
-_DPI = 120
 
 
 def draw(
@@ -49,7 +49,7 @@ def draw(
         _at_the_end(right, section)
         left.set_title(f"{_plain(section.title)}\nOver the runs", fontsize="medium")
         right.set_title("At the end, smallest median on top", fontsize="medium")
-    figure.savefig(path, dpi=_DPI)
+    figure.savefig(path, dpi=DPI)
 
 
 def _over_the_runs(
@@ -61,9 +61,8 @@ def _over_the_runs(
     for row in reversed([row for row in section.rows if row["status"] == "ok"]):
         history = histories.get(row["job"], ())
         place = places[row["group"]]
-        name, look = labels[row["group"]], line(place, alike=len(OKABE_ITO))
-        if place >= _TOLD_APART:
-            name, look = "others", {"color": "0.8"}
+        told_apart = place < _DASHES * len(OKABE_ITO)
+        name, look = labels[row["group"]] if told_apart else "others", line_of_many(place, _DASHES)
         if history:
             worst = [max(epoch[f"error_{field}"] for field in FIELDS) for epoch in history]
             (lines[name],) = axis.semilogy(positions(history), worst, **look)

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from pinn_ext.losses.rollout import Rollout
-from pinn_ext.reports.figures import colour, legend_beside, new_figure, tick_log
-from pinn_ext.reports.plots import DPI
+from pinn_ext.reports.figures import DPI, colour, legend_beside, new_figure, tick_log
 from pinn_ext.systems import FIELDS
 
 

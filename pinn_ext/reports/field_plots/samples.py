@@ -11,8 +11,8 @@ from matplotlib.tri import Triangulation
 from torch import Tensor, nn
 
 from pinn_ext.losses.known_solution import KnownSolution
-from pinn_ext.reports.figures import new_figure
-from pinn_ext.reports.plots import DPI, panels
+from pinn_ext.reports.figures import DPI, new_figure
+from pinn_ext.reports.plots import panels
 from pinn_ext.systems import FIELDS, System
 
 _LONG = 3.0  # times the usual side: an edge across a hole or a notch of the samples

@@ -7,33 +7,34 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pinn_ext.reports.figures import OKABE_ITO, colour, new_figure
+from pinn_ext.reports.figures import (
+    DPI,
+    OTHERS,
+    legend_beside,
+    line,
+    line_of_many,
+    new_figure,
+    tick_log,
+)
 from pinn_ext.reports.study.records import Row
 from pinn_ext.reports.study.results import CaseResults, Entry
 from pinn_ext.reports.study.sentences import count
 from pinn_ext.reports.study.statistics import critical_difference, mean_ranks
 
-_DASHES = ("-", "--", ":")
-_DPI = 110
-_OTHERS = "0.75"
+_DASHES = 3
 _PANELS = 6
+_OTHERS = "others"
 
-Style = Mapping[str, tuple[str, str]]
+Style = Mapping[str, Mapping[str, Any]]
 
 
-def styles(strategies: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """Return a colour and a dash for each strategy, the same in all pictures of a study.
+def styles(strategies: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return the look of each strategy's line, the same in all pictures of a study.
 
     Args:
         strategies: those that matter most first; beyond 21 they are grey.
     """
-    colours = len(OKABE_ITO)
-    found = {}
-    for number, name in enumerate(strategies):
-        line = number // colours
-        shade = colour(number) if line < len(_DASHES) else _OTHERS
-        found[name] = (shade, _DASHES[min(line, len(_DASHES) - 1)])
-    return found
+    return {name: line_of_many(number, _DASHES) for number, name in enumerate(strategies)}
 
 
 def middle_run(entry: Entry, key: str) -> Row | None:
@@ -53,7 +54,7 @@ def error_against_time(case: CaseResults, style: Style) -> bytes:
 
     Args:
         case: its results.
-        style: colour and dash of each strategy; those without one are grey.
+        style: the look of each strategy's line; those without one are grey.
 
     Returns:
         A PNG file.
@@ -74,13 +75,14 @@ def error_against_time(case: CaseResults, style: Style) -> bytes:
         ]
         if not points:
             continue
-        colour, dash = style.get(entry.strategy, (_OTHERS, "-"))
-        label = entry.strategy if entry.strategy in style else None if grey else "others"
+        look = style.get(entry.strategy, OTHERS)
+        label = entry.strategy if entry.strategy in style else None if grey else _OTHERS
         grey = grey or entry.strategy not in style
-        axis.plot(*zip(*points, strict=True), dash, color=colour, label=label, linewidth=1.6)
+        axis.plot(*zip(*points, strict=True), label=label, linewidth=1.6, **look)
     named = "relative L2 error, worse field" if case.key == "worst" else "held-out score"
     axis.set(xlabel="seconds of training", ylabel=named, yscale="log", title=case.title)
     axis.grid(True, color="0.92")
+    tick_log(axis.yaxis)
     _legend(axis)
     return _png(figure)
 
@@ -113,9 +115,7 @@ def weights_over_time(case: CaseResults, strategies: Sequence[str]) -> bytes | N
             at = row["curve"]["at"]
             points = [(x, w) for x, w in zip(at, values, strict=True) if w]
             if points:
-                shade = colour(number // 2)
-                dash = _DASHES[number % 2]
-                (handles[term],) = axis.plot(*zip(*points, strict=True), dash, color=shade)
+                (handles[term],) = axis.plot(*zip(*points, strict=True), **line(number))
         axis.set(title=name, yscale="log")
         axis.grid(True, color="0.92")
     for axis in axes.flat[len(shown) :]:
@@ -198,18 +198,11 @@ def alike(ranks: Sequence[float], difference: float) -> list[tuple[int, int]]:
 
 def _legend(axis: Any) -> None:
     handles, labels = axis.get_legend_handles_labels()
-    order = sorted(range(len(labels)), key=lambda i: labels[i] == "others")
-    axis.legend(
-        [handles[i] for i in order],
-        [labels[i] for i in order],
-        fontsize="small",
-        loc="center left",
-        bbox_to_anchor=(1.0, 0.5),
-        frameon=False,
-    )
+    order = sorted(range(len(labels)), key=lambda i: labels[i] == _OTHERS)
+    legend_beside(axis, [handles[i] for i in order], [labels[i] for i in order])
 
 
 def _png(figure: Any) -> bytes:
     content = io.BytesIO()
-    figure.savefig(content, dpi=_DPI, format="png", metadata={"Software": None})
+    figure.savefig(content, dpi=DPI, format="png", metadata={"Software": None})
     return content.getvalue()

@@ -45,15 +45,17 @@ class BoldStart:
         """Return what it remembers before the first step."""
         return {**self.bold.start(), "steps": 0, "calm": False}
 
-    def after_nielsen(self, memory: Memory) -> Memory:
+    def memory_after(self, memory: Memory) -> Memory | None:
         """Return a memory to go on with where Nielsen's rule, the former default, has left off.
 
         Args:
-            memory: Of Nielsen's rule.
+            memory: Of another rule.
 
         Returns:
-            One by which that rule stays in force.
+            One by which Nielsen's rule stays in force; None if the memory is not of that rule.
         """
+        if set(memory) != set(self.calm.start()):
+            return None
         return {**self.start(), **memory, "calm": True}
 
     def search(self, attempt: Try, memory: Memory, least: float) -> tuple[list[Attempt], Memory]:

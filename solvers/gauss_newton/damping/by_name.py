@@ -5,7 +5,7 @@ from __future__ import annotations
 from .bold_start import BoldStart
 from .gain_ratio import GainRatio, Nielsen
 from .line_search import LineSearch
-from .rule import Memory, Rule
+from .rule import Memory, Rule, Successor
 from .target_ratio import TargetRatio
 
 _ALL: dict[str, type] = {
@@ -62,11 +62,12 @@ def saved_memory(rule: Rule, memory: Memory) -> Memory:
     Raises:
         ValueError: If it is that of a rule that this one cannot follow.
     """
-    if isinstance(rule, BoldStart) and set(memory) == set(rule.calm.start()):
-        return rule.after_nielsen(memory)
-    if set(memory) != set(rule.start()):
+    if set(memory) == set(rule.start()):
+        return dict(memory)
+    found = rule.memory_after(memory) if isinstance(rule, Successor) else None
+    if found is None:
         raise ValueError(
             f"`state` must hold the memory of {type(rule).__name__}, "
             f"got {', '.join(sorted(memory))}."
         )
-    return dict(memory)
+    return found

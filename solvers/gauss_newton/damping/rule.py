@@ -102,6 +102,21 @@ class Rule(Protocol):
         """
 
 
+@runtime_checkable
+class Successor(Protocol):
+    """A rule that can go on where another one was in force when a state was saved."""
+
+    def memory_after(self, memory: Memory) -> Memory | None:
+        """Return a memory to go on with.
+
+        Args:
+            memory: Of the other rule; not modified.
+
+        Returns:
+            A memory of this rule, None if the other one is none that it can follow.
+        """
+
+
 def try_dampings(
     attempt: Try, damping: float, raised: Callable[[float, int], float]
 ) -> tuple[list[Attempt], float]:

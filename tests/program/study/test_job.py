@@ -66,11 +66,11 @@ def test_a_job_that_was_interrupted_has_no_row(tmp_path, interrupts):
 
 
 def test_a_failed_job_is_a_row_and_can_be_tried_again(tmp_path, interrupts, monkeypatch):
-    from pinn_ext.program import run
+    from pinn_ext.program.run import state
 
     (job,) = jobs()
     with monkeypatch.context() as patch:
-        patch.setattr(run, "build", lambda *arguments: 1 / 0)
+        patch.setattr(state, "build", lambda *arguments: 1 / 0)
         row = attempt(tmp_path, job, interrupts)
     assert row["status"] == "failed" and "division by zero" in row["message"]
     assert (tmp_path / "jobs" / job.name / "error.log").is_file()

@@ -75,32 +75,32 @@ def test_a_study_ends_with_a_page_and_goes_on_where_it_stopped(
 
 
 def test_a_failed_job_is_a_row_and_the_others_go_on(run, study, in_process, tmp_path, monkeypatch):
-    from pinn_ext.program import run as run_module
+    from pinn_ext.program.run import state
 
     study.write_text(STUDY.replace("tuned:", "# tuned:").replace(", tuned_fixed", ""))
-    build = run_module.build
+    build = state.build
 
     def failing(checked, folder):
         if "ema.0" in str(folder):
             raise ValueError("This one fails.")
         return build(checked, folder)
 
-    monkeypatch.setattr(run_module, "build", failing)
+    monkeypatch.setattr(state, "build", failing)
     done = run("study", study)
     assert done.status == 1, done.err
     assert "[2/2]" in done.out
     assert "coupled_burgers.soft.epochs.ema.0: failed: This one fails." in done.out
     assert "Runs without a result: ema (1 of 1)." in done.out
     assert run("study", study).status == 1  # what has failed stays a row
-    monkeypatch.setattr(run_module, "build", build)
+    monkeypatch.setattr(state, "build", build)
     assert run("study", study, "--retry").status == 0
 
 
 @pytest.mark.slow
 def test_a_grid_all_of_whose_points_fail_is_a_row(run, study, in_process, monkeypatch):
-    from pinn_ext.program import run as run_module
+    from pinn_ext.program.run import state
 
-    monkeypatch.setattr(run_module, "build", lambda *arguments: 1 / 0)
+    monkeypatch.setattr(state, "build", lambda *arguments: 1 / 0)
     done = run("study", study)
     assert done.status == 1 and "All points of its grid of weights have failed." in done.out
     assert "No strategy has a finite median error here." in done.out

@@ -4,9 +4,11 @@ import pytest
 
 from pinn_ext.checks import ArgumentError
 from pinn_ext.program.composition import compose
+from pinn_ext.program.study import plan as plan_module
 from pinn_ext.program.study import study_file, tuned
-from pinn_ext.program.study.plan import plan, stages
+from pinn_ext.program.study.plan import checked_before, plan, stages
 from pinn_ext.program.terminal.refusals import Refused
+from pinn_ext.reports.study.records import Record
 from tests.program.conftest import SMALL
 
 MINIMAL = {"systems": ["coupled_burgers"], "strategies": ["fixed"], "seeds": 1}
@@ -148,6 +150,24 @@ def test_a_job_that_would_be_refused_is_named_before_any_work(values, message):
     with pytest.raises(Refused, match=f"The job .* cannot be run: .*{message}") as refusal:
         planned(**values)
     assert str(refusal.value).count("\n") == 0
+
+
+@pytest.mark.parametrize("grid", [{}, {"tuned": {"grid": {"conditions": [1, 10]}}}], ids=str)
+def test_what_a_folder_holds_is_not_checked_again(grid, monkeypatch):
+    asked = {"common": [*SMALL[1:-1], "training.epochs=9"], "strategies": ["ema", "fixed"], **grid}
+    jobs = plan(read(**asked))
+    composed = []
+    monkeypatch.setattr(plan_module, "compose", lambda o: composed.append(o) or compose(o))
+    sound = checked_before(Record("mine", (), (), tuple(jobs)))
+    assert plan(read(**asked), sound) == jobs
+    assert len(composed) == len(grid)  # whose configuration says which weights there are
+    composed.clear()
+    more = plan(read(**{**asked, "strategies": ["ema", "fixed", "ntk"], "seeds": 3}), sound)
+    assert len(more) > len(jobs) and len(composed) == len(grid) + 1
+    bad = {"strategies": ["ema", "fixed"], "common": [*asked["common"], "training.epoch=3"]}
+    with pytest.raises(Refused, match=r"`training\.epoch` is no key"):
+        plan(read(**{**asked, **bad}), sound)
+    assert checked_before(Record("mine", (), (), tuple(jobs), "0.0")) == frozenset()
 
 
 # ---- tuned fixed weights ------------------------------------------------------------------------

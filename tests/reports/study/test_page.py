@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 import pytest
 
 from pinn_ext.files import RunError
+from pinn_ext.reports.figures import OTHERS
 from pinn_ext.reports.study import html, page, pictures, records
 from pinn_ext.reports.study.tables import Cell, Table
 from tests.reports.study.rows import job, product, row, study
@@ -100,8 +101,10 @@ def test_cells_say_by_what_they_are_sorted():
 
 def test_colours_are_those_that_all_tell_apart():
     style = pictures.styles([str(i) for i in range(30)])
-    assert style["0"] == ("#0072B2", "-") and style["7"] == ("#0072B2", "--")
-    assert len(set(style.values())) == 22 and style["29"][0] == "0.75"
+    assert style["0"] == {"color": "#0072B2", "linestyle": "-"}
+    assert style["7"] == {"color": "#0072B2", "linestyle": "--"}
+    assert len({tuple(look.items()) for look in style.values()}) == 22
+    assert style["29"] == OTHERS
 
 
 # ---- rows and record ----------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from solvers.gauss_newton import (
     Nielsen,
     TargetRatio,
 )
+from solvers.gauss_newton.damping import by_name
 from solvers.gauss_newton.damping.rule import Attempt
 
 
@@ -117,12 +118,20 @@ def test_a_bold_start_calms_down_at_once_where_much_damping_is_needed():
 
 def test_a_bold_start_goes_on_from_the_memory_of_nielsens_rule():
     rule, gains = BoldStart(), lambda damping: 0.8 if damping > 3e-3 else -0.1
-    memory, former = rule.after_nielsen({"damping": 1e-3}), {"damping": 1e-3}
+    former = {"damping": 1e-3}
+    memory = by_name.saved_memory(rule, former)
     for _ in range(5):
         attempts, memory = rule.search(bowl(gains), memory, 1e-15)
         wanted, former = Nielsen().search(bowl(gains), former, 1e-15)
         assert [a.damping for a in attempts] == [a.damping for a in wanted]
         assert memory["damping"] == former["damping"]
+
+
+def test_a_memory_that_a_rule_cannot_follow_is_refused():
+    with pytest.raises(ValueError, match="`state` must hold the memory of Nielsen, got"):
+        by_name.saved_memory(Nielsen(), BoldStart().start())
+    memory = BoldStart().start()
+    assert by_name.saved_memory(BoldStart(), memory) == memory
 
 
 def test_line_search_goes_to_the_minimum_of_the_parabola():
