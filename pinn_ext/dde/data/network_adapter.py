@@ -41,6 +41,12 @@ class NetworkAdapter(dde.nn.NN):
 
         Where adapter and module have it, so have their layers, unless one was set apart from the
         rest: DeepXDE's going through all of them is 1 % of a step of a graph network.
+
+        Args:
+            mode: whether they are trained.
+
+        Returns:
+            The adapter itself, as torch has it.
         """
         if not self.training == self.module.training == mode:
             super().train(mode)
