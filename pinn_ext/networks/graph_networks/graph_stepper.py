@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -107,7 +107,8 @@ class GraphStepper(nn.Module):
 _TIMES, _SMALL = 4, 0.1
 
 
-class Later(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Later:
     """The state of a `GraphStepper` as a function of the time alone.
 
     Attributes:
