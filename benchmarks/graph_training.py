@@ -10,8 +10,8 @@ operators are joined anew in each step.
 is the median of the ratios of their times within a repeat. With one thread the clock is the CPU
 time of the process. `program` is one call of `Model.train` for all repeats: the others take their
 turns between two of its steps, with its clock stopped. What DeepXDE does once a training, its test
-of losses before the first step and after the last, is a row of its own, `tests`, with its
-milliseconds and how many steps of `plain` these are.
+of losses before the first step and after the last, is a row of its own, `tests`: milliseconds,
+twice those until the first step, and how many steps of `plain` these are.
 
 `epoch` rows are whole epochs of `program` over data sets of several sizes: `ms_per_graph` stays, if
 an epoch is linear in the number of graphs. `bytes_per_graph` is what the program holds of a
