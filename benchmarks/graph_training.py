@@ -8,7 +8,10 @@ operators are joined anew in each step.
 
 `graphs_per_second` is the median over the repeats, in which the ways take turns; `ratio_to_plain`
 is the median of the ratios of their times within a repeat. With one thread the clock is the CPU
-time of the process.
+time of the process. `program` is one call of `Model.train` for all repeats: the others take their
+turns between two of its steps, with its clock stopped. What DeepXDE does once a training, its test
+of losses before the first step and after the last, is a row of its own, `tests`: milliseconds,
+twice those until the first step, and how many steps of `plain` these are.
 
 `epoch` rows are whole epochs of `program` over data sets of several sizes: `ms_per_graph` stays, if
 an epoch is linear in the number of graphs. `bytes_per_graph` is what the program holds of a
@@ -29,6 +32,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import _common
+import deepxde as dde
 import torch
 from torch_geometric.loader import DataLoader
 
@@ -42,25 +46,50 @@ from pinn_ext.schema import Config
 WARM_UP = 3
 
 
-class Program:
-    """The program's own training, some steps at a time."""
+class Program(dde.callbacks.Callback):
+    """The program's own training, in one call of DeepXDE's `Model.train`."""
 
     def __init__(self, built: build.Built) -> None:
+        super().__init__()
         self.data = built.data
-        model = GraphModel(built.data, built.network, built.weights, built.initial)
-        self.phase = Epochs(model, 10**6, "adam", 1e-3)
+        shared = GraphModel(built.data, built.network, built.weights, built.initial)
+        self.phase = Epochs(shared, 10**6, "adam", 1e-3)
         self.phase.compile()
-        self.model = model
+        self.shared = shared
 
-    def __call__(self, steps: int) -> None:
-        """Make so many steps of DeepXDE's `Model.train`."""
+    def train(self, steps: int, repeats: int, others: Callable[[float], None]) -> float:
+        """Train for as many steps a repeat.
+
+        Args:
+            steps: in a row, of a repeat.
+            repeats: their number, after some steps to warm up.
+            others: called after each repeat with its seconds; not counted.
+
+        Returns:
+            Seconds from the call to the first step.
+        """
+        self._steps, self._others, self._made = steps, others, -WARM_UP
+        begin = now()
         self.data.peek()
-        self.model.model.train(
-            iterations=steps,
-            callbacks=[self.model.weights, self.phase],
+        self.shared.model.train(
+            iterations=WARM_UP + repeats * steps + 1,  # DeepXDE's test is within the last step
+            callbacks=[self.shared.weights, self.phase, self],
             verbose=0,
             display_every=10**9,
         )
+        return self._start - begin
+
+    def on_train_begin(self) -> None:
+        """Note when the first step begins."""
+        self._start = self._since = now()
+
+    def on_epoch_end(self) -> None:
+        """Let the others take their turn after so many steps."""
+        self._made += 1
+        if self._made > 0 and self._made % self._steps == 0:
+            self._others(now() - self._since)
+        if self._made % self._steps == 0:
+            self._since = now()
 
 
 class Plain:
@@ -108,11 +137,7 @@ class Collated(Plain):
         return FamilyBatch.from_graphs(graphs, family, times, self.batches.step)
 
 
-WAYS: dict[str, Callable[[build.Built], Any]] = {
-    "program": Program,
-    "plain": Plain,
-    "collated": Collated,
-}
+LOOPS: dict[str, Callable[[build.Built], Plain]] = {"plain": Plain, "collated": Collated}
 
 
 def built_for(network: str, graphs: int, nodes: int, folder: Path) -> build.Built:
@@ -133,14 +158,22 @@ def rows_of_ways(
     """Measure all ways in turns."""
     rows = []
     for network in networks:
-        builts = {way: built_for(network, args.graphs, args.nodes, folder) for way in WAYS}
-        takes = {way: make(builts[way]) for way, make in WAYS.items()}
-        for take in takes.values():
-            take(WARM_UP)
-        times: dict[str, list[float]] = {way: [] for way in takes}
-        for _ in range(args.repeats):
-            for way, take in takes.items():
-                times[way].append(seconds(take, args.steps))
+        builts = {
+            way: built_for(network, args.graphs, args.nodes, folder) for way in ("program", *LOOPS)
+        }
+        loops = {way: make(builts[way]) for way, make in LOOPS.items()}
+        for loop in loops.values():
+            loop(WARM_UP)
+        times: dict[str, list[float]] = {way: [] for way in builts}
+
+        def take_turns(own: float, times: Any = times, loops: Any = loops) -> None:
+            times["program"].append(own)
+            for way, loop in loops.items():
+                begin = now()
+                loop(args.steps)
+                times[way].append(now() - begin)
+
+        test = Program(builts["program"]).train(args.steps, args.repeats, take_turns)
         for way, own in times.items():
             batch = builts[way].data.batch_size
             ratios = [a / b for a, b in zip(own, times["plain"], strict=True)]
@@ -154,6 +187,9 @@ def rows_of_ways(
                     "ratio_to_plain": statistics.median(ratios),
                 }
             )
+        step = statistics.median(times["plain"]) / args.steps
+        tests = {"what": "tests", "network": network, "way": "program", "graphs": args.graphs}
+        rows.append({**tests, "ms": 2e3 * test, "steps": 2.0 * test / step})
     return rows
 
 
@@ -162,10 +198,8 @@ def rows_of_epochs(args: argparse.Namespace, folder: Path) -> list[dict[str, Any
     rows = []
     for count in _common.numbers("--epoch-graphs", args.epoch_graphs, 10):
         built = built_for("gnn", count, args.nodes, folder)
-        train = Program(built)
-        train(WARM_UP)
-        steps = built.data.batches_per_epoch
-        own = seconds(train, steps)
+        times: list[float] = []
+        Program(built).train(built.data.batches_per_epoch, 1, times.append)
         each, shared = held_bytes(built.data)
         rows.append(
             {
@@ -173,8 +207,8 @@ def rows_of_epochs(args: argparse.Namespace, folder: Path) -> list[dict[str, Any
                 "network": "gnn",
                 "way": "program",
                 "graphs": count,
-                "graphs_per_second": count / own,
-                "ms_per_graph": 1e3 * own / count,
+                "graphs_per_second": count / times[0],
+                "ms_per_graph": 1e3 * times[0] / count,
                 "bytes_per_graph": each,
                 "shared_bytes": shared,
             }
@@ -193,12 +227,9 @@ def held_bytes(data: Any) -> tuple[float, int]:
     return own / len(batches), shared
 
 
-def seconds(train: Callable[[int], None], steps: int) -> float:
-    """Return the time of some steps."""
-    clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
-    start = clock()
-    train(steps)
-    return clock() - start
+def now() -> float:
+    """Return the time of the clock that is measured by."""
+    return time.process_time() if torch.get_num_threads() == 1 else time.perf_counter()
 
 
 def arguments() -> argparse.Namespace:

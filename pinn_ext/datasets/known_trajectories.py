@@ -80,7 +80,10 @@ def read_trajectories(path: str | Path, family: Family, nodes: Data) -> Trajecto
     for name in wanted:
         if stored[name].kind != "numbers":
             raise FileError(path, f"hold numbers in {name}", stored[name].kind)
-        arrays[name] = np.asarray(stored[name].load(), dtype=np.float64)
+        values = np.asarray(stored[name].load())
+        if np.iscomplexobj(values):  # numpy would drop what is imaginary, with a warning
+            raise FileError(path, f"hold real numbers in {name}", f"the type {values.dtype}")
+        arrays[name] = values.astype(np.float64)
         if bad := int((~np.isfinite(arrays[name])).sum()):
             raise FileError(path, f"be finite in {name}", f"{bad} numbers that are not")
     states, times = arrays["states"], arrays["times"]

@@ -12,6 +12,7 @@ from pinn_ext.checks import ArgumentError
 from pinn_ext.datasets.families.batch import FamilyBatch
 from pinn_ext.datasets.families.family import Family
 from pinn_ext.networks.graph_networks import GraphStepper
+from pinn_ext.networks.graph_networks.graph_stepper import Later
 from solvers.rk4 import mismatch_rows, rk4_step
 
 Stepper: TypeAlias = Callable[[FamilyBatch, Tensor], Tensor]
@@ -41,8 +42,9 @@ class StepLoss:
     between. Every term is divided by the square of its field's scale; nodes of a Dirichlet boundary
     are left out.
 
-    The derivative by tau is taken forwards (`torch.func.jvp`): the state at a node depends on the
-    times of its neighbours, too, so that a reverse pass of a sum would add what belongs to them.
+    The derivative by tau is taken forwards (`torch.func.jvp`, or by the network itself, if it is a
+    `GraphStepper`): the state at a node depends on the times of its neighbours, too, so that a
+    reverse pass of a sum would add what belongs to them.
 
     Args:
         family: gives the equation and the scales.
@@ -95,8 +97,7 @@ class StepLoss:
         """
         later = _of_time(network, batch)
         tau = batch.inputs.detach()[:, 0]
-        found: Any = torch.func.jvp(later, (tau,), (torch.ones_like(tau),))
-        states, slope = found
+        states, slope = _with_slope(later, tau)
         if states.shape != batch.x.shape:
             raise ValueError(
                 f"`model` must return the state {list(batch.x.shape)} for model(batch, tau), got "
@@ -168,6 +169,15 @@ def _apart(network: Stepper, batch: FamilyBatch) -> Tensor:
     start, later = batch.known
     tau = start.inputs.detach()[:, 0]
     return (network(start, tau) - later) / tau[:, None]
+
+
+def _with_slope(later: Callable[[Tensor], Tensor], tau: Tensor) -> tuple[Tensor, Tensor]:
+    """Return states at the times, and their derivatives, which one of ours knows itself."""
+    if isinstance(later, Later):
+        return later.with_slope(tau)
+    found: Any = torch.func.jvp(later, (tau,), (torch.ones_like(tau),))
+    states, slope = found
+    return states, slope
 
 
 def _of_time(network: Stepper, batch: FamilyBatch) -> Callable[[Tensor], Tensor]:

@@ -45,6 +45,17 @@ def test_the_start_and_its_rate_of_change_hold(name):
 
 
 @every
+def test_the_slope_is_that_of_forward_mode(name):
+    own = family("dirichlet", "cloud", per_side=8)
+    batch = batch_of(own)
+    later, tau = network(name, own).later(batch), batch.inputs[:, 0]
+    state, slope = later.with_slope(tau)
+    wanted, steep = torch.func.jvp(later, (tau,), (torch.ones_like(tau),))
+    assert torch.equal(state, wanted)
+    torch.testing.assert_close(slope, steep, rtol=1e-12, atol=1e-12)
+
+
+@every
 def test_dirichlet_nodes_stay(name):
     own = family("dirichlet", "cloud", per_side=8)
     batch = batch_of(own)

@@ -124,6 +124,7 @@ def test_known_trajectories_add_terms(run, tmp_path):
         ({"times": np.array([0.0, 0.1, 0.9])}, "times that rise, by the horizon 0.25 at most"),
         ({"states": np.ones((2, 3, 35, 2))}, "must hold states [trajectories, times, 36, 2]"),
         ({"states": np.full((3, 3, 36, 2), np.nan)}, "be finite in states, got 648 numbers"),
+        ({"states": np.ones((3, 3, 36, 2), complex)}, "real numbers in states, got the type comp"),
         ({"positions": np.zeros((36, 2))}, "have the positions of the family's nodes, got one"),
     ],
 )

@@ -36,6 +36,22 @@ class NetworkAdapter(dde.nn.NN):
         """Look for batches in other data from now on."""
         self._data = data
 
+    def train(self, mode: bool = True) -> NetworkAdapter:
+        """Set the mode of all layers, which DeepXDE does before each evaluation.
+
+        Where adapter and module have it, so have their layers, unless one was set apart from the
+        rest: DeepXDE's going through all of them is 1 % of a step of a graph network.
+
+        Args:
+            mode: whether they are trained.
+
+        Returns:
+            The adapter itself, as torch has it.
+        """
+        if not self.training == self.module.training == mode:
+            super().train(mode)
+        return self
+
     def forward(self, inputs: Tensor) -> Tensor:
         """Return the module's outputs; at a batch, as its loss takes them best."""
         batch = self._data.batch_at(inputs)
