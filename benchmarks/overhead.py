@@ -18,9 +18,9 @@ that it waits for. There the fraction of every strategy but `auto` is that by wh
 longer than those without a callback, in turns as well, and clocks are read once the device is done.
 
 `--compare-to FOLDER` trains with this checkout and with the one in FOLDER in turns of 20 steps,
-each in a process of its own. There `callback_us` and `step_ms` are medians over the steps, which
-another program on the same processor moves less than means; `mean_us` has the updates of the
-weights too.
+each in a process of its own. There `callback_us` and `step_ms`, the processor's time, are medians
+over the steps, which another program on the same processor moves less than means; `mean_us` has
+the updates of the weights too.
 """
 
 from __future__ import annotations
