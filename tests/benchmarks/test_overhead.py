@@ -50,7 +50,7 @@ def test_two_checkouts_in_turns(run_script, tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     rows = json.loads(out.read_text("utf-8"))["rows"]
     assert [(row["checkout"], row["steps"]) for row in rows] == [("this", 20), ("other", 20)]
-    assert all(0 < row["fraction_of_training"] and row["step_ms"] > 0 for row in rows)
+    assert all(row["fraction_of_training"] > 0 and row["step_ms"] > 0 for row in rows)
 
 
 def test_another_checkout_is_one(run_script, tmp_path):
