@@ -16,6 +16,11 @@ copies of all states.
 On another device than the CPU the callback's clock does not tell its own work from the work before
 that it waits for. There the fraction of every strategy but `auto` is that by which its steps are
 longer than those without a callback, in turns as well, and clocks are read once the device is done.
+
+`--compare-to FOLDER` trains with this checkout and with the one in FOLDER in turns of 20 steps,
+each in a process of its own. There `callback_us` and `step_ms`, the processor's time, are medians
+over the steps, which another program on the same processor moves less than means; `mean_us` has
+the updates of the weights too.
 """
 
 from __future__ import annotations
@@ -23,9 +28,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import statistics
 import sys
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +39,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import _common
 import _devices
-import deepxde as dde
 import torch
+from _overhead.problem import Case, model_of
+from _turns import Worker
 
 import pinn_ext
 from pinn_ext.dde import callback
@@ -45,73 +51,13 @@ from solvers.devices import make_default
 PERIOD = 100
 WARM_UP = 20
 PARTS = {
-    "recorder": (loss_recorder.LossRecorder, "_read"),
-    "snapshot": (step_snapshot.Snapshot, "take"),
-    "finite": (step_snapshot.Snapshot, "looks_finite"),
-    "gradients": (kernel_meter.Meter, "take"),
-    "update": (callback.AdaptiveWeights, "_end_period"),
+    "recorder": (loss_recorder.LossRecorder, ("_reads_plain", "_read")),
+    "snapshot": (step_snapshot.Snapshot, ("take",)),
+    "finite": (step_snapshot.Snapshot, ("looks_finite",)),
+    "gradients": (kernel_meter.Meter, ("take",)),
+    "update": (callback.AdaptiveWeights, ("_end_period",)),
 }
-
-
-@dataclass(frozen=True)
-class Case:
-    """Loss terms, 3 or 8, and points for the equation; a tenth of them for the conditions."""
-
-    terms: int
-    points: int = 2000
-
-
-def model_of(case: Case) -> dde.Model:
-    """Return a compiled model with 2 residuals, 1 or 2 initial and 0 or 4 boundary terms."""
-    dde.config.set_random_seed(0)
-    square = dde.geometry.Rectangle([0, 0], [2, 2])
-    domain = dde.geometry.GeometryXTime(square, dde.geometry.TimeDomain(0, 1))
-
-    def brusselator(x, y):
-        u, v = y[:, :1], y[:, 1:]
-
-        def laplacian(k):
-            return sum(dde.grad.hessian(y, x, component=k, i=i, j=i) for i in (0, 1))
-
-        def rate(k):
-            return dde.grad.jacobian(y, x, i=k, j=2)
-
-        return [
-            rate(0) - (u * u * v - 2 * u + 0.25 * laplacian(0)),
-            rate(1) - (u - u * u * v + 0.25 * laplacian(1)),
-        ]
-
-    def field(sign):
-        return lambda x: torch.exp(sign * (x[:, :1] + x[:, 1:2] + x[:, 2:] / 2)).numpy()
-
-    def exact(sign):
-        return lambda x: field(sign)(torch.as_tensor(x, device="cpu"))
-
-    def side(axis):
-        return lambda x, on: on and min(x[axis], 2 - x[axis]) < 1e-6
-
-    initial = [
-        dde.icbc.IC(domain, exact(sign), lambda _, on: on, component=k)
-        for k, sign in enumerate((-1, 1))
-    ]
-    walls = [
-        dde.icbc.DirichletBC(domain, exact(sign), side(axis), component=k)
-        for k, sign in enumerate((-1, 1))
-        for axis in (0, 1)
-    ]
-    conditions = initial[:1] if case.terms == 3 else [*initial, *walls]
-    data = dde.data.TimePDE(
-        domain,
-        brusselator,
-        conditions,
-        num_domain=case.points,
-        num_initial=case.points // 10,
-        num_boundary=0 if case.terms == 3 else case.points // 10,
-    )
-    net = dde.nn.FNN([3, 64, 64, 64, 64, 2], "tanh", "Glorot normal")
-    model = dde.Model(data, net)
-    model.compile("adam", lr=1e-3, verbose=0)
-    return model
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def train(
@@ -163,7 +109,8 @@ def every_step(strategy: str, case: Case) -> float | None:
 @contextlib.contextmanager
 def stopwatch(total: Counter):
     """Measure each part of the callback into `total`, in seconds."""
-    originals = {part: getattr(owner, name) for part, (owner, name) in PARTS.items()}
+    places = [(part, owner, name) for part, (owner, names) in PARTS.items() for name in names]
+    originals = [getattr(owner, name) for _, owner, name in places]
 
     def timed(part, function):
         def wrapper(*args, **options):
@@ -176,12 +123,12 @@ def stopwatch(total: Counter):
         return wrapper
 
     try:
-        for part, (owner, name) in PARTS.items():
-            setattr(owner, name, timed(part, originals[part]))
+        for (part, owner, name), original in zip(places, originals, strict=True):
+            setattr(owner, name, timed(part, original))
         yield
     finally:
-        for part, (owner, name) in PARTS.items():
-            setattr(owner, name, originals[part])
+        for (_, owner, name), original in zip(places, originals, strict=True):
+            setattr(owner, name, original)
 
 
 def row_of(strategy: str, case: Case, iterations: int) -> dict[str, Any]:
@@ -212,6 +159,46 @@ def row_of(strategy: str, case: Case, iterations: int) -> dict[str, Any]:
     }
 
 
+def beside(
+    other: Path, strategy: str, case: Case, iterations: int, threads: int
+) -> list[dict[str, Any]]:
+    """Train with both checkouts in turns; return a row each."""
+    task = {"strategy": strategy, "terms": case.terms, "points": case.points, "period": PERIOD}
+    task |= {"threads": threads, "steps": WARM_UP}
+    script = ROOT / "benchmarks" / "_overhead" / "turn.py"
+    names = {"this": ROOT, "other": other.resolve()}
+    workers = {name: Worker(script, root, task, os.environ, ROOT) for name, root in names.items()}
+    steps: dict[str, list[list[float]]] = {name: [] for name in workers}
+    try:
+        for worker in workers.values():
+            worker.first_answer()
+        for turn in range(1 + max(1, iterations // WARM_UP)):
+            for name, worker in workers.items():
+                worker.go_on()
+                found = worker.answer()["steps"]
+                steps[name] += found if turn else []
+    finally:
+        for worker in workers.values():
+            worker.end()
+    return [compared(name, strategy, case, found) for name, found in steps.items()]
+
+
+def compared(name: str, strategy: str, case: Case, steps: list[list[float]]) -> dict[str, Any]:
+    """Return the row of a checkout whose callback has taken (own, all) seconds in each step."""
+    own, whole = zip(*steps, strict=True)
+    median = statistics.median(own)
+    return {
+        "checkout": name,
+        "strategy": strategy,
+        "terms": case.terms,
+        "callback_us": 1e6 * median,
+        "mean_us": 1e6 * statistics.mean(own),
+        "step_ms": 1e3 * statistics.median(whole),
+        "fraction_of_training": median / (statistics.median(whole) - median),
+        "steps": len(steps),
+    }
+
+
 def needs(strategy: str) -> frozenset[str]:
     """Return the statistics that a strategy reads."""
     return pinn_ext.strategies.create(strategy).needs
@@ -225,6 +212,7 @@ def main() -> None:
     parser.add_argument("--terms", default="3,8", metavar="N[,N]", help="3 or 8 loss terms")
     parser.add_argument("--points", type=int, default=Case.points, metavar="N")
     _devices.add_argument(parser)
+    parser.add_argument("--compare-to", type=Path, metavar="FOLDER", help="another checkout")
     legal = pinn_ext.strategies.names()
     parser.add_argument("--strategies", default=",".join(legal), metavar="NAME[,NAME]")
     args = parser.parse_args()
@@ -236,10 +224,21 @@ def main() -> None:
             sys.exit(f"`--{flag}` must be at least {least}, got {getattr(args, flag)}.")
     device = _devices.named(args.device)
     make_default(device)
+    other = args.compare_to
+    if other is not None and not (other / "pinn_ext" / "__init__.py").is_file():
+        sys.exit(f"`--compare-to` must be a checkout of this project, got {other}.")
+    if other is not None and device.type != "cpu":
+        sys.exit(f"`--compare-to` must be without `--device`, got {device}.")
     rows = []
     for terms in wanted:
         for name in chosen:
-            rows.append(row_of(name, Case(terms, args.points), args.iterations))
+            case = Case(terms, args.points)
+            if other is not None:
+                rows += beside(other, name, case, args.iterations, args.threads)
+                both = ", ".join(f"{r['checkout']} {r['callback_us']:.1f} us" for r in rows[-2:])
+                print(f"{name}, {terms} terms: {both}", flush=True)
+                continue
+            rows.append(row_of(name, case, args.iterations))
             print(f"{name}, {terms} terms: {rows[-1]['fraction_of_training']:.3%}", flush=True)
     facts = _common.machine(
         device,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 import warnings
 from collections.abc import Sequence
+from time import perf_counter
 from typing import Any
 
 import deepxde as dde
@@ -153,28 +153,28 @@ class WeightingHooks(dde.callbacks.Callback):
     def on_batch_begin(self) -> None:
         """Get ready for a step."""
         if self._recorder:
-            start = time.perf_counter()
+            start = perf_counter()
             state = self._state
             state.before_step()
             late = state.watch.on_accelerator and state.watch.looks_late(self._reads_at_once)
             self._recorder.expect_step(self._meter.wants_residuals, late, state.ends_period)
             self._pending = True
-            self._own_seconds += time.perf_counter() - start
+            self._own_seconds += perf_counter() - start
 
     def on_batch_end(self) -> None:
         """Take in the step's raw losses; at the end of a period, update the weights."""
         if self._pending and self._recorder:
             self._pending = False
-            state = self._state
+            state, seen = self._state, self._recorder
             if (watch := state.watch).on_accelerator:
                 watch.wait_unless_late(self._reads_at_once)
-            start = time.perf_counter()
-            losses = self._losses_of_step(self._recorder)
-            if losses is not None:
+            start = perf_counter()
+            sound = seen.is_sound and watch.accepts_step()
+            if (losses := seen.values if sound else self._losses_of_step(seen)) is not None:
                 state.period.add(losses)
                 if state.ends_period:
                     self._end_period()
-            self._own_seconds += time.perf_counter() - start
+            self._own_seconds += perf_counter() - start
 
     @property
     def _reads_at_once(self) -> bool:

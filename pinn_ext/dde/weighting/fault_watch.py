@@ -78,9 +78,9 @@ class FaultWatch:
         Args:
             made: how many steps were made before.
         """
-        self._before = made
-        if self._guard is not None:
-            self._guard.before_step()
+        self._before, guard = made, self._guard
+        if guard is not None and not guard.is_ready:
+            guard.before_step()
 
     def looks_late(self, at_once: bool) -> bool:
         """Return whether the present step is looked at in the next.
@@ -130,6 +130,16 @@ class FaultWatch:
         name = None if finding.bad_term is None else names[finding.bad_term]
         own = guard.check_late(name) if finding.is_bad else None
         return self._agreed(own, guard), finding.losses
+
+    def accepts_step(self) -> bool:
+        """Take in a step with finite losses that is looked at once it is made, if it is sound.
+
+        Returns:
+            Whether it was taken in; if not, `fault` or `send` is to see it.
+        """
+        if self._together or self.on_accelerator or self._guard is None:
+            return False
+        return self._guard.accepts(self._before + 1)
 
     def fault(self, names: Sequence[str], bad_term: int | None, bad_gradient: bool) -> str | None:
         """Return why the training stops at the step that was just made, None if it was sound.

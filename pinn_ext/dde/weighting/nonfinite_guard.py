@@ -31,6 +31,7 @@ class NonFiniteGuard:
 
     Attributes:
         step: number of the last step that was taken in, from 1.
+        is_ready: whether there is a copy of the present state.
         quiet: whether it stops without a warning, as the caller has another use for the training.
     """
 
@@ -39,7 +40,7 @@ class NonFiniteGuard:
         self._latest = Snapshot(model, parameters)
         self._older = Snapshot(model, parameters)
         self.step = 0
-        self.quiet = False
+        self.is_ready = self.quiet = False
 
     def fits(self, model: Any, parameters: Sequence[Tensor]) -> bool:
         """Return whether this is the model, and these are the tensors, that it watches."""
@@ -47,8 +48,9 @@ class NonFiniteGuard:
 
     def before_step(self) -> None:
         """Have a copy of the present state."""
-        if not self._latest.taken:
+        if not self.is_ready:
             self._latest.take()
+            self.is_ready = True
 
     def check(self, step: int, bad_term: str | None, bad_gradient: bool = False) -> str | None:
         """Copy what a step has left, or stop the training at it.
@@ -67,13 +69,24 @@ class NonFiniteGuard:
             return self._stop(f"{_GRADIENT} at step {step - 1}")
         if bad_gradient:
             return self._stop(f"{_GRADIENT} at step {step}")
+        return None if self.accepts(step) else self._stop(f"{_GRADIENT} at step {step}")
+
+    def accepts(self, step: int) -> bool:
+        """Take in a step if what it has left looks finite.
+
+        Args:
+            step: its number, from 1.
+
+        Returns:
+            Whether it does; if not, the copy of the state before the step is still there.
+        """
         older = self._older
         older.take()
         if not older.looks_finite():
             older.taken = False
-            return self._stop(f"{_GRADIENT} at step {step}")
+            return False
         self._latest, self._older, self.step = older, self._latest, step
-        return None
+        return True
 
     @property
     def device(self) -> torch.device | None:
@@ -127,7 +140,7 @@ class NonFiniteGuard:
 
     def forget(self) -> None:
         """Copy the state again before the next step, as something else has changed it."""
-        self._latest.taken = self._older.taken = False
+        self._latest.taken = self._older.taken = self.is_ready = False
         self.look_around()
 
     def look_around(self) -> None:

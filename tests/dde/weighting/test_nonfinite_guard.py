@@ -125,6 +125,69 @@ def test_training_can_go_on_after_a_stop(problem):
     assert adaptive.stopped is None and problem.vector(model).isfinite().all()
 
 
+class Twice(torch.optim.SGD):
+    """Gradient descent along the gradient at the end of a step of its own, as SAM does."""
+
+    def step(self, closure):
+        with torch.enable_grad():
+            closure()
+        moved = [p for p in self.param_groups[0]["params"] if p.grad is not None]
+        before = [p.detach().clone() for p in moved]
+        with torch.no_grad():
+            for p in moved:
+                p.add_(p.grad, alpha=1e-3)
+        with torch.enable_grad():
+            loss = closure()
+        with torch.no_grad():
+            for p, old in zip(moved, before, strict=True):
+                p.copy_(old)
+        super().step()
+        return loss
+
+
+@pytest.mark.parametrize("evaluation", [5, 6])
+@pytest.mark.parametrize("gradient_only", [False, True])
+def test_each_evaluation_of_a_step_is_looked_at(problem, evaluation, gradient_only):
+    net = problem.net()
+    pde = Breaks(evaluations_before_training(problem) + evaluation, gradient_only=gradient_only)
+    model = problem.poisson(Twice(net.parameters(), lr=1e-2), lr=None, pde=pde, net=net)
+    before = []
+    watch = problem.At("on_batch_begin", lambda _: before.append(problem.vector(model)))
+    adaptive = AdaptiveWeights(period=10, verbose=0)
+    with pytest.warns(RuntimeWarning, match="at step 3: training stopped"):
+        problem.train(model, watch, adaptive, iterations=6)
+    assert len(before) == 3 and torch.equal(problem.vector(model), before[-1])
+
+
+class Looks(dde.callbacks.Callback):
+    """A user's callback that computes losses and gradients after each step, as loggers do."""
+
+    def on_batch_end(self):
+        state = self.model.train_state
+        _, losses = self.model.outputs_losses_train(state.X_train, state.y_train, None)
+        self.gradients = torch.autograd.grad(
+            losses.sum(), list(self.model.net.parameters()), allow_unused=True
+        )
+
+
+@pytest.mark.parametrize("gradient_only", [False, True])
+@pytest.mark.parametrize("order", [1, -1])
+def test_it_stops_at_that_step_beside_resampling_and_users_callbacks(problem, order, gradient_only):
+    pde = Breaks(10**9, gradient_only=gradient_only)
+    model, before = problem.poisson(pde=pde), []
+
+    def look(step):
+        before.append(problem.vector(model))
+        pde.at = 0 if step == 5 else 10**9
+
+    adaptive = AdaptiveWeights(period=3, verbose=0)
+    callbacks = [Looks(), adaptive, dde.callbacks.PDEPointResampler(period=1)][::order]
+    with pytest.warns(RuntimeWarning, match="at step 5: training stopped"):
+        problem.train(model, problem.At("on_batch_begin", look), *callbacks, iterations=9)
+    assert len(before) == 5 and torch.equal(problem.vector(model), before[-1])
+    assert adaptive.stopped.endswith("at step 5") and before[-1].isfinite().all()
+
+
 def test_what_the_quick_look_misses_the_next_loss_or_the_end_shows(problem, monkeypatch):
     monkeypatch.setattr(Snapshot, "looks_finite", lambda self: True)
     adaptive = AdaptiveWeights(verbose=0)

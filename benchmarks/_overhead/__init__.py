@@ -1,0 +1,1 @@
+"""What the benchmark of the overhead is made of."""
