@@ -157,8 +157,8 @@ def node_major(table: Tensor) -> Tensor:
     """Lay a table [k, N] with many slots out node by node, as compiled steps on a CPU want it."""
     if table.shape[0] <= _SLOT_MAJOR or table.shape[1] == 1 or table.device.type != "cpu":
         return table
-    # numpy asks the system for large pages where arrays are large, as torch does not: a step on a
-    # million nodes of a mesh then waits less for addresses, and takes a seventh less.
+    # numpy asks the system for large pages where arrays are large, and torch does not: the sums of
+    # 18 neighbours on a million nodes take a quarter less time, as addresses are looked up faster.
     slots, nodes = table.shape
     laid_out = torch.from_numpy(np.empty((nodes, slots), str(table.dtype).removeprefix("torch.")))
     return laid_out.copy_(table.t()).t()
