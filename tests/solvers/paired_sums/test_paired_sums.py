@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.spatial import Delaunay
+from torch_geometric.data import Batch
 
 from solvers.operators import GraphOperators, finite_element_graph, grid_graph, triangulation_graph
 from solvers.paired_sums import PairedOperators, prepare_gradients, suits
@@ -61,6 +62,37 @@ def test_the_bits_are_those_of_one_field_at_a_time(kind, dtype, threads):
         assert torch.equal(both.laplacian(field), operators.laplacian(field))
         assert all(map(torch.equal, both.gradient(field), operators.gradient(field)))
     assert torch.equal(both.laplacian(u * v), operators.laplacian(u * v))
+
+
+@needs_compiler
+@pytest.mark.parametrize("threads", [1, 2])
+def test_nodes_in_many_chunks_have_the_same_bits(threads):
+    """Each chunk of nodes goes on with its own long rows, the last one of an odd length."""
+    points = np.random.default_rng(1).random((2001, 2))
+    graph = finite_element_graph(points, Delaunay(points).simplices)
+    operators = GraphOperators.from_graph(graph)
+    rows = operators.pattern.rows
+    assert bool((rows[1:-1] < rows[2:]).all()) and len(rows) > 50
+    u, v = fields_of(operators)
+    torch.set_num_threads(threads)
+    both = PairedOperators(operators, (u, v))
+    assert torch.equal(both.laplacian(u), operators.laplacian(u))
+    assert torch.equal(both.laplacian(v), operators.laplacian(v))
+
+
+@needs_compiler
+def test_batches_and_nodes_without_edges_have_the_same_bits():
+    """Two meshes in one batch, and a node whose row of the table is the node itself alone."""
+    mesh = finite_element_graph(POINTS, Delaunay(POINTS).simplices)
+    batch = Batch.from_data_list([mesh, triangulation_graph(POINTS, Delaunay(POINTS).simplices)])
+    kept = (batch.edge_index != 7).all(0)
+    for key in ("edge_index", "edge_laplacian", "edge_gradient"):
+        batch[key] = batch[key][..., kept] if key == "edge_index" else batch[key][kept]
+    operators = GraphOperators.from_graph(batch, check=False)
+    u, v = fields_of(operators)
+    both = PairedOperators(operators, (u, v))
+    assert torch.equal(both.laplacian(u), operators.laplacian(u)) and both.laplacian(v)[7] == 0
+    assert all(map(torch.equal, both.gradient(v), operators.gradient(v)))
 
 
 @needs_compiler
