@@ -1,6 +1,7 @@
 """Every public name is on a page of the documentation, under the path that scripts write."""
 
 import doctest
+import functools
 import importlib
 import inspect
 import re
@@ -76,25 +77,97 @@ def test_every_public_name_of_a_module_is_on_a_page(path, shown):
     assert lost == []
 
 
-ELSEWHERE = {"pinn_ext.PinaWeighting": "ecosystem.md"}
-"""Names that only a package beside ours can show: the page whose code is run with it."""
+ELSEWHERE = {
+    "pinn_ext.PinaWeighting": ("PinaWeighting(", "docs/ecosystem.md"),
+    "pinn_ext.AdaptiveWeights.to_dataframe": (
+        ".to_dataframe()",
+        "examples/notebooks/deepxde_adaptive_then_second_order.ipynb",
+    ),
+}
+"""Names that only a package beside ours can show: the call, and the file that is run with it."""
+
+
+def examples_of(value):
+    """Return the code of the examples in a docstring that doctest runs; one that is skipped is none."""
+    examples = PARSER.get_examples(value.__doc__ or "")
+    return "".join(each.source for each in examples if not each.options.get(doctest.SKIP))
+
+
+def function_of(member):
+    """Return what holds the docstring of a method or property, None of anything else."""
+    if isinstance(member, (classmethod, staticmethod)):
+        member = member.__func__
+    if isinstance(member, (property, functools.cached_property)):
+        member = getattr(member, "fget", None) or member.func
+    return member if inspect.isfunction(member) else None
+
+
+def members_on_a_page(options, cls):
+    """Yield the names that autodoc shows of a class under the options of a directive."""
+    said = {
+        name: [word.strip() for word in words.split(",") if word.strip()]
+        for name, words in re.findall(r":([\w-]+):(.*)", options)
+    }
+    if named := said.get("members"):
+        yield from named
+        return
+    bases = list(inspect.getmro(cls)) if "inherited-members" in said else [cls]
+    for base in bases:
+        if base.__name__ in said.get("inherited-members", ()):
+            return
+        yield from (
+            name
+            for name in vars(base)
+            if not name.startswith("_") and name not in said.get("exclude-members", ())
+        )
+
+
+def shown_classes():
+    """Yield (path, class, options) of each class that a directive shows with its members."""
+    for page in DOCS.rglob("*.md"):
+        if "_build" in page.relative_to(DOCS).parts:
+            continue
+        for shown in DIRECTIVE.finditer(page.read_text("utf-8")):
+            path, options = shown["path"], shown["options"]
+            home, _, name = path.rpartition(".")
+            value = importlib.import_module(path if shown["kind"] == "module" else home)
+            if shown["kind"] != "module":
+                values = {path: getattr(value, name)}
+            else:
+                values = {f"{path}.{name}": getattr(value, name) for name in value.__all__}
+                options = re.sub(r":members:.*", ":members:", options)
+            for where, cls in values.items():
+                if inspect.isclass(cls) and ":members:" in options and id(cls) in documented():
+                    yield where, cls, options
 
 
 def test_every_class_and_function_on_the_pages_has_an_example():
-    """In its own docstring, where doctest runs it; one that is skipped is none."""
-    for path, page in ELSEWHERE.items():
-        assert f"{path.rpartition('.')[2]}(" in (DOCS / page).read_text("utf-8")
+    """In its own docstring, where doctest runs it."""
+    for call, file in ELSEWHERE.values():
+        assert call in (DOCS.parent / file).read_text("utf-8")
     lost = [
         path
         for path, value in documented_objects().values()
         if inspect.isclass(value) or inspect.isfunction(value)
-        if path not in ELSEWHERE
-        if not any(
-            not example.options.get(doctest.SKIP)
-            for example in PARSER.get_examples(value.__doc__ or "")
-        )
+        if path not in ELSEWHERE and not examples_of(value)
     ]
     assert lost == []
+
+
+def test_every_method_and_property_on_the_pages_has_an_example():
+    """It is used, or written as a user would, in its own docstring or in that of its class."""
+    lost = []
+    for path, cls, options in shown_classes():
+        of_class = "".join(examples_of(base) for base in inspect.getmro(cls))
+        for name in members_on_a_page(options, cls):
+            function = function_of(inspect.getattr_static(cls, name))
+            if function is None or not function.__doc__ or name == "forward":
+                continue  # `forward` is the call of a module, which its example makes
+            code = of_class + examples_of(function)
+            if not re.search(rf"(\.|\bdef ){name}\b", code):
+                lost.append(f"{path}.{name}")
+    elsewhere = tuple(ELSEWHERE)
+    assert [name for name in lost if not name.startswith(elsewhere)] == []
 
 
 def test_names_of_the_package_stand_under_its_own_name(shown):

@@ -62,6 +62,15 @@ class TriangleMesh:
         (1.0, [True, False])
         >>> square.interpolate(corners[:, 0], [[0.25, 0.75]]).tolist()
         [0.25]
+        >>> square.areas.tolist(), square.lower, square.upper, square.parts.tolist()
+        ([0.5, 0.5], (0.0, 0.0), (1.0, 1.0), [0, 0, 0, 0])
+        >>> square.boundary_nodes.tolist(), [loop.tolist() for loop in square.boundary_loops]
+        ([0, 1, 2, 3], [[0, 1, 2, 3]])
+        >>> triangles, weights = square.locate([[0.75, 0.25], [2.0, 2.0]])
+        >>> triangles.tolist(), weights[0].tolist()
+        ([0, -1], [0.25, 0.5, 0.25])
+        >>> square.contains(square.sample(3)).tolist()
+        [True, True, True]
     """
 
     points: np.ndarray
