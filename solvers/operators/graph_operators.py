@@ -37,9 +37,7 @@ class GraphOperators:
     are made in the order of its edges, so a batch gives the numbers of each graph alone, bit for
     bit. Slopes on a Neumann boundary count as 0 unless `SemiDiscrete` gets them. Large
     fields, and all on an accelerator, are differentiated by the tables of the transposed operator,
-    so that gradients are the same each time.
-
-    Build it by `from_graph`.
+    so that gradients are the same each time. Build it by `from_graph`.
 
     Attributes:
         pattern: The neighbours of each node.
@@ -183,7 +181,8 @@ class GraphOperators:
     def laplacian_adjoint(self, field: Tensor) -> Tensor:
         """Transpose of the Laplacian (without boundary values and fluxes), applied to a field [N].
 
-        `(laplacian_adjoint(a) * b).sum() == (a * laplacian(b)).sum()`; it takes what that takes.
+        Returns:
+            [N], such that `(laplacian_adjoint(a) * b).sum() == (a * laplacian(b)).sum()`.
         """
         self._check(field)
         return apply(field, self.adjoint.pattern, self.adjoint.laplacian_weights)
@@ -248,7 +247,7 @@ class GraphOperators:
     def to(
         self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
     ) -> GraphOperators:
-        """Copy to a device and a floating-point type, which indices and mask do not take.
+        """Return a copy on a device and of a floating-point type, which indices do not take.
 
         Args:
             device: Target device; None keeps it.
