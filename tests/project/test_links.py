@@ -16,7 +16,7 @@ DEPTH = 3
 """Headings down to this level have an anchor; `myst_heading_anchors` of docs/conf.py."""
 
 PAGES = [page for page in sorted(DOCS.rglob("*.md")) if "_build" not in page.parts]
-TEXTS = [*PAGES, ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+TEXTS = [*PAGES, *(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "CHANGELOG"))]
 LINK = re.compile(r"\]\(<?([^)\s>]+)>?\)")
 PICTURE = re.compile(r"^ *[`:]{3,}\{(?:image|figure|include)\} (\S+)", re.MULTILINE)
 TREE = re.compile(r"^ *```\{toctree\}\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
