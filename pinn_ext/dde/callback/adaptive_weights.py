@@ -111,12 +111,11 @@ class AdaptiveWeights(ShownWeighting):
         ('ema', False, None, [])
         >>> adaptive.restore_best() == adaptive.best.step, adaptive.verdict.periods
         (True, 1)
-        >>> adaptive.events[0]["why"], adaptive.seconds > 0
-        ('held by max_ratio', True)
+        >>> adaptive.events[0]["why"], adaptive.seconds > 0, len(adaptive.plot().axes)
+        ('held by max_ratio', True, 3)
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     adaptive.write_gradients(f"{folder}/gradients.csv")
         ...     adaptive.write_events(f"{folder}/events.csv")
-        ...     adaptive.plot().savefig(f"{folder}/training.png")
         >>> adaptive.load_state_dict(adaptive.state_dict(), model)  # another would go on from here
     """
 

@@ -70,8 +70,7 @@ class PointStrategy(ABC):
         [0.25, 0.5, 1.0]
         >>> rba.weighs(PointBlock(torch.zeros(()))), rba.newcomers(2, state)["lambdas"].shape
         (True, torch.Size([2, 1]))
-        >>> rba.check_state(state, n=4, m=1)
-        ?
+        >>> rba.check_state(state, n=3, m=1)  # or an ArgumentError
     """
 
     name: ClassVar[str]
