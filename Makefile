@@ -111,8 +111,11 @@ docs: $(STAMP)
 	$(PY) -m sphinx -E -W --keep-going -b html docs docs/_build/html
 
 # Links within the documentation are checked by `docs`. Not part of .ci/run, as sites may be down.
+# Sphinx fails alike for a dead link and without a network: the script says which it was.
 docs-check: $(STAMP)
-	$(PY) -m sphinx -E -b linkcheck docs docs/_build/linkcheck
+	@rm -f docs/_build/linkcheck/output.json
+	$(PY) -m sphinx -q -E -b linkcheck docs docs/_build/linkcheck || test -s docs/_build/linkcheck/output.json
+	@$(PY) docs/check_links.py docs/_build/linkcheck/output.json
 
 # The wheel is built from the source archive, so that both are tried; an older *.egg-info goes first,
 # as setuptools would ship files that only it still lists. The wheel gets an environment of its own.

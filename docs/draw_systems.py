@@ -15,12 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
-
-matplotlib.use("Agg")
-
-import matplotlib.pyplot as plt
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
@@ -28,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from pinn_ext import systems
 from pinn_ext.files import replace_file
+from pinn_ext.reports.figures import colour, legend_beside, new_figure
 from pinn_ext.systems import FIELDS, System
 
 FOLDER = Path(__file__).parent / "pictures" / "systems"
@@ -65,31 +63,29 @@ def values(system: System, axes: list[Tensor], time: float) -> Tensor:
     return fields.T.reshape(2, *(len(axis) for axis in axes))
 
 
-def curves(system: System) -> Any:
-    """Return a figure of u and v over x, a curve a time."""
-    figure, panels = plt.subplots(1, 2, figsize=(7.0, 2.3), layout="constrained")
+def curves(system: System) -> Figure:
+    """Return a figure of u and, dashed, v over x, a curve a time."""
+    figure = new_figure(figsize=(7.0, 2.3), layout="constrained")
+    panels = figure.subplots(1, 2)
     (low,), (high,) = system.lower, system.upper
     x = torch.linspace(low, high, CURVE_POINTS, dtype=torch.float64)
-    colours = plt.get_cmap("viridis")
     for quarter in range(5):
         time = system.final_time * quarter / 4
         fields = values(system, [x], time)
-        for panel, field in zip(panels, fields, strict=True):
-            label = f"t = {time:.3g}" if panel is panels[0] else None
-            colour = colours(0.95 - 0.9 * quarter / 4)
-            panel.plot(x, field, color=colour, linewidth=1.3, label=label)
+        for panel, field, dash in zip(panels, fields, ("-", "--"), strict=True):
+            look = {"color": colour(quarter), "linestyle": dash, "linewidth": 1.3}
+            panel.plot(x, field, label=f"t = {time:.3g}", **look)
     for panel, name in zip(panels, FIELDS, strict=True):
         panel.set(xlabel="x", title=name, xlim=(low, high))
         panel.grid(True, color="0.92")
-    figure.legend(loc="outside right center", frameon=False, fontsize="small")
+    legend_beside(panels[1])
     return figure
 
 
-def maps(system: System) -> Any:
+def maps(system: System) -> Figure:
     """Return a figure of u and v over the plane, a row a field, a column a time."""
-    figure, panels = plt.subplots(
-        2, 3, figsize=(7.0, 4.3), sharex=True, sharey=True, layout="constrained"
-    )
+    figure = new_figure(figsize=(7.0, 4.3), layout="constrained")
+    panels = figure.subplots(2, 3, sharex=True, sharey=True)
     axes = [
         low + (high - low) * (torch.arange(CELLS, dtype=torch.float64) + 0.5) / CELLS
         for low, high in zip(system.lower, system.upper, strict=True)
@@ -118,18 +114,17 @@ def draw(system: System, path: Path) -> None:
         system: in one or two dimensions.
         path: of the file.
     """
-    with plt.style.context("default", after_reset=True):
+    with matplotlib.rc_context(matplotlib.rcParamsDefault):
         figure = curves(system) if system.dimension == 1 else maps(system)
         content = io.BytesIO()
         figure.savefig(content, format="png", dpi=_DPI, metadata={"Software": None})
-        plt.close(figure)
     flat = system.dimension == 1  # its lines have few colours, and fine edges
     replace_file(path, content.getvalue() if flat else with_palette(content))
 
 
 def with_palette(picture: io.BytesIO) -> bytes:
     """Return a PNG file of maps with 256 colours, half as large: the map's own, and greys."""
-    own = plt.get_cmap("viridis", 208)(range(208), bytes=True)[:, :3]
+    own = matplotlib.colormaps["viridis"].resampled(208)(range(208), bytes=True)[:, :3]
     greys = np.linspace(0, 255, 48).round()[:, None].repeat(3, axis=1)
     palette = np.concatenate((own, greys)).astype(np.int32)
     pixels = np.asarray(Image.open(picture).convert("RGB"), dtype=np.int32)

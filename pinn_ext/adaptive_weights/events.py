@@ -128,6 +128,16 @@ class HeldWeights:
 
         Returns:
             Whether there was something to go back to.
+
+        >>> from pinn_ext import AdaptiveLossWeights
+        >>> weights = AdaptiveLossWeights(["pde", "bc"], {"pde": 1.0, "bc": 1.0})
+        >>> _ = weights.update(1, {"pde": 1e-6, "bc": 1.0})
+        >>> weights.roll_back("the loss is not finite"), weights.get_weights()
+        (True, {'pde': 1.0, 'bc': 1.0})
+        >>> _ = weights.update(2, {"pde": 0.1, "bc": 0.2})
+        >>> weights.confirm()
+        >>> weights.roll_back("too late")
+        False
         """
         if self._before is None or self._before == self._weights:
             return False

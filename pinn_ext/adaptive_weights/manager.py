@@ -41,9 +41,8 @@ class AdaptiveLossWeights(HeldWeights):
             None takes what the strategy's source has, 0.9 for most.
         normalization: scale of the targets. `"initial"`: the mean of the initial weights is kept
             where targets replace the weights, and moving averages are used as they are. `"mean"`:
-            it is kept at every update. `"none"`: no scaling, so that `w_i L_i = 1` after
-            equalisation. `"total"`: every update keeps the weighted sum `sum_i w_i L_i`, which
-            leaves the moments of Adam valid.
+            it is kept at every update. `"none"`: no scaling, so that `w_i L_i = 1` once equal.
+            `"total"`: an update keeps the sum of `w_i L_i`, which leaves Adam's moments valid.
         max_ratio: largest ratio of two targets; they are clamped to
             `[g / sqrt(max_ratio), g sqrt(max_ratio)]` around their geometric mean g. While its loss
             or gradient is exactly 0, a term keeps its weight and leaves cap and means. None: no
@@ -66,6 +65,13 @@ class AdaptiveLossWeights(HeldWeights):
     >>> new = weights.update(1, {"pde": 0.01, "bc": 0.03})
     >>> {name: round(weight, 3) for name, weight in new.items()}
     {'pde': 1.5, 'bc': 0.5}
+    >>> weights.get_weights() == new, weights.get_weight("bc") == new["bc"], weights.updates
+    (True, True, 1)
+    >>> weights.strategy, weights.method.eps, weights.eps, weights.equalizes, sorted(weights.needs)
+    ('equal_init', 1e-08, 1e-08, True, ['losses'])
+    >>> weights.load_state_dict(weights.state_dict())  # another object would go on from here
+    >>> weights.acts_at(2)
+    True
     """
 
     def __init__(
@@ -201,13 +207,9 @@ class AdaptiveLossWeights(HeldWeights):
         return self.method.needs
 
     def acts_at(self, epoch: int) -> bool:
-        """Return whether the strategy would look at the losses of an epoch; changes nothing.
+        """Return whether an `update` of this epoch would ask the strategy; changes nothing.
 
-        Args:
-            epoch: number of the epoch that `update` is going to be called with.
-
-        Returns:
-            False in the warm-up, after the freeze and between two updates.
+        It does not in the warm-up, after the freeze and between two updates.
         """
         return self.settings.acts_at(epoch, self._begin, self._strategy.asked == 0)
 

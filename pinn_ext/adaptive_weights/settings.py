@@ -33,6 +33,12 @@ class WeightSettings:
         >>> settings = WeightSettings("ema", ema_alpha=0.5, warm_up=2, update_frequency=10)
         >>> settings.updates_in(100)
         11
+        >>> settings.acts_at(2, begin=1, first=True), settings.acts_at(10, begin=1, first=False)
+        (False, True)
+        >>> settings.is_frozen(90, begin=1), settings.needs_conditions, settings.unreachable(100)
+        (False, False, None)
+        >>> settings.as_dict()["update_frequency"], settings.of_terms() is settings
+        (10, True)
         >>> settings.with_strategy("softadapt").method.name
         'softadapt'
         >>> WeightSettings("ema", min_weight=1.0, max_weight=0.1)

@@ -40,6 +40,16 @@ class InitialState:
 
     Raises:
         ArgumentError: if there are too few points, or points on a line in the plane.
+
+    Example:
+        >>> import torch
+        >>> x = np.linspace(0.0, 1.0, 5)[:, None]
+        >>> state = InitialState(x, np.hstack((x, x**2)), source="probe.csv")
+        >>> state(torch.tensor([[0.25], [0.375]])).tolist()
+        [[0.25, 0.0625], [0.375, 0.15625]]
+        >>> state.notes(torch.tensor([[0.5], [2.0]]))[0]
+        '1 of 2 nodes lie outside of the points of probe.csv and start from the values at the
+        nearest place of their hull.'
     """
 
     def __init__(
@@ -93,6 +103,17 @@ def read_initial_state(
         ArgumentError: if the file cannot be read, lacks a field or that time, or does not fit the
             system.
         ValueError: if the file needs a package that is not installed.
+
+    Example:
+        >>> import tempfile, torch
+        >>> from pinn_ext import systems
+        >>> rows = "x,u,v 0.0,0,0 0.25,1,0 0.5,2,0 0.75,3,0 1.0,4,0"
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = Path(folder, "probe.csv").write_text(rows.replace(" ", chr(10)))
+        ...     system = systems.create("coupled_burgers", boundary="dirichlet")
+        ...     state = read_initial_state(Path(folder, "probe.csv"), system)
+        >>> state(torch.tensor([[0.375]])).tolist()
+        [[1.5, 0.0]]
     """
     data = read_reference(path, columns=columns, dimension=system.dimension, time=time or 0.0)
     try:

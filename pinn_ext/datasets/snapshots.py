@@ -111,15 +111,12 @@ def inputs_of(x: Tensor, t: Tensor) -> Tensor:
 
 
 def stratified_times(count: int, end: float, seed: int) -> Tensor:
-    """Return one random time in each of `count` equal parts of `[0, end]`.
+    """Return one random time in each of `count` equal parts of `[0, end]`, increasing, float64.
 
     Args:
         count: number of times.
         end: end of the interval, dimensionless.
         seed: of the random numbers.
-
-    Returns:
-        Increasing times `[count]`, float64.
 
     Example:
         >>> times = stratified_times(4, 2.0, seed=0)
@@ -165,6 +162,13 @@ class SnapshotBatch:
         >>> batch = SnapshotBatch.from_graphs(list(SnapshotGraphs(system, 3, nodes_per_side=8)))
         >>> batch.inputs.shape, batch.grid.shape  # x and t of three times eight nodes
         (torch.Size([24, 2]), torch.Size([8, 1]))
+        >>> fields = batch.outputs(lambda inputs: inputs)  # or a `FieldNetwork`
+        >>> len(batch.on_boundary(None, fields)[0]), [len(x) for x in batch.lower_sides()]
+        (0, [3])
+        >>> batch.initial.shape, len(batch.with_slopes()[0]), batch.graphs is batch
+        (torch.Size([8, 1]), 0, True)
+        >>> batch.later_outputs(lambda inputs: inputs, 0.25)[0] - batch.detached().inputs[0]
+        tensor([0.0000, 0.2500])
     """
 
     inputs: Tensor
@@ -302,10 +306,7 @@ def outputs_of(
 ) -> Tensor:
     """Return a network's fields `[N, 2]` at inputs `[N, D]`, from `precomputed` if it can use it.
 
-    Args:
-        network: called with `precomputed` only if it is a `FieldNetwork`.
-        inputs: positions and times.
-        precomputed: data part of the constrained expression at the inputs, or None.
+    Only a `FieldNetwork` can; it is the data part of the constrained expression there, or None.
 
     Example:
         >>> outputs_of(lambda inputs: 2 * inputs, torch.tensor([[0.5, 1.0]]), None).tolist()

@@ -54,6 +54,8 @@ class FieldNetwork(nn.Module):
         >>> start = torch.tensor([[0.5, 1.0, 0.0]])  # x, y and t
         >>> torch.allclose(network(start), system.exact(start[:, :2], start[:, 2]))  # hard data
         True
+        >>> network.has_jet, network.jet(start).laplacian.shape  # of u and v
+        (True, torch.Size([1, 2]))
     """
 
     centre: Tensor

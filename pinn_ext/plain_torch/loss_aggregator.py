@@ -94,8 +94,8 @@ class LossAggregator(nn.Module):
 
     >>> aggregator = LossAggregator("equal_init", ["pde", "bc"])
     >>> total = aggregator({"pde": torch.tensor(4.0), "bc": torch.tensor(1.0)}, step=0)
-    >>> total, aggregator.weights
-    (tensor(5.), tensor([0.6250, 2.5000]))
+    >>> total, aggregator.weights, aggregator.next_step
+    (tensor(5.), tensor([0.6250, 2.5000]), 1)
     """
 
     weights: Tensor

@@ -47,6 +47,10 @@ class Reference:
         [[0.0], [-1.0]]
         >>> reference.accuracy["u"] < 1e-6, float(reference.times[-1])
         (True, 1.0)
+        >>> reference.values.shape, reference.accuracy_between["u"] < 1e-6
+        ((11, 1, 768), True)
+        >>> reference.problem.final_time, reference.provenance[:23]
+        (1.0, 'ETDRK4 on Fourier modes')
     """
 
     name: str

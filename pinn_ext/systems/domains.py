@@ -24,6 +24,20 @@ class Geometry(ABC):
         name: the name users write.
         lower: smallest coordinate of the box along each axis.
         upper: largest coordinate of the box along each axis.
+
+    Example:
+        >>> class Triangle(Geometry):  # the lower left half of a unit square
+        ...     def depth(self, x):
+        ...         return torch.stack((x[:, 0], x[:, 1], (1 - x.sum(dim=1)) / 2**0.5)).amin(dim=0)
+        ...     def boundary_nodes(self, spacing):
+        ...         return torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]], dtype=torch.float64)
+        >>> triangle, x = Triangle((0.0, 0.0), (1.0, 1.0)), torch.tensor([[0.5, 0.0], [1.0, 0.5]])
+        >>> triangle.contains(x).tolist(), triangle.normals(x[:1])[0, 1].item(), triangle.side
+        ([True, False], -1.0, 1.0)
+        >>> triangle.boundary_samples(5).shape, triangle.groups, triangle.notes
+        (torch.Size([3, 2]), (), ())
+        >>> triangle.is_whole([]), triangle.on_groups([], x).tolist()
+        (False, [False, False])
     """
 
     name: ClassVar[str]
@@ -95,7 +109,15 @@ class Geometry(ABC):
 
 
 class Box(Geometry):
-    """The whole box, in any number of dimensions; in two, users call it `square`."""
+    """The whole box, in any number of dimensions; in two, users call it `square`.
+
+    Example:
+        >>> box = Box((0.0,), (2.0,))
+        >>> box.depth(torch.tensor([[0.5], [3.0]])).tolist()
+        [0.5, -1.0]
+        >>> box.boundary_nodes(0.1).tolist(), box.boundary_samples(5).tolist()
+        ([[0.0], [2.0]], [[0.0], [2.0]])
+    """
 
     name: ClassVar[str] = "square"
 
@@ -127,7 +149,15 @@ class Box(Geometry):
 
 
 class Disk(Geometry):
-    """The largest disk around the centre of a box in the plane."""
+    """The largest disk around the centre of a box in the plane.
+
+    Example:
+        >>> disk = Disk((0.0, 0.0), (2.0, 2.0))
+        >>> disk.depth(torch.tensor([[1.0, 1.5], [1.0, 3.0]])).tolist()
+        [0.5, -1.0]
+        >>> len(disk.boundary_nodes(0.1))
+        63
+    """
 
     name: ClassVar[str] = "disk"
     hole: ClassVar[float] = 0.0
@@ -158,14 +188,28 @@ class Disk(Geometry):
 
 
 class Annulus(Disk):
-    """The disk with a hole of 0.4 times its radius."""
+    """The disk with a hole of 0.4 times its radius.
+
+    Example:
+        >>> ring = Annulus((0.0, 0.0), (2.0, 2.0))
+        >>> ring.contains(torch.tensor([[1.0, 1.0], [1.0, 1.5]])).tolist()
+        [False, True]
+    """
 
     name: ClassVar[str] = "annulus"
     hole: ClassVar[float] = _HOLE
 
 
 class LShape(Geometry):
-    """A box in the plane without its upper right quadrant."""
+    """A box in the plane without its upper right quadrant.
+
+    Example:
+        >>> ell = LShape((0.0, 0.0), (2.0, 2.0))
+        >>> ell.depth(torch.tensor([[0.5, 0.75], [1.5, 1.25]])).tolist()
+        [0.5, -0.25]
+        >>> ell.boundary_nodes(1.0).shape  # six corners, and the middle of two sides
+        torch.Size([8, 2])
+    """
 
     name: ClassVar[str] = "l_shape"
 

@@ -50,6 +50,23 @@ class System(ABC):
         True
         >>> [round(scale, 3) for scale in system.field_scales()]
         [1.435, 0.007]
+        >>> system.title, system.dimension, system.sides, system.periodic, system.periodic_axes
+        ('linear_reaction_diffusion', 1, [('periodic', 'periodic')], True, [0])
+        >>> system.on_box, system.has_exact, system.has_solution, system.has_slopes
+        (True, True, True, False)
+        >>> torch.equal(system.solution(x, t), system.at_start(x))
+        True
+        >>> system.gives_values(x), system.slopes(x, torch.ones_like(x), t)
+        (tensor([False]), tensor([[0., 0.]]))
+        >>> disk = systems.create("brusselator").on("disk")
+        >>> disk.geometry.name, disk.needs_soft
+        ('disk', 'on another domain than the box, such as disk')
+        >>> from solvers.operators import GraphOperators, grid_graph
+        >>> d = GraphOperators.from_graph(grid_graph([9], system.lower, system.upper))
+        >>> u, v = system.at_start(d.pos).T
+        >>> rates = system.rates(u, v, d, d.pos, torch.zeros(9))  # with sources, if there are any
+        >>> torch.equal(rates[0], system.rhs(u, v, d)[0])
+        True
     """
 
     name: ClassVar[str]
@@ -312,36 +329,14 @@ def refuse_given(system: System, **given: float | None) -> None:
 
 
 def check_case(cls: type[System], case: str | None) -> str:
-    """Return the case to pose: the system's default for None.
-
-    Args:
-        cls: the system, with cases.
-        case: what the user asked for, or None.
-
-    Returns:
-        One of the system's cases.
-
-    Raises:
-        ValueError: if the system has no such case.
-    """
+    """Return the case to pose, the first one for None; a ValueError lists those that there are."""
     if case is None:
         return next(iter(cls.cases))
     return check_choice(f"case of {cls.name}", case, tuple(cls.cases))
 
 
 def check_boundary(system: System, boundary: str | None) -> str:
-    """Return the boundary to use: the default of the system, or of its case, for None.
-
-    Args:
-        system: whose case is known, if it has several.
-        boundary: what the user asked for, or None.
-
-    Returns:
-        One of the system's boundaries.
-
-    Raises:
-        ValueError: if the system has no such boundary.
-    """
+    """Return the boundary to use, the default of system and case for None, or a ValueError."""
     case = system.case
     legal = system.boundaries if case is None else system.cases[case]
     if boundary is None:

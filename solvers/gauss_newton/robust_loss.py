@@ -65,6 +65,11 @@ class Loss:
     Example:
         >>> Loss("huber").cost(torch.tensor([0.5, 3.0]))
         2.625
+        >>> before, after = torch.tensor([0.5, 3.0]), torch.tensor([0.5, 2.0])
+        >>> Loss("huber").reduction(before, after), Loss("huber").reduction_of(before, after)
+        (1.0, tensor(1., dtype=torch.float64))
+        >>> Loss("huber").cost_of(after), Loss("huber").rows(before)[0]
+        (tensor(1.6250, dtype=torch.float64), tensor([0.5000, 5.4772]))
     """
 
     name: str = "linear"

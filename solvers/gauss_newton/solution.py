@@ -78,6 +78,8 @@ class Solution:
         (True, 'XTOL', [2.0])
         >>> found.nfev, found.history[0]["accepted"]
         (9, True)
+        >>> found.ended(Status.CALLBACK).message
+        'The callback asked to stop.'
     """
 
     x: Tensor

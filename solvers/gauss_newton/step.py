@@ -55,6 +55,9 @@ class Step:
         >>> step = Stepper(Parabola(), torch.ones(1, dtype=torch.float64)).step()
         >>> step.accepted, step.cost < step.cost_before, step.predicted > 0
         (True, True, True)
+        >>> tried = [Attempt(0.1, cost=2.0, reduction=1.0, predicted=2.0)]
+        >>> Step.of(tried, cost=3.0, gradient_norm=1.0).gain_ratio
+        0.5
     """
 
     accepted: bool

@@ -32,8 +32,7 @@ class Stepper:
     """Minimises a problem step by step.
 
     The solver says where a step goes (damped least squares through J^T J, J J^T or products alone),
-    the rule of the damping says how far. Levenberg-Marquardt and Gauss-Newton differ in the rule
-    only.
+    the rule of the damping says how far; Levenberg-Marquardt and Gauss-Newton differ in it alone.
 
     Args:
         problem: What is minimised.
@@ -72,6 +71,12 @@ class Stepper:
         >>> step = stepper.step()
         >>> step.accepted, round(step.gain_ratio, 6), stepper.x.round(decimals=2).tolist()
         (True, 1.0, [2.0, 1.0])
+        >>> stepper.cost < step.cost_before, stepper.linearized, stepper.spent, stepper.measures
+        (True, False, False, ())
+        >>> stepper.solver, stepper.sizes().columns, stepper.damping < step.damping
+        ('primal', 2, True)
+        >>> stepper.load_state_dict(stepper.state_dict())  # another one would go on from here
+        >>> stepper.replace(Line())  # a problem with other points or weights
     """
 
     def __init__(

@@ -38,6 +38,8 @@ class Fluxes:
         [2.0, 2.0, 2.0, 2.0, -22.0]
         >>> d.fluxes.to_laplacian(d.laplacian(square), 2.0 * d.pos[d.fluxes.nodes, 0]).tolist()
         [2.0, 2.0, 2.0, 2.0, 2.0]
+        >>> d.fluxes.to_gradient(d.gradient(square), 2.0 * d.pos[d.fluxes.nodes, 0])[0].tolist()
+        [0.0, 0.5, 1.0, 1.5, 2.0]
     """
 
     nodes: Tensor

@@ -37,9 +37,7 @@ class GraphOperators:
     are made in the order of its edges, so a batch gives the numbers of each graph alone, bit for
     bit. Slopes on a Neumann boundary count as 0 unless `SemiDiscrete` gets them. Large
     fields, and all on an accelerator, are differentiated by the tables of the transposed operator,
-    so that gradients are the same each time.
-
-    Build it by `from_graph`.
+    so that gradients are the same each time. Build it by `from_graph`.
 
     Attributes:
         pattern: The neighbours of each node.
@@ -55,6 +53,15 @@ class GraphOperators:
         >>> d = GraphOperators.from_graph(grid_graph([4], [0.0], [3.0], boundary="dirichlet"))
         >>> d.laplacian(d.pos[:, 0] ** 2).tolist(), d.gradient(d.pos[:, 0] ** 2)[0].tolist()
         ([0.0, 2.0, 2.0, 0.0], [0.0, 2.0, 4.0, 0.0])
+        >>> d.num_nodes, d.dimension, d.num_edges, d.boundary_nodes.tolist(), d.free_nodes.tolist()
+        (4, 1, 4, [0, 3], [1, 2])
+        >>> matrix, ones = d.to_scipy(), torch.ones(4, dtype=torch.float64)
+        >>> d.laplacian_adjoint(ones).tolist() == matrix.sum(axis=0).ravel().tolist()[0]
+        True
+        >>> d.gradient_adjoint([ones]).tolist(), d.adjoint.laplacian(ones).tolist()
+        ([-0.5, -0.5, 0.5, 0.5], [1.0, -1.0, -1.0, 1.0])
+        >>> d.to(dtype=torch.float32).node_major().pos.dtype
+        torch.float32
     """
 
     pattern: Pattern
@@ -172,25 +179,16 @@ class GraphOperators:
         return tuple(self._apply(field, axis) for axis in range(self.dimension))
 
     def laplacian_adjoint(self, field: Tensor) -> Tensor:
-        """Transpose of the Laplacian (without boundary values and fluxes), applied to a field.
-
-        Args:
-            field: [N], in the dtype of the operators.
+        """Transpose of the Laplacian (without boundary values and fluxes), applied to a field [N].
 
         Returns:
             [N], such that `(laplacian_adjoint(a) * b).sum() == (a * laplacian(b)).sum()`.
-
-        Raises:
-            ValueError: If the field has another shape, dtype or device than the operators.
         """
         self._check(field)
         return apply(field, self.adjoint.pattern, self.adjoint.laplacian_weights)
 
     def gradient_adjoint(self, components: Sequence[Tensor]) -> Tensor:
-        """Transpose of the gradient, applied to a vector field.
-
-        Args:
-            components: d fields [N].
+        """Transpose of the gradient, applied to a vector field of d components [N].
 
         Returns:
             [N], minus a divergence inside of the domain, times its weights in the sum.
@@ -236,6 +234,10 @@ class GraphOperators:
         Raises:
             ValueError: If there are Dirichlet nodes or the graph is not in one piece, as no such
                 mean is kept then, or not a single one.
+
+        >>> from solvers.operators import grid_graph
+        >>> GraphOperators.from_graph(grid_graph([4], [0.0], [1.0])).mass_weights().tolist()
+        [0.25, 0.25, 0.25, 0.25]
         """
         if given := int(self.boundary_mask.sum()):
             raise ValueError(f"`graph` must have no Dirichlet nodes to keep a mean, got {given}.")
@@ -245,14 +247,11 @@ class GraphOperators:
     def to(
         self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
     ) -> GraphOperators:
-        """Copy to a device and a floating-point type; indices and mask keep their type.
+        """Return a copy on a device and of a floating-point type, which indices do not take.
 
         Args:
             device: Target device; None keeps it.
             dtype: float32 or float64, of weights and positions; None keeps it.
-
-        Returns:
-            New operators, sharing whatever did not change.
 
         Raises:
             ValueError: If `dtype` is another type.

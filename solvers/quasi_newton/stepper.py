@@ -75,6 +75,11 @@ class QuasiNewton:
         ...     step = minimizer.step()
         >>> minimizer.x.abs().max().item() < 1e-9, minimizer.iterations < 20
         (True, True)
+        >>> again = QuasiNewton(parabola, torch.ones(2), method="bfgs")
+        >>> again.load_state_dict(minimizer.state_dict())
+        >>> again.replace(lambda x: (10 * parabola(x)[0], 10 * parabola(x)[1]), rescale=True)
+        >>> torch.equal(again.x, minimizer.x), again.resets
+        (True, 0)
     """
 
     def __init__(

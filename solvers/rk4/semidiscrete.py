@@ -49,6 +49,20 @@ class SemiDiscrete:
         >>> state = heat.constrain(5.0, torch.ones(3, 2, dtype=torch.float64))
         >>> heat(5.0, state).tolist()
         [[0.0, 0.0], [8.0, 1.0], [0.0, 0.0]]
+        >>> [part.tolist() for part in heat.rates(5.0, state.unbind(1))]  # as two columns
+        [[0.0, 8.0, 0.0], [0.0, 1.0, 0.0]]
+        >>> [part.tolist() for part in heat.impose(7.0, state.unbind(1))]
+        [[7.0, 1.0, 7.0], [7.0, 1.0, 7.0]]
+        >>> heat.problem(5.0, state), heat.problem(5.0, state[:2])
+        (None, '`state` must have shape [3, 2], got [2, 2].')
+        >>> heat.derivatives(5.0, state.unbind(1)) is d, heat.on(d).operators is d
+        (True, True)
+        >>> [part.tolist() for part in heat.equation(5.0, *state.unbind(1), d)]  # as `rhs` says
+        [[0.0, 8.0, 0.0], [5.0, 1.0, 5.0]]
+        >>> ends = GraphOperators.from_graph(grid_graph([3], [0.0], [2.0], boundary="neumann"))
+        >>> warmed = SemiDiscrete(heat.rhs, ends, flux=lambda x, n, t: torch.stack([t, t], 1))
+        >>> warmed.slopes(5.0, state).tolist(), warmed(5.0, state)[:, 0].tolist()
+        ([[5.0, 5.0], [5.0, 5.0]], [-1.0, 8.0, -1.0])
     """
 
     def __init__(

@@ -38,6 +38,10 @@ class Tableau:
     Example:
         >>> RK4.order(), HEUN.order(), [float(c) for c in RK4.c]
         (4, 2, [0.0, 0.5, 0.5, 1.0])
+        >>> RK4.stages, [round(number, 4) for number in RK4.polynomial]
+        (4, [1.0, 1.0, 0.5, 0.1667, 0.0417])
+        >>> HEUN.of_matrix(np.diag([-1.0, 0.0])).tolist()
+        [[0.5, 0.0], [0.0, 1.0]]
     """
 
     name: str

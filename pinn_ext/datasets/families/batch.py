@@ -55,6 +55,10 @@ class FamilyBatch:
         >>> batch = FamilyBatch.from_graphs(graphs, family, torch.tensor([0.1, 0.2]), step=0.01)
         >>> batch.x.shape, batch.rates.shape, batch.at(0.5).inputs.unique().tolist()
         (torch.Size([72, 2]), torch.Size([72, 2]), [0.5])
+        >>> batch.free.shape, batch.row_points().shape, batch.precomputed
+        (torch.Size([72]), torch.Size([72, 3]), None)
+        >>> batch.from_state(2 * batch.x).rates.shape, batch.detached().inputs.requires_grad
+        (torch.Size([72, 2]), False)
     """
 
     x: Tensor

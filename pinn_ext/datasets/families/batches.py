@@ -55,6 +55,11 @@ class FamilyBatches:
         >>> batch = batches.batch([3, 0], torch.tensor([0.1, 0.2]))
         >>> batch.numbers.tolist(), len(batch.x)
         ([3, 0], 72)
+        >>> batches.everything(torch.full((4,), 0.1)).x.shape
+        torch.Size([144, 2])
+        >>> states = torch.ones(2, 36, 2)
+        >>> len(batches.of_states(states, torch.zeros(2, 1), torch.zeros(2)).x)
+        72
     """
 
     def __init__(

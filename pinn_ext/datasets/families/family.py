@@ -57,6 +57,16 @@ class Family:
         >>> family = Family(system, constants, mean=(1.0, 1.7), spread=(0.2, 0.2), nodes=nodes)
         >>> family.varied, family.problem(0, 7).x.shape  # u and v on 6 x 6 nodes
         (['feed'], torch.Size([36, 2]))
+        >>> [round(number, 3) for number in (*family.scales, *family.deviations)]
+        [1.02, 1.734, 0.202, 0.343]
+        >>> family.all_constants()[0], family.description()["horizon"], family.on(["square"]).varied
+        (('feed', (0.8, 1.2)), 1.0, ['feed'])
+        >>> family.text()[0][:41]
+        'Family of brusselator: feed in [0.8, 1.2]'
+        >>> problem = family.problem(0, 7)
+        >>> d = GraphOperators.from_graph(problem)
+        >>> family.equation(d, problem.parameters)(0.0, problem.x).shape  # rates of change
+        torch.Size([36, 2])
     """
 
     system: System

@@ -55,6 +55,8 @@ class FamilyGraphs(InMemoryDataset):
         >>> few, more = (FamilyGraphs(None, family_of(cfg), count=count) for count in (2, 3))
         >>> len(more), more[0].x.shape, torch.equal(few[1].x, more[1].x)
         (3, torch.Size([36, 2]), True)
+        >>> more.operators(more.get(0)).num_nodes
+        36
     """
 
     def __init__(

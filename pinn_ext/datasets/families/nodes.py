@@ -44,6 +44,11 @@ class NodeSet:
         >>> nodes = NodeSet("grid", per_side=8, boundary="neumann")
         >>> nodes.graph(systems.create("brusselator"), 0).num_nodes
         64
+        >>> system = systems.create("brusselator")
+        >>> nodes.shared, nodes.box(system), nodes.spacing(system), nodes.periods(system)
+        (True, ((0.0, 0.0), (2.0, 2.0)), 0.2857142857142857, None)
+        >>> [place.name for place in nodes.places(system)], nodes.description(system)["order"]
+        (['square'], 2)
     """
 
     name: str = "grid"

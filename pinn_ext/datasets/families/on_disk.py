@@ -59,7 +59,7 @@ class FamilyGraphsOnDisk(OnDiskDataset):
         >>> cfg.dataset.name, cfg.dataset.nodes_per_side = "family", 6
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     graphs = FamilyGraphsOnDisk(folder, family_of(cfg), count=2)
-        ...     len(graphs), graphs[1].x.shape
+        ...     len(graphs), graphs.get(1).x.shape
         (2, torch.Size([36, 2]))
     """
 

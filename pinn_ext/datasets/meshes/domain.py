@@ -42,6 +42,16 @@ class MeshDomain(Geometry):
         >>> square = MeshDomain(TriangleMesh(corners, np.array([[0, 1, 2], [0, 2, 3]]), sides))
         >>> square.depth(torch.tensor([[0.5, 0.25], [2.0, 0.5]], dtype=torch.float64)).tolist()
         [0.25, -1.0]
+        >>> inside = torch.tensor([[0.5, 0.25], [2.0, 0.5]], dtype=torch.float64)
+        >>> square.contains(inside).tolist(), square.boundary_nodes(spacing=0.5).shape
+        ([True, False], torch.Size([8, 2]))
+        >>> ends = torch.tensor([[0.5, 0.0], [1.0, 0.5]], dtype=torch.float64)
+        >>> square.normals(ends).tolist(), len(square.boundary_samples(5))
+        ([[0.0, -1.0], [1.0, -0.0]], 16)
+        >>> square.groups, square.notes, square.is_whole([]), len(square.digest)
+        ((), (), False, 64)
+        >>> square.on_groups([], ends).tolist()
+        [False, False]
     """
 
     name: ClassVar[str] = "mesh"

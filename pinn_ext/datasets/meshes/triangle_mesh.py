@@ -57,11 +57,23 @@ class TriangleMesh:
     Example:
         >>> corners = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
         >>> sides = np.array([[0, 1], [1, 2], [2, 3], [3, 0]])
-        >>> square = TriangleMesh(corners, np.array([[0, 1, 2], [0, 2, 3]]), sides)
+        >>> halves, floor = np.array([[0, 1, 2], [0, 2, 3]]), BoundaryGroup(sides[0], sides[:1])
+        >>> square = TriangleMesh(corners, halves, sides, groups={"floor": floor})
         >>> square.area, square.contains([[0.5, 0.5], [1.5, 0.5]]).tolist()
         (1.0, [True, False])
         >>> square.interpolate(corners[:, 0], [[0.25, 0.75]]).tolist()
         [0.25]
+        >>> square.areas.tolist(), square.lower, square.upper, square.parts.tolist()
+        ([0.5, 0.5], (0.0, 0.0), (1.0, 1.0), [0, 0, 0, 0])
+        >>> square.boundary_nodes.tolist(), [loop.tolist() for loop in square.boundary_loops]
+        ([0, 1, 2, 3], [[0, 1, 2, 3]])
+        >>> square.group_mask("floor").tolist()
+        [True, True, False, False]
+        >>> triangles, weights = square.locate([[0.75, 0.25], [2.0, 2.0]])
+        >>> triangles.tolist(), weights[0].tolist()
+        ([0, -1], [0.25, 0.5, 0.25])
+        >>> square.contains(square.sample(3)).tolist()
+        [True, True, True]
     """
 
     points: np.ndarray

@@ -37,6 +37,8 @@ class ReferenceData:
         (1, True, [2.0])
         >>> data.at([0.5]).u.shape, [part.shape for part in data.samples()]
         ((1, 5), [(10, 1), (10,), (10, 2)])
+        >>> data.scattered, data.times.tolist()
+        (False, [0.0, 0.5])
     """
 
     x: np.ndarray

@@ -87,13 +87,13 @@ class AdaptiveWeights(ShownWeighting):
             `cosines` `[k][k]`, and `alignment`, `conflict` and `size_ratio`, see
             `pinn_ext.measurements.alignment.scores`; `history` has these three too.
         stopped: why the callback stopped the training, or None.
-        seconds: time that all it does in the steps has taken so far, the recorder included.
 
     Raises:
         ValueError: if an argument is out of range; at `train()`, if names or weights do not fit
             the model's loss terms.
 
     Example:
+        >>> import tempfile
         >>> import deepxde as dde
         >>> import pinn_ext
         >>> line = dde.geometry.Interval(0, 1)
@@ -101,13 +101,22 @@ class AdaptiveWeights(ShownWeighting):
         >>> data = dde.data.PDE(line, lambda x, y: dde.grad.hessian(y, x) + 50, [ends], 16, 2)
         >>> model = dde.Model(data, dde.nn.FNN([1, 8, 1], "tanh", "Glorot normal"))
         >>> model.compile("adam", lr=1e-3, verbose=0)
-        >>> adaptive = pinn_ext.AdaptiveWeights("ema", period=10, verbose=0)
+        >>> adaptive = pinn_ext.AdaptiveWeights("ema", period=10, verbose=0, diagnostics=True)
         >>> _ = model.train(iterations=20, callbacks=[adaptive], verbose=0)
         >>> [row["step"] for row in adaptive.history], list(adaptive.manager.get_weights())
         ([10, 20], ['pde_1', 'dirichlet_1'])
         >>> pde, walls = adaptive.history[-1]["weights"]
-        >>> walls > pde  # the forcing makes the loss of the equation the larger one
-        True
+        >>> assert walls > pde  # the forcing makes the loss of the equation the larger one
+        >>> adaptive.strategy, adaptive.weighs_points, adaptive.choice, adaptive.pilots
+        ('ema', False, None, [])
+        >>> adaptive.restore_best() == adaptive.best.step, adaptive.verdict.periods
+        (True, 1)
+        >>> adaptive.events[0]["why"], adaptive.seconds > 0, len(adaptive.plot().axes)
+        ('held by max_ratio', True, 3)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     adaptive.write_gradients(f"{folder}/gradients.csv")
+        ...     adaptive.write_events(f"{folder}/events.csv")
+        >>> adaptive.load_state_dict(adaptive.state_dict(), model)  # another would go on from here
     """
 
     def __init__(

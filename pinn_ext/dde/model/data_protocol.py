@@ -25,6 +25,11 @@ class DescribedData(Protocol):
         >>> data = Measured(line, lambda x, y: [y, y - 1], [], 8)
         >>> data.condition_terms(), data.time_span()
         ([1], None)
+        >>> data.term_field_scales(), data.equation_blocks(), data.independent_blocks()
+        (None, None, 1)
+        >>> data.row_points(0, data.train_x), data.position()
+        (None, None)
+        >>> data.go_to(3)  # of no effect where batches have no numbers
     """
 
     points_return: bool = False

@@ -82,6 +82,8 @@ class PseudoTime(dde.callbacks.Callback):
         >>> _ = model.train(iterations=5, callbacks=[damped], verbose=0)
         >>> damped.tau
         [0.5]
+        >>> again = pinn_ext.PseudoTime(tau=0.5, verbose=0)
+        >>> again.load_state_dict(damped.state_dict(), model)  # its next step would be the sixth
     """
 
     def __init__(

@@ -43,9 +43,15 @@ class Slab:
         ...     model = dde.Model(data, net)
         ...     model.compile("adam", lr=1e-2, verbose=0)
         ...     return model
-        >>> _ = pinn_ext.march(build, [0.0, 1.0, 3.0], torch.ones_like, iterations=2, verbose=0)
+        >>> starts = {"initial": torch.ones_like, "initial_rate": torch.zeros_like}
+        >>> found = pinn_ext.march(build, [0.0, 1.0, 3.0], **starts, iterations=2, verbose=0)
         slab 1 of 2: 0.0 to 1.0
         slab 2 of 2: 1.0 to 3.0
+        >>> slab, t = found.slabs[0], torch.tensor([[0.0], [0.25]])
+        >>> slab.start(t).tolist(), slab.start_rate(t).tolist(), slab.ramp(t).tolist()
+        ([[1.0], [1.0]], [[0.0], [0.0]], [[0.0], [0.25]])
+        >>> slab.save(found.models[0])  # in a training function; here there is no folder
+        >>> callbacks = [slab.saver(every=1000)]  # does so while it trains
     """
 
     def __init__(

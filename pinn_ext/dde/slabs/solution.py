@@ -50,6 +50,8 @@ class SlabSolution:
         (True, 1.0, [2, 2])
         >>> found.predict([[0.0]]).tolist()  # the start is exact, whatever the training
         [[1.0]]
+        >>> len(found.table().splitlines())  # a heading and a line a slab
+        3
     """
 
     def __init__(self, edges: Sequence[float]) -> None:

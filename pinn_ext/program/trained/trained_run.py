@@ -68,6 +68,10 @@ class TrainedRun:
         [[1.0, 1.0]]
         >>> run.grid(5).shape, run.contains([[0.5, 0.5], [3.0, 0.5]]).tolist()
         ((25, 2), [True, False])
+        >>> run.points_per_side(), run.dtype, run.device.type
+        (101, torch.float32, 'cpu')
+        >>> run.derivatives([[0.5, 0.5]], 0.0).laplacian.shape
+        (1, 2)
     """
 
     network: FieldNetwork | SlabNetworks

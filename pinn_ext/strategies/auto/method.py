@@ -66,8 +66,11 @@ class Auto:
     Example:
         >>> from pinn_ext import strategies
         >>> chooser = strategies.create("auto", {"candidates": ["softadapt", "ema"], "margin": 1.5})
-        >>> [candidate.name for candidate in chooser.field]
-        ['fixed', 'field_scale', 'softadapt', 'ema']
+        >>> [candidate.name for candidate in chooser.field], chooser.needs_conditions
+        (['fixed', 'field_scale', 'softadapt', 'ema'], False)
+        >>> steep = {"strategy": "softadapt", "options": {"beta": 0.5}}
+        >>> strategies.create("auto", {"candidates": ["softadapt", steep]}).labels[2:]
+        ['softadapt', 'softadapt (beta=0.5)']
     """
 
     candidates: Sequence[str | Mapping[str, Any]] = DEFAULT

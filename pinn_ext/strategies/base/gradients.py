@@ -32,6 +32,10 @@ class Gradients:
         [4.243, 0.173]
         >>> gradients.maxima, gradients.maxima_of_matrices()
         ([4.0, 0.1], [4.0, 0.1])
+        >>> gradients.means[0], gradients.means_of_matrices()[0], round(gradients.deviations[0], 3)
+        (2.0, 2.5, 2.055)
+        >>> gradients.largest_of_sum([0]), gradients.largest_of_sum([1], matrices=True)
+        (4.0, 0.1)
     """
 
     totals: Sequence[Sequence[float]]

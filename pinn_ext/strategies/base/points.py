@@ -68,6 +68,9 @@ class PointStrategy(ABC):
         >>> state = rba.update(torch.tensor([[1.0], [2.0], [4.0]]), state)
         >>> rba.factors(state).flatten().tolist()
         [0.25, 0.5, 1.0]
+        >>> rba.weighs(PointBlock(torch.zeros(()))), rba.newcomers(2, state)["lambdas"].shape
+        (True, torch.Size([2, 1]))
+        >>> rba.check_state(state, n=3, m=1)  # or an ArgumentError
     """
 
     name: ClassVar[str]

@@ -148,6 +148,11 @@ class Strategy(ABC):
         ...         return Proposal([1 / loss for loss in statistics.losses], blend=False), state
         >>> Inverse().update(Statistics([0.5, 0.01]), {})[0].targets
         [2.0, 100.0]
+        >>> Inverse().exact, Inverse().needs_length, Inverse().unreachable(updates=1)
+        (False, False, None)
+        >>> Inverse().check_state({}, terms=2)  # or an ArgumentError
+        >>> print(Inverse().describe_change({}, {}))  # nothing to tell
+        None
     """
 
     name: ClassVar[str]

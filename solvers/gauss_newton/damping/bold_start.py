@@ -31,6 +31,15 @@ class BoldStart:
     Example:
         >>> BoldStart().start()["damping"]
         0.001
+        >>> from solvers.gauss_newton.damping.rule import Attempt
+        >>> def attempt(damping, fraction):
+        ...     return Attempt(damping, reduction=1.0, predicted=1.0, cost=1.0)
+        >>> tried, memory = BoldStart().search(attempt, BoldStart().start(), least=1e-15)
+        >>> len(tried), memory["damping"] < 1e-5  # a sweep
+        (6, True)
+        >>> memory = BoldStart().after_nielsen(Nielsen().start())
+        >>> len(BoldStart().search(attempt, memory, least=1e-15)[0])
+        1
     """
 
     bold: TargetRatio = field(default_factory=lambda: TargetRatio(early=0.2))

@@ -29,6 +29,12 @@ class _OneDamping(ABC):
 
         Returns:
             All attempts and the new memory.
+
+        >>> def attempt(damping, fraction):  # what is promised comes about once damping is 0.004
+        ...     return Attempt(damping, reduction=damping >= 0.004, predicted=1.0, cost=0.1)
+        >>> tried, memory = Nielsen().search(attempt, {"damping": 0.001}, 1e-15)
+        >>> [each.damping for each in tried], round(memory["damping"], 5)
+        ([0.001, 0.002, 0.008], 0.00267)
         """
         first = max(memory["damping"], least)
         attempts, damping = try_dampings(attempt, first, self._raised)

@@ -19,6 +19,15 @@ class LineSearch:
     Example:
         >>> LineSearch().start()
         {'damping': 0.0}
+        >>> import torch
+        >>> from solvers.gauss_newton.damping.rule import Attempt
+        >>> def attempt(damping, fraction):  # the cost falls along the first half of the direction
+        ...     promised, fall = fraction - fraction**2 / 2, fraction - 2 * fraction**2
+        ...     step = torch.tensor([fraction])
+        ...     return Attempt(0.0, fraction, step, cost=1, reduction=fall, predicted=promised)
+        >>> tried, _ = LineSearch().search(attempt, LineSearch().start(), least=0.0)
+        >>> [each.fraction for each in tried]
+        [1.0, 0.25]
     """
 
     def start(self) -> Memory:

@@ -33,6 +33,12 @@ class TargetRatio:
     Example:
         >>> TargetRatio().start()
         {'damping': 0.001, 'settled': False, 'past': []}
+        >>> from solvers.gauss_newton.damping.rule import Attempt
+        >>> def attempt(damping, fraction):  # the model holds as far as a damping of 1e-4
+        ...     return Attempt(damping, reduction=damping >= 1e-4, predicted=1.0, cost=1.0)
+        >>> tried, memory = TargetRatio().search(attempt, TargetRatio().start(), least=1e-15)
+        >>> [float(f"{each.damping:.1e}") for each in tried], tried[-1].accepted
+        ([0.001, 0.00033, 3.7e-05, 0.00011], True)
     """
 
     initial: float = 1e-3

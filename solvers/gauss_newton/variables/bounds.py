@@ -33,6 +33,16 @@ class Box:
         >>> box = Box(torch.tensor([0.0, 0.0]), torch.tensor([1.0, torch.inf]))
         >>> box.project(torch.tensor([2.0, 2.0])).tolist()
         [1.0, 2.0]
+        >>> box.leaves(torch.tensor([2.0, 2.0])), box.active(torch.tensor([1.0, 0.0])).tolist()
+        (tensor(True), [1, -1])
+        >>> x, step = torch.tensor([0.5, 2.0]), torch.tensor([1.0, -1.0])
+        >>> part, end = box.first_bound(x, step)
+        >>> float(part), end.tolist(), box.outward(end, step).tolist()
+        (0.5, [1.0, 1.5], [True, False])
+        >>> box.room(x, gradient=torch.tensor([-1.0, -1.0])).tolist(), box.inside(x)
+        ([0.5, inf], None)
+        >>> Box.of((0.0, [1.0, 3.0]), x).upper.tolist(), Box.everywhere(x).bounded
+        ([1.0, 3.0], False)
     """
 
     def __init__(self, lower: Tensor, upper: Tensor) -> None:
