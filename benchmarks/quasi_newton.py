@@ -2,8 +2,9 @@
 
 Soft conditions, three hidden layers, float64, as many points in the domain as parameters (2.75 rows
 each). Adam is run once a case, size and seed, and not counted; every method then has the same
-seconds from that network. `lbfgs` has a history of 200 and is started again where it gives up,
-`nncg` the settings of `benchmarks/gauss_newton.py`.
+seconds from that network. `lbfgs` has a history of 200 and is started again where it gives up;
+it is looked at and stopped between blocks of 50 iterations. `nncg` has the settings of
+`benchmarks/gauss_newton.py`.
 
 `error_start`, `error_quarter` and `error_end` are the relative L2 errors of the worse field on
 points that no training has seen, after Adam, after a quarter of the seconds and at their end, each
