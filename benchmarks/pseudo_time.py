@@ -2,12 +2,15 @@
 
 Scalar problems on a periodic interval, whose references come with the package. Adam with a cosine
 schedule, new random points at each step in every arm, as the term is said to act on what lies
-between points. The network is built periodic; its start is a loss term. Errors are relative L2
-errors over all stored times and nodes. `start` is the error of the start carried on unchanged.
+between points. The network is built periodic; its start is a loss term. A training ends after
+`--steps`, or `--seconds` of the cores, in which an arm with the term makes fewer steps; the
+schedule ends with it. Errors are relative L2 errors over all stored times and nodes. `start` is the
+error of the start carried on unchanged. `--out` is written after each training.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import statistics
@@ -71,19 +74,30 @@ class NewPoints(dde.callbacks.Callback):
         draw_points(self.model.data)
 
 
-class Until(dde.callbacks.Callback):
-    """Ends a training after some seconds."""
+class Budget(dde.callbacks.Callback):
+    """Ends a training after some seconds of the cores, which other work does not add to."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, steps: int, seconds: float) -> None:
         super().__init__()
-        self.end = time.perf_counter() + seconds
+        self.steps, self.seconds = steps, seconds
+        self._start = time.process_time()
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds of the cores so far."""
+        return time.process_time() - self._start
+
+    def rate(self, step: int) -> float:
+        """Return the factor of the learning rate: along a cosine to 0 at the end of either."""
+        part = max(step / self.steps, self.elapsed / self.seconds)
+        return 0.5 * (1.0 + math.cos(math.pi * min(part, 1.0)))
 
     def on_batch_end(self):
-        self.model.stop_training = self.model.stop_training or time.perf_counter() > self.end
+        self.model.stop_training = self.model.stop_training or self.elapsed >= self.seconds
 
 
 def model_of(case: Case, args: Any, seed: int) -> dde.Model:
-    """Return a compiled model with random points and a network of its own seed."""
+    """Return a model with random points and a network of its own seed."""
     dde.config.set_random_seed(seed)
     problem = references.load(case.reference).problem
     geometry = dde.geometry.GeometryXTime(
@@ -101,10 +115,7 @@ def model_of(case: Case, args: Any, seed: int) -> dde.Model:
     net.apply_feature_transform(
         lambda x: torch.cat((x[:, 1:], *(f(math.pi * x[:, :1]) for f in (torch.cos, torch.sin))), 1)
     )
-    model = dde.Model(data, net)
-    decay = ("cosine", args.steps, 0.0)
-    model.compile("adam", lr=case.rate, decay=decay, loss_weights=[1.0, case.weight], verbose=0)
-    return model
+    return dde.Model(data, net)
 
 
 def callbacks_of(form: str, case: Case) -> list[Any]:
@@ -134,14 +145,15 @@ def row_of(name: str, form: str, seed: int, args: Any) -> dict[str, Any]:
     """Train one arm with one seed."""
     case = CASES[name]
     model, callbacks = model_of(case, args, seed), callbacks_of(form, case)
-    start = time.process_time()
-    model.train(
-        iterations=args.steps,
-        callbacks=[*callbacks, Until(args.seconds)],
-        display_every=10**9,
+    budget = Budget(args.steps, args.seconds)
+    model.compile(
+        "adam", lr=case.rate, decay=("lambda", budget.rate), loss_weights=[1.0, case.weight],
         verbose=0,
+    )  # fmt: skip
+    model.train(
+        iterations=args.steps, callbacks=[*callbacks, budget], display_every=10**9, verbose=0
     )
-    seconds = time.process_time() - start
+    seconds = budget.elapsed
     model._test(verbose=0)  # which DeepXDE leaves out where a callback ends the training
     equation, initial = (float(own) for own in model.train_state.loss_train)
     tau = getattr(callbacks[0], "tau", [None])
@@ -192,7 +204,7 @@ def main() -> None:
     parser.add_argument("--forms", default=",".join(FORMS), metavar="NAME[,NAME]")
     parser.add_argument("--seeds", default="3", metavar="N", help="how many, from 0")
     parser.add_argument("--steps", type=int, default=10_000, help="a training")
-    parser.add_argument("--seconds", type=float, default=math.inf, help="at most, a training")
+    parser.add_argument("--seconds", type=float, default=math.inf, help="of the cores, a training")
     parser.add_argument("--points", type=int, default=1000, help="a tenth as many at the start")
     parser.add_argument("--width", type=int, default=64)
     parser.add_argument("--depth", type=int, default=4)
@@ -203,17 +215,19 @@ def main() -> None:
     torch.set_num_threads(1)
     cases = _common.chosen("--case", args.case, CASES)
     forms = _common.chosen("--forms", args.forms, FORMS)
+    facts = _common.machine(
+        points=args.points,
+        widths=[args.width] * args.depth,
+        seconds=args.seconds if math.isfinite(args.seconds) else None,
+    )
     rows = []
-    for name in cases:
-        for seed in range(seeds):
-            for form in forms:
-                rows.append(row_of(name, form, seed, args))
-                print(f"{name} {form} {seed}: {rows[-1]['relative_l2']:.2e}", flush=True)
+    for name, seed, form in itertools.product(cases, range(seeds), forms):
+        rows.append(row_of(name, form, seed, args))
+        print(f"{name} {form} {seed}: {rows[-1]['relative_l2']:.2e}", flush=True)
+        if args.out is not None:
+            _common.write(rows, args.out, facts)
     print(_common.table(rows))
     print(_common.table(summary(rows)))
-    if args.out is not None:
-        facts = _common.machine(points=args.points, widths=[args.width] * args.depth)
-        _common.write(rows, args.out, facts)
 
 
 if __name__ == "__main__":

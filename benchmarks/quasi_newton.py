@@ -2,8 +2,9 @@
 
 Soft conditions, three hidden layers, float64, as many points in the domain as parameters (2.75 rows
 each). Adam is run once a case, size and seed, and not counted; every method then has the same
-seconds from that network. `lbfgs` has a history of 200 and is started again where it gives up,
-`nncg` the settings of `benchmarks/gauss_newton.py`.
+seconds from that network. `lbfgs` has a history of 200 and is started again where it gives up;
+it is looked at and stopped between blocks of 50 iterations. `nncg` has the settings of
+`benchmarks/gauss_newton.py`.
 
 `error_start`, `error_quarter` and `error_end` are the relative L2 errors of the worse field on
 points that no training has seen, after Adam, after a quarter of the seconds and at their end, each
@@ -11,12 +12,15 @@ the lowest until then; `trivial` is what a network that returns zero scores. A r
 "median" stands for a case, size and method: medians over the seeds; `ratio_quarter` and `ratio_end`
 are the error of the better of L-BFGS and NNCG over its own, above 1 where it is ahead. An iteration
 that has begun is finished. With `--seconds 1200` the quarter is five minutes. `--core-seconds`
-counts the seconds of the processor, on a machine that has other work as well.
+counts the seconds of the processor, on a machine that has other work as well. A method trains all
+cases before the next one does, and `--out` is written after each training: what is stopped early
+has compared the methods that come first.
 """
 
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 import statistics
 import sys
@@ -145,7 +149,7 @@ def with_medians(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    """Train every case, size and seed by Adam, then by every method."""
+    """Train every case, size and seed by Adam, then all of them by each method in turn."""
     parser = _common.parser(__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=1200.0, metavar="S", help="a method")
     parser.add_argument("--adam-seconds", type=float, metavar="S", help="default: an eighth of it")
@@ -170,19 +174,19 @@ def main() -> None:
     restart(threads)
     device = _devices.named(args.device)
     rows, of_cores = [], args.core_seconds
-    for case in cases:
-        for size in sizes:
-            for seed in range(seeds):
-                start = start_of(problem_of(case, size, seed, args.device), before, of_cores)
-                for name in names:
-                    row = row_of(case, size, name, seed, args.seconds, start, args.device, of_cores)
-                    rows.append(row)
-                    errors = " ".join(f"{row[key]:.2e}" for key in ERRORS[:3])
-                    text = f"{case} {row['parameters']} {name} {seed}: {errors}"
-                    now = time.perf_counter() - START
-                    print(f"{now:6.0f} s  {text}", file=sys.stderr, flush=True)
     facts = _common.machine(device, seconds=args.seconds, adam_seconds=before, of_cores=of_cores)
-    _common.report(with_medians(rows), args.out, facts)
+    keys = [(case, size, seed) for case in cases for size in sizes for seed in range(seeds)]
+    starts = {key: start_of(problem_of(*key, args.device), before, of_cores) for key in keys}
+    for name, (case, size, seed) in itertools.product(names, keys):
+        start = starts[case, size, seed]
+        row = row_of(case, size, name, seed, args.seconds, start, args.device, of_cores)
+        rows.append(row)
+        errors = " ".join(f"{row[key]:.2e}" for key in ERRORS[:3])
+        text = f"{case} {row['parameters']} {name} {seed}: {errors}"
+        print(f"{time.perf_counter() - START:6.0f} s  {text}", file=sys.stderr, flush=True)
+        if args.out is not None:
+            _common.write(with_medians(rows), args.out, facts)
+    print(_common.table(with_medians(rows)))
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ def row_of(parameters: int, rows: int, solver: str, seed: int, args: Any) -> dic
     found = child(
         "sketch_run",
         args.threads,
-        limit=120.0 + 20.0 * args.seconds,
+        limit=600.0 + 100.0 * args.seconds,  # of the wall clock, beside other work
         parameters=parameters,
         rows=rows,
         solver=solver,

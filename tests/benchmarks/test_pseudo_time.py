@@ -24,6 +24,17 @@ def test_rows(run_script, tmp_path, case):
     assert "start" in done.stdout
 
 
+def test_seconds_of_the_cores_end_a_training(run_script, tmp_path):
+    out = tmp_path / "rows.json"
+    options = (*TINY, "--steps", "50", "--seconds", "1e-9", "--forms", "none,jaxpi2")
+    done = run_script(SCRIPT, "--case", "kdv", *options, "--out", out, folder=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    content = json.loads(out.read_text("utf-8"))
+    assert [row["steps"] for row in content["rows"]] == [1, 1]
+    assert content["machine"]["seconds"] == 1e-9
+    assert done.stdout.count("written: ") == 2, "after each training"
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [

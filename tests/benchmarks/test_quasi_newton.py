@@ -18,6 +18,7 @@ def test_methods_from_the_same_start(run_script, tmp_path):
         folder=tmp_path, **ONE_THREAD,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("written: ") == 2, "after each training"
     content = json.loads(out.read_text("utf-8"))
     rows, machine = content["rows"], content["machine"]
     assert (machine["seconds"], machine["adam_seconds"], machine["threads"]) == (1.0, 0.5, 1)
