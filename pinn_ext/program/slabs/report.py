@@ -10,7 +10,7 @@ from pinn_ext.networks import FieldNetwork
 from pinn_ext.program.run_info import Info
 from pinn_ext.program.slabs.chain import Slabs
 from pinn_ext.program.slabs.part import Part
-from pinn_ext.reports import report
+from pinn_ext.reports import held_out, report
 from pinn_ext.reports.history import PHASES, lengths
 from pinn_ext.schema import Config
 
@@ -58,9 +58,12 @@ def content(
         part.best.mark,
         cfg.training.keep,
     )
+    mark = errors["best"] if cfg.training.keep == "best" else None
+    history, terms = built.log.history.rows, list(built.initial)
     lost = report.lost_to_trivial(errors["relative_l2"], known["relative_l2_trivial"])
     return {
-        **report.of_history(built.log.history.rows, built.initial, cfg.dtype),
+        **report.of_history(history, built.initial, cfg.dtype),
+        "held_out_score": held_out.of_run(history, terms, cfg.problem.scaling, mark, of_slabs),
         **known,
         **errors,
         "no_better_than_trivial": lost,
