@@ -80,6 +80,9 @@ def _jobs(options: Namespace) -> tuple[list[list[str]], bool]:
 
     Of another sweeper, which chooses the values itself, they are those of some jobs that it may
     come to.
+
+    Raises:
+        Refused: if they cannot be read, or a package is not installed.
     """
     from pinn_ext.reports.planned_jobs import expand
 
@@ -175,8 +178,9 @@ def job(cfg: Config) -> float:
         cfg: the job's configuration.
 
     Returns:
-        The held-out score of its network, for sweepers that minimise one: by raw losses on snapshots
-        that are not trained on, so that no solution need be known. Infinite for a job that failed.
+        The held-out score of its network, for sweepers that minimise one: by raw losses on
+        snapshots that are not trained on, so that no solution need be known. Infinite for a job
+        that failed.
 
     Raises:
         KeyboardInterrupt: if it was interrupted, after its report was written.

@@ -34,8 +34,10 @@ def samples(overrides: Sequence[str], loader: Any = None) -> list[list[str]]:
         One list of overrides a job, so many that each value occurs; empty if a key has none.
 
     Example:
-        >>> samples(["training=default,adaptive_ema", "seed=int(interval(0,9))", "device=cpu"])
-        [['training=default', 'seed=0', 'device=cpu'], ['training=adaptive_ema', 'seed=9', 'device=cpu']]
+        >>> for job in samples(["training=default,adaptive_ema", "seed=int(interval(0,9))"]):
+        ...     print(job)
+        ['training=default', 'seed=0']
+        ['training=adaptive_ema', 'seed=9']
     """
     from hydra.core.override_parser.overrides_parser import OverridesParser
 

@@ -1,4 +1,4 @@
-"""Sweeps whose values another sweeper than Hydra's own chooses, by the number that each job returns.
+"""Sweeps whose values another sweeper than Hydra's own chooses, by what each job returns.
 
 A sweeper of the tests stands in for Optuna's, which tests/ecosystem tries.
 """
@@ -66,7 +66,7 @@ def test_jobs_return_their_held_out_scores(run):
     done = run("-m", "hydra/sweeper=ends", *SMALL, "training.learning_rate=interval(1e-3,1e-1)")
     assert done.status == 0, done.err
     reports = [read_report(done.folder / name) for name in ("0", "1")]
-    assert RETURNED == [report["held_out_score"] for report in reports]
+    assert [report["held_out_score"] for report in reports] == RETURNED
     for report in reports:  # of the raw losses alone, whatever the error is
         losses = report["validation_losses_last"]
         assert report["held_out_score"] == held_out.held_out_score(losses, "fields")

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pinn_ext.reports.compare.job_reports import read_job
 from pinn_ext.reports import held_out
+from pinn_ext.reports.compare.job_reports import read_job
 from pinn_ext.reports.history import PHASES
 from pinn_ext.reports.plots import positions
 from pinn_ext.reports.study.records import Job, Row

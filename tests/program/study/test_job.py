@@ -8,6 +8,7 @@ from pinn_ext.program.study import job as study_job
 from pinn_ext.program.study.job import overrides_of, put_aside, run_job
 from pinn_ext.program.study.plan import plan
 from pinn_ext.program.study.study_file import from_values
+from pinn_ext.reports.held_out import held_out_score
 from pinn_ext.reports.study import rows as study_rows
 from pinn_ext.reports.study.records import read_rows
 from tests.program.conftest import Stop
