@@ -206,7 +206,7 @@ def job(cfg: Config) -> float:
         raise SystemExit(interrupts.exit_status)
     _END.raise_again()
     score = content.get("held_out_score") if content["status"] == "ok" else None
-    return math.inf if score is None else score
+    return math.inf if score is None else float(score)
 
 
 def attempt(
