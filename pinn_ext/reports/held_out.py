@@ -76,10 +76,10 @@ def of_run(
         >>> of_run(rows, ["PI"], "fields", best={"phase": "epochs", "epoch": 2})
         0.25
     """
-    places = [([r for r in history if r["slab"] == s["slab"]], s["best"]) for s in slabs]
-    kept = [
-        _row(rows, mark if best else None) for rows, mark in places or [(history, best)] if rows
-    ]
+    places: list[tuple[Sequence[Row], Any]] = [(history, best)]
+    if slabs:
+        places = [([r for r in history if r["slab"] == s["slab"]], s["best"]) for s in slabs]
+    kept = [_row(rows, mark if best else None) for rows, mark in places if rows]
     if not kept:
         return None
     weights = {name: kept[-1][f"weight_{name}"] for name in terms}
