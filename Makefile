@@ -18,7 +18,7 @@ help:
 	@echo "make train        run the main job; options: make train ARGS='training=adaptive_ema seed=1'"
 	@echo "make test         quick tests and the examples in docstrings"
 	@echo "make test-all     every test, the slow ones too, nothing shortened"
-	@echo "make test-ecosystem  against Lightning, PINA, PhysicsNeMo, loggers, Ray, in $(ECOSYSTEM)"
+	@echo "make test-ecosystem  against Lightning, PINA, PhysicsNeMo, loggers, Ray, Optuna, in $(ECOSYSTEM)"
 	@echo "make test-oldest, make test-hydra-next   with the oldest versions allowed, with Hydra's next one"
 	@echo "make lint         ruff, mypy and spelling"
 	@echo "make format       rewrite the code with ruff"
@@ -64,11 +64,13 @@ test-ecosystem: export OMP_NUM_THREADS = 1
 test-ecosystem: $(ECOSYSTEM)/.installed
 	$(ECOSYSTEM)/bin/python -m pytest tests/ecosystem $(ARGS)
 
-$(ECOSYSTEM)/.installed: pyproject.toml tests/ecosystem/requirements.txt tests/ecosystem/requirements-physicsnemo.txt
+$(ECOSYSTEM)/.installed: pyproject.toml $(wildcard tests/ecosystem/requirements*.txt)
 	$(PYTHON) -m venv --clear $(ECOSYSTEM)
 	$(ECOSYSTEM)/bin/python -m pip install --disable-pip-version-check -e . -r tests/ecosystem/requirements.txt
 	$(ECOSYSTEM)/bin/python -m pip install --disable-pip-version-check -r tests/ecosystem/requirements-physicsnemo.txt \
 	  || echo "PhysicsNeMo cannot be installed here: its tests are skipped"
+	$(ECOSYSTEM)/bin/python -m pip install --disable-pip-version-check -r tests/ecosystem/requirements-optuna.txt \
+	  || echo "Optuna's sweeper cannot be installed here: its test is skipped"
 	$(ECOSYSTEM)/bin/python -c "import torchvision" 2>/dev/null \
 	  || $(ECOSYSTEM)/bin/python -m pip uninstall -y torchvision
 	@touch $@

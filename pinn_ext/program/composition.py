@@ -6,6 +6,7 @@ import contextlib
 import copy
 import os
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -31,6 +32,8 @@ def register_schema() -> None:
     if store.get_type("schema.yaml") is ObjectType.NOT_FOUND:  # Hydra 1.5 wants it but once
         store.store(name="schema", node=schema.Config)
     supplied_configs.make_known()
+    # Settings of ours for a launcher take the place of the plugin's of the same name.
+    warnings.filterwarnings("ignore", r"\s*'hydra/launcher/\w+' is validated against ConfigStore")
 
 
 def version_base() -> dict[str, str]:
@@ -239,12 +242,12 @@ def new_folder(parent: str, name: str, chosen: Path | None) -> Path:
         raise Refused(f"The folder {where} cannot be made ({error.strerror}).") from None
 
 
-def by_hydra(arguments: Sequence[str], task: Callable[[schema.Config], None]) -> int:
+def by_hydra(arguments: Sequence[str], task: Callable[[schema.Config], float]) -> int:
     """Let Hydra carry out a command line.
 
     Args:
         arguments: of the command line.
-        task: what Hydra runs with each configuration.
+        task: what Hydra runs with each configuration; returns what a sweeper minimises.
 
     Returns:
         The exit status 0; a failure is an exception.

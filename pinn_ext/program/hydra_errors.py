@@ -160,6 +160,8 @@ def _unknown_option(match: re.Match[str]) -> str:
     options = re.findall(r"^\t(\S+)$", match.string, re.MULTILINE)
     near = difflib.get_close_matches(name, options, n=1)
     hint = f" (did you mean {near[0]!r}?)" if near else ""
+    if not near and group.startswith("hydra/"):
+        hint = " (a package may have to be installed: docs/ecosystem.md)"
     return f"`{group}` must be one of {', '.join(sorted(set(options)))}, got {name!r}{hint}."
 
 

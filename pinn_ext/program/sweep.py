@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
 import sys
 import traceback
 from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from pinn_ext import schema
 from pinn_ext.files import FolderTaken, RunError, refuse_taken, replace_file
+from pinn_ext.program import sweepers
 from pinn_ext.program.composition import (
     by_hydra,
     chosen_folder,
@@ -46,24 +49,13 @@ def sweep(options: Namespace, arguments: list[str]) -> int:
     Raises:
         Refused: if a job cannot be composed; then none is started.
     """
-    from pinn_ext.reports.planned_jobs import expand
-
-    try:
-        loader = config_loader(options.config_dir)
-        jobs = expand(options.overrides, loader)
-        if jobs and (fixed := _params(options, jobs[0])):
-            jobs = expand([*fixed, *options.overrides], loader)
-    except Refused:
-        raise
-    except Exception as error:
-        raise Refused(one_line(error)) from None
+    jobs, basic = _jobs(options)
     if not jobs:
         raise Refused("A sweep must have at least one job, got a key without values.")
     places, cfg, hydra_part = _composed(options, jobs)
     chosen = _chosen(places, hydra_part)
     say_loading()
     folder = new_folder("multirun", cfg.experiment.name, chosen)
-    basic = str(hydra_part.sweeper.get("_target_")).endswith("BasicSweeper")
     status = 0
     quoted = str(folder).replace("'", "\\'")
     try:
@@ -77,17 +69,44 @@ def sweep(options: Namespace, arguments: list[str]) -> int:
     except Exception as error:  # a launcher whose workers died, say
         print(f"pinn-ext: {one_line(error)}", file=sys.stderr)
         status = _END.exit_status or 1
-    rows, written = _table(folder, jobs if basic else None, places)
+    rows, written = _table(folder, jobs if basic else None, places if basic else ())
+    if not basic:
+        say(f"\n{sweepers.best_line(rows)}")
     return status or written or (0 if all(row["status"] == "ok" for row in rows) else 1)
 
 
-def _params(options: Any, overrides: list[str]) -> list[str]:
-    """Return the overrides that the configuration gives to Hydra's basic sweeper."""
-    _, hydra_part = compose(
-        overrides, search=options.config_dir, name=options.config_name or "config"
-    )
-    params = hydra_part.sweeper.get("params") or {}
-    return [f"{key}={value}" for key, value in params.items()]
+def _jobs(options: Namespace) -> tuple[list[list[str]], bool]:
+    """Return the overrides of all jobs, and whether Hydra's own sweeper runs them.
+
+    Of another sweeper, which chooses the values itself, they are those of some jobs that it may
+    come to.
+
+    Raises:
+        Refused: if they cannot be read, or a package is not installed.
+    """
+    from pinn_ext.reports.planned_jobs import expand
+
+    try:
+        loader = config_loader(options.config_dir)
+        some = sweepers.samples(options.overrides, loader)
+        if not some:
+            return [], True
+        hydra_part = _hydra_part(options, some[0])
+        sweepers.check_installed(hydra_part)
+        params = hydra_part.sweeper.get("params") or {}
+        overrides = [*(f"{key}={value}" for key, value in params.items()), *options.overrides]
+        if sweepers.is_basic(hydra_part):
+            return expand(overrides, loader), True
+        found = sweepers.samples(overrides, loader)
+        return found * 2 if len(found) == 1 else found, False
+    except Refused:
+        raise
+    except Exception as error:
+        raise Refused(one_line(error)) from None
+
+
+def _hydra_part(options: Namespace, overrides: list[str]) -> Any:
+    return compose(overrides, search=options.config_dir, name=options.config_name or "config")[1]
 
 
 def _composed(options: Any, jobs: list[list[str]]) -> tuple[list[str], Config, Any]:
@@ -134,7 +153,7 @@ def _chosen(places: list[str], hydra_part: Any) -> Path | None:
 
 
 def _table(
-    folder: Path, jobs: list[list[str]] | None, places: list[str]
+    folder: Path, jobs: list[list[str]] | None, places: Sequence[str]
 ) -> tuple[list[dict[str, Any]], int]:
     """Print the comparison of a sweep; return its rows, and 1 if its files cannot be written."""
     from pinn_ext.reports.compare import NotWritten, compare
@@ -145,15 +164,23 @@ def _table(
         say(f"\n{error.text}")
         print(f"pinn-ext: {error}", file=sys.stderr)
         return error.rows, 1
+    except RunError as error:  # the sweeper has ended before its first job
+        print(f"pinn-ext: {error}", file=sys.stderr)
+        return [], 1
     say(f"\n{text}")
     return rows, 0
 
 
-def job(cfg: Config) -> None:
+def job(cfg: Config) -> float:
     """Run one job of a sweep; whatever happens, it leaves a report and lets the others run.
 
     Args:
         cfg: the job's configuration.
+
+    Returns:
+        The held-out score of its network, for sweepers that minimise one: by raw losses on
+        snapshots that are not trained on, so that no solution need be known. Infinite for a job
+        that failed.
 
     Raises:
         KeyboardInterrupt: if it was interrupted, after its report was written.
@@ -178,6 +205,8 @@ def job(cfg: Config) -> None:
     if interrupts.signal:
         raise SystemExit(interrupts.exit_status)
     _END.raise_again()
+    score = content.get("held_out_score") if content["status"] == "ok" else None
+    return math.inf if score is None else float(score)
 
 
 def attempt(

@@ -1,4 +1,4 @@
-"""Runs of the program: what they print, what they leave, which command lines work."""
+"""Runs of the program (`pinn_ext.program.run`): what they print and leave, which lines work."""
 
 import json
 import math

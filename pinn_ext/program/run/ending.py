@@ -14,7 +14,7 @@ from pinn_ext.program.ranks import environment as ranks
 from pinn_ext.program.run.state import RunState
 from pinn_ext.program.slabs.chain import SLAB
 from pinn_ext.program.slabs.report import row as slab_row
-from pinn_ext.reports import console, report
+from pinn_ext.reports import console, held_out, report
 from pinn_ext.schema import Config
 
 
@@ -92,13 +92,19 @@ def _results(state: RunState, best: FieldNetwork) -> dict[str, Any]:
         cfg.training.keep,
     )
     lost = report.lost_to_trivial(errors["relative_l2"], known["relative_l2_trivial"])
+    history, pilots = built.log.history.rows, _pilots(state, _kept(state, best))
+    mark = errors["best"] if cfg.training.keep == "best" else None
+    of_slabs = pilots.get("slabs", [])
     return {
-        **report.of_history(built.log.history.rows, built.initial, cfg.dtype),
+        **report.of_history(history, built.initial, cfg.dtype),
+        "held_out_score": held_out.of_run(
+            history, list(built.initial), cfg.problem.scaling, mark, of_slabs
+        ),
         **known,
         **errors,
         "no_better_than_trivial": lost,
         **_settings(cfg),
-        **_pilots(state, _kept(state, best)),
+        **pilots,
         "choice": weights.choice,
         "penalty": weights.manager.penalty if weights.manager else 0.0,
         "gradients": gradient_verdict.as_dict(weights.gradient_history),

@@ -20,7 +20,7 @@ from pinn_ext.reports.planned_jobs import job_number, planned_jobs
 
 COLUMNS = [
     *("job", "strategy", "overrides", "u", "v", "worst", "raw_loss", "seconds", "status"),
-    *("problem", "seed", "differs"),
+    *("problem", "seed", "differs", "held_out_score"),
 ]
 
 
@@ -166,6 +166,7 @@ def _rows(jobs: Mapping[Any, Job], planned: list[list[str]]) -> list[Row]:
                 "v": errors["v"] if errors else None,
                 "worst": max(errors.values()) if errors else None,
                 "raw_loss": sum(losses.values()) if losses else None,
+                "held_out_score": content.get("held_out_score") if done else None,
                 "seconds": content.get("seconds_training") if done else None,
                 "status": content["status"],
                 "message": content.get("message"),

@@ -7,42 +7,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pinn_ext.reports import held_out
 from pinn_ext.reports.compare.job_reports import read_job
 from pinn_ext.reports.history import PHASES
 from pinn_ext.reports.plots import positions
 from pinn_ext.reports.study.records import Job, Row
-from pinn_ext.strategies.auto.successive_halving import geometric_score, scaled_score
 from pinn_ext.systems import FIELDS
 from pinn_ext.version import __version__
 
 POINTS = 40
 """Of a curve; a study of a thousand runs stays a few megabytes."""
 DIGITS = 5
-CONDITION_FACTOR = 10.0
-"""Weight of a condition's term in the held-out score, as `auto` has it."""
-
-
-def held_out_score(losses: Mapping[str, float], scaling: str) -> float:
-    """Return how good a network is by raw losses on held-out snapshots, without a solution.
-
-    Args:
-        losses: raw validation losses by the name of their term.
-        scaling: `problem.scaling`; with `"fields"` the losses are in units of the fields and the
-            score is their sum, conditions counted ten times; else, where terms have physical
-            units, their geometric mean, which no unit changes.
-
-    Returns:
-        A number, smaller is better; infinite if a loss is not finite.
-
-    >>> held_out_score({"PI_loss1": 0.5, "IC_loss1": 0.1}, "fields")
-    1.5
-    """
-    names = list(losses)
-    values = [losses[name] for name in names]
-    if scaling != "fields":
-        return geometric_score(values, [1.0] * len(values))
-    conditions = [name.startswith(("IC", "BC")) for name in names]
-    return scaled_score(values, [0.0] * len(values), None, conditions, CONDITION_FACTOR)
 
 
 def failed(job: Job, overrides: Sequence[str], message: str, wall: float = 0.0) -> Row:
@@ -79,7 +54,10 @@ def of_run(
         return failed(job, overrides, f"{report['status']}: {report['message']}", wall)
     errors = report["relative_l2"]
     known = errors is not None and all(errors.get(field) is not None for field in FIELDS)
-    losses = {n: v for n, v in report["validation_losses_last"].items() if _trained(n, report)}
+    best = report.get("best") if report.get("keep") == "best" else None
+    score = held_out.of_run(
+        history, report["terms"], report["scaling"], best, report.get("slabs", ())
+    )
     row = {
         **_head(job, overrides),
         "status": "ok",
@@ -89,7 +67,7 @@ def of_run(
         "worst": _short(max(errors[field] for field in FIELDS)) if known else None,
         "trivial": _short_all(report.get("relative_l2_trivial")),
         "reference": report.get("reference"),
-        "held_out": _short(held_out_score(losses, report["scaling"])),
+        "held_out": _short(score),
         "validation_losses": _short_all(report["validation_losses_last"]),
         "weights": _short_all(report["weights_last"]),
         "seconds": _short(report["seconds_training"]),
@@ -105,11 +83,6 @@ def _head(job: Job, overrides: Sequence[str]) -> Row:
     keys = ("name", "system", "conditions", "phase", "strategy", "seed", "role")
     head = {key: getattr(job, key) for key in keys}
     return {**head, "overrides": list(overrides), "pinn_ext": __version__}
-
-
-def _trained(name: str, report: Mapping[str, Any]) -> bool:
-    """Return whether a term counts: one of weight 0 is trained by nobody."""
-    return bool(report["weights_last"].get(name)) or not any(report["weights_last"].values())
 
 
 def curve(history: Sequence[Mapping[str, Any]], terms: Sequence[str], scaling: str) -> Row:
@@ -130,7 +103,7 @@ def curve(history: Sequence[Mapping[str, Any]], terms: Sequence[str], scaling: s
     rows = [history[i] for i in kept]
 
     def score(row: Mapping[str, Any]) -> float:
-        return held_out_score({n: row[f"validation_{n}"] for n in terms}, scaling)
+        return held_out.held_out_score({n: row[f"validation_{n}"] for n in terms}, scaling)
 
     return {
         "at": [at[i] for i in kept],

@@ -14,7 +14,7 @@ CONFIGURATION = """
 ClusterName=test
 SlurmctldHost={host}
 AuthType=auth/munge
-AuthInfo=socket={folder}/munge.socket
+AuthInfo=cred_expire=10,socket={folder}/munge.socket
 CryptoType=crypto/munge
 SlurmUser=root
 SlurmdUser=root
@@ -81,6 +81,8 @@ def running(folder: Path):
             _wait_until_idle(environment, folder)
             yield configuration
         finally:
+            # What a failed test has left would go on without the daemons.
+            subprocess.run(["scancel", "--full", "--signal=KILL", "--user=root"], env=environment)
             for process in reversed(started):
                 process.terminate()
                 process.wait()

@@ -8,6 +8,7 @@ from pinn_ext.program.study import job as study_job
 from pinn_ext.program.study.job import overrides_of, put_aside, run_job
 from pinn_ext.program.study.plan import plan
 from pinn_ext.program.study.study_file import from_values
+from pinn_ext.reports.held_out import held_out_score
 from pinn_ext.reports.study import rows as study_rows
 from pinn_ext.reports.study.records import read_rows
 from tests.program.conftest import Stop
@@ -124,11 +125,11 @@ def test_the_row_of_a_grid_has_the_cost_of_all():
 
 def test_the_held_out_score():
     losses = {"PI_loss1": 4.0, "BC_loss1": 1.0}
-    assert study_rows.held_out_score(losses, "fields") == 14.0
-    assert study_rows.held_out_score(losses, "none") == pytest.approx(2.0)
+    assert held_out_score(losses, "fields") == 14.0
+    assert held_out_score(losses, "none") == pytest.approx(2.0)
     units = {name: 1e6 * loss for name, loss in losses.items()}
-    assert study_rows.held_out_score(units, "none") == pytest.approx(2e6)
-    assert study_rows.held_out_score({"PI_loss1": float("nan")}, "fields") == float("inf")
+    assert held_out_score(units, "none") == pytest.approx(2e6)
+    assert held_out_score({"PI_loss1": float("nan")}, "fields") == float("inf")
 
 
 def test_a_long_history_is_thinned():
