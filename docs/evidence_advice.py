@@ -1,0 +1,158 @@
+"""What each step of the package's advice gains, from the rows of `docs/evidence/advice.yaml`."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from evidence_rows import Against, Study, against
+
+from pinn_ext.reports.study import sentences
+from pinn_ext.reports.study.tables import Cell, Table
+
+APART = 10.0
+"""From this ratio of the sizes of the two fields on, a system is one of unlike sizes."""
+WORDS = {
+    "fixed": "fields and inputs in units of their size",
+    "hard": "conditions built into the output as well",
+    "gauss_newton": "Gauss-Newton in place of most of the epochs as well",
+}
+"""What a step adds to the one before; the first step is what users do today."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of the advice.
+
+    Attributes:
+        name: of the strategy.
+        today: its errors over those of the first strategy.
+        before: its errors over those of the strategy before.
+        seconds: the median over the systems of its core seconds, None where they were not counted.
+    """
+
+    name: str
+    today: Against
+    before: Against
+    seconds: float | None
+
+
+def steps(study: Study) -> list[Step]:
+    """Return the steps that have been run, in the order of the study's file."""
+    first, *others = study.record.strategies
+    found = []
+    for before, name in zip((first, *others), others, strict=False):
+        own, last = against(study, name, first), against(study, name, before)
+        if own is not None and last is not None:
+            found.append(Step(name, own, last, core_seconds(study, name)))
+    return found
+
+
+def core_seconds(study: Study, strategy: str) -> float | None:
+    """Return the median over the systems of a strategy's median core seconds of a job."""
+    by_system: dict[str, list[float]] = {}
+    for row in study.rows.values():
+        if row["strategy"] == strategy and row.get("core_seconds") is not None:
+            by_system.setdefault(row["system"], []).append(row["core_seconds"])
+    return statistics.median(map(statistics.median, by_system.values())) if by_system else None
+
+
+def apart(system: str) -> float:
+    """Return the ratio of the sizes of a system's fields, at least 1.
+
+    >>> round(apart("brusselator"))
+    85
+    """
+    from pinn_ext import systems
+
+    sizes = systems.create(system).field_scales()
+    return max(sizes) / min(sizes)
+
+
+def sentence(study: Study) -> str:
+    """Return what a user should do first, and what it gains; nothing without rows."""
+    found = steps(study)
+    if not found:
+        return ""
+    low, high = found[-1].today.seeds
+    seeds = sentences.count(high, "seed") if low == high else f"{low} to {high} seeds"
+    parts = "; ".join(
+        f"{WORDS.get(step.name, step.name)}, {_times(step.today)} "
+        f"(over the step before {1 / step.before.mean:.3g})"
+        for step in found
+    )
+    where = sentences.count(len(found[-1].today.ratios), "system")
+    return (
+        "What to do first, over what users do today (all-ones weights, physical units, conditions "
+        f"as loss terms), with the same network and no more core seconds, on {where} and {seeds}; "
+        f"errors are smaller by: {parts}.{_classes(found[-1])}"
+    )
+
+
+def _times(own: Against) -> str:
+    """Return by which factor errors are smaller, mean and range."""
+    (best, low), (worst, high) = own.best, own.worst
+    return (
+        f"{1 / own.mean:.3g} in the geometric mean, from {1 / high:.3g} ({worst}) to "
+        f"{1 / low:.3g} ({best})"
+    )
+
+
+def _classes(last: Step) -> str:
+    """Return the least gain where sizes are unlike, and elsewhere."""
+    unlike = {name: r for name, r in last.today.ratios.items() if apart(name) >= APART}
+    alike = {name: r for name, r in last.today.ratios.items() if name not in unlike}
+    said = []
+    if unlike:
+        said.append(
+            f"Where the sizes of the fields are {APART:.0f}-fold apart or more "
+            f"({', '.join(unlike)}) all of it gains at least {1 / max(unlike.values()):.3g}"
+        )
+    if alike:
+        said.append(f"elsewhere at least {1 / max(alike.values()):.3g}")
+    return f" {', '.join(said)}." if said else ""
+
+
+def of_steps(study: Study) -> Table:
+    """Return a row a step: what it gains over today and over the step before."""
+    first = study.record.strategies[0]
+    seconds = core_seconds(study, first)
+    rows = [[Cell(first), Cell("1", 1.0), *[Cell("")] * 4, _seconds(seconds)]]
+    for step in steps(study):
+        numbers = (
+            *(1 / step.today.mean, 1 / step.today.worst[1], 1 / step.today.best[1]),
+            *(1 / step.before.mean, 1 / step.before.worst[1]),
+        )
+        cells = [Cell(f"{number:.3g}", number) for number in numbers]
+        rows.append([Cell(step.name), *cells, _seconds(step.seconds)])
+    head = ("step", "gain", "smallest", "largest", "over the last", "smallest ", "core seconds")
+    note = (
+        "Factor by which the error is smaller than that of the first row: geometric mean over the "
+        "systems, smallest, largest; the same over the row before; core seconds of a job, the "
+        "median over the systems, with what it takes to make the graphs and to measure errors."
+    )
+    return Table(head, rows, note)
+
+
+def _seconds(seconds: float | None) -> Cell:
+    return Cell("" if seconds is None else f"{seconds:.1f}", seconds)
+
+
+def of_systems(study: Study) -> Table:
+    """Return a row a system: its errors after each step, and what all of them gain."""
+    names: Sequence[str] = study.record.strategies
+    rows = []
+    for case in study.cases:
+        ratio = apart(case.case[0])
+        entries = [case.entry(name) for name in names]
+        errors = [None if entry is None else entry.of(case.key).median for entry in entries]
+        gain = errors[0] / errors[-1] if errors[0] and errors[-1] else None
+        cells = [Cell(sentences.short(error), error) for error in errors]
+        last = Cell("" if gain is None else f"{gain:.3g}", gain)
+        rows.append([Cell(case.title), Cell(f"{ratio:.2g}", ratio), *cells, last])
+    note = (
+        "Relative L2 error of the worse field at the end, median over the seeds that were run; "
+        "fields apart: ratio of the sizes of the two fields; gain: the first error over the last."
+    )
+    return Table(("system", "fields apart", *names, "gain"), rows, note)
