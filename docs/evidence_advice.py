@@ -13,10 +13,12 @@ from pinn_ext.reports.study.tables import Cell, Table
 
 APART = 10.0
 """From this ratio of the sizes of the two fields on, a system is one of unlike sizes."""
+SAME = 1.2
+"""Errors whose ratio is below this are not counted as better or worse."""
 WORDS = {
-    "fixed": "fields and inputs in units of their size",
-    "hard": "conditions built into the output as well",
-    "gauss_newton": "Gauss-Newton in place of most of the epochs as well",
+    "fixed": "let the program scale fields and inputs",
+    "hard": "build the conditions into the output",
+    "gauss_newton": "end with Gauss-Newton",
 }
 """What a step adds to the one before; the first step is what users do today."""
 
@@ -75,43 +77,55 @@ def sentence(study: Study) -> str:
     found = steps(study)
     if not found:
         return ""
-    low, high = found[-1].today.seeds
+    parts = ", then ".join(
+        f"{WORDS.get(step.name, step.name)} ({1 / step.today.mean:.3g} times smaller errors{few})"
+        for step, few in zip(found, _fewer(study, found), strict=True)
+    )
+    return (
+        f"What to do first: {parts}. That is against what users do today, all-ones weights in "
+        "physical units with conditions as loss terms; by the same network in no more core "
+        f"seconds, geometric means {over(found[0].today)}.{_classes(found[-1])}{_losses(found)}"
+    )
+
+
+def _fewer(study: Study, found: Sequence[Step]) -> list[str]:
+    """Return of each step how many systems it has, where they are not all."""
+    every = len({job.system for job in study.record.jobs})
+    counts = [len(step.today.ratios) for step in found]
+    return ["" if n == every else f", {sentences.count(n, 'system')} so far" for n in counts]
+
+
+def over(own: Against) -> str:
+    """Return over how many systems and seeds a mean is."""
+    low, high = own.seeds
     seeds = sentences.count(high, "seed") if low == high else f"{low} to {high} seeds"
-    parts = "; ".join(
-        f"{WORDS.get(step.name, step.name)}, {_times(step.today)} "
-        f"(over the step before {1 / step.before.mean:.3g})"
-        for step in found
-    )
-    where = sentences.count(len(found[-1].today.ratios), "system")
-    return (
-        "What to do first, over what users do today (all-ones weights, physical units, conditions "
-        f"as loss terms), with the same network and no more core seconds, on {where} and {seeds}; "
-        f"errors are smaller by: {parts}.{_classes(found[-1])}"
-    )
-
-
-def _times(own: Against) -> str:
-    """Return by which factor errors are smaller, mean and range."""
-    (best, low), (worst, high) = own.best, own.worst
-    return (
-        f"{1 / own.mean:.3g} in the geometric mean, from {1 / high:.3g} ({worst}) to "
-        f"{1 / low:.3g} ({best})"
-    )
+    return f"over {sentences.count(len(own.ratios), 'system')} and {seeds}"
 
 
 def _classes(last: Step) -> str:
-    """Return the least gain where sizes are unlike, and elsewhere."""
+    """Return what all steps gain where sizes are unlike, and elsewhere."""
     unlike = {name: r for name, r in last.today.ratios.items() if apart(name) >= APART}
     alike = {name: r for name, r in last.today.ratios.items() if name not in unlike}
     said = []
     if unlike:
         said.append(
-            f"Where the sizes of the fields are {APART:.0f}-fold apart or more "
-            f"({', '.join(unlike)}) all of it gains at least {1 / max(unlike.values()):.3g}"
+            f"where the sizes of the two fields are {APART:.0f}-fold apart or more "
+            f"({', '.join(unlike)}) at least {1 / max(unlike.values()):.3g}"
         )
     if alike:
-        said.append(f"elsewhere at least {1 / max(alike.values()):.3g}")
-    return f" {', '.join(said)}." if said else ""
+        said.append(f"elsewhere from {1 / max(alike.values()):.3g} ({max(alike, key=alike.get)})")
+        said[-1] += f" to {1 / min(alike.values()):.3g} ({min(alike, key=alike.get)})"
+    return f" All of it gains, {', '.join(said)}." if said else ""
+
+
+def _losses(found: Sequence[Step]) -> str:
+    """Return which steps lose on a system, beside the step before."""
+    said = []
+    for step in found:
+        name, ratio = step.before.worst
+        if ratio > SAME:
+            said.append(f"{step.name} on {name}, by {ratio:.2f}")
+    return f" A single step loses in {'; '.join(said)}." if said else ""
 
 
 def of_steps(study: Study) -> Table:

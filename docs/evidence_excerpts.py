@@ -19,6 +19,7 @@ STEPS = {
 }
 NAMED = {
     "imtl_l": "`imtl_l`, and `uncertainty`, which ends alike",
+    "ntk": "`ntk`",
     "causal": "`causal`",
     "brdr": "`brdr`",
     "auto": "`auto`, its pilots included",
@@ -85,8 +86,9 @@ def against_fixed(study: Study, names: Mapping[str, str]) -> str:
         low, high = own.seeds
         seeds = str(low) if low == high else f"{low} to {high}"
         numbers = (own.mean, own.best[1], own.worst[1])
-        rows.append([names[name], *(f"{number:.2f}" for number in numbers), seeds])
-    return _table(("", "mean", "best", "worst", "seeds"), rows)
+        cells = (f"{number:.2f}" for number in numbers)
+        rows.append([names[name], *cells, str(len(own.ratios)), seeds])
+    return _table(("", "mean", "best", "worst", "systems", "seeds"), rows)
 
 
 def score(study: Study) -> str:

@@ -18,6 +18,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 
 import evidence_advice as advice  # noqa: E402 - of this checkout
 import evidence_excerpts as excerpts  # noqa: E402
+from evidence_advice import SAME, over  # noqa: E402
 from evidence_rows import (  # noqa: E402
     AUTO,
     FIXED,
@@ -40,8 +41,6 @@ from pinn_ext.reports.study.tables import Cell, Table  # noqa: E402
 FOLDER = ROOT / "docs" / "evidence"
 PAGE = FOLDER / "index.html"
 STUDIES = ("advice", "screening", "contenders")
-SAME = 1.2
-"""Errors whose ratio is below this are not counted as better or worse."""
 
 
 # ---- sentences ----------------------------------------------------------------------------------
@@ -151,13 +150,6 @@ def gain(ratio: float) -> str:
     ('3.00 times smaller', '2.00 times larger')
     """
     return f"{ratio:.2f} times smaller" if ratio >= 1 else f"{1 / ratio:.2f} times larger"
-
-
-def over(own: Against) -> str:
-    """Return over how many systems and seeds a mean is."""
-    low, high = own.seeds
-    seeds = sentences.count(high, "seed") if low == high else f"{low} to {high} seeds"
-    return f"over {sentences.count(len(own.ratios), 'system')} and {seeds}"
 
 
 def extremes(own: Against) -> str:
@@ -271,8 +263,8 @@ def text(folder: Path = FOLDER) -> str:
             "The screening and the contenders: ten systems of two fields, initial and boundary "
             "conditions as loss terms (six terms, none of Runge-Kutta), a network of 3 x 32, Adam, "
             "1000 steps (the contenders: 3000), the learning rate down a half cosine, one core. "
-            "So they are about short trainings by a first-order method; hard conditions and "
-            "Gauss-Newton are in the first study alone."
+            "So they are about short trainings by a first-order method. The first study is as "
+            "short; hard conditions and Gauss-Newton are in it alone."
         ),
         *(html.paragraph(missing(own)) for own in studies.values()),
         html.paragraph(left_out(studies["screening"])),
