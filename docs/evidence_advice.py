@@ -52,12 +52,18 @@ def steps(study: Study) -> list[Step]:
 
 
 def core_seconds(study: Study, strategy: str) -> float | None:
-    """Return the median over the systems of a strategy's median core seconds of a job."""
-    by_system: dict[str, list[float]] = {}
+    """Return the median over the systems of a strategy's median core seconds of a job.
+
+    Systems count on which they are known of every strategy, so that medians can be compared.
+    """
+    known: dict[str, dict[str, list[float]]] = {}
     for row in study.rows.values():
-        if row["strategy"] == strategy and row.get("core_seconds") is not None:
-            by_system.setdefault(row["system"], []).append(row["core_seconds"])
-    return statistics.median(map(statistics.median, by_system.values())) if by_system else None
+        if row.get("core_seconds") is not None:
+            own = known.setdefault(row["system"], {})
+            own.setdefault(row["strategy"], []).append(row["core_seconds"])
+    every = set(study.record.strategies)
+    medians = [statistics.median(own[strategy]) for own in known.values() if every <= set(own)]
+    return statistics.median(medians) if medians else None
 
 
 def apart(system: str) -> float:
@@ -83,8 +89,9 @@ def sentence(study: Study) -> str:
     )
     return (
         f"What to do first: {parts}. That is against what users do today, all-ones weights in "
-        "physical units with conditions as loss terms; by the same network in no more core "
-        f"seconds, geometric means {over(found[0].today)}.{_classes(found[-1])}{_losses(found)}"
+        "physical units with conditions as loss terms; by the same network in about the same core "
+        f"seconds, geometric means {over(found[-1].today)}.{_classes(found[-1])}{_losses(found)}"
+        f"{_by_score(study, [step.name for step in found[-2:]])}"
     )
 
 
@@ -124,8 +131,27 @@ def _losses(found: Sequence[Step]) -> str:
     for step in found:
         name, ratio = step.before.worst
         if ratio > SAME:
-            said.append(f"{step.name} on {name}, by {ratio:.2f}")
-    return f" A single step loses in {'; '.join(said)}." if said else ""
+            said.append(f"{step.name} on {name}, {ratio:.2f} times the error")
+    return f" Single steps lose beside the one before: {'; '.join(said)}." if said else ""
+
+
+def _by_score(study: Study, names: Sequence[str]) -> str:
+    """Return what is gained at least if the held-out score chooses between the last steps."""
+    first, gains = study.record.strategies[0], {}
+    for case in study.cases:
+        today = case.entry(first)
+        entries = [entry for name in names if (entry := case.entry(name))]
+        if today is None or len(entries) < len(names):
+            continue
+        best = min(entries, key=lambda entry: entry.of("held_out").median)
+        gains[case.title] = today.of(case.key).median / best.of(case.key).median
+    if not gains:
+        return ""
+    least = min(gains, key=gains.__getitem__)
+    return (
+        f" The one of {' and '.join(names)} with the smaller held-out score gains at least "
+        f"{gains[least]:.3g} ({least})."
+    )
 
 
 def of_steps(study: Study) -> Table:
@@ -143,8 +169,9 @@ def of_steps(study: Study) -> Table:
     head = ("step", "gain", "smallest", "largest", "over the last", "smallest ", "core seconds")
     note = (
         "Factor by which the error is smaller than that of the first row: geometric mean over the "
-        "systems, smallest, largest; the same over the row before; core seconds of a job, the "
-        "median over the systems, with what it takes to make the graphs and to measure errors."
+        "systems, smallest, largest; the same over the row before; core seconds of a job, with "
+        "those for making graphs and measuring errors, the median over the systems for which they "
+        "are known in all rows."
     )
     return Table(head, rows, note)
 

@@ -148,7 +148,9 @@ def test_steps_are_held_against_the_first_and_the_one_before(folder):
     assert last.seconds == 3.0
     said = evidence_advice.sentence(study)
     assert "(brusselator) at least 40, elsewhere from 40 (gray_scott) to 40 (gray_scott)." in said
-    assert "A single step loses" not in said
+    assert "Single steps lose" not in said
+    assert "The one of hard and gauss_newton with the smaller held-out score gains" in said
+    assert said.endswith("at least 4 (gray_scott).")
     table = evidence_advice.of_systems(study)
     assert [cell.text for cell in table.rows[0]][-1] == "40"
     assert "| and conditions built into the output" in evidence_excerpts.advice(study)
