@@ -54,15 +54,18 @@ def steps(study: Study) -> list[Step]:
 def core_seconds(study: Study, strategy: str) -> float | None:
     """Return the median over the systems of a strategy's median core seconds of a job.
 
-    Systems count on which they are known of every strategy, so that medians can be compared.
+    Systems count on which they are known of every strategy that has any, so that medians can be
+    compared.
     """
     known: dict[str, dict[str, list[float]]] = {}
     for row in study.rows.values():
         if row.get("core_seconds") is not None:
             own = known.setdefault(row["system"], {})
             own.setdefault(row["strategy"], []).append(row["core_seconds"])
-    every = set(study.record.strategies)
-    medians = [statistics.median(own[strategy]) for own in known.values() if every <= set(own)]
+    counted = {name for own in known.values() for name in own}
+    if strategy not in counted:
+        return None
+    medians = [statistics.median(own[strategy]) for own in known.values() if counted <= set(own)]
     return statistics.median(medians) if medians else None
 
 
@@ -78,13 +81,22 @@ def apart(system: str) -> float:
     return max(sizes) / min(sizes)
 
 
+def factor(number: float) -> str:
+    """Return a factor to two digits, without a power of ten.
+
+    >>> factor(1.2345), factor(18.4), factor(48011.0)
+    ('1.2', '18', '48,000')
+    """
+    return f"{float(f'{number:.2g}'):,g}" if number < 1000 else f"{float(f'{number:.2g}'):,.0f}"
+
+
 def sentence(study: Study) -> str:
     """Return what a user should do first, and what it gains; nothing without rows."""
     found = steps(study)
     if not found:
         return ""
     parts = ", then ".join(
-        f"{WORDS.get(step.name, step.name)} ({1 / step.today.mean:.3g} times smaller errors{few})"
+        f"{WORDS.get(step.name, step.name)} (errors {factor(1 / step.today.mean)} times smaller{few})"
         for step, few in zip(found, _fewer(study, found), strict=True)
     )
     return (
@@ -117,11 +129,13 @@ def _classes(last: Step) -> str:
     if unlike:
         said.append(
             f"where the sizes of the two fields are {APART:.0f}-fold apart or more "
-            f"({', '.join(unlike)}) at least {1 / max(unlike.values()):.3g}"
+            f"({', '.join(unlike)}) at least {factor(1 / max(unlike.values()))}"
         )
     if alike:
-        said.append(f"elsewhere from {1 / max(alike.values()):.3g} ({max(alike, key=alike.get)})")
-        said[-1] += f" to {1 / min(alike.values()):.3g} ({min(alike, key=alike.get)})"
+        said.append(
+            f"elsewhere from {factor(1 / max(alike.values()))} ({max(alike, key=alike.get)})"
+        )
+        said[-1] += f" to {factor(1 / min(alike.values()))} ({min(alike, key=alike.get)})"
     return f" All of it gains, {', '.join(said)}." if said else ""
 
 
@@ -150,7 +164,7 @@ def _by_score(study: Study, names: Sequence[str]) -> str:
     least = min(gains, key=gains.__getitem__)
     return (
         f" The one of {' and '.join(names)} with the smaller held-out score gains at least "
-        f"{gains[least]:.3g} ({least})."
+        f"{factor(gains[least])} ({least})."
     )
 
 
@@ -164,14 +178,14 @@ def of_steps(study: Study) -> Table:
             *(1 / step.today.mean, 1 / step.today.worst[1], 1 / step.today.best[1]),
             *(1 / step.before.mean, 1 / step.before.worst[1]),
         )
-        cells = [Cell(f"{number:.3g}", number) for number in numbers]
+        cells = [Cell(factor(number), number) for number in numbers]
         rows.append([Cell(step.name), *cells, _seconds(step.seconds)])
     head = ("step", "gain", "smallest", "largest", "over the last", "smallest ", "core seconds")
     note = (
         "Factor by which the error is smaller than that of the first row: geometric mean over the "
         "systems, smallest, largest; the same over the row before; core seconds of a job, with "
         "those for making graphs and measuring errors, the median over the systems for which they "
-        "are known in all rows."
+        "are known in all rows that have any."
     )
     return Table(head, rows, note)
 
@@ -190,7 +204,7 @@ def of_systems(study: Study) -> Table:
         errors = [None if entry is None else entry.of(case.key).median for entry in entries]
         gain = errors[0] / errors[-1] if errors[0] and errors[-1] else None
         cells = [Cell(sentences.short(error), error) for error in errors]
-        last = Cell("" if gain is None else f"{gain:.3g}", gain)
+        last = Cell("" if gain is None else factor(gain), gain)
         rows.append([Cell(case.title), Cell(f"{ratio:.2g}", ratio), *cells, last])
     note = (
         "Relative L2 error of the worse field at the end, median over the seeds that were run; "

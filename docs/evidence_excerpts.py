@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from evidence_advice import core_seconds, steps
+from evidence_advice import core_seconds, factor, steps
 from evidence_rows import FIXED, PHYSICAL, Study, against
 from evidence_scores import LOOKED_AT, NUMBERS, PARTS, SCORES, at_the_end, foresight
 
@@ -64,8 +64,9 @@ def advice(study: Study) -> str:
     rows = [[STEPS[first], "1", "", _seconds(core_seconds(study, first))]]
     for step in steps(study):
         own = step.today
-        span = f"{1 / own.worst[1]:.2g} ({own.worst[0]}) to {1 / own.best[1]:.2g} ({own.best[0]})"
-        rows.append([STEPS[step.name], f"{1 / own.mean:.2g}", span, _seconds(step.seconds)])
+        (best, low), (worst, high) = own.best, own.worst
+        span = f"{factor(1 / high)} ({worst}) to {factor(1 / low)} ({best})"
+        rows.append([STEPS[step.name], factor(1 / own.mean), span, _seconds(step.seconds)])
     return _table(("", "error smaller by", "from, to", "core seconds"), rows)
 
 

@@ -135,7 +135,9 @@ def test_answers_follow_from_the_numbers(folder):
     assert "auto, cost of its pilots included: 1.00 times the error of fixed" in said
     assert "1.41 times that of field_scale (at worst 2.00)" in said
     assert "Where conditions stay loss terms, once inputs and fields are scaled: let ema" in said
-    assert "What to do first: let the program scale fields and inputs (4 times smaller" in said
+    assert (
+        "What to do first: let the program scale fields and inputs (errors 4 times smaller" in said
+    )
 
 
 def test_steps_are_held_against_the_first_and_the_one_before(folder):
