@@ -95,14 +95,15 @@ def sentence(study: Study) -> str:
     found = steps(study)
     if not found:
         return ""
-    parts = ", then ".join(
-        f"{WORDS.get(step.name, step.name)} (errors {factor(1 / step.today.mean)} times smaller{few})"
-        for step, few in zip(found, _fewer(study, found), strict=True)
-    )
+    said = []
+    for step, few in zip(found, _fewer(study, found), strict=True):
+        gain = factor(1 / step.today.mean)
+        said.append(f"{WORDS.get(step.name, step.name)} (errors {gain} times smaller{few})")
     return (
-        f"What to do first: {parts}. That is against what users do today, all-ones weights in "
-        "physical units with conditions as loss terms; by the same network in about the same core "
-        f"seconds, geometric means {over(found[-1].today)}.{_classes(found[-1])}{_losses(found)}"
+        f"What to do first: {', then '.join(said)}. That is against what users do today, all-ones "
+        "weights in physical units with conditions as loss terms; by the same network in about the "
+        f"same core seconds, geometric means {over(found[-1].today)}."
+        f"{_classes(found[-1])}{_losses(found)}"
         f"{_by_score(study, [step.name for step in found[-2:]])}"
     )
 
@@ -180,7 +181,10 @@ def of_steps(study: Study) -> Table:
         )
         cells = [Cell(factor(number), number) for number in numbers]
         rows.append([Cell(step.name), *cells, _seconds(step.seconds)])
-    head = ("step", "gain", "smallest", "largest", "over the last", "smallest ", "core seconds")
+    head = (
+        *("step", "gain", "smallest", "largest", "over the row before", "smallest of it"),
+        "core seconds",
+    )
     note = (
         "Factor by which the error is smaller than that of the first row: geometric mean over the "
         "systems, smallest, largest; the same over the row before; core seconds of a job, with "
