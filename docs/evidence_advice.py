@@ -54,18 +54,16 @@ def steps(study: Study) -> list[Step]:
 def core_seconds(study: Study, strategy: str) -> float | None:
     """Return the median over the systems of a strategy's median core seconds of a job.
 
-    Systems count on which they are known of every strategy that has any, so that medians can be
-    compared.
+    Systems count on which they are known of the first and the last strategy.
     """
     known: dict[str, dict[str, list[float]]] = {}
     for row in study.rows.values():
         if row.get("core_seconds") is not None:
             own = known.setdefault(row["system"], {})
             own.setdefault(row["strategy"], []).append(row["core_seconds"])
-    counted = {name for own in known.values() for name in own}
-    if strategy not in counted:
-        return None
-    medians = [statistics.median(own[strategy]) for own in known.values() if counted <= set(own)]
+    ends = {study.record.strategies[0], study.record.strategies[-1]}
+    both = [own for own in known.values() if ends <= set(own)]
+    medians = [statistics.median(own[strategy]) for own in both if strategy in own]
     return statistics.median(medians) if medians else None
 
 
@@ -189,7 +187,7 @@ def of_steps(study: Study) -> Table:
         "Factor by which the error is smaller than that of the first row: geometric mean over the "
         "systems, smallest, largest; the same over the row before; core seconds of a job, with "
         "those for making graphs and measuring errors, the median over the systems for which they "
-        "are known in all rows that have any."
+        "are known in the first and the last row."
     )
     return Table(head, rows, note)
 
