@@ -1,4 +1,4 @@
-"""Rows of the two studies of `docs/evidence`, and strategies held against each other by them."""
+"""Rows of the studies of `docs/evidence`, and strategies held against each other by them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from pinn_ext.program.study import study_file
 from pinn_ext.reports.study.records import CHOSEN, RUN, Job, Record, Row, read_rows
-from pinn_ext.reports.study.results import CaseResults, gather
+from pinn_ext.reports.study.results import CaseResults, Entry, gather
 
 FIXED, PHYSICAL, NULL, AUTO = "fixed", "fixed_physical", "random", "auto"
 
@@ -142,68 +143,36 @@ def adaptive(study: Study) -> list[tuple[str, Against]]:
     return sorted(complete, key=lambda item: item[1].mean)
 
 
-@dataclass(frozen=True)
-class Foresight:
-    """How well a number, looked at early, tells the error at the end.
+def against_best_elsewhere(study: Study, name: str) -> Against | None:
+    """Hold a strategy against the best of all, where that is chosen on other seeds.
 
-    Attributes:
-        correlation: Spearman's, of the number with the error at the end over the strategies; the
-            mean over the systems.
-        smallest: the smallest over the systems.
-        regret: error at the end of the strategy with the best number, over that of the best
-            strategy; the geometric mean over the systems.
-        largest: the largest over the systems.
-        runs: how many there are.
-    """
-
-    correlation: float
-    smallest: float
-    regret: float
-    largest: float
-    runs: int
-
-
-def foresight(study: Study, key: str, part: float) -> Foresight | None:
-    """Return what a number tells of the error at the end, None without runs to compare.
-
-    Strategies in scaled units count, on the first seed; not the tuned one and `auto`, which do not
-    train once from the start to the end.
+    On each seed the best one is that with the smallest median error over the other seeds; those
+    take part that were run on all seeds of the system that the strategy itself was run on.
 
     Args:
         study: with its rows.
-        key: `"held_out"` or `"worst"`.
-        part: of the training, in (0, 1], after which the number is looked at.
+        name: of the strategy.
+
+    Returns:
+        Median over the seeds of its error over that of the best one; None with fewer than two
+        seeds in every system.
     """
-    from scipy.stats import spearmanr
-
-    correlations, regrets, runs = [], [], 0
-    once = {job.name for job in study.record.jobs if job.role == RUN and job.strategy != AUTO}
+    ratios, counts = {}, []
     for case in study.cases:
-        pairs = []
-        for entry in case.entries:
-            row = next(iter(entry.rows.values()))
-            if row["status"] != "ok" or row["name"] not in once or _in_physical_units(row):
-                continue
-            early = _at(row["curve"], key, part)
-            if early is not None and row["worst"] is not None:
-                pairs.append((early, row["worst"]))
-        if len(pairs) > 2:
-            runs += len(pairs)
-            correlations.append(float(spearmanr(*zip(*pairs, strict=True)).statistic))
-            regrets.append(min(pairs)[1] / min(worst for _, worst in pairs))
-    if not runs:
-        return None
-    mean = math.exp(statistics.fmean(map(math.log, regrets)))
-    smallest = min(correlations)
-    return Foresight(statistics.fmean(correlations), smallest, mean, max(regrets), runs)
+        own = case.entry(name)
+        seeds = list(own.rows) if own else []
+        others = [e for e in case.entries if set(seeds) <= set(e.rows) and e.strategy != name]
+        if own is None or len(seeds) < 2 or not others:
+            continue
+        found = []
+        for seed in seeds:
+            rest = [one for one in seeds if one != seed]
+            best = min(others, key=partial(_median, case=case, seeds=rest))
+            found.append(own.error(seed, case.key) / best.error(seed, case.key))
+        ratios[case.title] = statistics.median(found)
+        counts.append(len(seeds))
+    return Against(ratios, (min(counts), max(counts))) if ratios else None
 
 
-def _in_physical_units(row: Row) -> bool:
-    return "problem.scaling=none" in row["overrides"]
-
-
-def _at(curve: Mapping[str, Sequence[float | None]], key: str, part: float) -> float | None:
-    """Return a number of a curve at the place that is nearest to a part of its length."""
-    at = [float(place) for place in curve["at"] if place is not None]
-    nearest = min(range(len(at)), key=lambda i: abs(at[i] - part * at[-1]))
-    return curve[key][nearest]
+def _median(entry: Entry, case: CaseResults, seeds: Sequence[int]) -> float:
+    return statistics.median(entry.error(seed, case.key) for seed in seeds)

@@ -1,9 +1,10 @@
-"""Write `docs/evidence/index.html` from the stored rows of its two studies.
+"""Write `docs/evidence/index.html` from the stored rows of its three studies, and what is quoted.
 
     python docs/write_evidence.py
 
 Each study is a file in `docs/evidence`, run by `pinn-ext study FILE`; a finished job appends its
-row in the folder beside it. Whatever the page says follows from these rows.
+row in the folder beside it. Whatever the page says follows from these rows, and so do the tables
+between marks in `README.md` and `docs/methods.md`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 
-from evidence_rows import (  # noqa: E402 - of this checkout
+import evidence_advice as advice  # noqa: E402 - of this checkout
+import evidence_excerpts as excerpts  # noqa: E402
+from evidence_advice import SAME, over  # noqa: E402
+from evidence_rows import (  # noqa: E402
     AUTO,
     FIXED,
     NULL,
@@ -24,10 +28,11 @@ from evidence_rows import (  # noqa: E402 - of this checkout
     Study,
     adaptive,
     against,
-    foresight,
+    against_best_elsewhere,
     latest,
     read,
 )
+from evidence_scores import of_foresight  # noqa: E402
 
 from pinn_ext.reports.study import html, sentences, tables  # noqa: E402
 from pinn_ext.reports.study.records import CHOSEN  # noqa: E402
@@ -35,21 +40,17 @@ from pinn_ext.reports.study.tables import Cell, Table  # noqa: E402
 
 FOLDER = ROOT / "docs" / "evidence"
 PAGE = FOLDER / "index.html"
-STUDIES = ("screening", "contenders")
-SAME = 1.2
-"""Errors whose ratio is below this are not counted as better or worse."""
-PARTS = (0.1, 0.2, 0.5, 1.0)
-"""Of a training, at which a score is looked at."""
+STUDIES = ("advice", "screening", "contenders")
 
 
 # ---- sentences ----------------------------------------------------------------------------------
 
 
-def answers(screening: Study, final: Study) -> list[str]:
+def answers(screening: Study, final: Study, steps: Study) -> list[str]:
     """Return the first lines of the page: what is gained, what is lost, what to do first."""
     study = latest(screening, final)
-    found = [_scaling(study), *_weighting(screening, final), _auto(study)]
-    return [one for one in [*found, _first(screening, study)] if one]
+    found = [advice.sentence(steps), _scaling(study), *_weighting(screening, final), _auto(study)]
+    return [one for one in [*found, _then(screening, study)] if one]
 
 
 def _scaling(study: Study) -> str:
@@ -110,24 +111,36 @@ def _auto(study: Study) -> str:
     return (
         f"auto, cost of its pilots included: {own.mean:.2f} times the error of {FIXED} in the "
         f"geometric mean {over(own)} ({extremes(own)}), and {other.mean:.2f} times that of "
-        f"field_scale (at worst {other.worst[1]:.2f})."
+        f"field_scale (at worst {other.worst[1]:.2f}).{_auto_against_the_best(study)}"
     )
 
 
-def _first(screening: Study, study: Study) -> str:
-    scaling, ranked = against(study, FIXED, PHYSICAL), adaptive(screening)
-    if scaling is None or not ranked:
+def _auto_against_the_best(study: Study) -> str:
+    own = against_best_elsewhere(study, AUTO)
+    if own is None:
+        return ""
+    near = own.count(0, 1.1)
+    return (
+        f" Over the best of all strategies, chosen on other seeds: {own.mean:.2f} {over(own)}, at "
+        f"most 1.10 on {near} of them, at worst {own.worst[1]:.2f} on {own.worst[0]}."
+    )
+
+
+def _then(screening: Study, study: Study) -> str:
+    ranked = adaptive(screening)
+    if not ranked:
         return ""
     name, chosen = ranked[0][0], against(study, ranked[0][0]) or ranked[0][1]
-    moving = f"let {name} move the weights"
-    first = "scale inputs and fields" if scaling.mean < chosen.mean else moving
-    then = (
-        f"leave all weights at one and compare {name} with that (it is {chosen.mean:.2f} times as "
-        f"large in the mean, {chosen.best[1]:.2f} at best, on {chosen.best[0]})"
-        if chosen.mean > 1 / SAME
-        else f"{moving} ({chosen.mean:.2f} times the error of all-ones weights)"
+    if chosen.mean > 1 / SAME:
+        return (
+            "Where conditions stay loss terms, once inputs and fields are scaled: leave all "
+            f"weights at one, and compare {name} with that ({chosen.mean:.2f} times the error in "
+            f"the mean, {chosen.best[1]:.2f} at best, on {chosen.best[0]})."
+        )
+    return (
+        f"Where conditions stay loss terms, once inputs and fields are scaled: let {name} move "
+        f"the weights ({chosen.mean:.2f} times the error of all-ones weights)."
     )
-    return f"What to do first: {first}; then {then}."
 
 
 def gain(ratio: float) -> str:
@@ -137,13 +150,6 @@ def gain(ratio: float) -> str:
     ('3.00 times smaller', '2.00 times larger')
     """
     return f"{ratio:.2f} times smaller" if ratio >= 1 else f"{1 / ratio:.2f} times larger"
-
-
-def over(own: Against) -> str:
-    """Return over how many systems and seeds a mean is."""
-    low, high = own.seeds
-    seeds = sentences.count(high, "seed") if low == high else f"{low} to {high} seeds"
-    return f"over {sentences.count(len(own.ratios), 'system')} and {seeds}"
 
 
 def extremes(own: Against) -> str:
@@ -240,28 +246,6 @@ def of_errors(study: Study) -> Table:
     return Table(("strategy", *(case.title for case in study.cases)), [*rows, trivial], note)
 
 
-def of_foresight(study: Study) -> Table | None:
-    """Return how early the held-out score, and the error itself, tell the error at the end."""
-    rows, runs = [], 0
-    for key, words in (("held_out", "held-out score"), ("worst", "the error itself")):
-        for part in PARTS:
-            own = foresight(study, key, part)
-            if own is None:
-                return None
-            numbers = (own.correlation, own.smallest, own.regret, own.largest)
-            cells = [Cell(f"{number:.2f}", number) for number in numbers]
-            rows.append([Cell(f"{words}, at {100 * part:.0f} %"), *cells])
-            runs = own.runs
-    note = (
-        f"Over {runs} runs of the first seed, in scaled units. correlation: Spearman's with the "
-        "error at the end over the strategies of a system, mean and smallest over the systems. "
-        "regret: error at the end of the strategy that the number chooses, over that of the best "
-        "one; geometric mean and largest. The held-out score is the sum of raw losses, conditions "
-        "counted ten times."
-    )
-    return Table(("looked at", "correlation", "smallest", "regret", "largest"), rows, note)
-
-
 # ---- the page -----------------------------------------------------------------------------------
 
 
@@ -269,18 +253,18 @@ def text(folder: Path = FOLDER) -> str:
     """Return the page.
 
     Args:
-        folder: of the files and rows of both studies.
+        folder: of the files and rows of the studies.
     """
     studies = {name: read(name, folder) for name in STUDIES}
     entries = [(name, own.record.title) for name, own in studies.items()]
     parts = [
-        *map(html.paragraph, answers(studies["screening"], studies["contenders"])),
+        *map(html.paragraph, answers(*(studies[n] for n in ("screening", "contenders", "advice")))),
         html.paragraph(
-            "Ten systems of two fields, initial and boundary conditions as loss terms (six terms, "
-            "none of Runge-Kutta), a network of 3 x 32, Adam, 1000 steps (the second study: 3000) "
-            "with the learning rate down a half cosine, one core. So this is about short trainings "
-            "by a first-order method; Gauss-Newton after them, hard conditions and longer "
-            "trainings are not in it."
+            "The screening and the contenders: ten systems of two fields, initial and boundary "
+            "conditions as loss terms (six terms, none of Runge-Kutta), a network of 3 x 32, Adam, "
+            "1000 steps (the contenders: 3000), the learning rate down a half cosine, one core. "
+            "So they are about short trainings by a first-order method. The first study is as "
+            "short; hard conditions and Gauss-Newton are in it alone."
         ),
         *(html.paragraph(missing(own)) for own in studies.values()),
         html.paragraph(left_out(studies["screening"])),
@@ -298,6 +282,12 @@ def _section(name: str, study: Study) -> list[str]:
     ]
     if not study.cases:
         return [*parts, html.paragraph("No job has been run yet.")]
+    if name == "advice":
+        return [
+            *parts,
+            html.table(advice.of_steps(study)),
+            html.table(advice.of_systems(study)),
+        ]
     parts += [
         html.heading("Against fixed weights", 3),
         html.table(of_strategies(study)),
@@ -320,6 +310,26 @@ def _section(name: str, study: Study) -> list[str]:
     return parts
 
 
+def quotes(folder: Path = FOLDER) -> dict[Path, str]:
+    """Return the pages that quote the evidence, with their tables of the present rows."""
+    steps, screening = read("advice", folder), read("screening", folder)
+    blocks = {
+        ROOT / "README.md": {
+            "advice": excerpts.advice(steps),
+            "weights": excerpts.against_fixed(screening, excerpts.NAMED),
+        },
+        ROOT / "docs" / "methods.md": {"score": excerpts.score(screening)},
+    }
+    pages = {}
+    for path, own in blocks.items():
+        content = path.read_text("utf-8")
+        for name, block in own.items():
+            content = excerpts.replaced(content, name, block)
+        pages[path] = content
+    return pages
+
+
 if __name__ == "__main__":
-    PAGE.write_text(text(), "utf-8")
-    print(f"written: {PAGE}")
+    for path, content in {PAGE: text(), **quotes()}.items():
+        path.write_text(content, "utf-8")
+        print(f"written: {path}")

@@ -45,7 +45,7 @@ def run_job(
     Raises:
         RunError: if the row cannot be written.
     """
-    folder, start = study / JOBS / job.name, time.monotonic()
+    folder, start, core_start = study / JOBS / job.name, time.monotonic(), time.process_time()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         cfg, hydra_part = compose(overrides)
@@ -63,6 +63,8 @@ def run_job(
         if content["status"] == "failed" and is_running(folder):
             return None  # by a cluster's job that a former command has left: it writes the row
         row = rows.of_run(job, overrides, content, folder, time.monotonic() - start)
+    # The clock on the wall says little on a machine that others compute on as well.
+    row["core_seconds"] = round(time.process_time() - core_start, 3)
     row = rows.with_pilots(row, pilots)
     append_row(study, row)
     return row

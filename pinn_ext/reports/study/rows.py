@@ -122,19 +122,22 @@ def with_pilots(row: Row, pilots: Sequence[Row]) -> Row:
         pilots: rows of the points of the grid.
 
     Returns:
-        Its seconds, and those of its curve, are those of the whole; `chosen_from` names the
-        scores.
+        Its seconds, and those of its curve, are those of the whole, as are `core_seconds`, None
+        where a row has none; `chosen_from` names the scores.
     """
     if row["status"] != "ok":
         return row
     before = sum(own.get("seconds") or 0.0 for own in pilots)
     weighting = sum(own.get("seconds_weighting") or 0.0 for own in pilots)
     seconds = [_short(before + at) for at in row["curve"]["seconds"]]
+    cores = [own.get("core_seconds") for own in (row, *pilots)]
+    known = [seconds for seconds in cores if seconds is not None]
     steps = sum(sum((own.get("lengths") or {}).values()) for own in pilots)
     return {
         **row,
         "seconds": _short(row["seconds"] + before),
         "seconds_weighting": _short(row["seconds_weighting"] + weighting),
+        "core_seconds": round(sum(known), 3) if len(known) == len(cores) else None,
         "curve": {
             **row["curve"],
             "seconds": seconds,

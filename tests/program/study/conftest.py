@@ -37,11 +37,14 @@ def interrupts():
     return Interrupts()
 
 
+SECONDS = ("wall", "core_seconds", "seconds", "seconds_weighting")
+
+
 def without_times(rows):
     """Return rows without what differs from run to run: seconds."""
     found = {}
     for name, row in rows.items():
-        kept = {k: v for k, v in row.items() if k not in ("wall", "seconds", "seconds_weighting")}
+        kept = {k: v for k, v in row.items() if k not in SECONDS}
         curve = {k: v for k, v in row.get("curve", {}).items() if k != "seconds"}
         found[name] = {**kept, "curve": curve}
     return found

@@ -29,6 +29,7 @@ def test_a_job_leaves_a_row_and_goes_on_after_a_kill(tmp_path, stopping, interru
     (job,) = jobs()
     whole = attempt(tmp_path / "whole", job, interrupts)
     assert whole["status"] == "ok" and whole["worst"] == max(whole["errors"].values())
+    assert whole["core_seconds"] > 0
     assert whole["curve"]["at"] == [1, 2, 3, 4] and set(whole["curve"]["weights"]) == set(
         whole["validation_losses"]
     )
@@ -120,6 +121,9 @@ def test_the_row_of_a_grid_has_the_cost_of_all():
     assert whole["seconds"] == 3 * own["seconds"] and whole["curve"]["at"] == [5, 6]
     assert whole["curve"]["seconds"] == [5.0, 6.0] and own["curve"]["seconds"] == [1.0, 2.0]
     assert whole["chosen_from"] == {"grid0": 0.3, "grid1": 0.1}
+    assert whole["core_seconds"] is None  # rows of an older program have none
+    counted = [{**row, "core_seconds": 1.5} for row in rows.values()]
+    assert study_rows.with_pilots(counted[0], counted)["core_seconds"] == 4.5
     assert study_rows.with_pilots({"status": "failed"}, []) == {"status": "failed"}
 
 
