@@ -83,6 +83,7 @@ _HYDRA = (
     "pinn_ext.program.composition",
     "pinn_ext.schema.supplied_configs",
     "pinn_ext.program.sweep",
+    "pinn_ext.program.sweepers",
     "pinn_ext.program.study.launch",
     "pinn_ext.reports.planned_jobs",
     "pinn_ext.schema.keys",

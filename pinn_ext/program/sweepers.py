@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pinn_ext.program.terminal.refusals import Refused
+from pinn_ext.reports.planned_jobs import count_values
 
 _PAGE = "docs/ecosystem.md"
 
@@ -60,7 +61,7 @@ def _values(override: Any) -> list[str]:
     if override.is_interval_sweep():
         found = [value.start, value.end]
     elif override.is_range_sweep():  # which may be long
-        found = list(itertools.islice(value.range(), 1))
+        found = list(itertools.islice(value.range(), 1)) if count_values(override) else []
     else:
         found = list(override.sweep_iterator(transformer=Transformer.encode))
     return [f"{key}={own}" for own in found]

@@ -78,7 +78,7 @@ def _parsed(overrides: Sequence[str], loader: Any) -> list[Any]:
 def _jobs(parsed: list[Any]) -> list[list[str]]:
     from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 
-    count = math.prod({one.get_key_element(): _values_of(one) for one in parsed}.values())
+    count = math.prod({one.get_key_element(): count_values(one) for one in parsed}.values())
     if count > MOST_JOBS:
         raise ValueError(f"A sweep must have at most {MOST_JOBS} jobs, got {count:.4g}.")
     batches = BasicSweeper.split_arguments(parsed, max_batch_size=None)
@@ -91,8 +91,15 @@ def _is_glob(override: Any) -> bool:
     return isinstance(override.value(), Glob)
 
 
-def _values_of(override: Any) -> float:
-    """Return how many values an override gives; ranges are counted without being made."""
+def count_values(override: Any) -> float:
+    """Return how many values an override gives; ranges are counted without being made.
+
+    Args:
+        override: parsed by Hydra.
+
+    Raises:
+        ValueError: if a range has no end.
+    """
     from hydra.core.override_parser.types import RangeSweep
 
     if not override.is_discrete_sweep():

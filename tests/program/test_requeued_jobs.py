@@ -3,8 +3,8 @@
 import pytest
 
 from pinn_ext.dde.phases import Phase
-from pinn_ext.files import FolderTaken
-from pinn_ext.program import requeued, run, sweep
+from pinn_ext.files import FolderTaken, refuse_taken
+from pinn_ext.program import checkpoints, requeued, sweep
 from pinn_ext.program.composition import compose
 from pinn_ext.program.interrupts import Interrupts
 from pinn_ext.program.run_info import Info
@@ -58,7 +58,7 @@ def test_it_begins_anew_before_its_first_checkpoint(attempt, tmp_path, queued_ag
         raise Stop
 
     with monkeypatch.context() as patch:
-        patch.setattr(run.checkpoints, "save", stopped)
+        patch.setattr(checkpoints, "save", stopped)
         assert attempt() is None
     assert sorted(p.name for p in (tmp_path / "0").iterdir()) == [
         *("config.yaml", "history.csv", "run.lock", "versions.json")
@@ -91,4 +91,4 @@ def test_files_of_a_user_stay(attempt, tmp_path, queued_again):
     assert attempt()["status"] == "failed"
     assert (tmp_path / "0" / "config.yaml").read_text() == "mine: true\n"
     with pytest.raises(FolderTaken):
-        run.refuse_taken(tmp_path / "0")
+        refuse_taken(tmp_path / "0")

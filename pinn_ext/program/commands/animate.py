@@ -46,7 +46,7 @@ def animate(arguments: list[str]) -> int:
     if out.suffix.lower() == ".mp4" and shutil.which("ffmpeg") is None:
         raise Refused(f"ffmpeg must be installed to write {out.name}: a .gif needs nothing more.")
     run = load_run(given)
-    from pinn_ext.reports.animation import animate as draw
+    from pinn_ext.reports.field_plots.animation import animate as draw
 
     with refusals(), Progress() as progress:
         progress.count(given.frames, 0, "frame")

@@ -37,7 +37,7 @@ class BoldStart:
         >>> tried, memory = BoldStart().search(attempt, BoldStart().start(), least=1e-15)
         >>> len(tried), memory["damping"] < 1e-5  # a sweep
         (6, True)
-        >>> memory = BoldStart().after_nielsen(Nielsen().start())
+        >>> memory = BoldStart().memory_after(Nielsen().start())
         >>> len(BoldStart().search(attempt, memory, least=1e-15)[0])
         1
     """

@@ -67,7 +67,7 @@ def test_a_failure_leaves_nothing(run, rendered, plane, tmp_path, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("pinn_ext.reports.animation.replace_file", full)
+    monkeypatch.setattr("pinn_ext.reports.field_plots.animation.replace_file", full)
     before = sorted(tmp_path.rglob("*"))
     done = run("animate", "plane", "--frames", 2)
     assert done.status == 2 and "fields.gif cannot be written (No space left" in done.err
