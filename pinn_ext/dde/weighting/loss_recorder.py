@@ -100,7 +100,8 @@ class LossRecorder(StandIn):
 
     def remove(self) -> None:
         """Put the data's own method back; harmless if that was done before."""
-        self._at_work = self._expecting = False  # even where another stand-in still calls this
+        # Even where another stand-in still calls this.
+        self._at_work = self._expecting = self._is_plain = False
         super().remove()
 
     def expect_step(
@@ -135,7 +136,8 @@ class LossRecorder(StandIn):
             return True
         if values is None or self._measures:
             return False
-        self._expecting, self.values = False, list(values)
+        self._expecting = self._is_plain = False  # what comes next is a trial
+        self.values = list(values)
         return True
 
     def __call__(

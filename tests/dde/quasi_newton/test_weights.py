@@ -57,6 +57,15 @@ def test_losses_of_each_iteration_are_noted_without_evaluating_them_again():
     assert losses.shape == (2, 2) and np.all(losses[1].sum() < losses[0].sum())
 
 
+def test_losses_that_are_noted_are_those_where_iterations_start_not_those_of_trials(problem):
+    model, ends = poisson(), []
+    adaptive = pinn_ext.AdaptiveWeights("ema", period=3, verbose=0)
+    train(model, 9, watch(problem, lambda _: ends.append(total(model))), adaptive)
+    noted = [sum(row["losses"]) for row in adaptive.history]
+    wanted = [np.mean(ends[2:5]), np.mean(ends[5:8])]
+    np.testing.assert_allclose(noted[1:], wanted, rtol=1e-9)
+
+
 @pytest.mark.parametrize("strategy", ["ema", "lr_annealing", "softadapt"])
 def test_weights_move_between_blocks(problem, strategy):
     model = poisson()
