@@ -55,13 +55,15 @@ class SlabTraining:
         points: in a slab.
         first: share of the first slab, as a multiple of that of another.
         block: iterations in a call; a new one forgets the largest columns of the Jacobian.
+        damping: rule of the damping.
 
     Attributes:
         facts: for the table; complete after the last slab.
     """
 
-    def __init__(self, seconds, points, first=1, block=10**6):
-        self.whole, self.points, self.first, self.block = CoreSeconds(seconds), points, first, block
+    def __init__(self, seconds, points, first=1, block=10**6, damping="bold"):
+        self.whole, self.points, self.first = CoreSeconds(seconds), points, first
+        self.block, self.damping = block, damping
         self.facts = {"parameters": 0, "points": 0, "iterations": 0}
 
     def __call__(self, model, slab):
@@ -69,7 +71,12 @@ class SlabTraining:
         clock = CoreSeconds(self.whole.left * own / (slab.count - slab.number - 1 + own))
         while clock.left > 0:
             pinn_ext.train_gauss_newton(
-                model, self.block, tolerance=0, callbacks=[clock], verbose=0
+                model,
+                self.block,
+                damping=self.damping,
+                tolerance=0,
+                callbacks=[clock],
+                verbose=0,
             )
         self.facts["parameters"] += sum(p.numel() for p in model.net.parameters())
         self.facts["points"] += self.points
