@@ -100,8 +100,7 @@ class LossRecorder(StandIn):
 
     def remove(self) -> None:
         """Put the data's own method back; harmless if that was done before."""
-        # Even where another stand-in still calls this.
-        self._at_work = self._expecting = self._is_plain = False
+        self._at_work = self._expecting = False  # even where another stand-in still calls this
         super().remove()
 
     def expect_step(
@@ -136,8 +135,7 @@ class LossRecorder(StandIn):
             return True
         if values is None or self._measures:
             return False
-        self._expecting = self._is_plain = False  # what comes next is a trial
-        self.values = list(values)
+        self._expecting, self.values = False, list(values)
         return True
 
     def __call__(
@@ -158,7 +156,7 @@ class LossRecorder(StandIn):
             functions = listening(loss_fn, heard)
         losses = self._original(targets, outputs, functions, inputs, model, aux=aux)
         start = perf_counter()
-        if self._is_plain and not weighs and self._reads_plain(losses):
+        if self._expecting and self._is_plain and not weighs and self._reads_plain(losses):
             self.seconds += perf_counter() - start
             return losses
 
@@ -188,7 +186,6 @@ class LossRecorder(StandIn):
         Returns:
             False where the losses are not finite, too: then they are read again.
         """
-        self._is_plain = False
         if not isinstance(losses, list) or losses[0].ndim or not losses[0].is_cpu:
             return False
         values, total = [], 0.0
