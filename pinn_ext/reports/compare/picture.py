@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 from pinn_ext.reports.compare.sections import Section, is_number
 from pinn_ext.reports.figures import (
     DPI,
-    OKABE_ITO,
+    OTHERS,
     colour,
     count_along,
     legend_beside,
@@ -61,8 +61,8 @@ def _over_the_runs(
     for row in reversed([row for row in section.rows if row["status"] == "ok"]):
         history = histories.get(row["job"], ())
         place = places[row["group"]]
-        told_apart = place < _DASHES * len(OKABE_ITO)
-        name, look = labels[row["group"]] if told_apart else "others", line_of_many(place, _DASHES)
+        look = line_of_many(place, _DASHES)
+        name = "others" if look == OTHERS else labels[row["group"]]
         if history:
             worst = [max(epoch[f"error_{field}"] for field in FIELDS) for epoch in history]
             (lines[name],) = axis.semilogy(positions(history), worst, **look)
