@@ -52,7 +52,7 @@ def finish(
     }
     report.write(state.folder, content)
     if state.info.pictures:
-        _draw(state, _kept(state, best), content["terms"])
+        _draw(state, content["terms"])
     write(console.summary(content, state.folder))
     return content
 
@@ -63,10 +63,6 @@ def _go_back(state: RunState) -> None:
     if slabs.divided and saved[SLAB] != slabs.number:  # the next one could not be saved
         slabs.take_up(saved, state.checkpoint)
     state.built.network.load_state_dict(saved["model_state_dict"])
-
-
-def _kept(state: RunState, best: FieldNetwork) -> FieldNetwork:
-    return best if state.cfg.training.keep == "best" else state.built.network
 
 
 def _results(state: RunState, best: FieldNetwork) -> dict[str, Any]:
@@ -92,7 +88,7 @@ def _results(state: RunState, best: FieldNetwork) -> dict[str, Any]:
         cfg.training.keep,
     )
     lost = report.lost_to_trivial(errors["relative_l2"], known["relative_l2_trivial"])
-    history, pilots = built.log.history.rows, _pilots(state, _kept(state, best))
+    history, pilots = built.log.history.rows, _pilots(state)
     mark = errors["best"] if cfg.training.keep == "best" else None
     of_slabs = pilots.get("slabs", [])
     return {
@@ -129,18 +125,19 @@ def _settings(cfg: Config) -> dict[str, Any]:
     }
 
 
-def _pilots(state: RunState, kept: FieldNetwork) -> dict[str, Any]:
+def _pilots(state: RunState) -> dict[str, Any]:
     """Return what a report says of trial runs of strategies, and of the slabs that each is of."""
     slabs, part, pilots = state.slabs, state.part, state.built.weights.pilots
     if slabs.divided:
-        rows = [*slabs.rows, slab_row(slabs, part, kept, state.seconds())]
+        rows = [*slabs.rows, slab_row(slabs, part, part.kept, state.seconds())]
         of_slabs = [{"slab": row["slab"], **pilot} for row in rows for pilot in row["pilots"]]
         return {"slabs": rows, "pilots": of_slabs, "seconds_fixed": None}
     period, epochs = state.built.data.batches_per_epoch, state.cfg.training.epochs
     return {"pilots": pilots, "seconds_fixed": report.seconds_of_fixed(pilots, period, epochs)}
 
 
-def _draw(state: RunState, network: FieldNetwork, terms: list[str]) -> None:
-    fields = state.built.fields_of(state.slabs.over_all_times(network), state.slabs.against())
+def _draw(state: RunState, terms: list[str]) -> None:
+    kept = state.slabs.over_all_times(state.part.kept)
+    fields = state.built.fields_of(kept, state.slabs.against())
     gradients = state.tables.all_gradients()
     report.draw(state.folder, terms, state.built.log.history.rows, gradients, fields)
