@@ -5,14 +5,18 @@ asked for. A test runs the code that docs/ecosystem.md shows: a block that opens
 ```` ```python NAME ```` is in the namespace `page(NAME)`. A package that is not there is a skip.
 """
 
+import os
 import re
+import subprocess
+import sys
 import types
 import warnings
 from pathlib import Path
 
 import pytest
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "ecosystem.md"
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "ecosystem.md"
 BLOCK = re.compile(r"^```python (?P<name>[\w-]+)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -57,3 +61,23 @@ def trainer_settings(tmp_path):
         "enable_model_summary": False,
         "default_root_dir": tmp_path,
     }
+
+
+@pytest.fixture
+def sweep(tmp_path):
+    """Run a sweep of this checkout's program in a folder of its own; it must end well."""
+
+    def run(*arguments, timeout):
+        path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+        done = subprocess.run(
+            [sys.executable, str(ROOT / "main.py"), "-m", *arguments],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        return done
+
+    return run
