@@ -5,7 +5,8 @@ period and start built in, float64. `cost` rows: Adam in `--cost-slabs` slabs, s
 each over those in the first, with the start kept, as `march` does it, and with the start
 followed through all former networks in each step, as a script does that chains them. `error` rows:
 Gauss-Newton for `--seconds` in all, shared by 1, 2, 4, … slabs, against the stored reference; each
-slab begins with the parameters of the former one or with new ones (`--begin`), by each `--damping`.
+slab begins with the parameters of the former one or with new ones (`--begin`), by each `--damping`;
+its network sees two waves and the time, or the start of the slab as well (`--inputs`).
 Seconds are those of the processor, which other work on the machine does not add to.
 """
 
@@ -37,6 +38,7 @@ from solvers.gauss_newton import DAMPINGS
 REFERENCE = "allen_cahn/jaxpi"
 ARMS = ("kept", "chained")
 BEGINNINGS = ("former", "new")
+INPUTS = ("waves", "start")  # of the network, each beside those before it
 
 
 def pde(x, u):
@@ -52,7 +54,7 @@ def exact(x):
     return references.load(REFERENCE).evaluate(x[:, :1], x[:, 1])
 
 
-def builder(points: int, width: int) -> Any:
+def builder(points: int, width: int, sees_start: bool = False) -> Any:
     """Return a function that builds the model of a slab."""
 
     def build(slab: Any) -> dde.Model:
@@ -60,12 +62,13 @@ def builder(points: int, width: int) -> Any:
             dde.geometry.Interval(-1, 1), dde.geometry.TimeDomain(slab.lower, slab.upper)
         )
         data = dde.data.TimePDE(domain, pde, [], num_domain=points)
-        net = dde.nn.FNN([5, width, width, width, 1], "tanh", "Glorot normal")
+        net = dde.nn.FNN([5 + sees_start, width, width, width, 1], "tanh", "Glorot normal")
 
         def features(x):
             angle = math.pi * x[:, :1]
             waves = [f(k * angle) for k in (1, 2) for f in (torch.cos, torch.sin)]
-            return torch.cat((*waves, 2 * slab.ramp(x) - 1), dim=1)
+            start = [slab.start(x)] if sees_start else []
+            return torch.cat((*waves, *start, 2 * slab.ramp(x) - 1), dim=1)
 
         net.apply_feature_transform(features)
         net.apply_output_transform(slab.transform)
@@ -143,7 +146,7 @@ class Until(dde.callbacks.Callback):
         self.model.stop_training = self.model.stop_training or time.process_time() > self.end
 
 
-def error_row(count: int, begin: str, damping: str, args: Any) -> dict[str, Any]:
+def error_row(count: int, begin: str, damping: str, inputs: str, args: Any) -> dict[str, Any]:
     """Train by Gauss-Newton in so many slabs, which share the seconds equally."""
     dde.config.set_random_seed(args.seed)
     own = args.seconds / count
@@ -156,7 +159,7 @@ def error_row(count: int, begin: str, damping: str, args: Any) -> dict[str, Any]
 
     begun = time.process_time()
     solution = pinn_ext.march(
-        builder(args.points, args.width), edges_of(count), initial,
+        builder(args.points, args.width, inputs == "start"), edges_of(count), initial,
         train=train, warm_start=begin == "former", verbose=0,
     )  # fmt: skip
     seconds = time.process_time() - begun
@@ -169,6 +172,7 @@ def error_row(count: int, begin: str, damping: str, args: Any) -> dict[str, Any]
         "slabs": count,
         "begin": begin,
         "damping": damping,
+        "inputs": inputs,
         "cpu_seconds": seconds,
         "iterations": sum(row["steps"] for row in solution.rows),
         "relative_l2": relative(found, true),
@@ -196,6 +200,7 @@ def main() -> None:
     )
     parser.add_argument("--begin", default="former", help=f"a list of {', '.join(BEGINNINGS)}")
     parser.add_argument("--damping", default="bold", help=f"a list of {', '.join(DAMPINGS)}")
+    parser.add_argument("--inputs", default="waves", help=f"a list of {', '.join(INPUTS)}")
     parser.add_argument("--points", type=int, default=2500, metavar="N", help="in each slab")
     parser.add_argument("--width", type=int, default=20, metavar="N")
     parser.add_argument("--seed", type=int, default=0)
@@ -208,13 +213,14 @@ def main() -> None:
     counts = _common.numbers("--slabs", args.slabs, 1)
     beginnings = _common.chosen("--begin", args.begin, BEGINNINGS)
     dampings = _common.chosen("--damping", args.damping, DAMPINGS)
+    inputs = _common.chosen("--inputs", args.inputs, INPUTS)
     torch.set_num_threads(args.threads)
     dde.config.set_default_float("float64")
     costs = [row for arm in ARMS for row in cost_rows(arm, args)] if args.cost_slabs else []
     if costs:
         print(_common.table(costs), flush=True)
     errors = []
-    for arm in itertools.product(counts, beginnings, dampings):
+    for arm in itertools.product(counts, beginnings, dampings, inputs):
         if arm[0] == 1 and arm[1] != beginnings[0]:
             continue  # one slab has no former one
         errors.append(error_row(*arm, args))

@@ -281,4 +281,5 @@ def field_network(cfg: Config, loss: PhysicsLoss) -> FieldNetwork:
         fourier_frequencies=network.fourier_frequencies if waves else None,
         fourier_scale=network.fourier_scale if waves else None,
         first_layer=network.first_layer,
+        sees_data=network.sees_data,
     )

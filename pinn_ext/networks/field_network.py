@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from pinn_ext.checks import check_choice, check_fits, check_list, check_number
+from pinn_ext.checks import ArgumentError, check_choice, check_fits, check_list, check_number
 from pinn_ext.choices import CONDITIONS, SCALINGS
-from pinn_ext.derivatives.precomputed import Precomputed
+from pinn_ext.derivatives.precomputed import Precomputed, differentiate
 from pinn_ext.derivatives.taylor import Jet, can_carry, carry
 from pinn_ext.networks.hard_conditions import (
     ConditionValues,
@@ -43,6 +43,8 @@ class FieldNetwork(nn.Module):
         fourier_scale: standard deviation of their components at the start, in radians per unit of
             x; None takes 2.
         first_layer: `"random"` leaves the first layer as it is drawn, and out of the parameters.
+        sees_data: whether the data part of hard conditions, in units of the scales, is two more
+            inputs of the layers; on a periodic box that is the start.
 
     Raises:
         ValueError: if an argument is out of range, or would have no effect.
@@ -77,6 +79,7 @@ class FieldNetwork(nn.Module):
         fourier_frequencies: int | None = None,
         fourier_scale: float | None = None,
         first_layer: str = "trained",
+        sees_data: bool = False,
     ) -> None:
         super().__init__()
         check_choice("conditions", conditions, CONDITIONS)
@@ -87,7 +90,9 @@ class FieldNetwork(nn.Module):
             raise ValueError("`hidden` must hold at least one width, got an empty list.")
         for width in hidden:
             check_number("hidden", width, 1, integer=True)
-        self.system = system
+        if sees_data and conditions != "hard":
+            raise ArgumentError("sees_data", "be False without hard conditions", sees_data)
+        self.system, self.sees_data = system, sees_data
         self.hard = HardConditions(system) if conditions == "hard" else None
         self.periodic = conditions == "hard" and system.periodic
         dtype, device = torch.get_default_dtype(), torch.get_default_device()
@@ -99,7 +104,7 @@ class FieldNetwork(nn.Module):
         units = term_scales(system, scaling, scales)
         self.register_buffer("scales", torch.tensor(units, dtype=dtype, device=device))
         self.layers = build_layers(
-            system.dimension * (2 if self.periodic else 1) + 1,
+            system.dimension * (2 if self.periodic else 1) + 1 + (2 if sees_data else 0),
             hidden,
             activation=activation,
             w0=w0,
@@ -129,8 +134,13 @@ class FieldNetwork(nn.Module):
             u and v `[N, 2]`.
         """
         precomputed = precomputed if known is None else _renamed(known)
-        raw = self.layers(self._features(inputs)) * self.scales
-        return raw if self.hard is None else self.hard(inputs, raw, precomputed)
+        features = self._features(inputs)
+        if self.hard is None:
+            return self.layers(features) * self.scales
+        values = self.hard.values(inputs, precomputed)
+        if self.sees_data:
+            features = torch.cat((features, values.data / self.scales), dim=1)
+        return self.hard(inputs, self.layers(features) * self.scales, values)
 
     def jet(
         self,
@@ -153,6 +163,12 @@ class FieldNetwork(nn.Module):
         inputs = inputs.detach()
         features = self._features(inputs)
         slopes = self._feature_slopes(features)
+        if self.hard is not None and precomputed is None:
+            precomputed = differentiate(self.hard.data_part, inputs)
+        if self.sees_data:
+            data = precomputed.jet().times(1 / self.scales)
+            features = torch.cat((features, data.value), dim=1)
+            slopes = torch.cat((slopes, torch.cat((data.first, data.laplacian[None]))), dim=2)
         raw = carry(self.layers, features, slopes, self.system.dimension)
         if self.hard is None:
             return raw.times(self.scales)

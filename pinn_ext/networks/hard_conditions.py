@@ -35,14 +35,14 @@ class PrecomputedConditions(Precomputed):
 
 
 class ConditionValues(NamedTuple):
-    """The constrained expression at fixed inputs by which nobody differentiates.
+    """The constrained expression at some inputs, all of it but the network.
 
     Attributes:
-        value: the data part `[N, 2]`.
+        data: the data part `[N, 2]`.
         bubble: the factor of the network `[N, 1]`.
     """
 
-    value: Tensor
+    data: Tensor
     bubble: Tensor
 
 
@@ -91,10 +91,25 @@ class HardConditions(nn.Module):
         Returns:
             u and v `[N, 2]`.
         """
+        values = self.values(inputs, precomputed)
+        return values.data + values.bubble * raw
+
+    def values(
+        self, inputs: Tensor, precomputed: Precomputed | ConditionValues | None = None
+    ) -> ConditionValues:
+        """Return data part and bubble, differentiable in the inputs unless they are given so.
+
+        Args:
+            inputs: positions and times `[N, dimension + 1]`.
+            precomputed: as for `forward`.
+
+        Returns:
+            What is given, if that is all.
+        """
         if isinstance(precomputed, ConditionValues):
-            return precomputed.value + precomputed.bubble * raw
+            return precomputed
         data = self.data_part(inputs) if precomputed is None else precomputed(inputs)
-        return data + self.bubble(inputs)[:, None] * raw
+        return ConditionValues(data, self.bubble(inputs)[:, None])
 
     def bubble(self, inputs: Tensor) -> Tensor:
         """Return the factor `[N]` that vanishes at t = 0 and on the boundary, at most 1."""

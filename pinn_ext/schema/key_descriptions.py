@@ -73,6 +73,7 @@ _NETWORK = {
     "fourier_frequencies": "number of wave vectors",
     "fourier_scale": "standard deviation of their components at the start",
     "first_layer": "whether the first layer is trained or stays as it was drawn",
+    "sees_data": "whether the data part of hard conditions, the start or more, is an input",
     "width": "width of a graph network",
     "layers": "how often messages pass in a graph network",
 }

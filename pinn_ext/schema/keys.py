@@ -230,6 +230,7 @@ class Network:
     fourier_frequencies: int = FOURIER_FREQUENCIES
     fourier_scale: float = FOURIER_SCALE
     first_layer: str = "trained"
+    sees_data: bool = False
     width: int = 32
     layers: int = 4
 

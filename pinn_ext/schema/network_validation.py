@@ -11,7 +11,7 @@ from pinn_ext.schema.keys import Network
 _OF_GRAPHS = ("width", "layers")
 _OF_COORDINATES = (
     *("hidden", "activation", "w0", "features"),
-    *("fourier_frequencies", "fourier_scale", "first_layer"),
+    *("fourier_frequencies", "fourier_scale", "first_layer", "sees_data"),
 )
 
 

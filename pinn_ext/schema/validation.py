@@ -83,6 +83,9 @@ def validate(cfg: Config) -> WeightSettings:
     known = cfg.dataset.family.trajectories is not None
     settings = _validate_loss(cfg.training.loss, cfg.problem.conditions == "soft", known)
     _validate_float_type(cfg, settings)
+    if cfg.network.sees_data and cfg.problem.conditions != "hard":
+        wanted = "be hard for network.sees_data=true, which takes the data part of them"
+        raise ArgumentError("problem.conditions", wanted, repr(cfg.problem.conditions))
     if settings.needs_conditions and cfg.problem.conditions == "hard":
         wanted = f"be soft for {ADAPTIVE}.strategy={settings.strategy}, which weighs conditions"
         raise ArgumentError("problem.conditions", wanted, "'hard'")

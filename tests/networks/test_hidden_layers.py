@@ -24,6 +24,8 @@ KINDS = [
     {"activation": "gelu", "first_layer": "random"},
     {"activation": "sine", "first_layer": "random"},
     {"activation": "silu", "features": "fourier", "first_layer": "random"},
+    {"sees_data": True},
+    {"activation": "sine", "features": "fourier", "sees_data": True},
 ]
 
 
@@ -34,6 +36,10 @@ def double():
 
 def network_of(name="brusselator", hidden=(7, 6), **options):
     return FieldNetwork(systems.create(name), hidden, seed=3, **options)
+
+
+def conditions_of(options, wanted):
+    return "hard" if options.get("sees_data") else wanted
 
 
 def chain(*widths, w0):
@@ -123,7 +129,7 @@ def test_fourier_features_are_cosines_and_sines_of_random_waves():
     assert network.layers[0].weight.requires_grad and network.layers[2].in_features == 1000
 
 
-@pytest.mark.parametrize("options", KINDS[3:])
+@pytest.mark.parametrize("options", KINDS[3:6])
 def test_a_random_first_layer_is_saved_but_not_trained(options):
     network, other = network_of(**options), network_of(**options | {"activation": "tanh"})
     assert type(network.layers[0]) is FixedLinear and network.layers[0].bias.any()
@@ -149,6 +155,7 @@ def test_a_random_first_layer_is_saved_but_not_trained(options):
     ),
 )
 def test_derivatives_are_those_of_autograd(options, name, conditions):
+    conditions = conditions_of(options, conditions)
     network = network_of(name, conditions=conditions, **options)
     assert network.has_jet
     inputs = collocation_points(network.system, 30, "soft").inputs.requires_grad_()
@@ -165,11 +172,11 @@ def test_derivatives_are_those_of_autograd(options, name, conditions):
 
 @pytest.mark.parametrize("options", KINDS)
 def test_rows_of_the_jacobian_take_one_pass_a_term(options):
-    system = systems.create("coupled_burgers")
-    network = network_of("coupled_burgers", conditions="soft", **options)
-    points = collocation_points(system, 40, "soft")
+    system, conditions = systems.create("coupled_burgers"), conditions_of(options, "soft")
+    network = network_of("coupled_burgers", conditions=conditions, **options)
+    points = collocation_points(system, 40, conditions)
     points.inputs.requires_grad_()
-    loss = PhysicsLoss(system, conditions="soft", use_rk4=False)
+    loss = PhysicsLoss(system, conditions=conditions, use_rk4=False)
 
     def rows():
         outputs = loss.outputs(network, points)
@@ -191,6 +198,26 @@ def test_rows_of_the_jacobian_take_one_pass_a_term(options):
         torch.testing.assert_close(out[row], wanted, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize("name", ["brusselator", "gray_scott"])
+def test_the_data_part_is_two_more_inputs(name):
+    """Zero layers behind them: what is left are the data part and, times the bubble, its units."""
+    network = network_of(name, hidden=[2], activation="tanh", sees_data=True)
+    hard, points = network.hard, collocation_points(network.system, 12, "hard")
+    data = hard.data_part(points.inputs).detach()
+    first, last = (layer for layer in network.layers if isinstance(layer, nn.Linear))
+    with torch.no_grad():
+        first.weight.zero_()[:, -2:] = 1e-4 * torch.eye(2)  # where tanh is a straight line
+        last.weight.copy_(1e4 * torch.eye(2))
+    wanted = data + hard.bubble(points.inputs)[:, None] * data
+    values = hard.values(points.inputs)
+    for precomputed in (None, points.precomputed, values):
+        found = network(points.inputs, precomputed).detach()
+        torch.testing.assert_close(found, wanted, rtol=1e-6, atol=1e-8)
+    jets = [network.jet(points.inputs, precomputed) for precomputed in (None, points.precomputed)]
+    for part in ("value", "first", "laplacian"):
+        torch.testing.assert_close(*(getattr(jet, part) for jet in jets), rtol=1e-9, atol=1e-9)
+
+
 # ---- what is refused ------------------------------------------------------------------------
 
 
@@ -205,6 +232,10 @@ def test_rows_of_the_jacobian_take_one_pass_a_term(options):
         ({"fourier_frequencies": 2}, "`fourier_frequencies` must be None unless features='fourier"),
         ({"features": "fourier", "fourier_frequencies": 0}, "must be a whole number >= 1, got 0"),
         ({"features": "fourier", "fourier_scale": -1.0}, "`fourier_scale` must be a finite number"),
+        (
+            {"sees_data": True, "conditions": "soft"},
+            "`sees_data` must be False without hard conditions, got True",
+        ),
         ({"first_layer": "frozen"}, "`first_layer` must be one of random, trained, got 'frozen'"),
     ],
 )

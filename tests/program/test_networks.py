@@ -9,6 +9,7 @@ from tests.program.conftest import SMALL, read_report, read_rows
 
 KINDS = {
     "sine": ["network=sine", "network.w0=2"],
+    "sees_data": ["network.sees_data=true"],
     "fourier": ["network=fourier", "network.fourier_frequencies=3", "network.first_layer=random"],
 }
 
@@ -47,11 +48,11 @@ def test_gauss_newton_trains_a_sine_network(run):
 def test_a_checkpoint_without_the_keys_has_the_network_of_its_time(run):
     done = run(*SMALL, "training.epochs=1")
     config = checkpoints.load(done.folder / "checkpoint.pt")["config"]
-    for key in ("w0", "features", "fourier_frequencies", "fourier_scale", "first_layer"):
+    for key in ("w0", "features", "fourier_frequencies", "fourier_scale", "first_layer", "sees_data"):
         del config["network"][key]
     network = schema.from_dict(config).network
-    found = network.activation, network.features, network.first_layer
-    assert found == ("tanh", "none", "trained")
+    found = network.activation, network.features, network.first_layer, network.sees_data
+    assert found == ("tanh", "none", "trained", False)
 
 
 @pytest.mark.parametrize(
@@ -73,6 +74,11 @@ def test_a_checkpoint_without_the_keys_has_the_network_of_its_time(run):
             "`network.fourier_frequencies` must fit this machine's memory",
         ),
         (["network.first_layer=fixed"], "`network.first_layer` must be one of random, trained"),
+        (
+            ["network.sees_data=true", "problem.conditions=soft"],
+            "`problem.conditions` must be hard for network.sees_data=true, which takes the data",
+        ),
+        (["network=gnn", "network.sees_data=true"], "`network.sees_data` must be left out for"),
         (
             ["network=siren"],
             "`network` must be one of fourier, gnn, mesh_graph_net, mlp, sine, got 'siren'",
