@@ -30,12 +30,12 @@ def build(slab):
     times = dde.geometry.TimeDomain(slab.lower, slab.upper)
     domain = dde.geometry.GeometryXTime(line, times)
     data = dde.data.TimePDE(domain, pde, [], num_domain=1400)
-    net = dde.nn.FNN([5, 16, 16, 16, 1], "tanh", "Glorot normal")
+    net = dde.nn.FNN([6, 16, 16, 16, 1], "tanh", "Glorot normal")
 
     def features(x):
         angle = np.pi * x[:, :1]
         waves = [f(k * angle) for k in (1, 2) for f in (torch.cos, torch.sin)]
-        return torch.cat((*waves, 2 * slab.ramp(x) - 1), dim=1)
+        return torch.cat((*waves, slab.start(x), 2 * slab.ramp(x) - 1), dim=1)
 
     net.apply_feature_transform(features)
     net.apply_output_transform(slab.transform)  # start of the slab + part of it passed * network
