@@ -54,11 +54,7 @@ def of_run(
         return failed(job, overrides, f"{report['status']}: {report['message']}", wall)
     errors = report["relative_l2"]
     known = errors is not None and all(errors.get(field) is not None for field in FIELDS)
-    best = report.get("best") if report.get("keep") == "best" else None
-    score = held_out.of_run(
-        history, report["terms"], report["scaling"], best, report.get("slabs", ())
-    )
-    row = {
+    return {
         **_head(job, overrides),
         "status": "ok",
         "message": None,
@@ -67,7 +63,7 @@ def of_run(
         "worst": _short(max(errors[field] for field in FIELDS)) if known else None,
         "trivial": _short_all(report.get("relative_l2_trivial")),
         "reference": report.get("reference"),
-        "held_out": _short(score),
+        "held_out": _short(report["held_out_score"]),
         "validation_losses": _short_all(report["validation_losses_last"]),
         "weights": _short_all(report["weights_last"]),
         "seconds": _short(report["seconds_training"]),
@@ -76,7 +72,6 @@ def of_run(
         "choice": report.get("choice"),
         "curve": curve(history, report["terms"], report["scaling"]),
     }
-    return row
 
 
 def _head(job: Job, overrides: Sequence[str]) -> Row:
