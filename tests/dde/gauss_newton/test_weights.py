@@ -1,12 +1,14 @@
 """Loss weights during Gauss-Newton: kept, moved, balanced, left out."""
 
 import itertools
+from dataclasses import replace
 
 import deepxde as dde
 import numpy as np
 import pytest
 
 import pinn_ext
+from solvers.gauss_newton import Stepper
 from tests.dde.gauss_newton.small_models import error, poisson, total, train, watch
 
 
@@ -74,6 +76,20 @@ def test_balanced_weights_repair_bad_ones(capsys):
     text = "balanced loss weights, from now on fixed: pde_1="
     assert printed.count(text) == 1
     assert sum(balanced.loss_weights.tolist()) == pytest.approx(sum(bad), rel=1e-6)
+
+
+def test_balanced_weights_stay_where_the_step_after_them_fails(monkeypatch, capsys):
+    own, numbers = Stepper.step, itertools.count(1)
+
+    def step(stepper):
+        made = own(stepper)
+        return replace(made, accepted=next(numbers) <= 15)
+
+    monkeypatch.setattr(Stepper, "step", step)
+    train(poisson(), 40, weights="balance", verbose=1)
+    printed = capsys.readouterr().out
+    assert printed.count("balanced loss weights") == 1
+    assert "ended after 15 iterations: no step lowers the loss any more" in printed
 
 
 def test_a_change_of_the_weights_is_taken_up(problem):
