@@ -11,6 +11,7 @@ from pinn_ext.reports import held_out
 from pinn_ext.reports.compare.job_reports import read_job
 from pinn_ext.reports.history import PHASES
 from pinn_ext.reports.plots import positions
+from pinn_ext.reports.report import worst_field
 from pinn_ext.reports.study.records import Job, Row
 from pinn_ext.systems import FIELDS
 from pinn_ext.version import __version__
@@ -60,7 +61,7 @@ def of_run(
         "message": None,
         "wall": round(wall, 3),
         "errors": {field: _short(errors[field]) for field in FIELDS} if known else None,
-        "worst": _short(max(errors[field] for field in FIELDS)) if known else None,
+        "worst": _short(worst_field(errors)) if known else None,
         "trivial": _short_all(report.get("relative_l2_trivial")),
         "reference": report.get("reference"),
         "held_out": _short(report["held_out_score"]),
@@ -103,7 +104,7 @@ def curve(history: Sequence[Mapping[str, Any]], terms: Sequence[str], scaling: s
     return {
         "at": [at[i] for i in kept],
         "seconds": [_short(row["seconds"]) for row in rows],
-        "worst": [_short(max(row[f"error_{field}"] for field in FIELDS)) for row in rows],
+        "worst": [_short(worst_field({f: row[f"error_{f}"] for f in FIELDS})) for row in rows],
         "held_out": [_short(score(row)) for row in rows],
         "weights": {n: [_short(row[f"weight_{n}"]) for row in rows] for n in terms},
     }
