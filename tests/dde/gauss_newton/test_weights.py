@@ -92,25 +92,6 @@ def test_balanced_weights_stay_where_the_step_after_them_fails(monkeypatch, caps
     assert "ended after 15 iterations: no step lowers the loss any more" in printed
 
 
-def test_a_change_of_the_weights_is_taken_up(problem):
-    model, totals = poisson(), []
-
-    def change(iteration):
-        if iteration == 4:
-            model.loss_weights = [0.1, 1000.0]
-
-    def look(_):
-        totals.append((sum(model.train_state.loss_train), total(model)))
-
-    train(model, 8, problem.At("on_epoch_begin", change), watch(problem, look))
-    rows, deepxde = zip(*totals, strict=True)
-    assert np.allclose(rows, deepxde, rtol=1e-12)
-    with pytest.raises(ValueError, match="one number for each of 2 loss terms"):
-        train(
-            model, 3, problem.At("on_epoch_begin", lambda _: setattr(model, "loss_weights", [1.0]))
-        )
-
-
 def test_a_term_of_weight_zero_is_left_out():
     model = poisson(loss_weights=[0.0, 1.0])
     train(model, 30, weights="balance")
