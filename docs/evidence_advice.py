@@ -131,10 +131,11 @@ def _classes(last: Step) -> str:
             f"({', '.join(unlike)}) at least {factor(1 / max(unlike.values()))}"
         )
     if alike:
+        least, most = max(alike, key=alike.__getitem__), min(alike, key=alike.__getitem__)
         said.append(
-            f"elsewhere from {factor(1 / max(alike.values()))} ({max(alike, key=alike.get)})"
+            f"elsewhere from {factor(1 / alike[least])} ({least}) "
+            f"to {factor(1 / alike[most])} ({most})"
         )
-        said[-1] += f" to {factor(1 / min(alike.values()))} ({min(alike, key=alike.get)})"
     return f" All of it gains, {', '.join(said)}." if said else ""
 
 

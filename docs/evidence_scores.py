@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from evidence_rows import AUTO, Study
 
+from pinn_ext.reports.held_out import held_out_score
 from pinn_ext.reports.study.records import RUN, Row
 from pinn_ext.reports.study.tables import Cell, Table
-from pinn_ext.strategies.auto.successive_halving import geometric_score, scaled_score
 
 FACTORS = {"factor_1": 1.0, "factor_10": 10.0, "factor_100": 100.0}
 SCORES = {
@@ -75,11 +75,9 @@ def at_the_end(study: Study, score: str) -> Foresight | None:
         kept = {name: losses[name] for name, weight in row["weights"].items() if weight}
         if any(value is None for value in kept.values()):
             return None
-        values, ones = list(kept.values()), [1.0] * len(kept)
         if score == "geometric":
-            return geometric_score(values, ones)
-        conditions = [name.startswith(("IC", "BC")) for name in kept]
-        return scaled_score(values, [0.0] * len(values), None, conditions, FACTORS[score])
+            return held_out_score(kept, "none")
+        return held_out_score(kept, "fields", FACTORS[score])
 
     return _told(study, of)
 

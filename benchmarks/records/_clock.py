@@ -8,6 +8,11 @@ import deepxde as dde
 import pinn_ext
 
 
+def size(net):
+    """Return the number of parameters of a network."""
+    return sum(p.numel() for p in net.parameters())
+
+
 class CoreSeconds(dde.callbacks.Callback):
     """Ends a training when its process has computed for so long.
 
@@ -43,8 +48,7 @@ def train_for(seconds, model, points, look=None):
     """Train by Gauss-Newton for some seconds of the processor; return facts for the table."""
     clock = CoreSeconds(seconds, look and (lambda: look(model.predict)))
     pinn_ext.train_gauss_newton(model, 10**6, tolerance=0, callbacks=[clock], verbose=0)
-    parameters = sum(p.numel() for p in model.net.parameters())
-    return {"parameters": parameters, "points": points, "iterations": clock.steps}
+    return {"parameters": size(model.net), "points": points, "iterations": clock.steps}
 
 
 class SlabTraining:
@@ -78,6 +82,6 @@ class SlabTraining:
                 callbacks=[clock],
                 verbose=0,
             )
-        self.facts["parameters"] += sum(p.numel() for p in model.net.parameters())
+        self.facts["parameters"] += size(model.net)
         self.facts["points"] += self.points
         self.facts["iterations"] += clock.steps

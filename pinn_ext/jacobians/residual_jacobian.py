@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor
 
+from pinn_ext.jacobians.backward_passes import backward_passes
 from pinn_ext.jacobians.linear_layers import LinearTape, Use
 from pinn_ext.jacobians.sample_maps import TermMap, find_map
 from solvers.devices import is_out_of_memory
 
-_CHUNK = 64  # rows of one batched backward pass
 _FEW_NUMBERS = 32  # of parameters outside of linear layers, each of which costs a pass
 
 Terms = Callable[[], list[Tensor]]
@@ -255,35 +255,10 @@ class RowJacobian:
             rows = out[start : start + vector.numel()]
             start += vector.numel()
             if vector.requires_grad:
-                self._backward_passes(vector.reshape(-1), scale, rows)
+                backward_passes(vector.reshape(-1), self._leaves, scale, rows)
             else:
                 rows.zero_()
         return [vector.detach().reshape(-1) for vector in vectors]
-
-    def _backward_passes(self, vector: Tensor, scale: float, rows: Tensor) -> None:
-        chunk, first = _CHUNK, 0
-        while first < len(vector):
-            count = min(chunk, len(vector) - first)
-            seeds = vector.new_zeros(count, len(vector))
-            seeds.diagonal(first).fill_(scale)
-            options = {"retain_graph": True, "allow_unused": True}
-            if count > 1:
-                try:
-                    gradients = torch.autograd.grad(
-                        vector, self._leaves, seeds, is_grads_batched=True, **options
-                    )
-                except RuntimeError as error:  # an operation without a batched form
-                    if is_out_of_memory(error):
-                        raise
-                    chunk = 1
-                    continue
-            else:
-                single = torch.autograd.grad(vector, self._leaves, seeds[0], **options)
-                gradients = tuple(None if g is None else g[None] for g in single)
-            for number, gradient in enumerate(gradients):
-                block = self._block(rows[first : first + count], number)
-                block.copy_(0.0 * block if gradient is None else gradient.reshape(count, -1))
-            first += count
 
 
 def shape_of(tape: LinearTape, columns: Sequence[tuple[Tensor, Tensor]]) -> Shape:

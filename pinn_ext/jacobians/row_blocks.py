@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
+from pinn_ext.jacobians.backward_passes import backward_passes
 from pinn_ext.jacobians.linear_layers import LinearTape, Use
 from pinn_ext.jacobians.residual_jacobian import (
     RowJacobian,
@@ -166,8 +167,7 @@ class RowBlocks(RowJacobian):
         for first in range(0, len(column), len(buffer)):
             own = numbers[first : first + len(buffer)]
             block = buffer[: len(own)]
-            block.zero_()
-            self._backward_passes(column[first : first + len(own)], scale, block)
+            backward_passes(column[first : first + len(own)], self._leaves, scale, block)
             yield own, block
 
 

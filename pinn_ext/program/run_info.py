@@ -1,15 +1,8 @@
-"""What is said of a run beside its results: how it was started, and what its checkpoints hold."""
+"""What is said of a run beside its results: how it was started."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-
-KEYS = (
-    *("model_state_dict", "optimizer_state_dict", "adaptive_weights_state", "next_step", "step"),
-    *("iteration", "config", "choices", "overrides", "job", "phase", "epoch", "lbfgs_over"),
-    *("gauss_newton", "rows", "random_state", "seconds_training", "seconds_weighting"),
-)
-"""What a checkpoint of a run holds."""
 
 
 @dataclass

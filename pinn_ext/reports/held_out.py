@@ -13,14 +13,17 @@ CONDITION_FACTOR = 10.0
 Row = Mapping[str, Any]
 
 
-def held_out_score(losses: Mapping[str, float], scaling: str) -> float:
+def held_out_score(
+    losses: Mapping[str, float], scaling: str, factor: float = CONDITION_FACTOR
+) -> float:
     """Return how good a network is by raw losses on held-out snapshots, without a solution.
 
     Args:
         losses: raw validation losses by the name of their term.
         scaling: `problem.scaling`; with `"fields"` the losses are in units of the fields and the
-            score is their sum, conditions counted ten times; else, where terms have physical
+            score is their sum, conditions counted `factor` times; else, where terms have physical
             units, their geometric mean, which no unit changes.
+        factor: weight of a condition's term.
 
     Returns:
         A number, smaller is better; infinite if a loss is not finite.
@@ -28,12 +31,11 @@ def held_out_score(losses: Mapping[str, float], scaling: str) -> float:
     >>> held_out_score({"PI_loss1": 0.5, "IC_loss1": 0.1}, "fields")
     1.5
     """
-    names = list(losses)
-    values = [losses[name] for name in names]
+    values = list(losses.values())
     if scaling != "fields":
         return geometric_score(values, [1.0] * len(values))
-    conditions = [name.startswith(("IC", "BC")) for name in names]
-    return scaled_score(values, [0.0] * len(values), None, conditions, CONDITION_FACTOR)
+    conditions = [name.startswith(("IC", "BC")) for name in losses]
+    return scaled_score(values, [0.0] * len(values), None, conditions, factor)
 
 
 def is_trained(name: str, weights: Mapping[str, float]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import io
 import json
+import math
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -245,6 +246,19 @@ def lost_to_trivial(
     if any(error is None or other is None for _, error, other in pairs):
         return None
     return [field for field, error, other in pairs if not error < other]  # type: ignore[operator]
+
+
+def worst_field(errors: Mapping[str, float]) -> float:
+    """Return the error of the worse field, NaN if that of either is.
+
+    Args:
+        errors: relative L2 error by field.
+
+    >>> worst_field({"u": 0.1, "v": float("nan")})
+    nan
+    """
+    values = [errors[field] for field in FIELDS]
+    return math.nan if any(map(math.isnan, values)) else max(values)
 
 
 def place_of(mark: Mapping[str, Any] | None) -> dict[str, Any] | None:

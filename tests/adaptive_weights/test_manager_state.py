@@ -1,38 +1,28 @@
 """The manager's state: saved and restored bit for bit, small, shared with nobody."""
 
 import copy
-import io
 import itertools
 import json
 import random
 
 import numpy as np
 import pytest
-import torch
 
 from pinn_ext import AdaptiveLossWeights
 from pinn_ext.adaptive_weights import NORMALIZATIONS
 from tests.adaptive_weights.two_terms import FOUR, NAMES, feed, manager
 from tests.pairs import pairwise
+from tests.stored import stored
 
 
 def through_json(state):
     return json.loads(json.dumps(state, allow_nan=False))
 
 
-def through_torch(state):
-    buffer = io.BytesIO()
-    torch.save({"adaptive_weights_state": state}, buffer)
-    buffer.seek(0)
-    return torch.load(buffer, weights_only=True)["adaptive_weights_state"]
-
-
 @pytest.mark.parametrize(
     ("name", "normalization", "store", "at"),
     pairwise(
-        itertools.product(
-            FOUR, NORMALIZATIONS, [copy.deepcopy, through_json, through_torch], [0, 1, 8]
-        )
+        itertools.product(FOUR, NORMALIZATIONS, [copy.deepcopy, through_json, stored], [0, 1, 8])
     ),
 )
 def test_a_restored_manager_goes_on_bit_for_bit(name, normalization, store, at):
@@ -63,7 +53,7 @@ def test_numbers_of_numpy_do_not_enter_the_state():
         weights.update(np.int64(epoch), {"a": np.float64(0.1), "b": np.float32(2.0)})
     state = weights.state_dict()
     assert through_json(state) == state
-    assert through_torch(state) == state
+    assert stored(state) == state
 
     def kinds(value):
         if isinstance(value, dict):

@@ -352,7 +352,8 @@ def test_looking_changes_nothing(strategy):
         ({"weights_before": [1.0]}, "must have 2 weights_before"),
         ({"penalty": None}, "`The saved penalty` must be a finite number"),
         ({"limits": [""]}, "must be of 2 terms or groups"),
-        ({"state": {"other": 1}}, "must hold"),
+        ({"state": {"other": 1}}, "`saved.state` must be a mapping of average"),
+        ({"state": 1}, "`saved.state` must be a mapping of average"),
         ({"updates": -1}, "saved number of updates"),
     ],
 )

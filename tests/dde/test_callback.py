@@ -239,14 +239,14 @@ def test_one_callback_for_another_model_starts_afresh(problem):
     assert [len(row["losses"]) for row in adaptive.history] == [2]
 
 
-def test_predict_with_the_callback_leaves_the_data_alone(problem):
+def test_predict_with_the_callback_leaves_model_and_data_alone(problem):
     adaptive = AdaptiveWeights(period=2, verbose=0)
     model = problem.heat()
     model.predict(np.zeros((2, 2)), callbacks=[adaptive])
-    assert "losses_train" not in vars(model.data)
+    assert "losses_train" not in vars(model.data) and "_train_sgd" not in vars(model)
     problem.train(model, adaptive, iterations=2)
     model.predict(np.zeros((2, 2)), callbacks=[adaptive])
-    assert "losses_train" not in vars(model.data)
+    assert "losses_train" not in vars(model.data) and "_train_sgd" not in vars(model)
 
 
 @pytest.mark.parametrize(

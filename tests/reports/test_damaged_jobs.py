@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import json
+import math
 import os
 
 import pytest
@@ -77,6 +78,12 @@ def test_a_report_that_is_no_mapping(folder, text):
     (_job(folder, 4) / "report.json").write_text(text, "latin-1")
     rows = _rows(folder)
     assert (rows[4]["status"], rows[5]["status"]) == ("damaged", "ok")
+
+
+def test_a_job_with_the_error_of_one_field_alone_comes_last(folder):
+    _job(folder, 4, relative_l2={"u": 0.1, "v": math.nan})
+    rows, _ = compare.compare(folder)
+    assert [row["job"] for row in rows] == [5, 4] and math.isnan(rows[1]["worst"])
 
 
 def test_two_folders_of_one_job_are_both_shown(folder):

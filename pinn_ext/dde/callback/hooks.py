@@ -241,9 +241,7 @@ class WeightingHooks(dde.callbacks.Callback):
 
     def on_predict_begin(self) -> None:
         """Leave predictions alone, should a user pass the callback to `predict`."""
-        if self._recorder:
-            self._recorder.remove()
-            self._recorder = None
+        self._release()
 
     # ---- what the recorder calls --------------------------------------------------------------
 

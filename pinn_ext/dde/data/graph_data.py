@@ -42,7 +42,7 @@ class GraphData(MiniBatches):
         seed: int = 0,
         device: Any = "cpu",
     ) -> None:
-        self.loss, self.graphs, self.device = loss, graphs, device
+        self.loss, self.graphs, self.device = loss, graphs, device  # which `_reside` needs
         self._snapshots = [validation[i] for i in range(len(validation))]
         super().__init__(
             loss,

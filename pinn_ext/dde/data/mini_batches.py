@@ -5,16 +5,15 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Any
 
-import deepxde as dde
 from torch import Tensor
 
 from pinn_ext.datasets import epoch_order
-from pinn_ext.dde.data.network_adapter import plain_network, term_losses
-from pinn_ext.dde.model.data_protocol import DescribedData
+from pinn_ext.dde.data.network_adapter import plain_network
+from pinn_ext.dde.data.term_data import TermData
 from pinn_ext.losses.terms import LossTerms
 
 
-class MiniBatches(dde.data.Data, DescribedData):
+class MiniBatches(TermData):
     """Serves mini-batches of graphs to `dde.Model` and computes their loss terms.
 
     DeepXDE draws a batch before the first step, for its first test. It is served again as the
@@ -34,7 +33,6 @@ class MiniBatches(dde.data.Data, DescribedData):
     """
 
     points_return = True
-    loss: Any
 
     def __init__(
         self,
@@ -46,7 +44,8 @@ class MiniBatches(dde.data.Data, DescribedData):
         seed: int,
         device: Any,
     ) -> None:
-        self.loss, self.count, self.validation = loss, count, validation
+        super().__init__(loss)
+        self.count, self.validation = count, validation
         self.batch_size, self.seed, self.device = min(batch_size, count), seed, device
         self.next_step = 0
         self._shift = 0
@@ -114,8 +113,7 @@ class MiniBatches(dde.data.Data, DescribedData):
         Args:
             targets: none, residuals are compared with zeros.
             outputs: of `model.net` at the batch.
-            loss_fn: of zeros and residuals, or a list with one a term; what it returns is
-                returned, so that `value - target` gives the residual vectors.
+            loss_fn: of zeros and residuals, or a list with one a term.
             inputs: of the batch.
             model: holds the network.
             aux: DeepXDE's, not used.
@@ -123,7 +121,7 @@ class MiniBatches(dde.data.Data, DescribedData):
         Returns:
             One tensor a term.
         """
-        return term_losses(self.loss, self._train, outputs, loss_fn, model)
+        return self.term_losses(self._train, outputs, loss_fn, model)
 
     def losses_test(
         self,
@@ -135,7 +133,7 @@ class MiniBatches(dde.data.Data, DescribedData):
         aux: Any = None,
     ) -> list[Tensor]:
         """Return the raw loss terms of the validation batch, as `losses_train` does."""
-        return term_losses(self.loss, self.validation, outputs, loss_fn, model)
+        return self.term_losses(self.validation, outputs, loss_fn, model)
 
     def position(self) -> int:
         """Return the number of the coming batch: that of the step, unless `go_to` has moved it."""
@@ -148,14 +146,6 @@ class MiniBatches(dde.data.Data, DescribedData):
     def held_out_losses(self, model: Any) -> list[float]:
         """Return a model's raw losses on the validation batch."""
         return self.loss.values(plain_network(model), self.validation)
-
-    def condition_terms(self) -> list[int]:
-        """Return the indices of the terms that are conditions rather than equations."""
-        return self.loss.condition_terms()
-
-    def term_field_scales(self) -> list[float]:
-        """Return the size of the field of each term, in the units of the root of its loss."""
-        return self.loss.term_field_scales()
 
     def equation_blocks(self) -> list[list[int]]:
         """Return the indices of the terms at the same nodes: equations, then Runge-Kutta steps."""

@@ -1,14 +1,11 @@
-"""A plain torch module as DeepXDE's network, and the loss terms of such a model."""
+"""A plain torch module as DeepXDE's network."""
 
 from __future__ import annotations
 
 from typing import Any, Protocol
 
 import deepxde as dde
-import torch
 from torch import Tensor, nn
-
-from pinn_ext.losses.terms import LossTerms
 
 
 class Batches(Protocol):
@@ -61,31 +58,3 @@ class NetworkAdapter(dde.nn.NN):
 def plain_network(model: Any) -> Any:
     """Return the user's module of a DeepXDE model."""
     return model.net.module if isinstance(model.net, NetworkAdapter) else model.net
-
-
-def term_losses(
-    loss: LossTerms, batch: Any, outputs: Tensor, loss_fn: Any, model: Any
-) -> list[Tensor]:
-    """Return what DeepXDE's loss function makes of each residual vector.
-
-    Args:
-        loss: gives the residual vectors.
-        batch: where they are measured.
-        outputs: of `model.net` at the batch.
-        loss_fn: of zeros and residuals, or a list with one a term.
-        model: a DeepXDE model.
-
-    Returns:
-        One tensor a term.
-
-    Raises:
-        ValueError: if there are not as many functions as terms.
-    """
-    residuals = loss.residuals(plain_network(model), batch, outputs)
-    functions = loss_fn if isinstance(loss_fn, (list, tuple)) else [loss_fn] * len(residuals)
-    if len(functions) != len(residuals):
-        raise ValueError(
-            f"`loss` must be one function or one for each of the {len(residuals)} terms "
-            f"({', '.join(loss.names)}), got {len(functions)}."
-        )
-    return [f(torch.zeros_like(r), r) for f, r in zip(functions, residuals, strict=True)]

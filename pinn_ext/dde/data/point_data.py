@@ -6,17 +6,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import deepxde as dde
 from torch import Tensor
 
 from pinn_ext.datasets import SnapshotBatch
 from pinn_ext.datasets.collocation import PointBatch
-from pinn_ext.dde.data.network_adapter import term_losses
-from pinn_ext.dde.model.data_protocol import DescribedData
+from pinn_ext.dde.data.term_data import TermData
 from pinn_ext.losses.physics_loss import PhysicsLoss
 
 
-class PointData(dde.data.Data, DescribedData):
+class PointData(TermData):
     """Serves one set of points to `dde.Model` until it is asked for another.
 
     Args:
@@ -34,7 +32,8 @@ class PointData(dde.data.Data, DescribedData):
         draw: Callable[[int], PointBatch],
         graphs: SnapshotBatch | None = None,
     ) -> None:
-        self.loss, self._draw, self._graphs = loss, draw, graphs
+        super().__init__(loss)
+        self._draw, self._graphs = draw, graphs
         self.draws = 0
         self.batch = self._points()
 
@@ -70,17 +69,9 @@ class PointData(dde.data.Data, DescribedData):
         aux: Any = None,
     ) -> list[Tensor]:
         """Return one loss a term, or the residual vectors if `loss_fn` is their difference."""
-        return term_losses(self.loss, replace(self.batch, inputs=inputs), outputs, loss_fn, model)
+        return self.term_losses(replace(self.batch, inputs=inputs), outputs, loss_fn, model)
 
     losses_test = losses_train
-
-    def condition_terms(self) -> list[int]:
-        """Return the indices of the terms that are conditions rather than equations."""
-        return self.loss.condition_terms()
-
-    def term_field_scales(self) -> list[float]:
-        """Return the size of the field of each term, in the units of the root of its loss."""
-        return self.loss.term_field_scales()
 
     def batch_at(self, inputs: Tensor) -> PointBatch | None:
         """Return the points if these are their very inputs."""

@@ -152,11 +152,11 @@ class GaussNewtonTraining(OwnLoop):
     def _take(self, step: Step) -> None:
         """Hand an iteration's parameters to the model, and decide whether another is of use."""
         self._put()
-        if step.accepted:
-            self._accepted()
         if not step.accepted:
             self._end(_AT_ROUNDING)
-        elif step.cost == 0.0:
+            return
+        self._accepted()
+        if step.cost == 0.0:
             self._end("every residual is zero")
         else:
             fell = (step.cost_before - step.cost) / step.cost_before

@@ -241,18 +241,6 @@ class BlockRows(ModelRows):
             pieces.append(_Piece(part.name, part.kind, part.arrays, numbers, terms))
         return pieces
 
-    @contextlib.contextmanager
-    def _frozen(self) -> Iterator[None]:
-        """Spare the part of the graph that leads to the parameters."""
-        flags = [tensor.requires_grad for tensor in self.tensors]
-        try:
-            for tensor in self.tensors:
-                tensor.requires_grad_(False)
-            yield
-        finally:
-            for tensor, flag in zip(self.tensors, flags, strict=True):
-                tensor.requires_grad_(flag)
-
     # ---- new points, and tests ----------------------------------------------------------------
 
     def _first_look(self) -> list[Tensor]:
@@ -267,10 +255,8 @@ class BlockRows(ModelRows):
         """Return the residuals of all terms, without gradients."""
         with self._frozen():
             found = [[own.detach() for own in self._evaluated(part)] for part in parts]
-        equations = [own for part, own in zip(parts, found, strict=True) if part.kind[0] == "e"]
-        conditions = [own for part, own in zip(parts, found, strict=True) if part.kind[0] == "c"]
-        joined = [torch.cat(column) for column in zip(*equations, strict=True)]
-        return [*joined, *(own for single in conditions for own in single)]
+        conditions = found.pop() if parts[-1].kind == "conditions" else []
+        return [*(torch.cat(column) for column in zip(*found, strict=True)), *conditions]
 
     def _compare(self, arrays: Arrays, vectors: Sequence[Tensor]) -> None:
         if len(arrays[0]) < _MANY or not self._can_cut():
@@ -304,7 +290,7 @@ class BlockRows(ModelRows):
             weights = zip(self._given_weights(), losses, strict=True)
             outputs = [
                 self.model.net(self._on_device(part.name, part.arrays[0])).detach()
-                for part in (parts[-1:] + parts[:-1] if parts[-1].kind[0] == "c" else parts)
+                for part in sorted(parts, key=lambda part: part.kind != "conditions")
             ]
             return torch.cat(outputs), torch.stack([weight * loss for weight, loss in weights])
 

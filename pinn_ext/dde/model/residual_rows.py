@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import deepxde as dde
@@ -216,14 +217,20 @@ class ModelRows:
     def residual(self, x: Tensor) -> Tensor:
         """Return the rows `[m]` at parameters `[n]`."""
         self.put(x)
-        for tensor in self.tensors:  # spares the part of the graph that leads to the parameters
+        with self._frozen():
+            vectors = self.vectors()
+        return self._rows([vector.detach().reshape(-1) for vector in vectors], x)
+
+    @contextlib.contextmanager
+    def _frozen(self) -> Iterator[None]:
+        """Spare the part of the graph that leads to the parameters."""
+        for tensor in self.tensors:
             tensor.requires_grad_(False)
         try:
-            vectors = self.vectors()
+            yield
         finally:
             for tensor in self.tensors:
                 tensor.requires_grad_(True)
-        return self._rows([vector.detach().reshape(-1) for vector in vectors], x)
 
     def linearize(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the rows `[m]` and their Jacobian `[m, n]`, which the next call overwrites."""

@@ -22,7 +22,6 @@ from pinn_ext.checks import (
 )
 from pinn_ext.files import VERSIONS, RunError
 from pinn_ext.program.checkpoints import file as checkpoint_file
-from pinn_ext.program.run_info import KEYS
 from pinn_ext.reports.history import PHASES
 from pinn_ext.schema import Config
 from pinn_ext.version import __version__
@@ -43,7 +42,7 @@ def load(file: Path) -> dict[str, Any]:
     Raises:
         RunError: if there is no whole checkpoint, or a part of it cannot be right.
     """
-    saved = checkpoint_file.load(file, KEYS)
+    saved = checkpoint_file.load(file, list(_CHECKS))
     tables = {"tables": _tables} if saved["version"] > 1 else {}
     if absent := [key for key in tables if key not in saved]:
         raise RunError(f"The checkpoint {file} is incomplete, it lacks {', '.join(absent)}.")

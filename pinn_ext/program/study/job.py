@@ -104,7 +104,7 @@ def put_aside(study: Path, jobs: Sequence[Job]) -> None:
         try:
             former.parent.mkdir(exist_ok=True)
             if (folder / CHECKPOINT).is_file():
-                (folder / report.FILE_NAME).rename(former.with_suffix(".json"))
+                (folder / report.FILE_NAME).rename(former.with_name(f"{former.name}.json"))
             else:
                 folder.rename(former)
         except OSError as error:

@@ -42,9 +42,6 @@ class Launched:
         study: folder of the study, which all machines see.
         launcher: name of a configuration under `hydra/launcher`.
         options: overrides of its settings, such as `hydra.launcher.partition=main`.
-
-    Raises:
-        RunError: if there is no such launcher, or an option is none of its settings.
     """
 
     def __init__(self, study: Path, launcher: str, options: Sequence[str]) -> None:
@@ -54,7 +51,7 @@ class Launched:
     def run(
         self, tasks: Sequence[Task], interrupts: Interrupts, done: Callable[[Row], None]
     ) -> None:
-        """Run all tasks.
+        """Run all tasks. An error of the launcher is printed: rows say what became of jobs.
 
         Args:
             tasks: to be run.
@@ -62,7 +59,7 @@ class Launched:
             done: is handed each row that has been written.
 
         Raises:
-            RunError: if the launcher cannot launch them.
+            RunError: if the rows cannot be read.
         """
         folder = self._study / _TASKS
         folder.mkdir(exist_ok=True)
@@ -93,7 +90,7 @@ class Launched:
             launch(self._study, self._overrides, batch)
         except (KeyboardInterrupt, SystemExit):  # of a job that a signal has ended
             interrupts.signal = interrupts.signal or signal.SIGTERM
-        except Exception as error:  # a job's, or the launcher's: rows say what became of jobs
+        except Exception as error:  # a job's, or the launcher's
             say(f"The launcher ended with an error: {one_line(error)}")
         finally:
             over.set()

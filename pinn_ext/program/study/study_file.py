@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ KEYS = (
 """All that a study file may hold; `systems`, `strategies` and `seeds` it must."""
 AXES = ("systems", "conditions", "phases", "strategies", "seeds")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}", re.ASCII)
+_LIST = "be a list of overrides"
 _NOT_TO_BE_SET = ("hydra", "seed", "experiment", "training.resume")
 Overrides = tuple[str, ...]
 
@@ -136,36 +137,34 @@ def from_values(values: Any, name: str) -> StudyFile:
     for key in ("systems", "strategies", "seeds"):
         if key not in values:
             raise ArgumentError(key, "be given", "nothing")
-    title, folder = str(values.get("title", name)), str(values.get("folder", f"studies/{name}"))
+    # A key without a value is None, as one that is not there.
+    title, folder = (values.get(key) for key in ("title", "folder"))
+    title = name if title is None else str(title)
+    folder = f"studies/{name}" if folder is None else str(folder)
     if not folder.strip() or "\0" in folder:
         raise ArgumentError("folder", "name a folder", repr(folder))
-    phases = _named("phases", values.get("phases", {"epochs": []}), None)
+    options = values.get("launcher_options", [])
     found = StudyFile(
         title=title,
         folder=Path(folder),
         common=_overrides("common", values.get("common", [])),
         systems=_named("systems", values["systems"], lambda name: (f"problem={name}",)),
         conditions=_conditions(values.get("conditions", ["soft"])),
-        phases=phases,
+        phases=_named("phases", values.get("phases", {"epochs": []}), None),
         strategies=_named("strategies", values["strategies"], _recipe),
         seeds=_seeds(values["seeds"]),
         tuned=read_tuned(values.get("tuned")),
         jobs=check_number("jobs", values.get("jobs", 1), 1, 1024, integer=True),
         launcher=_text("launcher", values.get("launcher")),
-        launcher_options=tuple(
-            map(str, check_list("launcher_options", values.get("launcher_options", []), _LIST))
-        ),
+        launcher_options=tuple(map(str, check_list("launcher_options", options, _LIST))),
     )
     return _with_names(found, values)
 
 
-_LIST = "be a list of overrides"
-
-
 def _with_names(found: StudyFile, values: Mapping[str, Any]) -> StudyFile:
     """Add what names parts of the axes."""
-    from dataclasses import replace
-
+    if found.tuned:
+        _check_name("tuned", found.tuned.name)
     if found.tuned and found.tuned.name in found.strategies:
         wanted = "be no name under strategies"
         raise ArgumentError("tuned.name", wanted, repr(found.tuned.name))

@@ -68,8 +68,8 @@ def read_tuned(value: Any) -> Tuned | None:
         check_choice("tuned", key, ("name", "part", "grid"))
     own = Tuned()
     name = value.get("name", own.name)
-    if not isinstance(name, str) or not name.replace("_", "").isalnum():
-        raise ArgumentError("tuned.name", "be a name of letters, digits and _", brief(name))
+    if not isinstance(name, str):
+        raise ArgumentError("tuned.name", "be a name", brief(name))
     part = check_number(
         "tuned.part", value.get("part", own.part), 0, 1, open_low=True, open_high=True
     )

@@ -164,7 +164,7 @@ def _rows(jobs: Mapping[Any, Job], planned: list[list[str]]) -> list[Row]:
                 "overrides": " ".join(o for o in overrides[key] if o not in shared),
                 "u": errors["u"] if errors else None,
                 "v": errors["v"] if errors else None,
-                "worst": max(errors.values()) if errors else None,
+                "worst": report.worst_field(errors) if errors else None,
                 "raw_loss": sum(losses.values()) if losses else None,
                 "held_out_score": content.get("held_out_score") if done else None,
                 "seconds": content.get("seconds_training") if done else None,

@@ -20,6 +20,7 @@ from pinn_ext.reports.figures import (
     tick_log,
 )
 from pinn_ext.reports.plots import positions
+from pinn_ext.reports.report import worst_field
 from pinn_ext.systems import FIELDS
 
 _DASHES = 2
@@ -64,7 +65,7 @@ def _over_the_runs(
         look = line_of_many(place, _DASHES)
         name = "others" if look == OTHERS else labels[row["group"]]
         if history:
-            worst = [max(epoch[f"error_{field}"] for field in FIELDS) for epoch in history]
+            worst = [worst_field({f: epoch[f"error_{f}"] for f in FIELDS}) for epoch in history]
             (lines[name],) = axis.semilogy(positions(history), worst, **look)
     axis.set(xlabel="epoch", ylabel="worst-field relative L2 error")
     count_along(axis.xaxis)

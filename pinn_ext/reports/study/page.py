@@ -157,7 +157,7 @@ def _section(
 def _fields(case: CaseResults, folder: Path, draw: DrawFields | None) -> bytes | None:
     """Return the picture of the best strategy's fields: of its run, or from a former page."""
     kept = folder / FIELDS / f"{_anchor(case)}.png"
-    row = pictures.middle_run(case.entries[0], case.key)
+    row = case.entries[0].middle_run(case.key)
     if row is None:
         return None
     content = None if draw is None else draw(folder / "jobs" / row["name"], row["overrides"])

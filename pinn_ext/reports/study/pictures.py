@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,8 +15,7 @@ from pinn_ext.reports.figures import (
     new_figure,
     tick_log,
 )
-from pinn_ext.reports.study.records import Row
-from pinn_ext.reports.study.results import CaseResults, Entry
+from pinn_ext.reports.study.results import CaseResults
 from pinn_ext.reports.study.sentences import count
 from pinn_ext.reports.study.statistics import critical_difference, mean_ranks
 
@@ -37,18 +35,6 @@ def styles(strategies: Sequence[str]) -> dict[str, dict[str, Any]]:
     return {name: line_of_many(number, _DASHES) for number, name in enumerate(strategies)}
 
 
-def middle_run(entry: Entry, key: str) -> Row | None:
-    """Return the run of an entry whose error is the lower median, None if all have failed.
-
-    Args:
-        entry: a strategy in a case.
-        key: `"worst"` or `"held_out"`.
-    """
-    done = [row for row in entry.rows.values() if row["status"] == "ok"]
-    done.sort(key=lambda row: math.inf if row[key] is None else row[key])
-    return done[(len(done) - 1) // 2] if done else None
-
-
 def error_against_time(case: CaseResults, style: Style) -> bytes:
     """Draw the error of each strategy's run of median error over the seconds of training.
 
@@ -64,7 +50,7 @@ def error_against_time(case: CaseResults, style: Style) -> bytes:
     grey, order = False, {name: number for number, name in enumerate(style)}
     # Grey ones first, so that none lies over a coloured one.
     for entry in sorted(case.entries, key=lambda e: order.get(e.strategy, -1)):
-        row = middle_run(entry, case.key)
+        row = entry.middle_run(case.key)
         if row is None:
             continue
         curve = row["curve"]
@@ -100,7 +86,7 @@ def weights_over_time(case: CaseResults, strategies: Sequence[str]) -> bytes | N
     shown = [
         (entry.strategy, row)
         for name in strategies
-        if (entry := case.entry(name)) and (row := middle_run(entry, case.key))
+        if (entry := case.entry(name)) and (row := entry.middle_run(case.key))
     ][:_PANELS]
     if not shown:
         return None

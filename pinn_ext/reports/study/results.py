@@ -39,6 +39,12 @@ class Entry:
         """Return the error of a run, infinite if it has failed."""
         return finite_or_inf(self.rows[seed].get(key))
 
+    def middle_run(self, key: str) -> Row | None:
+        """Return the run whose error is the lower median, None if all have failed."""
+        done = [row for row in self.rows.values() if row["status"] == "ok"]
+        done.sort(key=lambda row: finite_or_inf(row[key]))
+        return done[(len(done) - 1) // 2] if done else None
+
     @property
     def failures(self) -> int:
         """How many runs have failed or diverged."""

@@ -11,6 +11,7 @@ from pinn_ext.reports import held_out
 from pinn_ext.reports.compare.job_reports import read_job
 from pinn_ext.reports.history import PHASES
 from pinn_ext.reports.plots import positions
+from pinn_ext.reports.report import worst_field
 from pinn_ext.reports.study.records import Job, Row
 from pinn_ext.systems import FIELDS
 from pinn_ext.version import __version__
@@ -54,20 +55,16 @@ def of_run(
         return failed(job, overrides, f"{report['status']}: {report['message']}", wall)
     errors = report["relative_l2"]
     known = errors is not None and all(errors.get(field) is not None for field in FIELDS)
-    best = report.get("best") if report.get("keep") == "best" else None
-    score = held_out.of_run(
-        history, report["terms"], report["scaling"], best, report.get("slabs", ())
-    )
-    row = {
+    return {
         **_head(job, overrides),
         "status": "ok",
         "message": None,
         "wall": round(wall, 3),
         "errors": {field: _short(errors[field]) for field in FIELDS} if known else None,
-        "worst": _short(max(errors[field] for field in FIELDS)) if known else None,
+        "worst": _short(worst_field(errors)) if known else None,
         "trivial": _short_all(report.get("relative_l2_trivial")),
         "reference": report.get("reference"),
-        "held_out": _short(score),
+        "held_out": _short(report["held_out_score"]),
         "validation_losses": _short_all(report["validation_losses_last"]),
         "weights": _short_all(report["weights_last"]),
         "seconds": _short(report["seconds_training"]),
@@ -76,7 +73,6 @@ def of_run(
         "choice": report.get("choice"),
         "curve": curve(history, report["terms"], report["scaling"]),
     }
-    return row
 
 
 def _head(job: Job, overrides: Sequence[str]) -> Row:
@@ -108,7 +104,7 @@ def curve(history: Sequence[Mapping[str, Any]], terms: Sequence[str], scaling: s
     return {
         "at": [at[i] for i in kept],
         "seconds": [_short(row["seconds"]) for row in rows],
-        "worst": [_short(max(row[f"error_{field}"] for field in FIELDS)) for row in rows],
+        "worst": [_short(worst_field({f: row[f"error_{f}"] for f in FIELDS})) for row in rows],
         "held_out": [_short(score(row)) for row in rows],
         "weights": {n: [_short(row[f"weight_{n}"]) for row in rows] for n in terms},
     }

@@ -118,6 +118,8 @@ def _against(case: CaseResults, name: str, words: str, choice: Choice) -> str:
         else f"{rival}, the best adaptive strategy on the same {same}, which flatters it"
     )
     over = f"over {count(len(seeds), 'seed')}"
+    if math.isinf(mine) and math.isinf(its):
+        return f"{words} fail, as does {how}."
     if math.isinf(mine):
         return f"{words} fail, {how}, does not."
     if math.isinf(its):

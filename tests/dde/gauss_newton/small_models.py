@@ -1,7 +1,10 @@
 """Small models for Gauss-Newton: a Poisson equation, a decay whose rate is sought."""
 
+import copy
+
 import deepxde as dde
 import numpy as np
+import pytest
 import torch
 
 import pinn_ext
@@ -74,3 +77,22 @@ def decay_model(points=40, net=None):
     model = dde.Model(data, net or dde.nn.FNN([1, 6, 1], "tanh", "Glorot normal"))
     model.compile("adam", lr=1e-3, verbose=0, external_trainable_variables=[k])
     return model, k
+
+
+def assert_refused(train, make, message):
+    """Assert that a model is refused and left alone.
+
+    Args:
+        train: of these tests, by a loop of ours.
+        make: returns the model.
+        message: that it is refused with.
+    """
+    model, adaptive, hooks = make(), pinn_ext.AdaptiveWeights(), Hooks()
+    before = copy.deepcopy(model.net.state_dict())
+    flags = [parameter.requires_grad for parameter in model.net.parameters()]
+    with pytest.raises((ValueError, RuntimeError), match=message):
+        train(model, 5, adaptive, hooks)
+    assert all(torch.equal(value, before[key]) for key, value in model.net.state_dict().items())
+    assert [parameter.requires_grad for parameter in model.net.parameters()] == flags
+    assert model.losshistory is None or model.losshistory.steps == []
+    assert hooks.calls == [] and "losses_train" not in vars(model.data)

@@ -1,7 +1,6 @@
 """The same bits: from the same seed, and from a state saved in the middle."""
 
 import copy
-import io
 
 import deepxde as dde
 import numpy as np
@@ -12,6 +11,7 @@ import pinn_ext
 from pinn_ext.dde.gauss_newton.loop import WEIGHTS, GaussNewtonTraining
 from solvers.gauss_newton import DAMPINGS
 from tests.dde.gauss_newton.small_models import poisson, train
+from tests.stored import stored
 
 
 def test_the_same_seed_gives_the_same_bits(problem):
@@ -30,14 +30,6 @@ def training(model, **options):
         "weights": "keep", "resample_every": 0, "memory_limit_gb": None, "verbose": 0,
     }  # fmt: skip
     return GaussNewtonTraining(model, **{**settings, **options})
-
-
-def stored(state):
-    """Write and read a state as a checkpoint would."""
-    file = io.BytesIO()
-    torch.save(state, file)
-    file.seek(0)
-    return torch.load(file, weights_only=True)
 
 
 @pytest.mark.parametrize("damping", DAMPINGS)

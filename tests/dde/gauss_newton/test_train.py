@@ -1,6 +1,5 @@
 """Gauss-Newton in place of `model.train`: what DeepXDE's users expect."""
 
-import copy
 import re
 
 import deepxde as dde
@@ -11,13 +10,10 @@ import torch
 import pinn_ext
 from tests.dde.gauss_newton.small_models import (
     LINE,
-    Hooks,
     decay_model,
     error,
     poisson,
-    total,
     train,
-    watch,
 )
 
 
@@ -32,27 +28,6 @@ def test_it_prints_deepxdes_table_and_why_it_ended(capsys):
     assert printed.endswith("Gauss-Newton ended after 12 iterations: all 12 iterations are made.\n")
     train(model, 2)
     assert capsys.readouterr().out == ""
-
-
-def test_callbacks_are_called_as_by_model_train(problem):
-    model, ours, theirs = poisson(), Hooks(), Hooks()
-    train(model, 3, ours)
-    problem.train(model, theirs, iterations=3)
-    assert ours.calls == theirs.calls and len(ours.calls) == 3 + 3 * 4
-
-
-def test_counters_and_losses_at_each_iteration(problem):
-    model, seen = poisson(loss_weights=[1.0, 30.0]), []
-
-    def look(iteration):
-        state = model.train_state
-        assert state.step == state.iteration == iteration
-        assert sum(state.loss_train) == pytest.approx(total(model), rel=1e-12)
-        seen.append(sum(state.loss_train))
-
-    history, _ = train(model, 15, watch(problem, look), display_every=4)
-    assert history.steps == [0, 4, 8, 12, 15]
-    assert sum(history.loss_train[0]) > seen[0] and np.all(np.diff(seen) < 0)
 
 
 def test_metrics_and_plots(tmp_path):
@@ -76,21 +51,6 @@ def test_checkpoints_and_model_save_path(tmp_path):
     assert error(model) > last
     model.restore(str(tmp_path / "end-12.pt"))
     assert error(model) == last
-
-
-@pytest.mark.parametrize(
-    "callback",
-    [
-        dde.callbacks.EarlyStopping(baseline=0.0, patience=3),
-        dde.callbacks.EarlyStopping(min_delta=1e3, patience=3),
-        dde.callbacks.Timer(0.0),
-    ],
-)
-def test_callbacks_that_stop(callback, capsys):
-    model = poisson()
-    train(model, 30, callback, verbose=1, display_every=1)
-    assert 1 <= model.train_state.step <= 4
-    assert "stopped by a callback." in capsys.readouterr().out
 
 
 def test_unknown_coefficients_are_found_and_watched(tmp_path):
@@ -127,43 +87,6 @@ def test_small_errors_on_poisson_and_heat():
     assert error(model, exact, 2) < 1e-4
 
 
-def test_between_other_optimisers(problem):
-    dde.optimizers.config.LBFGS_options.update(maxiter=20, iter_per_step=10, fun_per_step=13)
-    model = poisson()
-    problem.train(model, iterations=5)
-    train(model, 4)
-    problem.train(model, iterations=5)  # the compiled Adam goes on
-    assert model.train_state.step == 14
-    model.compile("L-BFGS", verbose=0)
-    problem.train(model)
-    step, before = model.train_state.step, total(model)
-    train(model, 6, tolerance=0.0)
-    assert model.train_state.step == model.losshistory.steps[-1] == step + 6
-    assert total(model) < before
-    problem.train(model)
-    model.compile("adam", lr=1e-5, verbose=0)
-    problem.train(model, iterations=3)
-    assert total(model) < before
-
-
-def test_no_iterations(capsys):
-    model = poisson()
-    before = copy.deepcopy(model.net.state_dict())
-    train(model, 0, verbose=1)
-    assert model.train_state.step == 0 and model.losshistory.steps == [0]
-    assert all(torch.equal(value, before[key]) for key, value in model.net.state_dict().items())
-    assert "ended after 0 iterations" in capsys.readouterr().out
-
-
-def test_the_best_step_can_be_disregarded():
-    model = poisson()
-    train(model, 10)
-    assert model.train_state.best_step == 10
-    model.train_state.best_loss_train = -1.0
-    train(model, 2, disregard_previous_best=True)
-    assert model.train_state.best_step == 12
-
-
 def test_it_ends_where_nothing_is_to_be_gained(capsys):
     model = poisson(points=100, net=dde.nn.FNN([1, 2, 1], "tanh", "Glorot normal"))
     train(model, 500, verbose=1)
@@ -185,21 +108,3 @@ def test_the_best_parameters_come_back(problem):
     assert not torch.equal(problem.vector(model), vector)
     adaptive.restore_best()
     assert torch.equal(problem.vector(model), vector)
-
-
-def test_nothing_is_left_behind(problem):
-    model = poisson()
-    dde.optimizers.config.LBFGS_options["maxiter"] = 77
-    tables = {**vars(dde.config)}, dict(dde.optimizers.config.LBFGS_options)
-    data, names = set(vars(model.data)), set(vars(model))
-    generator = torch.get_rng_state(), np.random.get_state()[1].copy()
-    optimiser = copy.deepcopy(model.opt.state_dict())
-    train(model, 8)
-    assert ({**vars(dde.config)}, dict(dde.optimizers.config.LBFGS_options)) == tables
-    assert set(vars(model.data)) == data and set(vars(model)) - names <= {"batch_size"}
-    assert torch.get_default_dtype() == torch.float64
-    assert torch.equal(torch.get_rng_state(), generator[0])
-    assert np.array_equal(np.random.get_state()[1], generator[1])
-    assert model.opt.state_dict() == optimiser
-    assert all(parameter.requires_grad for parameter in model.net.parameters())
-    assert all(parameter.grad is None for parameter in model.net.parameters())

@@ -1,12 +1,14 @@
 """Loss weights during Gauss-Newton: kept, moved, balanced, left out."""
 
 import itertools
+from dataclasses import replace
 
 import deepxde as dde
 import numpy as np
 import pytest
 
 import pinn_ext
+from solvers.gauss_newton import Stepper
 from tests.dde.gauss_newton.small_models import error, poisson, total, train, watch
 
 
@@ -76,23 +78,18 @@ def test_balanced_weights_repair_bad_ones(capsys):
     assert sum(balanced.loss_weights.tolist()) == pytest.approx(sum(bad), rel=1e-6)
 
 
-def test_a_change_of_the_weights_is_taken_up(problem):
-    model, totals = poisson(), []
+def test_balanced_weights_stay_where_the_step_after_them_fails(monkeypatch, capsys):
+    own, numbers = Stepper.step, itertools.count(1)
 
-    def change(iteration):
-        if iteration == 4:
-            model.loss_weights = [0.1, 1000.0]
+    def step(stepper):
+        made = own(stepper)
+        return replace(made, accepted=next(numbers) <= 15)
 
-    def look(_):
-        totals.append((sum(model.train_state.loss_train), total(model)))
-
-    train(model, 8, problem.At("on_epoch_begin", change), watch(problem, look))
-    rows, deepxde = zip(*totals, strict=True)
-    assert np.allclose(rows, deepxde, rtol=1e-12)
-    with pytest.raises(ValueError, match="one number for each of 2 loss terms"):
-        train(
-            model, 3, problem.At("on_epoch_begin", lambda _: setattr(model, "loss_weights", [1.0]))
-        )
+    monkeypatch.setattr(Stepper, "step", step)
+    train(poisson(), 40, weights="balance", verbose=1)
+    printed = capsys.readouterr().out
+    assert printed.count("balanced loss weights") == 1
+    assert "ended after 15 iterations: no step lowers the loss any more" in printed
 
 
 def test_a_term_of_weight_zero_is_left_out():

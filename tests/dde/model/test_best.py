@@ -1,7 +1,5 @@
 """The best model by raw losses, and the state that an exact continuation needs."""
 
-import io
-
 import deepxde as dde
 import numpy as np
 import pytest
@@ -9,6 +7,7 @@ import torch
 
 from pinn_ext import AdaptiveWeights
 from pinn_ext.dde.model.best import BestModel
+from tests.stored import stored
 
 
 def test_best_is_the_smallest_sum_of_losses_over_their_first_values():
@@ -61,14 +60,6 @@ def test_what_lbfgs_has_reached_is_not_lost(problem):
     adaptive.restore_best()
     assert adaptive.best.score < 0.1 * after_adam
     assert torch.allclose(problem.vector(model), end, atol=1e-2)
-
-
-def stored(state):
-    """Return a state as a file gives it back."""
-    file = io.BytesIO()
-    torch.save(state, file)
-    file.seek(0)
-    return torch.load(file, weights_only=True)
 
 
 @pytest.mark.parametrize("strategy", ["equal_init", "ema"])

@@ -1,7 +1,5 @@
 """A training with `PseudoTime` that was broken off goes on bit for bit."""
 
-import io
-
 import deepxde as dde
 import pytest
 import torch
@@ -10,6 +8,7 @@ from pinn_ext import PseudoTime
 from pinn_ext.checks import ArgumentError
 from pinn_ext.dde.model import state as model_state
 from pinn_ext.dde.pseudo_time import callback
+from tests.stored import stored
 
 
 @pytest.fixture(autouse=True)
@@ -32,13 +31,6 @@ def parameters(model):
     return torch.cat([p.detach().flatten() for p in model.net.parameters()])
 
 
-def through_a_file(state):
-    file = io.BytesIO()
-    torch.save(state, file)
-    file.seek(0)
-    return torch.load(file, weights_only=True)
-
-
 OPTIONS = [
     {},
     {"form": "scale_pinn", "tau": 0.4, "smoothing": 0.1},
@@ -53,7 +45,7 @@ def test_it_goes_on_bit_for_bit(problem, options, steps):
     train(whole, own, 12)
     first, broken = heat(problem), PseudoTime(verbose=0, **options)
     train(first, broken, steps)
-    state, taken = through_a_file(broken.state_dict()), model_state.take(first)
+    state, taken = stored(broken.state_dict()), model_state.take(first)
     second, again = heat(problem), PseudoTime(verbose=0, **options)
     model_state.put_back(second, taken)
     second.train_state.step = steps
@@ -78,7 +70,7 @@ def test_without_its_state_it_goes_on_otherwise(problem):
 def test_a_state_before_the_first_step(problem):
     own, model = PseudoTime(verbose=0), heat(problem)
     again = PseudoTime(verbose=0)
-    again.load_state_dict(through_a_file(own.state_dict()), model)
+    again.load_state_dict(stored(own.state_dict()), model)
     train(model, again, 5)
     other = heat(problem)
     train(other, PseudoTime(verbose=0), 5)
@@ -107,7 +99,7 @@ def test_damaged_states_are_refused(problem):
     model, own = heat(problem), PseudoTime(verbose=0)
     train(model, own, 5)
     for change, part in DAMAGED:
-        state = through_a_file(own.state_dict())
+        state = stored(own.state_dict())
         change(state)
         fresh = PseudoTime(verbose=0)
         with pytest.raises(ArgumentError, match=part):

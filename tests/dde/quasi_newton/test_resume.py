@@ -10,7 +10,8 @@ import torch
 from pinn_ext.dde.quasi_newton.loop import QuasiNewtonTraining
 from solvers.quasi_newton import METHODS
 from tests.dde.gauss_newton.small_models import poisson, total
-from tests.dde.quasi_newton.trainings import stored, train
+from tests.dde.quasi_newton.trainings import train
+from tests.stored import stored
 
 
 def fresh(float_type="float64"):

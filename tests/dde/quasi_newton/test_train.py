@@ -13,13 +13,11 @@ import pinn_ext
 from solvers.quasi_newton import METHODS
 from tests.dde.gauss_newton.small_models import (
     LINE,
-    Hooks,
     decay_model,
     equation,
     error,
     poisson,
     total,
-    watch,
 )
 from tests.dde.quasi_newton.trainings import train
 
@@ -45,27 +43,6 @@ def test_small_errors_on_poisson(method):
     assert error(model) < 2e-2
 
 
-def test_callbacks_are_called_as_by_model_train(problem):
-    model, ours, theirs = poisson(), Hooks(), Hooks()
-    train(model, 3, ours)
-    problem.train(model, theirs, iterations=3)
-    assert ours.calls == theirs.calls and len(ours.calls) == 3 + 3 * 4
-
-
-def test_counters_and_losses_at_each_iteration(problem):
-    model, seen = poisson(loss_weights=[1.0, 30.0]), []
-
-    def look(iteration):
-        state = model.train_state
-        assert state.step == state.iteration == iteration
-        assert sum(state.loss_train) == pytest.approx(total(model), rel=1e-12)
-        seen.append(sum(state.loss_train))
-
-    history, _ = train(model, 15, watch(problem, look), display_every=4)
-    assert history.steps == [0, 4, 8, 12, 15]
-    assert sum(history.loss_train[0]) > seen[0] and np.all(np.diff(seen) < 0)
-
-
 def test_checkpoints_metrics_and_model_save_path(tmp_path):
     x = np.linspace(0, 1, 50)[:, None]
     data = dde.data.DataSet(x, x**2, x, x**2)
@@ -77,17 +54,6 @@ def test_checkpoints_metrics_and_model_save_path(tmp_path):
     assert names == ["best-16.pt", "best-24.pt", "best-8.pt", "end-24.pt"]
 
 
-@pytest.mark.parametrize(
-    "callback",
-    [dde.callbacks.EarlyStopping(baseline=0.0, patience=3), dde.callbacks.Timer(0.0)],
-)
-def test_callbacks_that_stop(callback, capsys):
-    model = poisson()
-    train(model, 30, callback, verbose=1, display_every=1)
-    assert 1 <= model.train_state.step <= 4
-    assert "stopped by a callback." in capsys.readouterr().out
-
-
 def test_unknown_coefficients_are_found_and_watched(tmp_path):
     model, k = decay_model()
     table = dde.callbacks.VariableValue(k, 1, str(tmp_path / "k.dat"), precision=12)
@@ -95,46 +61,6 @@ def test_unknown_coefficients_are_found_and_watched(tmp_path):
     lines = (tmp_path / "k.dat").read_text().splitlines()
     assert len(lines) == model.train_state.step + 1
     assert k.item() == pytest.approx(1.7, abs=1e-2)
-
-
-def test_between_other_optimisers(problem):
-    dde.optimizers.config.LBFGS_options.update(maxiter=20, iter_per_step=10, fun_per_step=13)
-    model = poisson()
-    problem.train(model, iterations=5)
-    train(model, 4)
-    problem.train(model, iterations=5)  # the compiled Adam goes on
-    assert model.train_state.step == 14
-    model.compile("L-BFGS", verbose=0)
-    problem.train(model)
-    step, before = model.train_state.step, total(model)
-    train(model, 30)
-    assert model.train_state.step == model.losshistory.steps[-1] == step + 30
-    assert total(model) < before
-
-
-def test_no_iterations(capsys):
-    model = poisson()
-    before = copy.deepcopy(model.net.state_dict())
-    train(model, 0, verbose=1)
-    assert model.train_state.step == 0 and model.losshistory.steps == [0]
-    assert all(torch.equal(value, before[key]) for key, value in model.net.state_dict().items())
-    assert "ended after 0 iterations" in capsys.readouterr().out
-
-
-def test_nothing_is_left_behind(problem):
-    model = poisson()
-    tables = {**vars(dde.config)}, dict(dde.optimizers.config.LBFGS_options)
-    data, names = set(vars(model.data)), set(vars(model))
-    generator = torch.get_rng_state(), np.random.get_state()[1].copy()
-    optimiser = copy.deepcopy(model.opt.state_dict())
-    train(model, 8)
-    assert ({**vars(dde.config)}, dict(dde.optimizers.config.LBFGS_options)) == tables
-    assert set(vars(model.data)) == data and set(vars(model)) - names <= {"batch_size"}
-    assert torch.equal(torch.get_rng_state(), generator[0])
-    assert np.array_equal(np.random.get_state()[1], generator[1])
-    assert model.opt.state_dict() == optimiser
-    assert all(parameter.requires_grad for parameter in model.net.parameters())
-    assert all(parameter.grad is None for parameter in model.net.parameters())
 
 
 # ---- what Gauss-Newton refuses ------------------------------------------------------------------
@@ -298,46 +224,3 @@ def test_a_trial_that_is_not_finite_is_a_step_not_taken():
     train(model, 80, pinn_ext.AdaptiveWeights(verbose=0))
     assert any(negative) and not negative[0]
     assert error(model, lambda x: np.exp(-x)) < 5e-2
-
-
-class Interrupts:
-    """An equation that is interrupted from the keyboard at its n-th evaluation."""
-
-    def __init__(self, at):
-        self.left = at
-
-    def __call__(self, x, y):
-        self.left -= 1
-        if self.left == 0:
-            raise KeyboardInterrupt
-        return equation(x, y)
-
-
-@pytest.mark.parametrize("at", range(8, 24, 3))
-def test_ctrl_c_keeps_the_last_accepted_step(problem, at, capsys):
-    pde = Interrupts(at)
-    model, hooks = poisson(pde), Hooks()
-    accepted = [problem.vector(model)]
-    keep = problem.At("on_batch_end", lambda _: accepted.append(problem.vector(model)))
-    _, state = train(model, 60, hooks, keep, verbose=1, display_every=5)
-    assert pde.left <= 0, "it was interrupted"
-    assert "interrupted; the last accepted step is kept." in capsys.readouterr().out
-    if state.step == len(accepted) - 1:  # else interrupted in the test after a step that counts
-        assert torch.equal(problem.vector(model), accepted[-1])
-    assert hooks.calls[-1] == "train_end"
-
-
-def test_an_error_of_the_equation_is_the_users_own(problem):
-    calls = []
-
-    def pde(x, y):
-        calls.append(1)
-        if len(calls) == 12:
-            raise RuntimeError("mine")
-        return equation(x, y)
-
-    model = poisson(pde)
-    with pytest.raises(RuntimeError, match="mine"):
-        train(model, 10)
-    assert all(parameter.requires_grad for parameter in model.net.parameters())
-    train(model, 20)

@@ -78,25 +78,6 @@ def test_weights_move_between_blocks(problem, strategy):
     assert len(adaptive.history) == 4 and error(model) < 0.2
 
 
-def test_a_change_of_the_weights_is_taken_up(problem):
-    model, totals = poisson(), []
-
-    def change(iteration):
-        if iteration == 4:
-            model.loss_weights = [0.1, 1000.0]
-
-    def look(_):
-        totals.append((sum(model.train_state.loss_train), total(model)))
-
-    train(model, 8, problem.At("on_epoch_begin", change), watch(problem, look))
-    ours, deepxde = zip(*totals, strict=True)
-    assert np.allclose(ours, deepxde, rtol=1e-12)
-    with pytest.raises(ValueError, match="one number for each of 2 loss terms"):
-        train(
-            model, 3, problem.At("on_epoch_begin", lambda _: setattr(model, "loss_weights", [1.0]))
-        )
-
-
 def test_points_keep_their_weights(problem):
     model = poisson()
     of_points = pinn_ext.AdaptiveWeights("rba", period=5, verbose=0)

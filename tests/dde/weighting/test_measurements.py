@@ -1,6 +1,5 @@
 """Gradients and tangent kernels that `AdaptiveWeights` measures in stock DeepXDE scripts."""
 
-import io
 import math
 
 import deepxde as dde
@@ -12,6 +11,7 @@ import pinn_ext
 from pinn_ext import AdaptiveWeights, strategies
 from pinn_ext.adaptive_weights import AdaptiveLossWeights
 from pinn_ext.measurements import meter as meters
+from tests.stored import stored
 
 OF_GRADIENTS = [
     name
@@ -281,10 +281,8 @@ def test_resumed_bit_for_bit(problem, strategy, options):
 
     model, first = fresh()
     problem.train(model, first, iterations=5)  # in the middle of a period
-    file = io.BytesIO()
-    torch.save([model.net.state_dict(), model.opt.state_dict(), first.state_dict()], file)
-    file.seek(0)
-    network, optimizer, own = torch.load(file, weights_only=True)
+    states = [model.net.state_dict(), model.opt.state_dict(), first.state_dict()]
+    network, optimizer, own = stored(states)
 
     resumed, second = fresh()
     torch.manual_seed(99)

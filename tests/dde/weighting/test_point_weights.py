@@ -3,8 +3,6 @@
 Their tables and keys, `pinn_ext.point_weights`, are tested here.
 """
 
-import io
-
 import deepxde as dde
 import numpy as np
 import pytest
@@ -17,6 +15,7 @@ from pinn_ext.dde.model.residual_rows import ModelRows
 from pinn_ext.dde.model.row_points import row_points
 from pinn_ext.point_weights.keys import keys_of
 from pinn_ext.point_weights.table import PointTable
+from tests.stored import stored
 
 POINTS = ["brdr", "causal", "rba", "sa_pinn"]
 FAST = {
@@ -349,13 +348,6 @@ def test_blocks_are_refused(name):
 
 
 # ---- saving --------------------------------------------------------------------------------------
-
-
-def stored(state):
-    file = io.BytesIO()
-    torch.save(state, file)
-    file.seek(0)
-    return torch.load(file, weights_only=True)
 
 
 @every

@@ -1,7 +1,6 @@
 """The safety layer in the callback: blocks of L-BFGS, roll-back, events, groups, diagnostics."""
 
 import csv
-import io
 import itertools
 import math
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pinn_ext import AdaptiveWeights, strategies
 from pinn_ext.dde.model import optimizers
 from pinn_ext.measurements.alignment import SCORES
 from pinn_ext.strategies import Proposal, Strategy
+from tests.stored import stored
 
 
 def lbfgs(**options):
@@ -406,12 +406,6 @@ def test_tables_for_users_of_the_callback(problem, tmp_path):
 
 
 def test_events_and_gradients_are_part_of_the_state(problem):
-    def through_torch(state):
-        buffer = io.BytesIO()
-        torch.save(state, buffer)
-        buffer.seek(0)
-        return torch.load(buffer, weights_only=True)
-
     def build():
         dde.config.set_random_seed(5)
         return problem.heat(), diagnosed(max_change=1.1, freeze_after=4, prior=True)
@@ -421,7 +415,7 @@ def test_events_and_gradients_are_part_of_the_state(problem):
     model, first = build()
     problem.train(model, first, iterations=7)  # within a period
     restored = diagnosed(max_change=1.1, freeze_after=4, prior=True)
-    restored.load_state_dict(through_torch(first.state_dict()), model)
+    restored.load_state_dict(stored(first.state_dict()), model)
     problem.train(model, restored, iterations=11)
     assert len(straight.gradient_history) == 6 and straight.events
     assert restored.gradient_history == straight.gradient_history

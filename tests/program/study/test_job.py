@@ -90,15 +90,16 @@ def test_a_failed_training_is_tried_again_from_its_checkpoint(tmp_path, interrup
     from pinn_ext.files import RunError
     from pinn_ext.reports import epoch_log
 
-    with monkeypatch.context() as patch:
+    def full(self, *arguments):
+        raise RunError("The disk is full.")
 
-        def full(self, *arguments):
-            raise RunError("The disk is full.")
-
-        patch.setattr(epoch_log.EpochLog, "add", full)
-        row = attempt(tmp_path, job, interrupts)
-    assert row["message"] == "The disk is full."
-    put_aside(tmp_path, [job])
+    for _ in range(2):
+        with monkeypatch.context() as patch:
+            patch.setattr(epoch_log.EpochLog, "add", full)
+            row = attempt(tmp_path, job, interrupts)
+        assert row["message"] == "The disk is full."
+        put_aside(tmp_path, [job])
+    assert len(list((tmp_path / "failed").glob("*.json"))) == 2  # a report of each attempt
     assert attempt(tmp_path, job, interrupts)["status"] == "ok"
 
 
@@ -152,7 +153,7 @@ def test_a_long_history_is_thinned():
     ]
     found = study_rows.curve(history, terms, "fields")
     assert len(found["at"]) == study_rows.POINTS and (found["at"][0], found["at"][-1]) == (1, 1000)
-    assert found["worst"][0] == 2.0
+    assert found["worst"][0] == 2.0 and found["worst"][-1] is None
     json.dumps(found, allow_nan=False)
     assert len(study_rows.curve(history[:3], terms, "fields")["at"]) == 3
     assert len(study_rows.curve(history[:1], terms, "fields")["at"]) == 1

@@ -24,6 +24,8 @@ def test_names_stand_for_their_overrides():
     assert found.systems == {"coupled_burgers": ("problem=coupled_burgers",)}
     assert found.seeds == (0, 1, 2) and found.conditions == ("soft",)
     assert found.title == "mine" and str(found.folder) == "studies/mine"
+    empty = read(title=None, folder=None)  # keys of YAML without a value
+    assert (empty.title, empty.folder) == (found.title, found.folder)
     named = read(strategies={"fast": ["training=adaptive_ema", "a.b=1"], "rba": None}, seeds=[4, 2])
     assert named.strategies["fast"][1] == "a.b=1" and named.seeds == (4, 2)
     assert named.strategies["rba"] == ("training=adaptive_rba",)
@@ -60,6 +62,8 @@ def test_names_stand_for_their_overrides():
         ({"tuned": {"grid": {"rk5": [1]}}}, "`tuned.grid` must be one of conditions, rk4"),
         ({"tuned": {"grid": {"rk4": [1, 1]}}}, "`tuned.grid.rk4` must hold different factors"),
         ({"tuned": {"grid": {"rk4": [0, 1]}}}, "`tuned.grid.rk4` must be a finite number > 0"),
+        ({"tuned": {"name": "a/b"}}, "`tuned` must have names of at most 60 letters"),
+        ({"tuned": {"name": 3}}, "`tuned.name` must be a name, got 3"),
         ({"tuned": {"name": "fixed"}}, "`tuned.name` must be no name under strategies"),
     ],
     ids=str,

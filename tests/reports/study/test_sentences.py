@@ -67,6 +67,12 @@ def test_failures_are_counted_and_named():
     assert said({("a", "fixed"): ["failed"]}) == "No strategy has a finite median error here."
 
 
+def test_a_failure_of_both_is_said_of_both():
+    lucky = [0.1, "failed", 0.1, "failed", 0.1]  # fails on the seeds that have not chosen it
+    text = said({("a", "fixed"): ["failed"] * 5, ("a", "ema"): lucky})
+    assert "Fixed weights fail, as does ema, the best adaptive strategy on 3 other seeds." in text
+
+
 def test_the_tuned_grid_is_fixed_weights_too():
     errors = {("a", "fixed"): [0.2], ("a", "tuned_fixed"): [0.1], ("a", "ema"): [0.4]}
     text = said(errors, tuned="tuned_fixed")

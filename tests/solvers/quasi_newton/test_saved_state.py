@@ -1,6 +1,5 @@
 """Steps go on bit for bit from a saved state; damaged ones are refused by their part."""
 
-import io
 import math
 
 import pytest
@@ -8,14 +7,7 @@ import torch
 
 from solvers.quasi_newton import METHODS, QuasiNewton
 from tests.solvers.quasi_newton.functions import F64, ill_conditioned, rosenbrock, valley
-
-
-def stored(state):
-    """Write and read a state as a checkpoint would."""
-    file = io.BytesIO()
-    torch.save(state, file)
-    file.seek(0)
-    return torch.load(file, weights_only=True)
+from tests.stored import stored
 
 
 @pytest.mark.parametrize("method", METHODS)
