@@ -399,11 +399,14 @@ def test_verbose_2_says_where_the_weights_are(problem, capsys):
 
 @every
 def test_nncg_keeps_the_weights(problem, name):
-    dde.optimizers.set_NNCG_options(rank=2, cgmaxiter=3)
+    # Along one direction the curvature is positive here. Where it is not, NNCG shifts its smallest
+    # eigenvalue to 0 but for rounding, and whether that has a Cholesky factor is left to chance.
+    dde.optimizers.set_NNCG_options(rank=1, cgmaxiter=3)
     model, adaptive = problem.heat(), weighing(name)
     problem.train(model, adaptive, iterations=4)
     before, tables = expected_total(model, adaptive), adaptive._points.state_dict()["tables"]
     model.compile("NNCG", verbose=0)
+    torch.manual_seed(1)
     problem.train(model, adaptive, iterations=3)
     assert adaptive.stopped is None
     assert expected_total(model, adaptive) < before
