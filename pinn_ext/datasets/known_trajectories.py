@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +35,14 @@ class Trajectories:
     states: Tensor
     times: Tensor
     parameters: Tensor
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of states, times and constants, in their order."""
+        own = hashlib.sha256()
+        for part in (self.states, self.times, self.parameters):
+            own.update(part.contiguous().numpy().tobytes())
+        return own.hexdigest()
 
     def pairs(self, batches: FamilyBatches, numbers: Tensor, places: Tensor) -> KnownStates:
         """Return states with those that follow them.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,6 +37,13 @@ class KnownSolution:
     fields: Tensor
     label: str
     notes: tuple[str, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of inputs and fields, in their order."""
+        own = hashlib.sha256(self.inputs.numpy().tobytes())
+        own.update(self.fields.numpy().tobytes())
+        return own.hexdigest()
 
     @property
     def last(self) -> tuple[Tensor, Tensor]:

@@ -6,7 +6,7 @@ import contextlib
 import functools
 import io
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
@@ -28,7 +28,7 @@ from pinn_ext.losses.terms import ErrorMeasure, LossTerms
 from pinn_ext.program.families import parts as family
 from pinn_ext.program.machine.devices import device_of, reduced_precision, take
 from pinn_ext.program.machine.sizes import check_sizes
-from pinn_ext.program.problem import notes_on_input, reference_of
+from pinn_ext.program.problem import Inputs, inputs_of_reference, notes_on_input, reference_of
 from pinn_ext.reports import plots
 from pinn_ext.reports.epoch_log import EpochLog
 from pinn_ext.reports.field_plots import rollouts, samples
@@ -56,6 +56,7 @@ class Checked:
         device: where the network is to lie.
         settings: of the loss weights, with the strategy.
         against: what errors are measured against instead of the system's own solution, if anything.
+        inputs: files that it is made of beside those of the system, see `problem.inputs_of`.
         slab: number and count of the slab of time that `loss` and `against` are of, None for all
             times.
     """
@@ -66,6 +67,7 @@ class Checked:
     device: torch.device
     settings: WeightSettings
     against: KnownSolution | None = None
+    inputs: Inputs = field(default_factory=dict)
     slab: tuple[int, int] | None = None
 
 
@@ -130,14 +132,16 @@ def check(cfg: Config, settings: WeightSettings | None = None) -> Checked:
     settings = schema.validate(cfg) if settings is None else settings
     check_sizes(cfg)
     if cfg.dataset.name == FAMILY:
-        return Checked(cfg, family.checked_loss(cfg), None, device_of(cfg), settings)
+        own, inputs = family.checked_loss(cfg)
+        return Checked(cfg, own, None, device_of(cfg), settings, inputs=inputs)
     loss = physics_loss(cfg)
     _check_step(cfg, loss.system.final_time)
     if cfg.problem.conditions == "hard" and (why := loss.system.needs_soft):
         raise ArgumentError("problem.conditions", f"be soft {why}", "'hard'")
     nodes = _node_graph(cfg.dataset, loss.system)
     against = reference_of(cfg, loss.system, nodes)
-    return Checked(cfg, loss, nodes, device_of(cfg), settings, against)
+    inputs = inputs_of_reference(cfg, against)
+    return Checked(cfg, loss, nodes, device_of(cfg), settings, against, inputs)
 
 
 def _check_step(cfg: Config, end: float) -> None:

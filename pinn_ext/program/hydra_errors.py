@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 from pinn_ext import schema
 
@@ -132,13 +132,19 @@ def _unknown_key(match: re.Match[str]) -> str:
     return no_such_key(match["key"])
 
 
+_KINDS = {
+    "Integer": "a whole number",
+    "Float": "a number",
+    "Boolean": "true or false",
+    "bool": "true or false",
+    "int": "a whole number",
+    "float": "a number",
+    "str": "a string",
+}
+
+
 def _wrong_type(match: re.Match[str]) -> str:
-    wanted = {
-        "Integer": "a whole number",
-        "Float": "a number",
-        "Boolean": "true or false",
-        "bool": "true or false",
-    }.get(match["kind"], match["kind"])
+    wanted = _KINDS.get(match["kind"], match["kind"])
     return f"`{match['key']}` must be {wanted}, got {match['value']!r}."
 
 
@@ -152,7 +158,27 @@ def _misfit(match: re.Match[str]) -> str:
         return f"`{key}` must map names to values, such as {{name: value}}, got {match['value']!r}."
     if key.startswith("training.loss.adaptive.groups."):
         return f"`{key}` must be a list of names of loss terms, got {match['value']!r}."
-    return f"`{key}` cannot be {match['value']!r}: {match.string.splitlines()[-1].strip()}."
+    if wanted := _kind_of(key):
+        return f"`{key}` must be {wanted}, got {match['value']!r}."
+    why = match.string[match.end() :].splitlines()[0].strip()
+    return f"`{key}` cannot be {match['value']!r}: {why.rstrip('.')}."
+
+
+def _kind_of(key: str) -> str:
+    """Return what a key of the schema holds, in words; nothing of another key."""
+    node: Any = schema.Config
+    for name in key.split("."):
+        node = get_type_hints(node).get(name) if is_dataclass(node) else None
+    if is_dataclass(node):
+        names = ", ".join(item.name for item in fields(node))
+        return f"a group of keys ({names})"
+    kinds = [kind for kind in get_args(node) if kind is not type(None)]
+    if get_origin(node) is not list and len(kinds) == 1:  # of `X | None`
+        node, kinds = kinds[0], list(get_args(kinds[0]))
+    if get_origin(node) is list:
+        single = _KINDS[kinds[0].__name__].removeprefix("a ")
+        return f"a list of {single}s, such as {'[a,b]' if kinds[0] is str else '[1,2]'}"
+    return _KINDS.get(getattr(node, "__name__", ""), "")
 
 
 def _unknown_option(match: re.Match[str]) -> str:
@@ -171,10 +197,10 @@ def _sweep_outside(match: re.Match[str]) -> str:
 
 _REWRITES = (
     (r"Could not find '(?P<name>[^']+)'\s+Available options", _unknown_option),
-    (r"Value '(?P<value>.*?)' is not a valid (?P<kind>\w+).*?full_key: (?P<key>\S+)", _wrong_type),
+    (r"Value '(?P<value>.*)' is not a valid (?P<kind>\w+).*?full_key: (?P<key>\S+)", _wrong_type),
     (r"field '[^']+' is not Optional\s+full_key: (?P<key>\S+)", _null),
     (
-        r"Value '(?P<value>.*?)'.*?could not be converted to (?P<kind>\w+).*?"
+        r"Value '(?P<value>.*)' of type .*?could not be converted to (?P<kind>\w+).*?"
         r"full_key: (?P<key>\S+)",
         _wrong_type,
     ),

@@ -21,6 +21,9 @@ if TYPE_CHECKING:  # torch is loaded once the configuration is known to be sound
 BY_RK4 = "rk4"
 """The value of `problem.reference` that asks for the solver's own answer."""
 
+Inputs = dict[str, dict[str, str]]
+"""By the key that names a file: its path, and a digest of what was read of it."""
+
 _KEY = "problem.file"
 _SHOWN = 3  # lines of a difference
 _APART = 1e-3  # of a field, by which initial and boundary data may differ unsaid
@@ -42,44 +45,45 @@ def refuse_unnamed(cfg: Config, overrides: Iterable[str]) -> None:
         raise ArgumentError(_KEY, wanted, "it from a recipe")
 
 
-def files_of(system: System) -> dict[str, Any]:
-    """Return the parts of a checkpoint that say which files a system is made of.
+def files_of(system: System, others: Inputs | None = None) -> dict[str, Any]:
+    """Return the parts of a checkpoint that say which files a run is made of.
 
     Args:
         system: the problem.
+        others: files beside those of the system.
 
     Returns:
         `problem_file` and `inputs`, those that there are.
     """
-    found = {"problem_file": description(system), "inputs": inputs_of(system)}
+    inputs = {**inputs_of(system), **(others or {})}
+    found = {"problem_file": description(system), "inputs": inputs}
     return {key: part for key, part in found.items() if part}
 
 
-def check_same_files(saved: Mapping[str, Any], system: System) -> None:
+def check_same_files(saved: Mapping[str, Any], own: Mapping[str, Any]) -> None:
     """Refuse files that have changed since a run was made.
 
     Args:
         saved: the checkpoint.
-        system: that the run goes on with.
+        own: of `files_of`, what is made of the files now.
 
     Raises:
         RunError: naming the file.
     """
-    check_same_file(saved.get("problem_file"), system)
-    check_same_inputs(saved.get("inputs"), system)
+    check_same_file(saved.get("problem_file"), own.get("problem_file"))
+    check_same_inputs(saved.get("inputs"), own.get("inputs", {}))
 
 
-def check_same_file(saved: Mapping[str, Any] | None, system: System) -> None:
+def check_same_file(saved: Mapping[str, Any] | None, now: Mapping[str, Any] | None) -> None:
     """Refuse a problem file that has changed since a run was made.
 
     Args:
         saved: what `description` returned then; None of a run without a problem file.
-        system: that the run goes on with.
+        now: what it returns.
 
     Raises:
         RunError: saying how many lines differ, and which is the first.
     """
-    now = description(system)
     if saved is None or now is None or saved["sha256"] == now["sha256"]:
         return
     before, after = str(saved["text"]).splitlines(), now["text"].splitlines()
@@ -119,7 +123,7 @@ def check_files(cfg: Config) -> None:
             raise ArgumentError(key, "name a file", f"nothing at {shortened(Path(path))}")
 
 
-def inputs_of(system: System) -> dict[str, dict[str, str]]:
+def inputs_of(system: System) -> Inputs:
     """Return what a checkpoint says of the mesh and the initial state of a system.
 
     Args:
@@ -132,26 +136,38 @@ def inputs_of(system: System) -> dict[str, dict[str, str]]:
     from pinn_ext.datasets.meshes import MeshDomain
 
     domain, start = system.geometry, getattr(system, "start", None)
-    found = {}
+    found: Inputs = {}
     if isinstance(domain, MeshDomain):
-        found["dataset.path"] = {"path": domain.mesh.source, "sha256": domain.digest}
+        found |= as_input("dataset.path", domain.mesh.source, domain.digest)
     if isinstance(start, InitialState):
-        found["problem.initial"] = {"path": start.source, "sha256": start.digest}
+        found |= as_input("problem.initial", start.source, start.digest)
     return found
 
 
-def check_same_inputs(saved: Any, system: System) -> None:
-    """Refuse a mesh or an initial state that has changed since a run was made.
+def as_input(key: str, path: str, digest: str) -> Inputs:
+    """Return what a checkpoint says of a file.
 
     Args:
-        saved: what `inputs_of` returned then; None where nothing is known of it.
-        system: that the run goes on with.
+        key: of the configuration, that names it.
+        path: of the file.
+        digest: of what was read of it.
+    """
+    return {key: {"path": path, "sha256": digest}}
+
+
+def check_same_inputs(saved: Any, own: Inputs) -> None:
+    """Refuse a mesh, an initial state or another file of numbers that has changed since then.
+
+    Args:
+        saved: what was known when the run was made; a file that it says nothing of, and None, is
+            taken as it is.
+        own: what is made of the files now.
 
     Raises:
         RunError: naming the file.
     """
-    for key, now in ({} if saved is None else inputs_of(system)).items():
-        before = saved.get(key) if isinstance(saved, Mapping) else None
+    for key, now in ({} if saved is None else own).items():
+        before = saved.get(key, now) if isinstance(saved, Mapping) else None
         if not isinstance(before, Mapping) or before.get("sha256") != now["sha256"]:
             raise RunError(
                 f"{now['path']} ({key}) has changed since the run was made: put it back as it was, "
@@ -218,6 +234,19 @@ def reference_of(cfg: Config, system: System, nodes: NodeGraph) -> KnownSolution
     except ArgumentError as error:
         keys = {"columns": "reference_columns", "time": "reference_time"}
         raise error.renamed(f"problem.{keys.get(error.name, 'reference')}") from None
+
+
+def inputs_of_reference(cfg: Config, against: KnownSolution | None) -> Inputs:
+    """Return what a checkpoint says of the file that `problem.reference` names, if it names one.
+
+    Args:
+        cfg: the configuration.
+        against: of `reference_of`.
+    """
+    path = cfg.problem.reference
+    if path is None or against is None or path == BY_RK4:
+        return {}
+    return as_input("problem.reference", path, against.digest)
 
 
 def _from_file(cfg: Config, system: System, path: Path) -> KnownSolution:

@@ -9,6 +9,7 @@ from typing import Any
 
 from pinn_ext import schema
 from pinn_ext.checks import ArgumentError
+from pinn_ext.choices import MESH
 from pinn_ext.program import checkpoints
 from pinn_ext.program.checkpoints import parts
 from pinn_ext.program.machine.devices import is_here
@@ -30,9 +31,11 @@ _FREE = (
     "device",
     "experiment.name",
     "experiment",
+    "dataset.family.root",  # where the same problems are made again
     "problem.file",  # whose text must be the same, which is looked at when it has been run
 )
-_MOVED = ("dataset.path", "problem.initial")
+_DOMAINS = "dataset.family.domains"
+_MOVED = ("dataset.path", "problem.initial", "dataset.family.trajectories", _DOMAINS)
 """Files that may lie elsewhere; what is read of them must be the same, which is looked at then."""
 
 _TABLES = {"history": HISTORY_FILE, "events": EVENTS_FILE, "gradients": GRADIENTS_FILE}
@@ -126,13 +129,19 @@ def _check_same(
         before, now = old_choices.get(key), choices.get(key)
     else:
         before, now = schema.select(old, key), schema.select(cfg, key)
-        if key in _MOVED and before is not None and now is not None:
+        if key in _MOVED and before is not None and now is not None and _same_kind(key, old, cfg):
             return
     if before != now:
         raise ValueError(
             f"`{key}` cannot differ from the checkpoint when a run is resumed: it is "
             f"{before!r} there, got {now!r}."
         )
+
+
+def _same_kind(key: str, old: Config, cfg: Config) -> bool:
+    """Return whether a key names as many files as before; domains may be no files."""
+    before, now = old.dataset.family, cfg.dataset.family
+    return key != _DOMAINS or (before.nodes == MESH and len(before.domains) == len(now.domains))
 
 
 def _changed(old: Config, cfg: Config, given: Sequence[str], saved: Mapping[str, Any]) -> Config:
@@ -157,14 +166,13 @@ def _changed(old: Config, cfg: Config, given: Sequence[str], saved: Mapping[str,
         values["device"] = cfg.device
     elif not is_here(values["device"]):  # of another machine; the run says where it goes on
         values["device"] = "auto"
-    if "problem.file" in given:
-        values["problem"]["file"] = cfg.problem.file
-    if "dataset.path" in given:
-        values["dataset"]["path"] = cfg.dataset.path
-    if "problem.initial" in given:
-        values["problem"]["initial"] = cfg.problem.initial
-    if "experiment.name" in given:
-        values["experiment"]["name"] = cfg.experiment.name
+    for key in (*_MOVED, "problem.file", "experiment.name", "dataset.family.root"):
+        if key in given:
+            home, _, name = key.rpartition(".")
+            part = values
+            for step in home.split("."):
+                part = part[step]
+            part[name] = schema.select(cfg, key)
     return schema.from_dict(values)
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from pinn_ext.networks import FieldNetwork
+from pinn_ext.networks.saved_parameters import check_parameters
 from pinn_ext.slabs.start import SlabStart
 from pinn_ext.slabs.system import SlabSystem, slab_of, until
 from pinn_ext.systems import System
@@ -96,7 +97,11 @@ def with_state(network: FieldNetwork, state: State) -> FieldNetwork:
     Args:
         network: changed in place.
         state: of one like it.
+
+    Raises:
+        OtherNetwork: if it is of another one.
     """
+    check_parameters(network, state)
     network.to(state["centre"].dtype).load_state_dict(dict(state))
     return network.eval().requires_grad_(False)
 

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,6 +23,7 @@ SOURCE = Path(__file__).with_name("sums.cpp")
 _COMPILERS = ("c++", "g++", "clang++")
 # Each product is rounded before it is added, as torch does it.
 _FLAGS = ("-O3", "-march=native", "-ffp-contract=off", "-shared", "-fPIC", "-std=c++17")
+_NUMPY = {torch.float32: np.float32, torch.float64: np.float64}
 _TIMEOUT = 120.0  # seconds
 _POINTER, _LONG, _INT = ctypes.c_void_p, ctypes.c_int64, ctypes.c_int
 _ARGUMENTS = (
@@ -68,7 +70,7 @@ class Library:
             Two fields [N].
         """
         count, slots = neighbours.shape
-        first, second = fields.new_empty(count), fields.new_empty(count)
+        first, second = _empty(count, fields), _empty(count, fields)
         rows, *tables = long or (None, None, None)
         shape = (0, 0, 0, 0) if tables[0] is None else (*tables[0].shape, *tables[0].stride())
         self._functions[fields.dtype](
@@ -78,6 +80,15 @@ class Library:
             torch.get_num_threads(),
         )
         return first, second
+
+
+def _empty(count: int, like: Tensor) -> Tensor:
+    """An array [count] by numpy, which asks glibc for no more than its length.
+
+    torch asks for one that is aligned to 64 bytes, which does not fit into the place of another of
+    the same length that was freed: from step to step the heap grew to twice of what it held.
+    """
+    return torch.from_numpy(np.empty(count, _NUMPY[like.dtype]))
 
 
 def _address(tensor: Tensor | None) -> int | None:

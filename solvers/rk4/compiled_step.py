@@ -85,4 +85,8 @@ def _options(paired: bool) -> dict[str, Any]:
     # stages in the last loop and keeps all of them until then; so it writes their sum as they come.
     if paired and hasattr(config, "realize_acc_reads_threshold"):
         options["realize_acc_reads_threshold"] = 3
+    # torch compiles and loads a file to find out what vectors the processor and the compiler have,
+    # which takes a quarter of the first step. The sums have just been compiled for this processor.
+    if paired and getattr(config.cpp, "vec_isa_ok", True) is None:  # unless a user has said
+        options["cpp.vec_isa_ok"] = True
     return options

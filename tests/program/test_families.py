@@ -129,7 +129,7 @@ def parts(tmp_path):
     cfg.dataset.nodes_per_side, cfg.dataset.num_graphs = 6, 6
     cfg.dataset.family.constants = {"decay": [2.0, 3.0]}
     cfg.dataset.family.root = str(tmp_path)
-    loss = checked_loss(cfg)
+    loss, _ = checked_loss(cfg)
     graphs = graphs_of(cfg, loss.family, "train")
     return cfg, loss, graphs, lambda: stepping_network(cfg, loss.family)
 

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from pinn_ext.checks import ArgumentError, check_choice, check_number
 from pinn_ext.files import BEST, RunError
 from pinn_ext.networks import FieldNetwork
+from pinn_ext.networks.saved_parameters import check_parameters
 from pinn_ext.program.checkpoints import file as checkpoint_file
 from pinn_ext.reports.history import PHASES
 
@@ -80,13 +82,14 @@ class BestNetwork:
         return {self.path: checkpoint_file.to_bytes(content)}
 
     def take_up(
-        self, saved: Mapping[str, Any], beside: Path
+        self, saved: Mapping[str, Any], beside: Path, network: nn.Module
     ) -> tuple[dict[Path, bytes | None], str]:
         """Go on with the best network of a run that is resumed.
 
         Args:
             saved: the checkpoint; one of version 0.1 says nothing of the best network.
             beside: folder of the checkpoint.
+            network: that is trained.
 
         Returns:
             The file to be written with the next checkpoint, and a line for the user if the
@@ -94,6 +97,7 @@ class BestNetwork:
 
         Raises:
             RunError: if the file is that of another run, or damaged.
+            OtherNetwork: if it has the parameters of another network.
         """
         mark, file = saved.get("best"), beside / FILE_NAME
         if mark is not None:
@@ -109,6 +113,7 @@ class BestNetwork:
         later = (order.index(own["phase"]), own["epoch"]) > last
         if not later and any(own[key] != mark[key] for key in _MARK):
             raise RunError(f"{file} is not the one that the checkpoint was made beside.")
+        check_parameters(network, own["model_state_dict"])
         self.mark = {key: mark[key] for key in _MARK}
         return ({} if file.resolve() == self.path.resolve() else {self.path: file.read_bytes()}), ""
 

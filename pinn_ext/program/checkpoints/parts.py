@@ -21,6 +21,7 @@ from pinn_ext.checks import (
     check_switch,
 )
 from pinn_ext.files import VERSIONS, RunError
+from pinn_ext.networks.saved_parameters import OtherNetwork
 from pinn_ext.program.checkpoints import file as checkpoint_file
 from pinn_ext.reports.history import PHASES
 from pinn_ext.schema import Config
@@ -100,7 +101,7 @@ def _other_version(folder: Path) -> str:
 
 @contextlib.contextmanager
 def damaged(file: Path, part: str = "") -> Iterator[None]:
-    """Say of what goes wrong inside that the checkpoint is damaged.
+    """Say of what goes wrong inside that the checkpoint is damaged, or of another network.
 
     Args:
         file: the checkpoint.
@@ -117,6 +118,11 @@ def damaged(file: Path, part: str = "") -> Iterator[None]:
         yield
     except (RunError, MemoryError):
         raise
+    except OtherNetwork as error:
+        raise RunError(
+            f"The checkpoint {file} belongs to another network than its configuration describes: "
+            f"{error}."
+        ) from error
     except Exception as error:
         text = " ".join(str(error).split()) or type(error).__name__
         where = f"`{part}`: " if part else ""

@@ -26,8 +26,10 @@ from pinn_ext.losses.rollout import RolloutErrors
 from pinn_ext.losses.step_loss import StepLoss
 from pinn_ext.measurements import processes
 from pinn_ext.networks.graph_networks import GraphStepper
+from pinn_ext.program.problem import Inputs, as_input
 from pinn_ext.program.ranks import group
 from pinn_ext.schema import Config
+from pinn_ext.schema.family_keys import WHERE
 
 if TYPE_CHECKING:
     from pinn_ext.dde.data.family_data import FamilyData
@@ -54,21 +56,41 @@ class FamilyParts:
     notes: list[str]
 
 
-def checked_loss(cfg: Config) -> StepLoss:
+def checked_loss(cfg: Config) -> tuple[StepLoss, Inputs]:
     """Refuse a family that cannot be run, before a folder is made.
 
     Args:
         cfg: the configuration, each of whose values is in range.
 
     Returns:
-        The loss terms, with the family.
+        The loss terms, with the family, and what a checkpoint says of the files it is made of.
 
     Raises:
         ArgumentError: naming the key, what is allowed and what came.
     """
     family = family_of(cfg)
-    known_of(cfg, family)
-    return step_loss(cfg, family, family_step(cfg, family))
+    known, inputs, path = known_of(cfg, family), inputs_of(family), cfg.dataset.family.trajectories
+    if known is not None:
+        inputs |= as_input(f"{WHERE}.trajectories", str(path), known.digest)
+    return step_loss(cfg, family, family_step(cfg, family)), inputs
+
+
+def inputs_of(family: Family) -> Inputs:
+    """Return what a checkpoint says of the mesh files of a family.
+
+    Args:
+        family: with nodes of meshes or others, which are of no file.
+
+    Raises:
+        ArgumentError: naming the key, if a file cannot be read.
+    """
+    inputs: Inputs = {}
+    with keys_named():
+        places = family.nodes.places(family.system)
+    for number, place in enumerate(places):
+        if place.mesh is not None:
+            inputs |= as_input(f"{WHERE}.domains[{number}]", place.name, place.identity)
+    return inputs
 
 
 def known_of(cfg: Config, family: Family) -> Trajectories | None:

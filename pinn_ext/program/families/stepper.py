@@ -28,10 +28,11 @@ from pinn_ext.losses.families_from_config import (
 )
 from pinn_ext.losses.rollout import Rollout, RolloutErrors, relative
 from pinn_ext.networks.graph_networks import GraphStepper
+from pinn_ext.networks.saved_parameters import check_parameters
 from pinn_ext.program import checkpoints
 from pinn_ext.program.checkpoints.parts import damaged, saved_config
-from pinn_ext.program.families.parts import graphs_of
-from pinn_ext.program.trained.load import FLOATS
+from pinn_ext.program.families.parts import graphs_of, inputs_of
+from pinn_ext.program.trained.load import FLOATS, check_files
 from pinn_ext.program.trained.places import checkpoint_of
 from pinn_ext.schema import Config
 from solvers.devices import on_cpu
@@ -125,15 +126,18 @@ def load_stepper(
     with torch.inference_mode(False), on_cpu():
         try:
             family = family_of(cfg)
-        except ValueError as error:  # of a system or a constant that this version does not have
+            inputs = inputs_of(family)
+        except ValueError as error:  # a system or constant that is not here, a mesh that is gone
             raise RunError(f"The checkpoint {file} cannot be built again: {error}") from None
         network = stepping_network(cfg, family)
         state = saved["model_state_dict"]
         with damaged(file, "model_state_dict"):
             check_mapping("model_state_dict", state)
+            check_parameters(network, state)
             saved_type = state["centre"].dtype
             network.to(saved_type).load_state_dict(state)
         network.to(saved_type if dtype is None else FLOATS[dtype]).eval().requires_grad_(False)
+    check_files(file, saved, {"inputs": inputs} if inputs else {})
     return TrainedStepper(network, family, cfg, file)
 
 

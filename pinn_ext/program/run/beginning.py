@@ -58,7 +58,7 @@ def from_checkpoint(state: RunState, saved: Mapping[str, Any], source: Path) -> 
     Raises:
         RunError: if the checkpoint does not fit, or the folder cannot be written.
     """
-    check_same_files(saved, state.system)
+    check_same_files(saved, state.files)
     state.slabs.take_up(saved, source)
     state.build()
     tables, lost = _take_up(state, saved, source)
@@ -84,7 +84,7 @@ def _take_up(
     }
     check_last_row(log.history, saved["phase"], saved["epoch"], log.slab)
     with damaged(beside / part.best.path.name):
-        own, lost = part.best.take_up(saved, beside)
+        own, lost = part.best.take_up(saved, beside, state.built.network)
     files |= own
     with damaged(source, "adaptive_weights_state"):
         weights, tables = state.tables.take_up(saved["adaptive_weights_state"], marks, beside)

@@ -31,6 +31,7 @@ class RunState:
     Attributes:
         cfg: the configuration, and `config` the same as plain values.
         system: over all times.
+        files: what a checkpoint says of the files that the run is made of.
         slabs: that the run goes through.
         part: what is trained in the slab at work.
         tables: those beside the history.
@@ -48,7 +49,7 @@ class RunState:
         self.slabs = Slabs(checked)
         self.seconds_before = self.weighting_before = 0.0
         self.cost = Cost(checked.device)
-        self._problem_files = files_of(self.system)
+        self.files = files_of(self.system, checked.inputs)
 
     @property
     def built(self) -> Built:
@@ -118,7 +119,7 @@ class RunState:
             **({} if self.info.job_id is None else {"job_id": self.info.job_id}),
             "rows": len(history.rows),
             "tables": {"history": history.mark(), **self.tables.marks()},
-            **self._problem_files,
+            **self.files,
             "random_state": random_state.get_state(),
             "seconds_training": self.seconds(),
             "seconds_weighting": self.weighting_seconds(),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pinn_ext.checks import ArgumentError, check_number
 from pinn_ext.networks import FieldNetwork
+from pinn_ext.networks.saved_parameters import check_parameters
 from pinn_ext.program.build import Built
 from pinn_ext.program.checkpoints.best_network import BestNetwork
 from pinn_ext.program.checkpoints.parts import check_optimizer, damaged
@@ -90,6 +91,7 @@ class Part:
         self.phase = next(phase for phase in self.phases if phase.name == saved["phase"])
         self.compile(self.phase)
         with damaged(file):
+            check_parameters(self.built.network, saved["model_state_dict"])
             check_optimizer(self.model.model.opt, saved["optimizer_state_dict"])
             self.model.load_state_dict(saved)
             for phase in self.phases:

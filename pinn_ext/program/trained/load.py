@@ -83,7 +83,7 @@ def load(
         network = found(file, cfg, whole, saved)
         # Gauss-Newton leaves float64, whatever the configuration says.
         network.to(network.centre.dtype if wanted is None else wanted).to(place)
-    _check_files(file, saved, whole)
+    check_files(file, saved, files_of(whole))
     return TrainedRun(network, network.system, cfg, file)
 
 
@@ -159,10 +159,19 @@ def _with_named_file(
     return {**values, "problem": {**problem, "file": str(path)}}
 
 
-def _check_files(file: Path, saved: Mapping[str, Any], system: System) -> None:
-    """Refuse other files than the run was trained on, which `checkpoint.pt` describes."""
-    beside, own = file.with_name(CHECKPOINT), files_of(system)
+def check_files(file: Path, saved: Mapping[str, Any], own: Mapping[str, Any]) -> None:
+    """Refuse other files than a run was trained on, which `checkpoint.pt` describes.
+
+    Args:
+        file: with the network.
+        saved: its content.
+        own: of `pinn_ext.program.problem.files_of`, what is made of the files now.
+
+    Raises:
+        RunError: naming the file.
+    """
+    beside = file.with_name(CHECKPOINT)
     if not own.keys() <= saved.keys() and beside.is_file():
         saved = checkpoints.load(beside)  # `best.pt` has the network alone
     with damaged(file, " and ".join(own)):
-        check_same_files(saved, system)
+        check_same_files(saved, own)
