@@ -48,7 +48,14 @@ def test_gauss_newton_trains_a_sine_network(run):
 def test_a_checkpoint_without_the_keys_has_the_network_of_its_time(run):
     done = run(*SMALL, "training.epochs=1")
     config = checkpoints.load(done.folder / "checkpoint.pt")["config"]
-    for key in ("w0", "features", "fourier_frequencies", "fourier_scale", "first_layer", "sees_data"):
+    for key in (
+        "w0",
+        "features",
+        "fourier_frequencies",
+        "fourier_scale",
+        "first_layer",
+        "sees_data",
+    ):
         del config["network"][key]
     network = schema.from_dict(config).network
     found = network.activation, network.features, network.first_layer, network.sees_data
