@@ -60,6 +60,19 @@ def shortened(path: Path) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} … ({len(text)} characters)"
 
 
+def stamp(path: str | Path) -> tuple[int, int] | None:
+    """Return what a file is known again by while nobody writes to it; None if there is none.
+
+    Args:
+        path: that a user has given.
+    """
+    try:
+        about = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return about.st_mtime_ns, about.st_size
+
+
 def own_file(folder: Path) -> str | None:
     """Return the name of a file in a folder that a run would write over.
 

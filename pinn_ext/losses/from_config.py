@@ -73,6 +73,12 @@ class ProblemKey(NamedTuple):
     dirichlet: tuple[str, ...] | None = None
     start: Start | None = None
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Paths of the files that it is made of."""
+        named = (self.file, self.mesh, None if self.start is None else self.start.path)
+        return tuple(path for path in named if path is not None)
+
     def build(self) -> System:
         """Return the system; errors name the configuration's keys."""
         system = self._placed(self._domain())
@@ -199,7 +205,7 @@ def describe(cfg: Config, *, rk4: bool = True) -> Description:
         The description, which is cheap and can be a key.
     """
     problem, loss = cfg.problem, cfg.training.loss
-    parameters = tuple(dict(problem.parameters).items())
+    parameters = tuple((key, _fixed(value)) for key, value in problem.parameters.items())
     return Description(
         ProblemKey(
             problem.name,
@@ -220,6 +226,11 @@ def describe(cfg: Config, *, rk4: bool = True) -> Description:
         loss.rk4_per_unit_time,
         loss.rk4_detach,
     )
+
+
+def _fixed(value: Any) -> Any:
+    """Return a value that can be part of a key; a list, which no system takes, becomes a tuple."""
+    return tuple(map(_fixed, value)) if isinstance(value, list) else value
 
 
 def _start(problem: Problem) -> Start | None:

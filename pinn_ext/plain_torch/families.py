@@ -14,6 +14,7 @@ from pinn_ext import schema
 from pinn_ext.checks import ArgumentError
 from pinn_ext.datasets.families.batch import FamilyBatch, KnownStates, check_graph
 from pinn_ext.datasets.families.family import Family
+from pinn_ext.files import stamp
 from pinn_ext.losses.families_from_config import family_of, family_step, step_loss
 from pinn_ext.losses.step_loss import StepLoss
 from pinn_ext.schema import Config
@@ -50,7 +51,8 @@ def loss_and_batch(
     values["training"]["loss"]["use_rk4"] &= rk4
     parts = values["seed"], values["problem"], values["dataset"], values["training"]["loss"]
     has_known = getattr(batch, "y_times", None) is not None
-    loss = _loss_of(json.dumps(parts, sort_keys=True), has_known)
+    files = [cfg.problem.file or "", *cfg.dataset.family.domains]
+    loss = _loss_of(json.dumps(parts, sort_keys=True), has_known, tuple(map(stamp, files)))
     times = _times(batch, loss.family)
     made = FamilyBatch.from_graphs(batch, loss.family, times, loss.step, device, dtype)
     if has_known:
@@ -59,8 +61,11 @@ def loss_and_batch(
 
 
 @functools.lru_cache(maxsize=8)
-def _loss_of(text: str, known: bool) -> StepLoss:
-    """Return the loss of a configuration's parts; a loop asks for the same one in every step."""
+def _loss_of(text: str, known: bool, state: tuple[Any, ...]) -> StepLoss:
+    """Return the loss of a configuration's parts, and of its files as they are now.
+
+    A loop asks for the same one in every step.
+    """
     seed, problem, dataset, loss = json.loads(text)
     parts = {"seed": seed, "problem": problem, "dataset": dataset, "training": {"loss": loss}}
     cfg = schema.from_dict(parts)

@@ -13,6 +13,7 @@ from pinn_ext.adaptive_weights import AdaptiveLossWeights
 from pinn_ext.checks import check_names, check_switch
 from pinn_ext.choices import FAMILY
 from pinn_ext.datasets import SnapshotBatch
+from pinn_ext.files import stamp
 from pinn_ext.losses.from_config import Description, describe, initial_weights
 from pinn_ext.losses.physics_loss import PhysicsLoss
 from pinn_ext.losses.row_points import row_points
@@ -92,7 +93,8 @@ def train_physics(
         loss, graphs = loss_and_batch(batch, cfg, rk4, device, dtype)
         _check_weights(loss, adaptive_weights)
     else:
-        loss = physics = _loss_of(describe(cfg, rk4=rk4))
+        description = describe(cfg, rk4=rk4)
+        loss = physics = _loss_of(description, tuple(map(stamp, description.problem.files)))
         _check_fit(physics, model, adaptive_weights)
         graphs = SnapshotBatch.from_graphs(batch, device, dtype)
         graphs.inputs.requires_grad_()
@@ -112,8 +114,11 @@ def train_physics(
 
 
 @functools.lru_cache(maxsize=8)
-def _loss_of(description: Description) -> PhysicsLoss:
-    """Return the loss of a description; a loop asks for the same one in every step."""
+def _loss_of(description: Description, state: tuple[Any, ...]) -> PhysicsLoss:
+    """Return the loss of a description, and of its files as they are now.
+
+    A loop asks for the same one in every step.
+    """
     return description.build()
 
 

@@ -9,8 +9,8 @@ the list of all keys with their defaults, of which those of the weights come fro
 `pinn_ext.adaptive_weights.settings`; open it first. `plain_values` turns a configuration into plain
 values and YAML, and back. `validation` refuses values before any work is done, in one sentence that
 names the full key. Legal names are in `pinn_ext.choices`. `key_descriptions` says what each key is,
-for docs/keys.md. `supplied_configs` makes what `configs/`
-lacks: the configurations of systems and strategies that come from outside of this package.
+for docs/keys.md. `supplied_configs` makes what `configs/` lacks: the configurations of systems and
+strategies that come from outside of this package.
 
 This package loads without torch, so that a wrong command line is refused within a moment. What only
 a built system or graph can tell is checked later, in `pinn_ext.program.build.check`.

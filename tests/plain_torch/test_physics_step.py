@@ -8,9 +8,13 @@ import torch
 from torch_geometric.data import Batch, Data
 from torch_geometric.loader import DataLoader
 
-from pinn_ext import AdaptiveLossWeights, train_physics
+from pinn_ext import AdaptiveLossWeights, systems, train_physics
+from pinn_ext.checks import ArgumentError
+from pinn_ext.datasets import SnapshotGraphs
 from pinn_ext.losses.from_config import WEIGHT_KEYS
+from pinn_ext.networks import FieldNetwork
 from pinn_ext.plain_torch.physics_step import weighted_total
+from pinn_ext.program.commands.new import template
 from tests.losses.snapshot_losses import PI, RK4, SOFT, config, parts, step
 
 pytestmark = pytest.mark.usefixtures("double")
@@ -134,3 +138,25 @@ def test_weighted_total_leaves_the_losses_alone():
     losses = [torch.tensor(2.0), torch.tensor(3.0)]
     assert weighted_total(losses, torch.tensor([10.0, 0.5])).item() == 21.5
     assert [loss.item() for loss in losses] == [2.0, 3.0]
+
+
+def test_a_problem_file_that_was_changed_is_read_again(tmp_path):
+    file, cfg = tmp_path / "mine.py", config("from_file", conditions="soft")
+    cfg.problem.file, cfg.problem.scaling = str(file), "none"
+    file.write_text(template(None))
+    system = systems.from_file(file)
+    graphs = SnapshotGraphs(system, 1, nodes_per_side=8, conditions="soft")
+    network = FieldNetwork(system, (4,), conditions="soft", scaling="none")
+    made = Batch.from_data_list(list(graphs)), network, torch.optim.SGD(network.parameters(), lr=0)
+    before = step(cfg, made)
+    assert step(cfg, made) == before
+    file.write_text(template(None).replace('"rate": 2.0', '"rate": 20.0'))
+    assert step(cfg, made)[1]["PI_loss1"] > before[1]["PI_loss1"]
+
+
+def test_a_parameter_that_is_no_number_is_refused():
+    cfg = config()
+    cfg.problem.parameters = {"side": [1.0, 2.0]}
+    made = parts(config())
+    with pytest.raises(ArgumentError, match=r"`side.* must be a finite number"):
+        step(cfg, made)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from pinn_ext.checks import ArgumentError
 from pinn_ext.datasets.meshes import MeshDomain, TriangleMesh, mesh_domain
+from pinn_ext.files import stamp
 from pinn_ext.systems import System, domains
 from pinn_ext.systems.domains import Geometry
 
@@ -65,15 +65,11 @@ def places_of(system: System, names: Sequence[str], meshes: bool) -> tuple[Place
 
 def _mesh(path: str) -> MeshDomain:
     """Return the domain of a mesh file, which is read once while it stays as it is."""
-    try:
-        about = os.stat(path)
-        return _read(path, (about.st_mtime_ns, about.st_size))
-    except OSError:
-        return _read(path, (0, 0))  # says what is wrong with it
+    return _read(path, stamp(path))
 
 
 @functools.lru_cache(maxsize=32)
-def _read(path: str, state: tuple[int, int]) -> MeshDomain:
+def _read(path: str, state: tuple[int, int] | None) -> MeshDomain:
     try:
         return mesh_domain(path)
     except ArgumentError as error:

@@ -66,7 +66,7 @@ def rollout(arguments: list[str]) -> int:
 
 def _options() -> Options:
     options = Options("rollout", "Print errors of a network that steps, from its own states.")
-    options.add_argument("run", metavar="RUN", help="folder of a run, or a checkpoint")
+    options.add_run(problem_file=False)
     options.add_argument(
         "settings", nargs="*", metavar="steps=N", help="length (default: that of the references)"
     )
@@ -76,18 +76,9 @@ def _options() -> Options:
         help="domains or mesh files that the problems lie on (default: those of the training)",
     )
     options.add_argument(
-        "--best", action="store_true", help="the best network by validation losses"
-    )
-    options.add_argument(
-        "--dtype",
-        choices=("float32", "float64"),
-        help="float type to compute in (default: that of the run)",
-    )
-    options.add_argument(
         "--out", metavar="FILE", help=f".png (default: {_NAME} in the folder of the run)"
     )
     options.add_overwrite()
-    options.set_defaults(problem_file=None)
     return options
 
 
