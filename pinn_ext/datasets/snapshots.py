@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import repeat
 from typing import Any, NamedTuple
 
 import torch
@@ -13,11 +14,12 @@ from torch_geometric.data import Batch, Data, InMemoryDataset
 
 from pinn_ext.checks import check_choice, check_number
 from pinn_ext.choices import CONDITIONS
+from pinn_ext.datasets.data_parts import data_parts, inputs_of
 from pinn_ext.datasets.node_graphs import NodeGraph, node_graph
 from pinn_ext.datasets.node_places import node_places
-from pinn_ext.derivatives.precomputed import Precomputed, differentiate
+from pinn_ext.derivatives.precomputed import Precomputed
 from pinn_ext.networks import FieldNetwork
-from pinn_ext.networks.hard_conditions import ConditionValues, HardConditions
+from pinn_ext.networks.hard_conditions import ConditionValues
 from pinn_ext.systems import System
 from solvers.devices import on_cpu
 from solvers.operators import GraphOperators
@@ -90,24 +92,19 @@ class SnapshotGraphs(InMemoryDataset):
     ) -> list[NodeGraph]:
         """Return the graph of each time."""
         system = self.system
-        hard = HardConditions(system) if conditions == "hard" else None
+        times = stratified_times(num_graphs, system.final_time - self.step, seed)
+        known = data_parts(system, space.pos, times) if conditions == "hard" else repeat(None)
         graphs = []
-        for time in stratified_times(num_graphs, system.final_time - self.step, seed):
+        for time, own in zip(times, known, strict=False):  # nothing is repeated without an end
             graph = space.clone()
             graph.time = time.reshape(1)
             if system.has_solution:
                 graph.y = system.solution(space.pos, time.expand(len(space.pos)))
-            if hard is not None:
-                own = differentiate(hard.data_part, inputs_of(space.pos, time))
-                for key, part in zip(DATA_PART, (own.value, own.slope, own.hessian), strict=True):
+            if own is not None:
+                for key, part in zip(DATA_PART, own, strict=True):
                     graph[key] = part
             graphs.append(graph)
         return graphs
-
-
-def inputs_of(x: Tensor, t: Tensor) -> Tensor:
-    """Return positions `[n, d]` and times, `[n]` or one for all, side by side `[n, d + 1]`."""
-    return torch.cat((x, t.expand(len(x))[:, None]), dim=1)
 
 
 def stratified_times(count: int, end: float, seed: int) -> Tensor:

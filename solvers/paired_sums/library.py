@@ -83,11 +83,9 @@ class Library:
 
 
 def _empty(count: int, like: Tensor) -> Tensor:
-    """An array [count] by numpy, which asks glibc for no more than its length.
-
-    torch asks for one that is aligned to 64 bytes, which does not fit into the place of another of
-    the same length that was freed: from step to step the heap grew to twice of what it held.
-    """
+    """An array [count] of the type of another one."""
+    # numpy asks glibc for its length alone, torch for an array aligned to 64 bytes, which does not
+    # fit into the place of another one of that length: the heap grew to twice of what it held.
     return torch.from_numpy(np.empty(count, _NUMPY[like.dtype]))
 
 

@@ -1,4 +1,4 @@
-"""Files that a run is made of, and networks, are those of before, or a sentence says what is not."""
+"""Files that a run is made of, and its network, are those of before, or a sentence says which."""
 
 import shutil
 

@@ -181,11 +181,12 @@ def parts(cfg: Config, loss: StepLoss, device: torch.device, *, by_time: bool) -
         device=device,
         by_time=by_time,
     )
+    ratio = family.horizon / loss.step
+    length = "as long" if ratio == 1 else f"{loss.step:.3g}, {ratio:.3g} of which are one"
     notes = [
         *family.text(),
-        f"Steps of {family.horizon:g}; the Runge-Kutta step of the loss is {loss.step:.3g}, "
-        f"{family.horizon / loss.step:.3g} of which are one. References: scipy's DOP853, "
-        f"rtol 1e-10, from which 1e-8 differs by {test.converged:.1e}.",
+        f"Steps of {family.horizon:g}; the Runge-Kutta step of the loss is {length}. References: "
+        f"scipy's DOP853, rtol 1e-10, from which 1e-8 differs by {test.converged:.1e}.",
     ]
     _, ranks = processes.rank_and_count()
     if ranks > 1:
