@@ -163,15 +163,16 @@ class FieldNetwork(nn.Module):
         inputs = inputs.detach()
         features = self._features(inputs)
         slopes = self._feature_slopes(features)
-        if self.hard is not None and precomputed is None:
+        axes = self.system.dimension
+        if self.hard is None:
+            return carry(self.layers, features, slopes, axes).times(self.scales)
+        if precomputed is None:
             precomputed = differentiate(self.hard.data_part, inputs)
         if self.sees_data:
             data = precomputed.jet().times(1 / self.scales)
             features = torch.cat((features, data.value), dim=1)
             slopes = torch.cat((slopes, torch.cat((data.first, data.laplacian[None]))), dim=2)
-        raw = carry(self.layers, features, slopes, self.system.dimension)
-        if self.hard is None:
-            return raw.times(self.scales)
+        raw = carry(self.layers, features, slopes, axes)
         return self.hard.jet(inputs, raw, self.scales, precomputed)
 
     @property

@@ -136,7 +136,9 @@ class Loss:
         function = _ALL[self.name]
         if function is None:
             return residual, None
-        z = (residual / self.f_scale).square()
+        # In float64, as the cost: the square of an outlier would be infinity in float32.
+        exact = residual.double()
+        z = (exact / self.f_scale).square()
         _, first, second = function(z)
         weight = torch.maximum(first + 2 * second * z, _LEAST * first).sqrt()
-        return residual * first / weight, weight
+        return (exact * first / weight).to(residual), weight.to(residual)

@@ -58,6 +58,15 @@ def test_agrees_with_scipy(loss, direction):
     assert ours.residual.tolist() == (decay(ours.x) - y).tolist()
 
 
+@pytest.mark.parametrize("loss", ["cauchy", "arctan"])
+def test_a_row_whose_square_overflows_is_an_outlier_like_others(loss):
+    t = T.float()
+    y = 2 * t + 1
+    y[7] = 9.97e36  # how files say that a number is missing
+    fit = least_squares(lambda x: x[0] * t + x[1] - y, torch.zeros(2), loss=loss, f_scale=0.1)
+    assert fit.success and fit.x.tolist() == pytest.approx([2.0, 1.0], abs=1e-4)
+
+
 @pytest.mark.parametrize(
     ("rule", "solver", "geodesic"),
     pairwise(itertools.product(DAMPINGS, ["primal", "dual", "matrix_free"], [False, True])),
