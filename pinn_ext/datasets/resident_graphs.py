@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from pinn_ext.datasets.snapshots import DATA_PART, Later, SnapshotBatch, inputs_of, one_step_later
+from pinn_ext.datasets.data_parts import inputs_of
+from pinn_ext.datasets.snapshots import DATA_PART, Later, SnapshotBatch, one_step_later
 from pinn_ext.derivatives.precomputed import Precomputed
 from pinn_ext.derivatives.taylor import Jet
 from pinn_ext.networks.hard_conditions import (
