@@ -16,12 +16,19 @@ twice those until the first step, and how many steps of `plain` these are.
 `epoch` rows are whole epochs of `program` over data sets of several sizes: `ms_per_graph` stays, if
 an epoch is linear in the number of graphs. `bytes_per_graph` is what the program holds of a
 problem for the training, states and constants; `shared_bytes` is what all graphs of a batch share.
+
+`processes` rows are runs of the program by torchrun, with one process and with several that share
+each mini-batch: graphs per second of what a run's report counts as training, by the wall clock, so
+on a machine with other work or fewer cores than processes they say little.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import os
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -44,6 +51,8 @@ from pinn_ext.program import build
 from pinn_ext.schema import Config
 
 WARM_UP = 3
+EPOCHS = 5  # of a run in a row of processes
+MAIN = Path(__file__).resolve().parents[1] / "main.py"
 
 
 class Program(dde.callbacks.Callback):
@@ -216,6 +225,35 @@ def rows_of_epochs(args: argparse.Namespace, folder: Path) -> list[dict[str, Any
     return rows
 
 
+def rows_of_processes(args: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:
+    """Measure whole runs of the program with several numbers of processes."""
+    rows = []
+    for count in _common.numbers("--processes", args.processes, 1) if args.processes else []:
+        out = folder / f"processes_{count}"
+        command = [
+            *(sys.executable, "-m", "torch.distributed.run", f"--nproc_per_node={count}"),
+            *(str(MAIN), "network=gnn", f"dataset.num_graphs={args.graphs}"),
+            *(f"dataset.nodes_per_side={args.nodes}", f"training.epochs={EPOCHS}"),
+            *("dataset.num_validation=2", "dataset.num_test=2"),
+            *(f"dataset.family.root={folder}", f"hydra.run.dir={out}"),
+        ]
+        environment = {**os.environ, "OMP_NUM_THREADS": str(args.threads), "MPLBACKEND": "Agg"}
+        subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
+        seconds = json.loads((out / "report.json").read_text("utf-8"))["seconds_training"]
+        rows.append(
+            {
+                "what": "processes",
+                "network": "gnn",
+                "way": "program",
+                "graphs": args.graphs,
+                "processes": count,
+                "graphs_per_second": EPOCHS * args.graphs / seconds,
+                "ms_per_graph": 1e3 * seconds / (EPOCHS * args.graphs),
+            }
+        )
+    return rows
+
+
 def held_bytes(data: Any) -> tuple[float, int]:
     """Return the bytes that the training holds of each problem, and what a batch's graphs share."""
     batches = data.graphs
@@ -239,6 +277,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--graphs", type=int, default=200, help="problems to train on")
     parser.add_argument("--nodes", type=int, default=16, help="along a side")
     parser.add_argument("--epoch-graphs", default="100,1000,10000")
+    parser.add_argument("--processes", default="1,2", help="of runs by torchrun; '' for none")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--steps", type=int, default=50, help="steps in a row of one way")
     parser.add_argument("--threads", type=int, default=1)
@@ -251,7 +290,9 @@ def main() -> None:
     networks = _common.chosen("--networks", args.networks, ("gnn", "mesh_graph_net"))
     torch.set_num_threads(args.threads)
     with tempfile.TemporaryDirectory() as folder:
-        rows = rows_of_ways(args, networks, Path(folder)) + rows_of_epochs(args, Path(folder))
+        place = Path(folder)
+        rows = rows_of_ways(args, networks, place) + rows_of_epochs(args, place)
+        rows += rows_of_processes(args, place)
     keys = list(dict.fromkeys(key for row in rows for key in row))
     rows = [{key: row.get(key) for key in keys} for row in rows]
     _common.report(rows, args.out, _common.machine(nodes=args.nodes**2, steps=args.steps))

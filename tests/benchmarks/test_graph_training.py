@@ -16,14 +16,16 @@ def test_rows(run_script, tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     content = json.loads(out.read_text("utf-8"))
     rows = content["rows"]
-    assert [row["what"] for row in rows] == [*["step"] * 3, "tests", "epoch", "epoch"]
-    assert [row["way"] for row in rows] == ["program", "plain", "collated", *["program"] * 3]
-    assert [row["graphs"] for row in rows] == [10, 10, 10, 10, 10, 20]
+    whole = [*["epoch"] * 2, *["processes"] * 2]
+    assert [row["what"] for row in rows] == [*["step"] * 3, "tests", *whole]
+    assert [row["way"] for row in rows] == ["program", "plain", "collated", *["program"] * 5]
+    assert [row["graphs"] for row in rows] == [10, 10, 10, 10, 10, 20, 10, 10]
     tests = rows.pop(3)
     assert tests["ms"] > 0 and tests["steps"] > 0
     assert rows[1]["ratio_to_plain"] == 1 and all(row["graphs_per_second"] > 0 for row in rows)
     states = 36 * 2 * 4  # float32; no constant varies
-    assert [row["bytes_per_graph"] for row in rows[3:]] == [states] * 2
+    assert [row["bytes_per_graph"] for row in rows[3:5]] == [states] * 2
+    assert [row["processes"] for row in rows[5:]] == [1, 2]
     assert content["machine"]["nodes"] == 36
 
 
