@@ -19,7 +19,7 @@ from pinn_ext.dde.model.notes import ask_for_end, note, take_end
 from pinn_ext.dde.slabs import building
 from pinn_ext.dde.slabs.checkpoints import Checkpoints, fill
 from pinn_ext.dde.slabs.saver import STEPS_MADE
-from pinn_ext.dde.slabs.slab import Function, Slab
+from pinn_ext.dde.slabs.slab import Function, Projection, Slab
 from pinn_ext.dde.slabs.solution import SlabSolution, evaluate
 
 Reference = Callable[[np.ndarray], np.ndarray]
@@ -34,6 +34,7 @@ def march(
     train: Callable[[Any, Slab], Any] | None = None,
     initial_rate: Function | None = None,
     order: int = 2,
+    project: Projection | None = None,
     warm_start: bool = True,
     reference: Reference | None = None,
     folder: str | Path | None = None,
@@ -62,6 +63,10 @@ def march(
             uses `slab.start_rate(x)`, as for a wave equation.
         order: of the highest derivative that the equation takes; 4 for Kuramoto and Sivashinsky.
             One beyond it is an error, not 0.
+        project: `project(end)` returns the start of the next slab in place of the end of the former
+            one, both functions of positions `[N, d]` to fields `[N, F]`, such as an interpolation
+            of it. It is called once a slab, and what it returns is not to call `end`: then no
+            former network is evaluated at new points. What it leaves out is a jump.
         warm_start: whether a slab's network, and external variables, begin with the parameters of
             the former one's.
         reference: solution `[N, F]` in numpy at points and times `[N, D]`, for errors.
@@ -111,13 +116,18 @@ def march(
         name = "save_every" if iterations is None else "iterations"
         got = save_every if iterations is None else iterations
         raise ArgumentError(name, "be left out where `train` is given", got)
-    given = {"train": train, "initial_rate": initial_rate, "reference": reference}
+    given = {
+        "train": train,
+        "initial_rate": initial_rate,
+        "reference": reference,
+        "project": project,
+    }
     _check_functions(**{name: function for name, function in given.items() if function is not None})
     files = Checkpoints(folder, edges, resume)
     progress = _March(builder, run, files, warm_start, reference, SlabSolution(edges), verbose)
     former: Slab | None = None
     for number in range(len(edges) - 1):
-        slab = Slab(number, edges, former, initial, initial_rate, order)
+        slab = Slab(number, edges, former, initial, initial_rate, order, project)
         if not progress.take(slab):
             break
         if former is not None:

@@ -17,6 +17,9 @@ from pinn_ext.slabs.kept_start import KeptStart, Levels
 Function = Callable[[Tensor], Tensor]
 """Of points and times `[N, D]`, the time last, to values `[N, F]`."""
 
+Projection = Callable[[Function], Function]
+"""Of the end of a slab, positions `[N, d]` to values `[N, F]`, to what the next one starts from."""
+
 
 class Slab:
     """A stretch of time with a network of its own, which starts where the former one ends.
@@ -62,6 +65,7 @@ class Slab:
         initial: Function,
         initial_rate: Function | None,
         order: int,
+        project: Projection | None = None,
     ) -> None:
         self.number, self.count = number, len(edges) - 1
         self.lower, self.upper = edges[number], edges[number + 1]
@@ -75,6 +79,8 @@ class Slab:
             rate = initial_rate and self._given("initial_rate", initial_rate)
         else:
             start, rate = former._end, initial_rate and former._end_rate
+            if project is not None:
+                start, rate = _projected(project, start), rate and _projected(project, rate)
         beyond = (
             f"The start of a slab has derivatives up to order={order} only, and the equation takes "
             "a higher one: say so by the argument `order` of pinn_ext.march."
@@ -243,6 +249,22 @@ class Slab:
                 for field in fields.unbind(1)
             ]
             return torch.cat(rates, dim=1)
+
+
+def _projected(project: Projection, end: Function) -> Function:
+    """Return what a user's function makes of the end of a slab, which is not followed after that."""
+    with torch.no_grad():
+        start = project(end)
+    if not callable(start):
+        wanted = "return a function of positions, the start of the next slab"
+        raise ArgumentError("project", wanted, type(start).__name__)
+
+    def checked(positions: Tensor) -> Tensor:
+        values = start(positions)
+        _check_rows("project", values, len(positions))
+        return values
+
+    return checked
 
 
 def _with_time(positions: Tensor, time: float) -> Tensor:
