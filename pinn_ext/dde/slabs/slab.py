@@ -252,7 +252,7 @@ class Slab:
 
 
 def _projected(project: Projection, end: Function) -> Function:
-    """Return what a user's function makes of the end of a slab, which is not followed after that."""
+    """Return what a user's function makes of the end of a slab, once and for all."""
     with torch.no_grad():
         start = project(end)
     if not callable(start):
