@@ -1,5 +1,6 @@
 """The scripts of findings/ have one form; they install packages, so they are only read here."""
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -21,6 +22,7 @@ def test_the_readme_names_every_script_once():
 def test_a_script_is_pinned_cleans_up_and_leaves_this_package_alone(path):
     text = path.read_text("utf-8")
     assert subprocess.run(["sh", "-n", path], check=False).returncode == 0
+    assert os.access(path, os.X_OK)
     assert "\nset -eu\n" in text and "mktemp -d" in text and "trap 'rm -rf \"$dir\"' EXIT" in text
     command = re.search(r"-m pip install (.*?)\ncd ", text, re.DOTALL)[1]
     packages = [word for word in re.sub(r"\\\n", " ", command).split() if not word.startswith("-")]
