@@ -213,13 +213,7 @@ class Slab:
 
     def _given(self, name: str, function: Function) -> Function:
         """Return a user's function of points and times as one of positions at the start."""
-
-        def at_start(positions: Tensor) -> Tensor:
-            values = function(_with_time(positions, self.lower))
-            _check_rows(name, values, len(positions))
-            return values
-
-        return at_start
+        return _checked(name, lambda positions: function(_with_time(positions, self.lower)))
 
     def _end(self, positions: Tensor) -> Tensor:
         """Return the fields `[N, F]` at the end of the slab, at positions `[N, d]`."""
@@ -259,9 +253,15 @@ def _projected(project: Projection, end: Function) -> Function:
         wanted = "return a function of positions, the start of the next slab"
         raise ArgumentError("project", wanted, type(start).__name__)
 
+    return _checked("project", start)
+
+
+def _checked(name: str, function: Function) -> Function:
+    """Return a function of positions whose values are looked at each time."""
+
     def checked(positions: Tensor) -> Tensor:
-        values = start(positions)
-        _check_rows("project", values, len(positions))
+        values = function(positions)
+        _check_rows(name, values, len(positions))
         return values
 
     return checked
