@@ -82,6 +82,7 @@ def compose(
     register_schema()
     loader = config_loader(search)
     try:
+        _check_choices(overrides, loader)
         with hydra.initialize_config_dir(str(config_dir()), job_name="pinn-ext", **version_base()):
             loaded: Any = GlobalHydra.instance().hydra
             loaded.config_loader = loader  # which knows the search folder
@@ -90,6 +91,8 @@ def compose(
         with open_dict(cfg):
             del cfg["hydra"]
         values: Any = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+    except Refused:
+        raise
     except Exception as error:
         raise Refused(one_line(error)) from None
     if sentence := unknown_key(values):
@@ -98,6 +101,32 @@ def compose(
         if key not in values:
             raise Refused(f"`{key}` cannot be left out of the configuration.")
     return cast(schema.Config, cfg), hydra_part
+
+
+def _check_choices(overrides: Sequence[str], loader: Any) -> None:
+    """Refuse what chooses no file of a group; Hydra's own errors do not say which group it was.
+
+    Args:
+        overrides: as on the command line.
+        loader: finds the files.
+
+    Raises:
+        Refused: naming the group and its options.
+    """
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    for override in OverridesParser.create().parse_overrides(list(overrides)):
+        options = loader.get_group_options(override.key_or_group)
+        if not options or override.is_delete() or override.is_sweep_override():
+            continue
+        value = override.value()
+        if isinstance(value, list):  # several files of one group, as a user's recipes may be
+            legal = bool(value) and all(one in options for one in value)
+        else:
+            legal = isinstance(value, str)  # Hydra looks whether there is a file of that name
+        if not legal:
+            names = ", ".join(options)
+            raise Refused(f"`{override.key_or_group}` must be one of {names}, got {value!r}.")
 
 
 def read_yaml(path: Path) -> Any:
