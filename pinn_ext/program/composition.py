@@ -104,7 +104,10 @@ def compose(
 
 
 def _check_choices(overrides: Sequence[str], loader: Any) -> None:
-    """Refuse what chooses no file of a group; Hydra's own errors do not say which group it was.
+    """Refuse lists and numbers that choose no file of a group; Hydra's errors do not name the group.
+
+    A name is left to Hydra, which looks whether there is such a file, and so is a mapping, whose
+    values go into the group that is chosen elsewhere.
 
     Args:
         overrides: as on the command line.
@@ -116,15 +119,13 @@ def _check_choices(overrides: Sequence[str], loader: Any) -> None:
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
     for override in OverridesParser.create().parse_overrides(list(overrides)):
-        options = loader.get_group_options(override.key_or_group)
-        if not options or override.is_delete() or override.is_sweep_override():
-            continue
         value = override.value()
-        if isinstance(value, list):  # several files of one group, as a user's recipes may be
-            legal = bool(value) and all(one in options for one in value)
-        else:
-            legal = isinstance(value, str)  # Hydra looks whether there is a file of that name
-        if not legal:
+        if isinstance(value, str | dict) or override.is_delete() or override.is_sweep_override():
+            continue
+        options = loader.get_group_options(override.key_or_group)
+        # Several files of one group are legal, as a user's recipes may be.
+        several = isinstance(value, list) and value and all(one in options for one in value)
+        if options and not several:
             names = ", ".join(options)
             raise Refused(f"`{override.key_or_group}` must be one of {names}, got {value!r}.")
 

@@ -96,7 +96,6 @@ REFUSED = [
     (["problem=3"], "schroedinger, got 3."),
     (["problem=[]"], "schroedinger, got []."),
     (["problem=[brusselator,brusselater]"], "got ['brusselator', 'brusselater']."),
-    (["training={epochs: 2}"], "default, gauss_newton, got {'epochs': 2}."),
     (["+experiment=null"], "`experiment` must be one of default, got None."),
     (["problem.name=brusselater"], "(did you mean 'brusselator'?)"),
     (["problem.conditions=harsh"], "must be one of hard, soft, got 'harsh'"),
