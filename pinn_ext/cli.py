@@ -86,7 +86,12 @@ def _refuse_early(arguments: list[str]) -> None:
 def _hydra(arguments: list[str]) -> int:
     from hydra._internal.utils import get_args_parser
 
-    from pinn_ext.program.composition import by_hydra, register_schema
+    from pinn_ext.program.composition import (
+        by_hydra,
+        check_choices,
+        config_loader,
+        register_schema,
+    )
     from pinn_ext.program.hydra_errors import one_line
 
     if "OMPI_COMM_WORLD_SIZE" in os.environ:
@@ -114,7 +119,10 @@ def _hydra(arguments: list[str]) -> int:
         from pinn_ext.program.sweep import job
 
         try:
+            check_choices(options.overrides, config_loader(options.config_dir))
             return by_hydra(arguments, job)
+        except Refused:
+            raise
         except Exception as error:
             raise Refused(one_line(error)) from None
     if not options.multirun:

@@ -82,7 +82,7 @@ def compose(
     register_schema()
     loader = config_loader(search)
     try:
-        _check_choices(overrides, loader)
+        check_choices(overrides, loader)
         with hydra.initialize_config_dir(str(config_dir()), job_name="pinn-ext", **version_base()):
             loaded: Any = GlobalHydra.instance().hydra
             loaded.config_loader = loader  # which knows the search folder
@@ -103,7 +103,7 @@ def compose(
     return cast(schema.Config, cfg), hydra_part
 
 
-def _check_choices(overrides: Sequence[str], loader: Any) -> None:
+def check_choices(overrides: Sequence[str], loader: Any) -> None:
     """Refuse lists and numbers that choose no file of a group; Hydra's errors do not name the group.
 
     A name is left to Hydra, which looks whether there is such a file, and so is a mapping, whose

@@ -94,6 +94,7 @@ REFUSED = [
     (["problem=brusselater"], "(did you mean 'brusselator'?)"),
     (["problem=[1]"], "`problem` must be one of belousov_zhabotinsky, brusselator, "),
     (["problem=3"], "schroedinger, got 3."),
+    (["problem=3", "--cfg", "job"], "schroedinger, got 3."),
     (["problem=[]"], "schroedinger, got []."),
     (["problem=[brusselator,brusselater]"], "got ['brusselator', 'brusselater']."),
     (["+experiment=null"], "`experiment` must be one of default, got None."),
