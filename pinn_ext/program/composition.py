@@ -104,7 +104,7 @@ def compose(
 
 
 def check_choices(overrides: Sequence[str], loader: Any) -> None:
-    """Refuse lists and numbers that choose no file of a group; Hydra's errors do not name the group.
+    """Refuse lists and numbers that choose no file of a group, where Hydra does not say which.
 
     A name is left to Hydra, which looks whether there is such a file, and so is a mapping, whose
     values go into the group that is chosen elsewhere.
