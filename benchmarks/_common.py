@@ -86,10 +86,31 @@ def median_row(group: Sequence[Mapping[str, Any]], figures: Iterable[str]) -> di
     """
     row = {**group[0], "seed": "median"}
     for key in figures:
-        found = [each[key] for each in group]
-        known = [math.inf if value is None or math.isnan(value) else value for value in found]
-        row[key] = statistics.median(known)
+        row[key] = statistics.median(known(each[key] for each in group))
     return row
+
+
+def spread(
+    values: Iterable[float | None], names: Sequence[str] = ("median", "smallest", "largest")
+) -> dict[str, float]:
+    """Return median, smallest and largest of figures over seeds; None or NaN counts as the largest.
+
+    Args:
+        values: one a seed.
+        names: of the three columns.
+    """
+    figures = known(values)
+    return dict(zip(names, (statistics.median(figures), min(figures), max(figures)), strict=True))
+
+
+def worse(errors: Mapping[str, float | None]) -> float:
+    """Return the error of the worse field, infinite where that of one is None or NaN."""
+    return max(known(errors.values()))
+
+
+def known(values: Iterable[float | None]) -> list[float]:
+    """Return numbers that can be compared: infinity in the place of None and NaN."""
+    return [math.inf if value is None or math.isnan(value) else value for value in values]
 
 
 def version_of(name: str) -> str | None:

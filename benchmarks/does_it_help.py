@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -72,7 +71,7 @@ def of_program(case: str, strategy: str, seed: int, more: list[str]) -> float:
             folder=folder,
         )
         report = json.loads(Path(folder, "run", "report.json").read_text("utf-8"))
-    return max(report["relative_l2"].values())
+    return _common.worse(report["relative_l2"])
 
 
 def of_example(case: str, strategy: str, seed: int) -> float:
@@ -103,9 +102,7 @@ def row_of(case: str, strategy: str, seeds: int, more: list[str]) -> dict[str, A
     return {
         "case": case,
         "strategy": strategy,
-        "median": statistics.median(errors),
-        "smallest": min(errors),
-        "largest": max(errors),
+        **_common.spread(errors),
         "seeds": seeds,
         "arguments": " ".join([*PROGRAM[case], *more]) if case in PROGRAM else "",
     }

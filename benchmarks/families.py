@@ -81,7 +81,7 @@ def row_of(name: str, arguments: list[str], seeds: int) -> dict[str, Any]:
         "row": name,
         "u": statistics.median(own["u"] for own in errors),
         "v": statistics.median(own["v"] for own in errors),
-        "worst": max(max(own.values()) for own in errors),
+        "worst": max(map(_common.worse, errors)),
         "frozen_u": statistics.median(own["u"] for own in frozen),
         "frozen_v": statistics.median(own["v"] for own in frozen),
         "seconds": statistics.median(seconds for _, seconds in runs),

@@ -13,7 +13,6 @@ from __future__ import annotations
 import itertools
 import math
 import os
-import statistics
 import sys
 import time
 from dataclasses import dataclass
@@ -184,13 +183,10 @@ def summary(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def arm(case: str, form: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the row of one form over all seeds."""
     own = [row for row in rows if row["form"] == form]
-    found = [row["relative_l2"] for row in own]
     return {
         "case": case,
         "form": form,
-        "median": statistics.median(found),
-        "smallest": min(found),
-        "largest": max(found),
+        **_common.spread(row["relative_l2"] for row in own),
         "seeds": len(own),
         "steps": min(row["steps"] for row in own),
         "cpu_ms_a_step": 1e3 * sum(r["cpu_seconds"] for r in own) / sum(r["steps"] for r in own),

@@ -82,24 +82,16 @@ def rows_of(problem: str, scalings: list[str], args: Any) -> list[dict[str, Any]
             cfg = config_of(problem, scaling, args.conditions)
             first, network = train(cfg, graphs, args, seed)
             seconds = time.perf_counter() - begun
-            runs.append((first, max(measure.errors(network).values()), seconds))
-    trivial = max(measure.trivial(args.conditions).values())
+            runs.append((first, _common.worse(measure.errors(network)), seconds))
+    trivial = _common.worse(measure.trivial(args.conditions))
     rows = []
     for scaling, runs in found.items():
         ratios, errors, seconds = zip(*runs, strict=True)
         own = {"system": problem, "scaling": scaling}
-        own |= spread("ratio", ratios) | spread("error", errors)
+        for name, values in (("ratio", ratios), ("error", errors)):
+            own |= _common.spread(values, (name, f"{name}_smallest", f"{name}_largest"))
         rows.append({**own, "trivial": trivial, "seconds": statistics.median(seconds)})
     return rows
-
-
-def spread(name: str, values: tuple[float, ...]) -> dict[str, Any]:
-    """Return the median, the smallest and the largest of some values as columns."""
-    return {
-        name: statistics.median(values),
-        f"{name}_smallest": min(values),
-        f"{name}_largest": max(values),
-    }
 
 
 def arguments() -> tuple[Any, list[str], list[str]]:

@@ -59,7 +59,7 @@ def run(system: str, method: str, kind: str, seed: int, more: list[str]) -> tupl
         if status:
             sys.exit(f"{' '.join(arguments)} failed:\n{said.getvalue()}")
         report = json.loads(Path(folder, "run", "report.json").read_text("utf-8"))
-    return max(report["relative_l2"].values()), time.process_time() - start
+    return _common.worse(report["relative_l2"]), time.process_time() - start
 
 
 def row_of(system: str, method: str, kind: str, seeds: int, more: list[str]) -> dict[str, Any]:
@@ -70,9 +70,7 @@ def row_of(system: str, method: str, kind: str, seeds: int, more: list[str]) -> 
         "system": system,
         "method": method,
         "network": kind if kind == "tanh" else f"sine, w0={kind}",
-        "median": statistics.median(errors),
-        "smallest": min(errors),
-        "largest": max(errors),
+        **_common.spread(errors),
         "cpu_seconds": statistics.median(seconds for _, seconds in found),
         "seeds": seeds,
     }
