@@ -152,6 +152,34 @@ def look_at(model: Any, slab: Slab) -> System:
     return System(inputs.shape[1], outputs.shape[1], names)
 
 
+def losses_beside_start(model: Any, slab: Slab) -> tuple[float, float]:
+    """Return what a slab has come to, beside what needs no training.
+
+    Args:
+        model: of the slab.
+        slab: of which `look_at` has been told.
+
+    Returns:
+        The weighted loss at the test points, and that of the start, carried on unchanged.
+    """
+
+    def held(_: Any, inputs: tuple[Tensor, ...], outputs: Tensor) -> Tensor:
+        fields = outputs[:, : slab.fields]
+        # The start has no derivative by the time that could be asked for: 0 times the fields has.
+        return torch.cat((slab.start(inputs[0]) + 0 * fields, outputs[:, slab.fields :]), dim=1)
+
+    def loss() -> float:
+        return float(model.outputs_losses_test(*batch)[1].detach().sum())
+
+    batch = (*model.data.test(), None)[:3]
+    own = loss()
+    hook = model.net.register_forward_hook(held)
+    try:
+        return own, loss()
+    finally:
+        hook.remove()
+
+
 def _number_of_terms(model: Any, losses: Tensor) -> int:
     """Return how many terms there are, without the one that DeepXDE adds for an L1 norm."""
     regularizer = model.net.regularizer

@@ -22,6 +22,11 @@ from pinn_ext.dde.slabs.saver import STEPS_MADE
 from pinn_ext.dde.slabs.slab import Function, Projection, Slab
 from pinn_ext.dde.slabs.solution import SlabSolution, evaluate
 
+_POOR = 0.01  # of the loss of a slab's start, carried on unchanged: a digit of its residual
+_UNUSUAL = (
+    10.0  # times the median of the former slabs: where little happens a start is no bad guess
+)
+
 Reference = Callable[[np.ndarray], np.ndarray]
 
 
@@ -79,7 +84,9 @@ def march(
 
     Returns:
         The solution over all slabs. Where a training ends in numbers that are not finite, the
-        slabs before it, and a warning.
+        slabs before it, and a warning. A slab that was learnt poorly is warned of, too: its loss is
+        above a hundredth of that of its start carried on unchanged, and ten times as large as the
+        median of those before.
 
     Raises:
         ArgumentError: if an argument is out of range; if a model is not on the times of its slab,
@@ -180,6 +187,7 @@ class _March:
         if not _is_finite(model):
             self._fail(slab, row)
             return False
+        self._look_back(slab, model, row)
         self.solution.add(slab, model, row)
         row["errors"] = None if exact is None else _errors(model, exact)
         self._files.save_trained(slab, model, row)
@@ -195,6 +203,7 @@ class _March:
             "upper": slab.upper,
             "steps": int(model.train_state.step),
             "loss": loss if np.isfinite(loss) else None,
+            "start_loss": None,
             "errors": None,
             "seconds": seconds,
             "start_sets": sum(kept.computed for kept in slab.all_kept),
@@ -221,6 +230,22 @@ class _March:
         warnings.warn(
             f"The training of slab {slab.number} ({slab.lower:g} to {slab.upper:g}) ended in "
             "numbers that are not finite: the solution ends where it begins.",
+            RuntimeWarning,
+            stacklevel=4,
+        )
+
+    def _look_back(self, slab: Slab, model: Any, row: dict[str, Any]) -> None:
+        """Warn of a slab that was learnt poorly, as all that follows starts from its end."""
+        own, row["start_loss"] = building.losses_beside_start(model, slab)
+        former = [other["loss"] for other in self.solution.rows if other["loss"] is not None]
+        is_usual = former and own <= _UNUSUAL * float(np.median(former))
+        if own < _POOR * row["start_loss"] or is_usual or row["start_loss"] == 0:
+            return
+        warnings.warn(
+            f"Slab {slab.number} ({slab.lower:g} to {slab.upper:g}) is poorly learnt: its loss is "
+            f"{own:.1e}, where its start carried on unchanged has {row['start_loss']:.1e}, and all "
+            "that follows starts from its end. Train it longer, make it shorter, or begin with "
+            "some steps of Adam or with new parameters (warm_start=False).",
             RuntimeWarning,
             stacklevel=4,
         )

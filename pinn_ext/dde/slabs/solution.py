@@ -29,9 +29,10 @@ class SlabSolution:
         models: their `dde.Model`, in the same order.
         edges: times between the slabs that were asked for, both ends included.
         rows: one mapping for each slab, those whose training failed as well: `slab`, `lower`,
-            `upper`, `steps`, `loss` (weighted, of training; or None), `errors` (relative L2, one a
-            field; or None), `seconds` of training, `start_sets` (how many sets of points the start
-            was computed for), `start_seconds` (in computing it), `end` (why the training ended).
+            `upper`, `steps`, `loss` (weighted, of training; or None), `start_loss` (the same of the
+            start, carried on unchanged, at the test points), `errors` (relative L2, one a field; or
+            None), `seconds` of training, `start_sets` (how many sets of points the start was
+            computed for), `start_seconds` (in computing it), `end` (why the training ended).
 
     Example:
         >>> import deepxde as dde

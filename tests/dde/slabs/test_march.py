@@ -1,6 +1,8 @@
 """Slab after slab: what is trained, what is reported, and what ends it."""
 
 import json
+import re
+import warnings
 
 import deepxde as dde
 import numpy as np
@@ -40,6 +42,58 @@ def test_each_slab_has_its_row(trained):
         error = dde.metrics.l2_relative_error(small.exact(x), trained.predict(x))
         assert row["errors"] == [pytest.approx(error, rel=1e-6)] and slab.number == number
         assert row["loss"] == float(np.sum(model.train_state.loss_train))
+
+
+def test_the_loss_of_the_start_carried_on_is_that_of_what_it_leaves_out(trained):
+    rate = -0.1 * np.pi**2
+    for slab, model, row in zip(trained.slabs, trained.models, trained.rows, strict=True):
+        held = rate * np.exp(rate * slab.lower) * np.sin(np.pi * model.data.test()[0][:, 0])
+        assert row["start_loss"] == pytest.approx(np.mean(held**2), rel=1e-3)
+        assert row["loss"] < 1e-5 * row["start_loss"]
+
+
+@pytest.mark.parametrize("failing", [0, 1, 2])
+def test_a_slab_that_was_learnt_poorly_is_warned_of(failing):
+    dde.config.set_random_seed(0)
+
+    def train(model, slab):
+        pinn_ext.train_gauss_newton(model, 1 if slab.number == failing else 15, verbose=0)
+
+    times = ["0 to 0.25", r"0\.25 to 0\.6", r"0\.6 to 1"][failing]
+    with small.float64(), pytest.warns(RuntimeWarning) as warned:
+        rows = small.march(small.builder(points=80), train=train, warm_start=False).rows
+    said = [str(one.message) for one in warned if "poorly learnt" in str(one.message)]
+    numbers = f"its loss is {rows[failing]['loss']:.1e}, .* has {rows[failing]['start_loss']:.1e}"
+    assert re.match(rf"Slab {failing} \({times}\) is poorly learnt: {numbers}", said[0])
+    assert len(said) == 1
+
+
+def test_a_start_at_rest_is_no_yardstick():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        (row,) = small.march(edges=[0, 1], start=lambda x: 0 * x[:, :1], iterations=3).rows
+    assert row["start_loss"] == 0
+
+
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_an_ordinary_equation_has_a_loss_of_its_start(outputs):
+    def build(slab):
+        times = dde.geometry.TimeDomain(slab.lower, slab.upper)
+        data = dde.data.PDE(
+            times, lambda t, y: dde.grad.jacobian(y, t, i=0, j=0) + y[:, :1], [], 12
+        )
+        net = dde.nn.FNN([1, 6, outputs], "tanh", "Glorot normal")
+
+        def hard(t, y):
+            return torch.cat((slab.start(t) + slab.ramp(t) * y[:, :1], y[:, 1:]), dim=1)
+
+        net.apply_output_transform(hard)
+        model = dde.Model(data, net)
+        model.compile("adam", lr=1e-2, verbose=0)
+        return model
+
+    start = pinn_ext.march(build, [0.0, 1.0], lambda t: 3 + 0 * t, iterations=2, verbose=0)
+    assert start.rows[0]["start_loss"] == pytest.approx(9.0)
 
 
 def test_the_table_has_a_line_a_slab(trained):
