@@ -84,9 +84,11 @@ def levels_of(
         inputs = inputs.detach().clone().requires_grad_()
         levels = [function(inputs)]
         for k in range(1, order + 1):
+            shape = (*levels[-1].shape, inputs.shape[1])
             entries = levels[-1].flatten(1).unbind(1)
             rows = [_gradient(entry, inputs, create_graph=k < order) for entry in entries]
-            levels.append(torch.stack(rows, dim=1).reshape(*levels[-1].shape, inputs.shape[1]))
+            # No inputs, as where nothing but the time is one: no derivatives by them.
+            levels.append(torch.stack(rows, 1).reshape(shape) if rows else inputs.new_zeros(shape))
     return tuple(level.detach() for level in levels)
 
 

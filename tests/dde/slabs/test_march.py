@@ -92,8 +92,12 @@ def test_an_ordinary_equation_has_a_loss_of_its_start(outputs):
         model.compile("adam", lr=1e-2, verbose=0)
         return model
 
-    start = pinn_ext.march(build, [0.0, 1.0], lambda t: 3 + 0 * t, iterations=2, verbose=0)
-    assert start.rows[0]["start_loss"] == pytest.approx(9.0)
+    found = pinn_ext.march(build, [0.0, 1.0, 2.0], lambda t: 3 + 0 * t, iterations=2, verbose=0)
+    assert found.rows[0]["start_loss"] == pytest.approx(9.0)
+    times = np.array([[0.499], [0.5], [0.501], [1.5]])  # positions, of which there are none here
+    rates = found.predict(times, operator=lambda t, y: dde.grad.jacobian(y, t, i=0, j=0))
+    before, _, after, _ = found.predict(times)[:, 0]
+    assert rates[1, 0] == pytest.approx((after - before) / 2e-3, rel=1e-3)
 
 
 def test_the_table_has_a_line_a_slab(trained):
