@@ -39,7 +39,7 @@ class Derivatives:
     ) -> None:
         self._function = function
         self._rows, self._columns = rows, columns
-        self._chunk = chunk
+        self._chunk = None if chunk is None else int(chunk)
         self._methods = [self._forward, self._reverse, self._batched, self._one_by_one]
         if chunk is not None or rows < columns:
             self._methods.pop(0)

@@ -36,6 +36,8 @@ Vector = Tensor | np.ndarray | Sequence[float] | float
 _METHODS = {"lm": "nielsen", "gauss_newton": "line_search"}
 
 
+@torch.inference_mode(False)  # a fit within an evaluation is differentiated all the same
+@torch.enable_grad()
 def least_squares(
     residual: Callable[..., Any],
     x0: Vector,

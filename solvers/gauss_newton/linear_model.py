@@ -138,6 +138,11 @@ class Linearization:
         """Return the length of a step [n] in units of that of x, both in the norm of D."""
         return length(step, self._measure) / max(self._x_length, 1e-300)
 
+    @property
+    def evaluations(self) -> int:
+        """How often a bent step evaluates the residual."""
+        return 2 if self._direction.whole else 3
+
     def attempt(
         self, evaluate: Residual, damping: float, fraction: float, geodesic: bool
     ) -> Attempt:

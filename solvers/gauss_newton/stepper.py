@@ -263,13 +263,13 @@ class Stepper:
             return self._step()
 
     def _step(self) -> Step:
-        model = self.linearize()
-        before = self._point
+        model, before = self.linearize(), self._point
 
         def attempt(damping: float, fraction: float) -> Attempt:
             if self.spent:
                 return Attempt(damping, fraction, futile=True)
-            return model.attempt(self._evaluate, damping, fraction, self._geodesic)
+            room = self.max_nfev is None or self.nfev + model.evaluations <= self.max_nfev
+            return model.attempt(self._evaluate, damping, fraction, self._geodesic and room)
 
         attempts, self._memory = self._rule.search(attempt, self._memory, model.least)
         last = attempts[-1]

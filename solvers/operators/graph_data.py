@@ -118,13 +118,14 @@ def reorder(graph: Data) -> Data:
     for key, value in graph.items():
         if key in ("edge_index", "flux_index"):
             result[key] = place[value]
-        elif key != _KEY and graph.is_node_attr(key):
+        elif _is_of_nodes(graph, key):
             result[key] = value[order]
     # A node's own edges in the order of memory, too.
     by_target = torch.argsort(result.edge_index[1] * n + result.edge_index[0])
     result.edge_index = result.edge_index[:, by_target]
-    for key in _EDGE_KEYS:
-        result[key] = result[key][by_target]
+    for key, value in graph.items():
+        if _is_of_edges(graph, key):
+            result[key] = value[by_target]
     result.node_order = order
     return _sealed_as(graph, result)
 
@@ -171,11 +172,10 @@ def subgraph(graph: Data, nodes: Tensor) -> Data:
             result[key][lost[graph.edge_index[1][inside]]] = 0.0
         elif key == "edge_index":
             result[key] = torch.stack([source, target])[:, inside]
-        elif key not in (_KEY, "node_order") and not key.startswith("flux_"):
-            if graph.is_node_attr(key):
-                result[key] = value[kept]
-            elif graph.is_edge_attr(key):
-                result[key] = value[inside]
+        elif key != "node_order" and _is_of_nodes(graph, key):
+            result[key] = value[kept]
+        elif _is_of_edges(graph, key):
+            result[key] = value[inside]
     result.boundary_mask = lost[kept]
     if "flux_index" in graph:
         at, to = graph.flux_index
@@ -184,6 +184,20 @@ def subgraph(graph: Data, nodes: Tensor) -> Data:
         for key in _FLUX_KEYS:
             result[key] = graph[key][used]
     return _sealed_as(graph, result)
+
+
+def _is_of_nodes(graph: Data, key: str) -> bool:
+    """Whether an attribute has a row for each node; boundary fluxes may be as many by chance."""
+    return not _is_apart(key) and bool(graph.is_node_attr(key))
+
+
+def _is_of_edges(graph: Data, key: str) -> bool:
+    """Whether an attribute, other than the numbers of their ends, has a row for each edge."""
+    return not _is_apart(key) and key != "edge_index" and bool(graph.is_edge_attr(key))
+
+
+def _is_apart(key: str) -> bool:
+    return key == _KEY or key.startswith("flux_")
 
 
 def _numbers(nodes: Tensor, num_nodes: int) -> Tensor:

@@ -20,6 +20,8 @@ from .stepper import Function, QuasiNewton
 Vector = Tensor | np.ndarray | Sequence[float]
 
 
+@torch.inference_mode(False)  # the function may differentiate, also within an evaluation
+@torch.enable_grad()
 def minimize(
     fun_and_grad: Function,
     x0: Vector,
@@ -40,8 +42,8 @@ def minimize(
     in rounding, slopes decide in place of values, and the end says so.
 
     Args:
-        fun_and_grad: x [n] -> value and gradient [n]; a value that is NaN or infinite only makes
-            a step shorter.
+        fun_and_grad: x [n] -> value and gradient [n], a tensor, an array or a list; x is a copy.
+            A value that is NaN or infinite only makes a step shorter.
         x0: [n], the start; on the device of a tensor, else on the CPU. Not modified.
         method: "ssbroyden" and "ssbfgs" rescale the curvature of former steps (Urban, Stefanou and
             Pons, J. Comput. Phys. 523, 2025, after Al-Baali), "bfgs" keeps it as it is.

@@ -16,6 +16,7 @@ from .line_search import LineSearch, Trial
 from .saved_state import check_state
 from .solution import Status, Step
 from .updates import METHODS
+from .vectors import vector_like
 
 Function = Callable[[Tensor], tuple[Any, ...]]
 """Takes x `[n]` in float64; returns value, gradient `[n]`, and what else is to be kept with x."""
@@ -144,12 +145,12 @@ class QuasiNewton:
     def _evaluate(self, x: Tensor) -> tuple[float, Tensor, Any]:
         """Return value, gradient in float64, and what comes with them."""
         self.nfev += 1
-        value, gradient, *more = self._function(x)
-        if not isinstance(gradient, Tensor) or gradient.shape != x.shape:
-            got = list(gradient.shape) if isinstance(gradient, Tensor) else repr(gradient)
-            raise ValueError(f"The gradient must be a tensor {list(x.shape)}, got {got}.")
+        # Copies, as the caller's function may write to what it is given, and to what it has given.
+        value, gradient, *more = self._function(x.detach().clone())
+        gradient = vector_like(x, gradient)
         self._eps = torch.finfo(gradient.dtype).eps
-        return float(value), gradient.detach().to(torch.float64), more[0] if more else None
+        gradient = gradient.detach().to(torch.float64, copy=True)
+        return float(value), gradient, more[0] if more else None
 
     # ---- a step -------------------------------------------------------------------------------
 
@@ -317,7 +318,7 @@ class QuasiNewton:
             "resets": self.resets,
         }
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state: Mapping[str, Any], rescale: bool = False) -> None:
         """Go on from what `state_dict` returned; the function is evaluated there.
 
         Its array is taken over, not copied. Where the function has changed since, curvature is
@@ -325,6 +326,7 @@ class QuasiNewton:
 
         Args:
             state: Of a stepper of the same method and number of parameters.
+            rescale: As for `replace`, whether it has changed its units.
 
         Raises:
             ValueError: If it is not; it names the part.
@@ -339,6 +341,6 @@ class QuasiNewton:
             self._direction = state["direction"].to(device).clone()
         self.inverse_hessian.load_state_dict(state["inverse_hessian"])
         self._scale, self._past = state["scale"], list(state["past"])
-        self.replace()
+        self.replace(rescale=rescale)
         self.nfev, self.iterations = state["nfev"], state["iterations"]
         self.resets = state["resets"]

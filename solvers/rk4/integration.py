@@ -19,6 +19,7 @@ from .step_checks import StepChecks, SubStep
 from .stepper import Stepper
 
 _SNAP = 1e-9  # of a step: times this close are one time
+_SLACK = 1e-3  # of a step, by which the end may miss one at most
 
 
 @dataclass
@@ -61,7 +62,9 @@ class Plan:
         if not end > time:
             raise ValueError(f"`end` must be greater than `time` {time}, got {end}.")
         count = round((end - time) / step)
-        if count < 1 or abs((end - time) / step - count) > 1e-6 * max(1, count):
+        # As times in float32 are rounded; of many steps that must not be as much as one.
+        slack = min(1e-6 * max(1, count), _SLACK)
+        if count < 1 or abs((end - time) / step - count) > slack:
             raise ValueError(
                 f"`end` must be `time` {time} plus a whole number of steps of {step}, got {end}."
             )
@@ -77,10 +80,11 @@ class Plan:
             if t <= before:
                 raise ValueError(f"`save_at` must be ascending, got {before} before {t}.")
             place = (t - time) / step
-            if not -_SNAP <= place <= count * (1 + 1e-6) + _SNAP:
+            if not -_SNAP <= place <= count + slack + _SNAP:
                 raise ValueError(f"`save_at` must lie in [{time}, {end}], got {t}.")
-            whole = round(place)
-            near = min(whole, count) if abs(place - whole) <= _SNAP * max(1, count) else None
+            whole = count if place >= count else round(place)
+            at_one = place >= count or abs(place - whole) <= _SNAP * max(1, count)
+            near = whole if at_one else None
             inside = math.floor(place) if near is None else near - 1
             plan.at.setdefault(inside, []).append((1.0 if near is not None else place % 1.0, k))
         return plan
@@ -107,7 +111,9 @@ def march(
     if start := plan.at.get(-1):
         saved |= {k: stepper.join(stepper.impose(plan.time, fields)) for _, k in start}
     checks = StepChecks(stepper, watch, plan.count, limit)
-    block = checkpoint_every or (math.isqrt(plan.count) if plan.count > 16 else plan.count)
+    block = int(checkpoint_every or 0) or (
+        math.isqrt(plan.count) if plan.count > 16 else plan.count
+    )
     with Bar(plan.count, progress) as bar:
         for first in range(0, plan.count, block):
             steps = range(first, min(first + block, plan.count))

@@ -120,12 +120,10 @@ class PseudoTime(dde.callbacks.Callback):
     @property
     def tau(self) -> list[float | None]:
         """Present step in pseudo-time of each equation, None for those without a field."""
-        correction = self._correction
-        if correction is None or correction.rule is None:
-            return []
-        damped = {pair.equation for pair in correction.pairs}
-        inverse = enumerate(correction.rule.inverse)
-        return [1.0 / own if i in damped else None for i, own in inverse]
+        inverse = [] if self._correction is None else self._correction.inverse
+        fields = self.settings.fields or [0] * len(inverse)
+        pairs = zip(inverse, fields, strict=False)  # a state may be of others
+        return [None if field is None else 1.0 / own for own, field in pairs]
 
     # ---- saving -------------------------------------------------------------------------------
 

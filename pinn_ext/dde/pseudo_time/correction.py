@@ -74,12 +74,18 @@ class Correction:
         self._first: list[Tensor] | None = None
         self._saved: dict[str, Any] = {}  # of a rule that is not there yet
 
+    @property
+    def inverse(self) -> list[float]:
+        """1 / tau of each equation, empty before the first evaluation of the first training."""
+        saved: list[float] = self._saved.get("rule", {}).get("inverse", [])
+        return saved if self.rule is None else self.rule.inverse
+
     # ---- the parameters of one step ago -------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
         """Return what an exact continuation needs between two steps; empty before the first."""
         if self.rule is None or self._first is None:
-            return {}
+            return dict(self._saved)  # nothing has been evaluated since it was loaded
         return {
             "rule": self.rule.state_dict(),
             "first": [value.detach().cpu().clone() for value in self._first],

@@ -109,7 +109,8 @@ class QuasiNewtonTraining(OwnLoop):
             instead=_INSTEAD,
         )
         if self._saved is not None:
-            stepper.load_state_dict({**self._saved, "x": x})
+            moved = self._weights != loss.weights  # after the last step
+            stepper.load_state_dict({**self._saved, "x": x}, rescale=moved)
         self._loss, self._stepper, self._saved = loss, stepper, None
         self._say_size()
 

@@ -116,3 +116,16 @@ def test_the_state_of_other_equations_is_refused(problem):
     with pytest.raises(ValueError, match="The saved inverse must hold 1 numbers, got 2"):
         train(model, fresh, 1)
     assert "losses_train" not in vars(model.data)
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+def test_what_was_loaded_can_be_saved_before_the_next_step(problem, options):
+    first, broken = heat(problem), PseudoTime(verbose=0, **options)
+    train(first, broken, 8)
+    state = stored(broken.state_dict())
+    second, again = heat(problem), PseudoTime(verbose=0, **options)
+    again.load_state_dict(state, second)
+    found = again.state_dict()
+    assert found.keys() == state.keys() and found["correction"].keys() == state["correction"].keys()
+    assert found["correction"]["rule"] == state["correction"]["rule"]
+    assert again.tau == broken.tau

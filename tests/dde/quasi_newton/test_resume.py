@@ -116,3 +116,20 @@ def test_states_of_others_are_refused():
     with pytest.raises(ValueError, match="`state` must be a dictionary"):
         train(model, 3, state=[])
     assert set(state) == {"stepper", "done", "converged", "message", "loss_weights"}
+
+
+def test_weights_that_move_after_the_last_step_are_other_units(problem):
+    class Moves(dde.callbacks.Callback):
+        def on_epoch_end(self):
+            if self.model.train_state.step == 10:
+                self.model.loss_weights = [100.0, 30.0]
+
+    def trained(*pieces):
+        model, state = fresh(), {}
+        model.loss_weights = [1.0, 1.0]
+        for iterations in pieces:
+            train(model, iterations, Moves(), state=state)
+        return problem.vector(model)
+
+    wanted = trained(16)
+    assert torch.equal(trained(10, 6), wanted) and torch.equal(trained(11, 5), wanted)

@@ -153,6 +153,7 @@ def test_no_iterations_return_the_start(limit):
 def test_limits_hold():
     assert len(least_squares(rosenbrock, [-1.2, 1.0], max_iterations=3).history) == 3
     fit = least_squares(rosenbrock, [-1.2, 1.0], max_nfev=6)
+    assert fit.nfev == 6
     assert fit.status is Status.MAX_NFEV and fit.nfev <= 7
 
 
@@ -408,3 +409,16 @@ def test_target_ratio_checks_itself():
     for change in ({"count": 3}, {"count": 9}, {"early": 0.6}, {"spacing": 1.0}):
         with pytest.raises(ValueError, match="must"):
             TargetRatio(**change)
+
+
+@pytest.mark.parametrize("most", range(1, 8))
+@pytest.mark.parametrize("solver", ["primal", "matrix_free"])
+def test_no_more_evaluations_are_made_than_are_allowed(solver, most):
+    assert least_squares(rosenbrock, [-1.2, 1.0], solver=solver, max_nfev=most).nfev == most
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_a_fit_within_an_evaluation(mode):
+    with mode():
+        fit = least_squares(lambda x: x**2 - 2.0, torch.tensor([1.0, 2.0]))
+    assert fit.x.tolist() == pytest.approx([2.0**0.5] * 2) and not fit.x.requires_grad

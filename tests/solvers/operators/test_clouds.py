@@ -10,7 +10,14 @@ from scipy.spatial import Delaunay
 from scipy.special import jn_zeros, jnp_zeros
 from torch_geometric.data import Batch
 
-from solvers.operators import GraphOperators, cloud_graph, reorder, triangulation_graph
+from solvers.operators import (
+    GraphOperators,
+    cloud_graph,
+    grid_graph,
+    reorder,
+    subgraph,
+    triangulation_graph,
+)
 from solvers.rk4.stability import spectral_abscissa
 from tests.pairs import pairwise
 from tests.solvers.node_sets import mesh, nodes, on_boundary, slope
@@ -314,3 +321,27 @@ CORNER = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
 def test_refusals(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize(("shape", "order"), [([4, 4], 2), ([8, 8], 4), ([5, 4], 2)])
+def test_reordering_leaves_slopes_at_walls_alone(shape, order):
+    """The first two have as many slopes at their walls as nodes."""
+    graph = grid_graph(shape, [0.0, 0.0], [1.0, 1.0], boundary="neumann", order=order)
+    for own in (graph, reorder(graph)):
+        d = GraphOperators.from_graph(own)
+        x, y = d.pos.unbind(1)
+        slopes = torch.stack((2 * x + y, 2 * y + x), dim=1)[d.fluxes.nodes]
+        given = (slopes * d.fluxes.normals).sum(dim=1)
+        found = d.fluxes.to_laplacian(d.laplacian(x**2 + y**2 + x * y), given)
+        torch.testing.assert_close(found, torch.full_like(found, 4.0))
+
+
+def test_a_users_edge_attributes_stay_with_their_edges():
+    def lengths(graph):
+        start, end = graph.edge_index
+        return (graph.pos[start] - graph.pos[end]).norm(dim=1)
+
+    graph = cloud_graph(nodes("disk", 0.2, 0)[0])
+    graph.edge_attr = lengths(graph)
+    for other in (reorder(graph), subgraph(graph, torch.arange(20))):
+        torch.testing.assert_close(other.edge_attr, lengths(other), rtol=0, atol=0)

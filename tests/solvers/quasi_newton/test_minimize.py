@@ -207,7 +207,7 @@ def test_callbacks_and_ctrl_c():
         ({"x0": ["a"]}, "`x0` must be a vector of numbers"),
         ({"x0": [1.0, math.nan]}, "`x0` must be finite, got NaN or infinity in 1 of 2"),
         ({"fun_and_grad": 3}, "`fun_and_grad` must be a function"),
-        ({"fun_and_grad": lambda x: (x.sum(), x[:1])}, r"gradient must be a tensor \[2\]"),
+        ({"fun_and_grad": lambda x: (x.sum(), x[:1])}, r"gradient must be a vector \[2\]"),
         ({"fun_and_grad": lambda x: (math.nan, x)}, "must be finite to start from"),
     ],
 )
@@ -244,3 +244,59 @@ def test_memory_that_runs_out_is_told():
 
     with pytest.raises(MemoryError, match=r"Memory ran out with 2 parameters, tried to allocate"):
         minimize(full, valley(2))
+
+
+def writes_to_x(x):
+    x -= 3.0
+    return x.square().sum(), 2 * x
+
+
+def through_grad(x):
+    x.requires_grad_()
+    value = (x - 3.0).square().sum()
+    value.backward()
+    return value.detach(), x.grad
+
+
+class OneBuffer:
+    def __init__(self):
+        self.gradient = torch.empty(2, dtype=F64)
+
+    def __call__(self, x):
+        torch.mul(x - 3.0, 2.0, out=self.gradient)
+        return (x - 3.0).square().sum(), self.gradient
+
+
+@pytest.mark.parametrize("function", [writes_to_x, through_grad, OneBuffer()])
+def test_what_a_function_does_with_its_vectors_is_its_own_business(function):
+    start = torch.tensor([0.0, 1.0], dtype=F64)
+    found = minimize(function, start)
+    assert found.success and found.x.tolist() == pytest.approx([3.0, 3.0])
+    assert not found.x.requires_grad and start.tolist() == [0.0, 1.0]
+    assert found.nfev == minimize(lambda x: ((x - 3).square().sum(), 2 * (x - 3)), start).nfev
+
+
+@pytest.mark.parametrize("made", [np.asarray, list, tuple])
+def test_a_gradient_may_be_of_numpy_or_plain_numbers(made):
+    def function(x):
+        value, gradient = rosenbrock(x)
+        return float(value), made(gradient.numpy())
+
+    one, other = (minimize(own, [-1.2, 1.0]) for own in (function, rosenbrock))
+    assert torch.equal(one.x, other.x) and one.nfev == other.nfev
+
+
+@pytest.mark.parametrize(
+    ("gradient", "got"),
+    [(None, "None"), ("ab", "'ab'"), ([1.0, 2.0, 3.0], r"\[3\]"), (3.0, "3.0")],
+)
+def test_a_gradient_of_another_kind_is_refused(gradient, got):
+    with pytest.raises(ValueError, match=rf"must be a vector \[2\], got {got}\.$"):
+        minimize(lambda x: (x.sum(), gradient), [0.0, 1.0])
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_it_differentiates_within_an_evaluation(mode):
+    with mode():
+        found = minimize(through_grad, torch.tensor([0.0, 1.0]))
+    assert found.x.tolist() == pytest.approx([3.0, 3.0])

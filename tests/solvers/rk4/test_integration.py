@@ -316,3 +316,29 @@ def test_flux_refusals():
         system(0.0, state)
     squares = SemiDiscrete(lambda u, v, d: (d.laplacian(u * u), v), d)
     assert not squares(0.0, state)[:, 0].any()
+
+
+@pytest.mark.parametrize("count", [5, 7, 8, 11, 20])
+def test_times_from_float32_are_the_times_of_steps(count):
+    times = torch.linspace(0, 0.1 * count, count + 1)
+    state = torch.ones(1, 2, dtype=torch.float64)
+    found = integrate(lambda t, y: -y, state, 0.0, float(times[-1]), 0.1, save_at=times)
+    wanted = torch.exp(-times.double())[:, None, None].expand_as(found)
+    torch.testing.assert_close(found, wanted, rtol=0, atol=1e-6)
+    (last,) = integrate(lambda t, y: -y, state, 0.0, 0.1 * count, 0.1, save_at=times[-1:])
+    torch.testing.assert_close(last, found[-1], rtol=0, atol=1e-6)
+
+
+def test_an_end_between_steps_is_refused_however_many_there_are():
+    state = torch.ones(1, 2, dtype=torch.float64)
+    with pytest.raises(ValueError, match=r"whole number of steps of 0\.01, got 6000\.005"):
+        integrate(lambda t, y: -y, state, 0.0, 6000.005, 0.01)
+
+
+def test_a_whole_number_may_be_a_float():
+    state = torch.ones(1, 2, dtype=torch.float64, requires_grad=True)
+    one, other = (
+        integrate(lambda t, y: -y, state, 0.0, 1.0, 0.1, checkpoint_every=every)
+        for every in (2, 2.0)
+    )
+    assert torch.equal(one, other)

@@ -1,0 +1,34 @@
+"""Vectors of numbers as users give them."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def vector_like(x: Tensor, gradient: Any) -> Tensor:
+    """Return a gradient as a tensor of floating-point numbers.
+
+    Args:
+        x: [n], where it was taken.
+        gradient: [n], a tensor, an array or a list.
+
+    Returns:
+        [n], the tensor itself if it is one.
+
+    Raises:
+        ValueError: If it is none of these, or of another shape.
+    """
+    found = gradient
+    if not isinstance(gradient, Tensor):
+        with contextlib.suppress(TypeError, ValueError):
+            found = torch.from_numpy(np.array(gradient, dtype=float)).to(x.device)
+    if not isinstance(found, Tensor) or found.shape != x.shape:
+        known = hasattr(gradient, "shape") or isinstance(gradient, (list, tuple))
+        got = list(found.shape) if isinstance(found, Tensor) and known else repr(gradient)
+        raise ValueError(f"The gradient must be a vector {list(x.shape)}, got {got}.")
+    return found if found.is_floating_point() else found.to(torch.float64)
