@@ -111,9 +111,8 @@ def march(
     if start := plan.at.get(-1):
         saved |= {k: stepper.join(stepper.impose(plan.time, fields)) for _, k in start}
     checks = StepChecks(stepper, watch, plan.count, limit)
-    block = int(checkpoint_every or 0) or (
-        math.isqrt(plan.count) if plan.count > 16 else plan.count
-    )
+    few = math.isqrt(plan.count) if plan.count > 16 else plan.count
+    block = few if checkpoint_every is None else int(checkpoint_every)
     with Bar(plan.count, progress) as bar:
         for first in range(0, plan.count, block):
             steps = range(first, min(first + block, plan.count))
