@@ -8,6 +8,12 @@ from typing import Any
 from pinn_ext.strategies import Method
 from pinn_ext.strategies.auto.successive_halving import LEAST_OF_PILOTS
 
+LEFT_BEHIND = (
+    "weights start from 1: compile() gave none (only L-BFGS, NNCG and Gauss-Newton after a "
+    "first-order training go on with its weights)"
+)
+"""Said where weights of a training before are not taken up."""
+
 
 def weights_text(weights: Mapping[str, float]) -> str:
     """Return weights on one line: `pde_1=0.12, ic_1=3.4`."""

@@ -94,3 +94,21 @@ def test_without_pandas_a_sentence_says_what_to_install(trained, monkeypatch):
 
 def test_a_notebook_shows_the_figure_without_pyplot(trained):
     assert trained.plot()._repr_png_().startswith(b"\x89PNG")
+
+
+def test_rows_of_other_terms_are_left_out(problem):
+    """A model may be given a condition more, or fewer."""
+    adaptive = AdaptiveWeights("ema", period=2, verbose=0)
+    model = problem.train(problem.heat(), adaptive, iterations=4)
+    terms = len(adaptive.history[-1]["losses"])
+    model.data.bcs.pop()
+    model.data.num_bcs.pop()
+    model.data.train_x_bc = None
+    model.data.train_next_batch()
+    model.compile("adam", lr=1e-3, verbose=0)
+    problem.train(model, adaptive, iterations=6)
+    assert [len(row["losses"]) for row in adaptive.history] == [terms] * 2 + [terms - 1] * 3
+    losses = adaptive.plot().axes[0]
+    assert len(losses.lines) == terms - 1
+    assert losses.lines[0].get_xdata().tolist() == [6, 8, 10]
+    assert "3 periods" in adaptive._repr_html_()

@@ -282,3 +282,43 @@ def test_frozen_layers_do_not_hide_the_steps(problem):
     adaptive = AdaptiveWeights("ema", period=2, verbose=0)
     problem.train(model, freeze, adaptive, iterations=4)
     assert len(adaptive.history) == 2
+
+
+@pytest.mark.parametrize("second_phase", ["freeze", "blocks"])
+def test_a_row_of_a_block_has_the_losses_of_its_end(problem, second_phase):
+    lbfgs(maxiter=30, fun_per_step=100)
+    adaptive = AdaptiveWeights(
+        "ema", period=2, verbose=0, second_phase=second_phase, diagnostics=True
+    )
+    model = problem.train(problem.heat(), adaptive, iterations=6)
+    model.compile("L-BFGS", verbose=0)
+    problem.train(model, adaptive)
+    state, row = model.train_state, adaptive.history[-1]
+    model.loss_weights = None
+    raw = model.outputs_losses_train(state.X_train, state.y_train, state.train_aux_vars)[1]
+    assert row["step"] == state.step and row["losses"] == pytest.approx(raw.tolist())
+    ends = [one["step"] for one in adaptive.history]
+    steps = [one["step"] for one in adaptive.gradient_history]
+    assert ends[:3] == [2, 4, 6] and len(ends) >= 6
+    assert steps == [2, 4, *ends[2:3], *ends[2:-1]]  # where they were measured: as blocks begin
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_the_best_of_other_tensors_is_forgotten(problem, first):
+    """A variable that is trained, or no more, belongs to another model than before."""
+    adaptive, factor = AdaptiveWeights("ema", period=2, verbose=0), dde.Variable(2.0)
+
+    def compiled(trains):
+        variables = [factor] if trains else []
+        model.compile("adam", lr=1e-3, external_trainable_variables=variables, verbose=0)
+
+    model = problem.heat()
+    compiled(first)
+    problem.train(model, adaptive, iterations=6)
+    compiled(not first)
+    before = [p.detach().clone() for p in model.net.parameters()]
+    with pytest.raises(ValueError, match="must be of the tensors that are trained now"):
+        adaptive.restore_best()
+    assert all(map(torch.equal, before, model.net.parameters()))
+    problem.train(model, adaptive, iterations=4)
+    assert adaptive.restore_best() > 6

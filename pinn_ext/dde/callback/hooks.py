@@ -12,9 +12,10 @@ from torch import Tensor
 
 from pinn_ext.adaptive_weights import AdaptiveLossWeights, WeightSettings
 from pinn_ext.dde.auto.pilots import Pilots
-from pinn_ext.dde.messages import closing_table, event_text, start_text
+from pinn_ext.dde.messages import LEFT_BEHIND, closing_table, event_text, start_text
 from pinn_ext.dde.model import optimizers
 from pinn_ext.dde.model.best import BestModel
+from pinn_ext.dde.model.loss_terms import trained_tensors
 from pinn_ext.dde.model.notes import note
 from pinn_ext.dde.model.refusals import check_model, check_optimizer
 from pinn_ext.dde.weighting.kernel_meter import KernelMeter
@@ -103,6 +104,7 @@ class WeightingHooks(dde.callbacks.Callback):
         if optimizers.compiled_at_work(model):
             check_optimizer(model)
         self.stopped, self._pending = None, False
+        self.best = self.best.or_new(trained_tensors(model))
         if self._points is None:
             note(model, point_weights=None)  # those of an earlier training are not of this one
         else:
@@ -268,16 +270,13 @@ class WeightingHooks(dde.callbacks.Callback):
         if weights.start_on(self.model, terms):
             self._state.period.clear()
             names = weights.names
-            if self._first is not None and len(self._first) != len(names):
+            if len(self._first or names) != len(names):
                 self.best, self._first = BestModel(), None
             self._say(start_text(self.strategy, names, self.period, self.settings.method))
             if weights.taken_up:
                 self._say(f"weights of the last training are taken up: {weights.text()}")
             if weights.left_behind:
-                self._say(
-                    "weights start from 1: compile() gave none (only L-BFGS, NNCG and "
-                    "Gauss-Newton after a first-order training go on with its weights)"
-                )
+                self._say(LEFT_BEHIND)
         self._state.note_training()
 
     def _on_step(
@@ -305,14 +304,14 @@ class WeightingHooks(dde.callbacks.Callback):
 
     def _end_period(self) -> None:
         state, losses = self._state, self._state.period.close()
+        if state.in_blocks and self._last:  # what a block starts from is long gone by at its end
+            losses = list(self._last)
         state.watch.look_around()
         step, in_force = self.model.train_state.step, state.weights.values()
         if state.frozen:
             state.weights.confirm()
         else:
-            # A block starts from losses long gone by at its end, which DeepXDE's test has measured.
-            seen = self._last if state.in_blocks and self._last else losses
-            state.update(seen, self._pilots.progress() if self._pilots else state.progress())
+            state.update(losses, self._pilots.progress() if self._pilots else state.progress())
         row = {"step": step, "losses": losses, "weights": state.weights.values()}
         row |= {"penalty": self.manager.penalty if self.manager else 0.0, **self._meter.scores}
         if self._points is not None:
@@ -325,7 +324,8 @@ class WeightingHooks(dde.callbacks.Callback):
             self._pilots.after_period(losses)
         self.history.append(row)
         if self._meter.diagnosis is not None:
-            self.gradient_history.append({"step": step, **self._meter.diagnosis})
+            at = state.step if state.in_blocks else step  # where a block starts
+            self.gradient_history.append({"step": at, **self._meter.diagnosis})
         self._meter.clear()
         self._say_events()
         if self.verbose > 1:

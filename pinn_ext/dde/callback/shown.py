@@ -38,19 +38,20 @@ class ShownWeighting(WeightingHooks):
         count = 3 if gradients else 2
         figure = new_figure(figsize=(6.5 * count, 4), layout="constrained")
         axes = figure.subplots(1, count)
-        names, steps = self._state.weights.names, [row["step"] for row in self.history]
+        names, rows = self._state.weights.names, self._rows()
+        steps = [row["step"] for row in rows]
         mark = "." if len(steps) < 30 else ""
         for axis, key, label in zip(
             axes, ("losses", "weights"), ("raw (unweighted) loss", "weight"), strict=False
         ):
             for i, name in enumerate(names):
-                values = [row[key][i] or math.nan for row in self.history]  # 0: no logarithm
+                values = [row[key][i] or math.nan for row in rows]  # 0: no logarithm
                 axis.semilogy(steps, values, marker=mark, label=name, **line(i))
             axis.set(ylabel=label, title="Losses" if key == "losses" else "Loss weights")
         legend_beside(axes[1])
         if gradients:
-            rows = [row for row in gradients if row["names"] == gradients[-1]["names"]]
-            draw_cosines(axes[2], [row["step"] for row in rows], rows, mark)
+            alike = [row for row in gradients if row["names"] == gradients[-1]["names"]]
+            draw_cosines(axes[2], [row["step"] for row in alike], alike, mark)
             axes[2].set(ylabel="cosine", title="Angles between gradients", ylim=(-1.05, 1.05))
         for axis in axes:
             axis.set_xlabel("training step")
@@ -59,7 +60,7 @@ class ShownWeighting(WeightingHooks):
         return figure
 
     def to_dataframe(self) -> pandas.DataFrame:
-        """Return `history` as a table of pandas, one row a period.
+        """Return `history` as a table of pandas, one row a period of training the present terms.
 
         The columns are step, `loss_<term>`, `weight_<term>`, penalty, where gradients were measured
         alignment, conflict and size_ratio, under strategies that weigh points
@@ -77,10 +78,15 @@ class ShownWeighting(WeightingHooks):
                 "`to_dataframe` must have pandas, which is not installed: pip install pandas."
             ) from None
         names = self._state.weights.names
-        return pandas.DataFrame([_flat(names, row) for row in self.history])
+        return pandas.DataFrame([_flat(names, row) for row in self._rows()])
+
+    def _rows(self) -> list[dict[str, Any]]:
+        """Return the rows of the present terms: a model may have been given more, or fewer."""
+        count = len(self._state.weights.names)
+        return [row for row in self.history if len(row["losses"]) == count]
 
     def _check_history(self, what: str) -> None:
-        if not self.history:
+        if not self._rows():
             raise ValueError(
                 f"`history` must have a row to {what}, got none: a training adds one every "
                 f"{self.period} steps."
@@ -88,11 +94,12 @@ class ShownWeighting(WeightingHooks):
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows: first and last losses and weights, and why it stopped."""
-        count, weights = len(self.history), self._state.weights
+        history, weights = self._rows(), self._state.weights
+        count = len(history)
         title = f"AdaptiveWeights({self.strategy!r})"
         if self.manager is None or not count:
             return html_table(f"{title}: no period of {self.period} steps has ended yet", (), ())
-        first, last = self.history[0], self.history[-1]
+        first, last = history[0], history[-1]
         columns = (first["losses"], last["losses"], weights.first, last["weights"])
         rows = [
             [name, *map(float, row)] for name, *row in zip(weights.names, *columns, strict=True)

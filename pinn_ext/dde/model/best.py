@@ -46,6 +46,18 @@ class BestModel:
             self.step, self.score = step, score
             self.parameters = [tensor.detach().clone() for tensor in parameters]
 
+    def or_new(self, live: Sequence[Tensor]) -> BestModel:
+        """Return this one, or a new one where other tensors than those that are kept are trained.
+
+        Args:
+            live: the tensors that training moves from now on.
+        """
+        return self if self._is_of(live) else BestModel()
+
+    def _is_of(self, live: Sequence[Tensor]) -> bool:
+        shapes = [parameter.shape for parameter in self.parameters]
+        return not shapes or shapes == [tensor.shape for tensor in live]
+
     def restore(self, live: Sequence[Tensor]) -> int:
         """Copy the best parameters into `live`.
 
@@ -56,10 +68,15 @@ class BestModel:
             The step they belong to.
 
         Raises:
-            ValueError: if nothing has been kept yet.
+            ValueError: if nothing has been kept yet, or of other tensors than these.
         """
         if self.step is None:
             raise ValueError("There is no best model yet: train for at least one period first.")
+        if not self._is_of(live):
+            raise ValueError(
+                f"The best model must be of the tensors that are trained now, got one of "
+                f"{len(self.parameters)} for {len(live)}: network or external variables changed."
+            )
         with torch.no_grad():
             for tensor, best in zip(live, self.parameters, strict=True):
                 tensor.copy_(best)
