@@ -245,3 +245,30 @@ def test_a_checkpoint_of_another_network(run):
     assert run(*FEW, "training.epochs=1", "hydra.run.dir=one").status == 0
     done = run("training.resume=one", "network=mesh_graph_net")
     assert done.status == 2 and re.search("`network(.name)?` cannot differ from the", done.err)
+
+
+def test_a_problem_file_is_part_of_what_references_are_of_and_run_where_it_is_named(run, tmp_path):
+    """References of another parameter or text would be errors against another equation."""
+    mine = tmp_path / "mine.py"
+    assert run("new", "mine.py").status == 0
+    file = ["problem=from_file", "problem.file=mine.py", "dataset.family.mean=[1,1]"]
+    file += ["dataset.family.spread=[0.1,0.1]", "dataset.family.horizon=0.05"]
+    own = [argument for argument in FEW if not argument.startswith("problem=")] + file
+
+    def frozen(folder, *more):
+        done = run(*own, *more, f"hydra.run.dir={folder}")
+        assert done.status == 0, done.err
+        return read_report(tmp_path / folder)["relative_l2_trivial"]
+
+    slow, fast = frozen("slow"), frozen("fast", "problem.parameters.rate=20")
+    assert fast["v"] > 2 * slow["v"]
+    assert fast == frozen("again", "problem.parameters.rate=20", "dataset.family.root=fresh")
+
+    mine.write_text(mine.read_text("utf-8") + "\nprint('it was run')\n", "utf-8")
+    unnamed = run("rollout", "slow")
+    assert unnamed.status == 2 and "add --problem-file mine.py" in unnamed.err
+    assert "it was run" not in unnamed.out
+    changed = run("rollout", "slow", "--problem-file", "mine.py")
+    assert changed.status == 2 and "has changed since the run was made" in changed.err
+    mine.write_text(mine.read_text("utf-8").replace("\nprint('it was run')\n", ""), "utf-8")
+    assert run("rollout", "slow", "--problem-file", "mine.py", "steps=2").status == 0

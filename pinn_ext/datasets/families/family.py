@@ -210,6 +210,7 @@ class Family:
             "lower": list(system.lower),
             "upper": list(system.upper),
             "domain": domain.name,
+            "values": _plain_values(system),
             "constants": {
                 k: list(v) if isinstance(v, tuple) else float(v) for k, v in self.all_constants()
             },
@@ -247,6 +248,21 @@ class Family:
             f"Initial states {law}: mean {_pair(self.mean)}, spread {_pair(self.spread)}, z "
             f"{self.spectrum.text()}; seed {self.seed}.",
         ]
+
+
+def _plain_values(system: System) -> dict[str, Any]:
+    """Return what a system was made of, as far as it is plain: any of it may enter its equation."""
+    kinds = (bool, int, float, str)
+    found: dict[str, Any] = {
+        name: value
+        for name, value in vars(system).items()
+        if isinstance(value, kinds)
+        or (isinstance(value, (list, tuple)) and all(isinstance(own, kinds) for own in value))
+    }
+    source = getattr(system, "source", None)
+    if source is not None:  # a problem file, whose functions have the parameters
+        found |= {"text": source.digest, "parameters": getattr(system, "parameters", {})}
+    return found
 
 
 def _pair(values: Interval) -> str:

@@ -40,12 +40,8 @@ class Options(argparse.ArgumentParser):
             f"`{self.command}` cannot be read: {message} (pinn-ext {self.command} -h shows how)."
         )
 
-    def add_run(self, *, problem_file: bool = True) -> None:
-        """Ask for a run, and for which network of it.
-
-        Args:
-            problem_file: whether the run may be one of problem=from_file.
-        """
+    def add_run(self) -> None:
+        """Ask for a run, and for which network of it."""
         self.add_argument("run", metavar="RUN", help="folder of a run, or a checkpoint")
         self.add_argument(
             "--best",
@@ -57,14 +53,11 @@ class Options(argparse.ArgumentParser):
             choices=("float32", "float64"),
             help="float type to compute in (default: that of the run)",
         )
-        if problem_file:
-            self.add_argument(
-                "--problem-file",
-                metavar="FILE",
-                help="the Python file of a run with problem=from_file",
-            )
-        else:
-            self.set_defaults(problem_file=None)
+        self.add_argument(
+            "--problem-file",
+            metavar="FILE",
+            help="the Python file of a run with problem=from_file",
+        )
 
     def add_overwrite(self) -> None:
         """Let existing files be replaced where the user says so."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pinn_ext.checks import check_number
 from pinn_ext.files import replace_file, shortened
-from pinn_ext.program.commands.options import Options, check_run
+from pinn_ext.program.commands.options import Options, check_run, refusing
 from pinn_ext.program.terminal.progress import Progress, say, say_loading
 from pinn_ext.program.terminal.refusals import Refused, refusals
 from pinn_ext.program.trained.places import check_targets
@@ -28,7 +28,7 @@ def rollout(arguments: list[str]) -> int:
     Raises:
         Refused: if an argument, the run or a file cannot be used, in one sentence.
     """
-    given = _options().parse_args(arguments)
+    given = _options().parse_intermixed_args(arguments)  # steps=N may stand behind options
     file, steps = check_run(given), _steps(given.settings)
     out = file.parent / _NAME if given.out is None else Path(given.out)
     beside = out.with_suffix(".csv")
@@ -40,8 +40,11 @@ def rollout(arguments: list[str]) -> int:
     from pinn_ext.reports.field_plots import rollouts
     from pinn_ext.reports.growing_file import csv_line
 
+    with refusing(problem_file="--problem-file"):
+        own = stepper.load_stepper(
+            given.run, best=given.best, dtype=given.dtype, problem_file=given.problem_file
+        )
     with refusals():
-        own = stepper.load_stepper(given.run, best=given.best, dtype=given.dtype)
         steps = own.family.steps if steps is None else steps
         with Progress() as progress:
             progress.count(own.config.dataset.num_test, 0, "reference")
@@ -66,7 +69,7 @@ def rollout(arguments: list[str]) -> int:
 
 def _options() -> Options:
     options = Options("rollout", "Print errors of a network that steps, from its own states.")
-    options.add_run(problem_file=False)
+    options.add_run()
     options.add_argument(
         "settings", nargs="*", metavar="steps=N", help="length (default: that of the references)"
     )

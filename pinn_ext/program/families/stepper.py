@@ -22,7 +22,6 @@ from pinn_ext.datasets.outside_files import plural
 from pinn_ext.files import RunError, shortened
 from pinn_ext.losses.families_from_config import (
     family_of,
-    family_step,
     keys_named,
     stepping_network,
 )
@@ -32,7 +31,8 @@ from pinn_ext.networks.saved_parameters import check_parameters
 from pinn_ext.program import checkpoints
 from pinn_ext.program.checkpoints.parts import damaged, saved_config
 from pinn_ext.program.families.parts import graphs_of, inputs_of
-from pinn_ext.program.trained.load import FLOATS, check_files
+from pinn_ext.program.problem import files_of
+from pinn_ext.program.trained.load import FLOATS, check_files, with_named_file
 from pinn_ext.program.trained.places import checkpoint_of
 from pinn_ext.schema import Config
 from solvers.devices import on_cpu
@@ -98,7 +98,11 @@ class TrainedStepper:
 
 
 def load_stepper(
-    run: str | Path, *, best: bool = False, dtype: str | None = None
+    run: str | Path,
+    *,
+    best: bool = False,
+    dtype: str | None = None,
+    problem_file: str | Path | None = None,
 ) -> TrainedStepper:
     """Return the network of a run on a family; torch's default float type stays what it is.
 
@@ -106,6 +110,7 @@ def load_stepper(
         run: folder of a run, or a checkpoint.
         best: whether to take the best network by validation losses instead of the last one.
         dtype: `"float32"` or `"float64"`; None takes that of the saved parameters.
+        problem_file: the Python file of a run with `problem=from_file`, which is code.
 
     Returns:
         The network with its family, on the CPU.
@@ -115,9 +120,7 @@ def load_stepper(
     """
     file = checkpoint_of(run, best)
     saved = checkpoints.load(file, ("model_state_dict", "config"))
-    with damaged(file, "config"):
-        check_mapping("config", saved["config"])
-    cfg = saved_config(file, dict(saved["config"]))
+    cfg = saved_config(file, with_named_file(file, saved, problem_file))
     if cfg.dataset.name != FAMILY:
         raise RunError(
             f"The run {shortened(file.parent)} has a network of positions and times, which steps "
@@ -137,7 +140,7 @@ def load_stepper(
             saved_type = state["centre"].dtype
             network.to(saved_type).load_state_dict(state)
         network.to(saved_type if dtype is None else FLOATS[dtype]).eval().requires_grad_(False)
-    check_files(file, saved, {"inputs": inputs} if inputs else {})
+    check_files(file, saved, files_of(family.system, inputs))
     return TrainedStepper(network, family, cfg, file)
 
 
@@ -171,7 +174,7 @@ def compare(stepper: TrainedStepper, problems: FamilyGraphs) -> Comparison:
         States and times that both took.
     """
     family = problems.family
-    limit = family_step(stepper.config, family)
+    limit = family.horizon  # of loss terms, of which a roll-out has none
     measure = RolloutErrors(problems, limit, "cpu", stepper.dtype)
     measure.rollout(stepper.network, 1)  # what is built once is no part of a step
     rollout = measure.rollout(stepper.network)

@@ -70,7 +70,7 @@ def load(
     wanted, place = _float_type(dtype), _device(device)
     file = checkpoint_of(run, best)
     saved = checkpoints.load(file, ("model_state_dict", "config"))
-    values = _with_named_file(file, saved, problem_file)
+    values = with_named_file(file, saved, problem_file)
     cfg = saved_config(file, values)
     if cfg.dataset.name == FAMILY:
         raise RunError(
@@ -133,10 +133,23 @@ def _device(device: str | torch.device) -> torch.device:
     return torch.device(name)
 
 
-def _with_named_file(
+def with_named_file(
     file: Path, saved: Mapping[str, Any], problem_file: str | Path | None
 ) -> dict[str, Any]:
-    """Return the saved configuration, with the user's own file where the problem is one."""
+    """Return the saved configuration, with the user's own file where the problem is one.
+
+    Args:
+        file: that it was read from.
+        saved: its content.
+        problem_file: that the user has named, if any; it is code.
+
+    Returns:
+        The configuration as plain values.
+
+    Raises:
+        RunError: if it is damaged, or the problem is a file that was not named.
+        ArgumentError: if there is no such file, or the problem is none.
+    """
     with damaged(file, "config"):
         check_mapping("config", saved["config"])
         values = dict(saved["config"])

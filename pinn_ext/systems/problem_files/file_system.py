@@ -44,6 +44,7 @@ class FileSystem(System):
 
     Attributes:
         source: the file.
+        parameters: of its functions, by name.
     """
 
     name: ClassVar[str] = FROM_FILE
@@ -56,7 +57,7 @@ class FileSystem(System):
         functions: Functions,
         domain: Geometry | None = None,
     ) -> None:
-        self.source = source
+        self.source, self.parameters = source, dict(functions.parameters)
         self.lower, self.upper = _box(content["LOWER"], content["UPPER"])
         self.final_time = float(check_number("FINAL_TIME", content["FINAL_TIME"], 0, open_low=True))
         if content.get("NODES") is not None:

@@ -172,3 +172,22 @@ def test_an_equation_with_sources_is_refused():
 def test_a_grid_is_for_the_box():
     with pytest.raises(ValueError, match="`nodes` must be cloud or triangulation on another"):
         family("neumann", per_side=8, geometry="disk").problem(0, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameter"),
+    [
+        ("belousov_zhabotinsky", {"ratio": 0.4}),
+        ("lambda_omega", {"slope": 3.0}),
+        ("lambda_omega", {"frequency": 2.0}),
+        ("linear_reaction_diffusion", {"a": 0.2}),
+        ("linear_reaction_diffusion", {"diffusion": 0.3}),
+        ("gray_scott", {"loss": 0.05}),
+    ],
+)
+def test_any_parameter_of_the_system_is_part_of_what_files_are_called(name, parameter):
+    small = family("neumann", "cloud", per_side=8)
+    own = replace(small, constants={}, system=systems.create(name))
+    same = replace(own, system=systems.create(name))
+    other = replace(own, system=systems.create(name, **parameter))
+    assert own.description() == same.description() != other.description()

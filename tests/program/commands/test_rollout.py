@@ -77,3 +77,7 @@ def test_each_command_has_its_kind_of_network(run, here):
     done = run("rollout", "other")
     assert done.status == 2 and "`pinn-ext predict` gives its fields" in done.err
     assert run("rollout", "nowhere").err == "pinn-ext: There is no run at nowhere.\n"
+
+
+def test_steps_may_stand_behind_options(run, here):
+    assert run("rollout", "one", "--overwrite", "--best", "steps=2").status == 0
