@@ -47,6 +47,15 @@ class Problem:
         walls = dde.icbc.DirichletBC(line, lambda x: 0 * x[:, :1], lambda _, on: on)
         return dde.data.PDE(line, pde, options.pop("bcs", [walls]), 12, 2, **options)
 
+    @classmethod
+    def observed_data(cls):
+        """Return data with observations at 20 points, served 6 at a time."""
+        x = np.linspace(0, 1, 20)[:, None]
+        observed = dde.icbc.PointSetBC(x, np.sin(np.pi * x), batch_size=6)
+        line = dde.geometry.Interval(0, 1)
+        walls = dde.icbc.DirichletBC(line, lambda x: 0 * x[:, :1], lambda _, on: on)
+        return cls.poisson_data(bcs=[walls, observed])
+
     @staticmethod
     def heat_data():
         line = dde.geometry.GeometryXTime(

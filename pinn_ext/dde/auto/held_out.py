@@ -133,8 +133,13 @@ def _lend_points(data: Any, drawn: Any) -> None:
 
 
 def _copy_of(bc: Any) -> Any:
-    """Return a condition without the values that DeepXDE has kept for other points."""
+    """Return a condition without the values that DeepXDE has kept for other points.
+
+    Drawing from its sampler would advance that of the training.
+    """
     own = copy.copy(bc)
+    if hasattr(bc, "batch_sampler"):
+        own.batch_sampler = copy.deepcopy(bc.batch_sampler)
     function = getattr(getattr(bc, "func", None), "__wrapped__", None)
     if function is not None:
         own.func = npfunc_range_autocache(function)

@@ -13,6 +13,8 @@ from pinn_ext.dde.model.data_protocol import described
 
 # Attributes of `dde.data.PDE` that resampling replaces; it never writes into them.
 _POINTS = ("train_x_all", "train_x_bc", "train_x", "train_y", "train_aux_vars", "num_bcs")
+# Attributes of a condition that serves its points in batches, such as `dde.icbc.PointSetBC`.
+_BATCHES = ("batch_sampler", "batch_indices")
 
 
 def take(model: Any) -> dict[str, Any]:
@@ -70,15 +72,27 @@ def data_state(data: Any) -> Any:
     position = described(data).position()
     if position is not None:
         return position
-    return {key: vars(data)[key] for key in _POINTS if key in vars(data)}
+    points = {key: vars(data)[key] for key in _POINTS if key in vars(data)}
+    # The indices may be a view of what the sampler shuffles, and conditions may share a sampler.
+    batches = [{key: getattr(bc, key) for key in _BATCHES} for bc in _in_batches(data)]
+    return {"points": points, "batches": copy.deepcopy(batches)}
 
 
 def put_data_back(data: Any, state: Any) -> None:
     """Give data what `data_state` has returned, None for nothing."""
     if isinstance(state, int):
         described(data).go_to(state)
-    else:
-        vars(data).update(state or {})
+    elif state is not None:
+        vars(data).update(state["points"])
+        batches = copy.deepcopy(state["batches"])  # which may be put back again
+        for bc, own in zip(_in_batches(data), batches, strict=True):
+            vars(bc).update(own)
+
+
+def _in_batches(data: Any) -> list[Any]:
+    """Return the conditions that compare points of theirs with values of the same indices."""
+    bcs = getattr(data, "bcs", None) or []
+    return [bc for bc in bcs if all(hasattr(bc, key) for key in _BATCHES)]
 
 
 def _resamplers(model: Any) -> list[Any]:

@@ -53,6 +53,30 @@ def test_conditions_that_random_points_miss_are_measured_where_they_are(problem)
     assert losses[1:] == pytest.approx([(answers[0] - 0.5) ** 2, (answers[1] - 1) ** 2], rel=1e-5)
 
 
+def test_observations_in_batches_are_drawn_apart(problem):
+    data, seen = problem.observed_data(), []
+    observed = data.bcs[1]
+    model = dde.Model(data, problem.net())
+    model.compile("adam", lr=1e-2, verbose=0)
+    for held_out in (False, True):
+        dde.config.set_random_seed(3)
+        state = model_state.take(model)
+        if held_out:
+            assert len(HeldOutPoints(model, 50, 0).losses(model)) == 3
+        batches = [observed.batch_indices.copy()]
+        for _ in range(6):  # more than an epoch of the sampler, which shuffles in place
+            data.resample_train_points()
+            batches.append(observed.batch_indices.copy())
+        seen.append(np.array(batches))
+        for _ in range(2):
+            model_state.put_back(model, state)
+            assert np.array_equal(observed.batch_indices, batches[0])
+            data.resample_train_points()
+            assert np.array_equal(observed.batch_indices, batches[1])
+        model_state.put_back(model, state)
+    assert np.array_equal(*seen)
+
+
 @pytest.mark.parametrize("optimizer", ["adam", "rmsprop", "sgd"])
 def test_a_state_that_is_put_back_is_the_same_training_again(problem, optimizer):
     rate = dde.Variable(2.0)

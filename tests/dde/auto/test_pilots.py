@@ -112,6 +112,30 @@ def test_the_winner_is_as_if_it_had_trained_alone(problem, monkeypatch, winner, 
         assert [row[key] for row in own][-len(wanted) :] == wanted
 
 
+def test_observations_in_batches_are_the_candidate_s_own(problem, monkeypatch):
+    """Points that a swap puts back are compared with the values at them, until the choice too."""
+    favour(monkeypatch, "equal_init")
+    wrong, ends = [], []
+    alone = AdaptiveWeights("equal_init", period=2, verbose=0)
+    for callback, iterations in ((auto(), 100), (alone, 82)):
+        dde.config.set_random_seed(5)
+        data = problem.observed_data()
+        model, observed = dde.Model(data, problem.net()), data.bcs[1]
+        model.compile("adam", lr=1e-2, verbose=0)
+
+        def look(n, data=data, observed=observed):
+            points = data.train_x[data.num_bcs[0] : sum(data.num_bcs)]
+            wrong.append(not np.array_equal(points, observed.points[observed.batch_indices]))
+
+        resampler = dde.callbacks.PDEPointResampler(period=5, bc_points=True)
+        look_at_all = problem.At("on_batch_begin", look)
+        problem.train(model, callback, resampler, look_at_all, iterations=iterations)
+        ends.append({**everything(model), "batch": observed.batch_indices})
+    assert not any(wrong)
+    same(*ends)
+    assert np.array_equal(ends[0]["batch"], ends[1]["batch"])
+
+
 def test_external_variables_and_progress_are_the_candidate_s_own(problem, monkeypatch):
     stages = [{"strategy": "equal_init", "until_fraction": 0.5}, {"strategy": "ema"}]
     candidate = {"strategy": "multi_stage", "options": {"stages": stages}}
