@@ -217,17 +217,18 @@ class Pilots:
         if race.chosen is not None:
             self._score.give_back()
             return self._say_choice()
-        needs = [method.field[candidate].method.needs for candidate in race.running]
-        looks = {DIRECTIONS} if method.diagnosis else set()
-        state.meter.needs_of_others = frozenset().union(looks, *needs)
-        text = plan_text(
-            race.pilots,
-            len(race.running),
-            race.periods * self.period,
-            self._total - step,
-            method.budget_part,
-        )
+        self._ask_for_statistics()
+        took, left = race.periods * self.period, self._total - step
+        text = plan_text(race.pilots, len(race.running), took, left, method.budget_part)
         return self._say(text)
+
+    def _ask_for_statistics(self) -> None:
+        """Have measured at the end of the common period, if it is not over, what will be read."""
+        field, wanted = self.method.field, frozenset[str]()
+        if self.race.under_way and self._common is None:
+            needs = [field[candidate].method.needs for candidate in self.race.running]
+            wanted = wanted.union({DIRECTIONS} if self.method.diagnosis else (), *needs)
+        self.state.meter.needs_of_others = wanted
 
     def _length(self) -> int:
         """Return at which step the training will end."""
@@ -342,5 +343,6 @@ class Pilots:
         self._common = state["common"]
         self._first, self._total = list(state["first"]), state["total"]
         self._begun, self._offset = state["begun"], state["offset"]
+        self._ask_for_statistics()  # a meter's own state has only its generator
         if state["position"] is not None:
             model_state.put_data_back(model.data, state["position"])

@@ -43,6 +43,22 @@ def test_where_gradients_differ_in_size_there_are_pilots(problem):
     assert any(row["round"] for row in chooser.pilots)
 
 
+@pytest.mark.parametrize("options", [{"diagnosis": True}, {"candidates": ["gradient_balance"]}])
+def test_saved_in_the_common_period_it_measures_what_the_others_read(problem, options):
+    whole = auto(options=options)
+    model = problem.train(equal_fields(problem), whole, iterations=60)
+    expected, model = everything(model), equal_fields(problem)
+    stop = problem.At("on_epoch_end", lambda n: setattr(model, "stop_training", True))
+    problem.train(model, first := auto(options=options), stop, iterations=60)
+    second = auto(options=options)
+    second.load_state_dict(first.state_dict(), model)
+    problem.train(model, second, iterations=59)
+    same(everything(model), expected)
+    assert second.choice == whole.choice
+    rows = [[{**row, "seconds": 0} for row in callback.pilots] for callback in (second, whole)]
+    assert rows[0] == rows[1]
+
+
 @pytest.mark.parametrize(("size", "first"), [(9.0, "fixed"), (11.0, "field_scale")])
 def test_field_scale_is_the_incumbent_where_fields_differ_in_size(problem, size, first):
     line = dde.geometry.Interval(0, 1)
