@@ -75,7 +75,7 @@ def data_state(data: Any) -> Any:
     points = {key: vars(data)[key] for key in _POINTS if key in vars(data)}
     # The indices may be a view of what the sampler shuffles, and conditions may share a sampler.
     batches = [{key: getattr(bc, key) for key in _BATCHES} for bc in _in_batches(data)]
-    return {"points": points, "batches": copy.deepcopy(batches)}
+    return {**points, "batches": copy.deepcopy(batches)} if batches else points
 
 
 def put_data_back(data: Any, state: Any) -> None:
@@ -83,8 +83,8 @@ def put_data_back(data: Any, state: Any) -> None:
     if isinstance(state, int):
         described(data).go_to(state)
     elif state is not None:
-        vars(data).update(state["points"])
-        batches = copy.deepcopy(state["batches"])  # which may be put back again
+        vars(data).update({key: value for key, value in state.items() if key in _POINTS})
+        batches = copy.deepcopy(state.get("batches", []))  # which may be put back again
         for bc, own in zip(_in_batches(data), batches, strict=True):
             vars(bc).update(own)
 
