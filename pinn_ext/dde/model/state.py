@@ -83,10 +83,19 @@ def put_data_back(data: Any, state: Any) -> None:
     if isinstance(state, int):
         described(data).go_to(state)
     elif state is not None:
-        vars(data).update({key: value for key, value in state.items() if key in _POINTS})
+        vars(data).update(points_of(state))
         batches = copy.deepcopy(state.get("batches", []))  # which may be put back again
         for bc, own in zip(_in_batches(data), batches, strict=True):
             vars(bc).update(own)
+
+
+def points_of(state: Any) -> dict[str, Any]:
+    """Return the points, without batches of observations, of what `data_state` has returned.
+
+    Args:
+        state: where it is no number.
+    """
+    return {key: value for key, value in state.items() if key in _POINTS}
 
 
 def _in_batches(data: Any) -> list[Any]:

@@ -223,8 +223,7 @@ def _points(data: Any) -> dict[str, Any] | None:
         return None
     return {
         key: torch.from_numpy(value.copy()) if isinstance(value, np.ndarray) else value
-        for key, value in data.items()
-        if key != "batches"  # of observations, which are no plain values
+        for key, value in model_state.points_of(data).items()
     }
 
 
