@@ -118,11 +118,9 @@ def _hydra(arguments: list[str]) -> int:
     if any(informs) or options.shell_completion:
         from pinn_ext.program.sweep import job
 
+        check_choices(options.overrides, config_loader(options.config_dir))
         try:
-            check_choices(options.overrides, config_loader(options.config_dir))
             return by_hydra(arguments, job)
-        except Refused:
-            raise
         except Exception as error:
             raise Refused(one_line(error)) from None
     if not options.multirun:

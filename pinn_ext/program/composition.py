@@ -81,8 +81,8 @@ def compose(
 
     register_schema()
     loader = config_loader(search)
+    check_choices(overrides, loader)
     try:
-        check_choices(overrides, loader)
         with hydra.initialize_config_dir(str(config_dir()), job_name="pinn-ext", **version_base()):
             loaded: Any = GlobalHydra.instance().hydra
             loaded.config_loader = loader  # which knows the search folder
@@ -91,8 +91,6 @@ def compose(
         with open_dict(cfg):
             del cfg["hydra"]
         values: Any = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
-    except Refused:
-        raise
     except Exception as error:
         raise Refused(one_line(error)) from None
     if sentence := unknown_key(values):
@@ -114,11 +112,15 @@ def check_choices(overrides: Sequence[str], loader: Any) -> None:
         loader: finds the files.
 
     Raises:
-        Refused: naming the group and its options.
+        Refused: naming the group and its options, or what is no override.
     """
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
-    for override in OverridesParser.create().parse_overrides(list(overrides)):
+    try:
+        parsed = OverridesParser.create().parse_overrides(list(overrides))
+    except Exception as error:
+        raise Refused(one_line(error)) from None
+    for override in parsed:
         value = override.value()
         if isinstance(value, str | dict) or override.is_delete() or override.is_sweep_override():
             continue
