@@ -270,7 +270,7 @@ class WeightingHooks(dde.callbacks.Callback):
         if weights.start_on(self.model, terms):
             self._state.period.clear()
             names = weights.names
-            if len(self._first or names) != len(names):
+            if self._first is not None and len(self._first) != len(names):
                 self.best, self._first = BestModel(), None
             self._say(start_text(self.strategy, names, self.period, self.settings.method))
             if weights.taken_up:

@@ -118,7 +118,7 @@ def look_at(model: Any, slab: Slab) -> System:
         ArgumentError: if it misses its start by more than rounding, `initial` does not fit, or the
             equation takes derivatives of a higher order than the start has.
     """
-    inputs, targets, aux = (*model.data.test(), None)[:3]
+    inputs, targets, aux = _test_batch(model)
     if not isinstance(inputs, np.ndarray) or inputs.ndim != 2:
         got = type(inputs).__name__
         raise ArgumentError("builder", "return data with one array of points and times", got)
@@ -171,13 +171,19 @@ def losses_beside_start(model: Any, slab: Slab) -> tuple[float, float]:
     def loss() -> float:
         return float(model.outputs_losses_test(*batch)[1].detach().sum())
 
-    batch = (*model.data.test(), None)[:3]
+    batch = _test_batch(model)
     own = loss()
     hook = model.net.register_forward_hook(held)
     try:
         return own, loss()
     finally:
         hook.remove()
+
+
+def _test_batch(model: Any) -> tuple[Any, Any, Any]:
+    """Return inputs, targets and auxiliary variables, which not all data have, of a test."""
+    inputs, targets, aux = (*model.data.test(), None)[:3]
+    return inputs, targets, aux
 
 
 def _number_of_terms(model: Any, losses: Tensor) -> int:

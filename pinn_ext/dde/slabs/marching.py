@@ -23,9 +23,7 @@ from pinn_ext.dde.slabs.slab import Function, Projection, Slab
 from pinn_ext.dde.slabs.solution import SlabSolution, evaluate
 
 _POOR = 0.01  # of the loss of a slab's start, carried on unchanged: a digit of its residual
-_UNUSUAL = (
-    10.0  # times the median of the former slabs: where little happens a start is no bad guess
-)
+_UNUSUAL = 10.0  # times the median of the former slabs: a start is no bad guess of what rests
 
 Reference = Callable[[np.ndarray], np.ndarray]
 
