@@ -23,12 +23,11 @@ def vector_like(x: Tensor, gradient: Any) -> Tensor:
     Raises:
         ValueError: If it is none of these, or of another shape.
     """
-    found = gradient
-    if not isinstance(gradient, Tensor):
+    is_array = hasattr(gradient, "__array__") or isinstance(gradient, (list, tuple))
+    if is_array and not isinstance(gradient, Tensor):
         with contextlib.suppress(TypeError, ValueError):
-            found = torch.from_numpy(np.array(gradient, dtype=float)).to(x.device)
-    if not isinstance(found, Tensor) or found.shape != x.shape:
-        known = hasattr(gradient, "shape") or isinstance(gradient, (list, tuple))
-        got = list(found.shape) if isinstance(found, Tensor) and known else repr(gradient)
+            gradient = torch.from_numpy(np.array(gradient, dtype=float)).to(x.device)
+    if not isinstance(gradient, Tensor) or gradient.shape != x.shape:
+        got = list(gradient.shape) if isinstance(gradient, Tensor) else repr(gradient)
         raise ValueError(f"The gradient must be a vector {list(x.shape)}, got {got}.")
-    return found if found.is_floating_point() else found.to(torch.float64)
+    return gradient if gradient.is_floating_point() else gradient.to(torch.float64)

@@ -82,9 +82,9 @@ class Plan:
             place = (t - time) / step
             if not -_SNAP <= place <= count + slack + _SNAP:
                 raise ValueError(f"`save_at` must lie in [{time}, {end}], got {t}.")
-            whole = count if place >= count else round(place)
-            at_one = place >= count or abs(place - whole) <= _SNAP * max(1, count)
-            near = whole if at_one else None
+            place = min(place, count)
+            whole = round(place)
+            near = whole if abs(place - whole) <= _SNAP * max(1, count) else None
             inside = math.floor(place) if near is None else near - 1
             plan.at.setdefault(inside, []).append((1.0 if near is not None else place % 1.0, k))
         return plan
