@@ -59,15 +59,14 @@ class SlabTraining:
         points: in a slab.
         first: share of the first slab, as a multiple of that of another.
         block: iterations in a call; a new one forgets the largest columns of the Jacobian.
-        damping: rule of the damping.
 
     Attributes:
         facts: for the table; complete after the last slab.
     """
 
-    def __init__(self, seconds, points, first=1, block=10**6, damping="bold"):
+    def __init__(self, seconds, points, first=1, block=10**6):
         self.whole, self.points, self.first = CoreSeconds(seconds), points, first
-        self.block, self.damping = block, damping
+        self.block = block
         self.facts = {"parameters": 0, "points": 0, "iterations": 0}
 
     def __call__(self, model, slab):
@@ -77,7 +76,7 @@ class SlabTraining:
             pinn_ext.train_gauss_newton(
                 model,
                 self.block,
-                damping=self.damping,
+                damping="bold",
                 tolerance=0,
                 callbacks=[clock],
                 verbose=0,
